@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Galeway's build. `make help` says what there is.
+#
+#   MODE=release|debug|asan|tsan|fuzz|cover   each in build/<mode>; release's binary is build/galeway
+#   CC=gcc|clang   WERROR=1   B=<folder for objects>   FOLDERS="base protocol"   (parts of the tree)
+#
+# Nothing but git, make and a shell is expected: build/flags.mk is made first, and making it
+# installs the packages and asks pkg-config.
+
+MODE ?= release
+B ?= build/$(MODE)
+FOLDERS ?= base conf protocol pool router proxy admin
+PREFIX ?= /usr/local
+CONF ?=
+FUZZ_SECONDS ?= 30
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+ifeq ($(MAKELEVEL)$(findstring j,$(firstword -$(MAKEFLAGS))),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# --- what is built ---------------------------------------------------------------------------
+MAIN := $(wildcard proxy/main.c)
+SRC := $(filter-out proxy/main.c,$(sort $(wildcard $(FOLDERS:%=%/*.c))))
+UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
+TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h))
+
+LIB := $(B)/libgaleway.a
+BIN := $(if $(filter build/release,$(B)),build/galeway,$(B)/galeway)
+UNIT := $(B)/unit
+TOOLS := $(TOOL_SRC:%.c=$(B)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+
+# --- compiler --------------------------------------------------------------------------------
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(MODE)),clang,gcc)
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+    -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Walloca \
+    -Wundef -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion \
+    -Wredundant-decls
+ifeq ($(findstring clang,$(CC)),)
+WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Walloc-zero -Wjump-misses-init
+endif
+ifdef WERROR
+WARN += -Werror
+endif
+
+SANE := -fno-omit-frame-pointer -fno-sanitize-recover=all
+MODE_release := -O2 -g -D_FORTIFY_SOURCE=2
+MODE_debug := -Og -g3
+MODE_asan := -O1 -g $(SANE) -fsanitize=address,undefined
+MODE_tsan := -O1 -g $(SANE) -fsanitize=thread
+MODE_fuzz := -O1 -g $(SANE) -fsanitize=address,undefined,fuzzer-no-link -DFUZZING
+MODE_cover := -O0 -g --coverage
+ifndef MODE_$(MODE)
+$(error MODE=$(MODE) is none of release debug asan tsan fuzz cover)
+endif
+
+HARDEN := -fno-common -fno-strict-overflow -fstack-protector-strong -fstack-clash-protection -fPIE
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. -include base/banned.h $(PKG_CFLAGS) $(WARN) $(HARDEN) \
+    $(MODE_$(MODE)) -pthread $(CFLAGS)
+LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+
+# --- everyday targets ------------------------------------------------------------------------
+.PHONY: all lib run test unit integration asan tsan fuzz bench drill lint format install clean help \
+    unit-binary tools fuzzers objects tidy FORCE
+
+all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|cover: build/<mode>)
+
+lib: $(LIB) ## build build/<mode>/libgaleway.a: everything but main
+
+run: all ## start a cluster and the proxy on it, in the foreground (CONF=file)
+	tests/setup/run.sh $(CONF)
+
+test: ## everything: packages, build, unit, integration, bench smoke; ends with "N passed, N failed"
+	@MODE=$(MODE) tests/run.sh
+
+unit: $(UNIT) ## unit tests (ONLY="name ..." picks)
+	$(UNIT) $(ONLY)
+
+integration: all tools ## tests against real nodes (ONLY="pytest arguments")
+	@MODE=$(MODE) PYTEST_ARGS="$(ONLY)" tests/run.sh integration
+
+asan: ## unit and integration with address and undefined behaviour sanitizers
+	@MODE=asan tests/run.sh build unit integration
+
+tsan: ## unit and integration with the thread sanitizer
+	@MODE=tsan tests/run.sh build unit integration
+
+fuzz: ## each fuzzer for FUZZ_SECONDS (30)
+	@tests/setup/packages.sh build lint
+	@$(MAKE) MODE=fuzz fuzzers
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+bench: all tools ## measure against a direct connection and other proxies
+	@test -x tests/bench/bench.sh || { echo "bench: there is no tests/bench/bench.sh yet"; exit 1; }
+	tests/bench/bench.sh
+
+drill: all tools ## break nodes under load and count what clients see
+	@test -x tests/drill/drill.sh || { echo "drill: there is no tests/drill/drill.sh yet"; exit 1; }
+	tests/drill/drill.sh
+
+install: all ## install to DESTDIR/PREFIX
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/galeway
+	$(if $(wildcard conf/galeway.cnf),install -D -m 640 conf/galeway.cnf \
+	    $(DESTDIR)$(PREFIX)/share/galeway/galeway.cnf)
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+# --- rules -----------------------------------------------------------------------------------
+unit-binary: $(UNIT)
+tools: $(TOOLS)
+fuzzers: $(FUZZERS)
+objects: $(ALL_C:%.c=$(B)/%.o)
+
+$(B)/%.o: %.c build/flags.mk Makefile
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "CC $<" &&) $(COMPILE) -MMD -MP -c -o $@ $<
+
+$(LIB): $(SRC:%.c=$(B)/%.o)
+	@rm -f $@ && ar rcs $@ $^
+
+$(BIN): $(B)/proxy/main.o $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(UNIT): $(UNIT_SRC:%.c=$(B)/%.o) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+
+$(TOOLS): $(B)/%: $(B)/%.o $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(FUZZERS): $(B)/%: $(B)/%.o $(LIB)
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+.SECONDARY:
+-include $(ALL_C:%.c=$(B)/%.d)
+
+# Libraries by name. Asked once a run, and only replaced when the answer changed.
+PKGS := libuv openssl libpcre2-8 libxxhash libconfig sqlite3 libmariadb
+build/flags.mk: FORCE
+	@tests/setup/packages.sh build && mkdir -p build && tmp=build/flags.$$$$ && { \
+	    cflags=$$(pkg-config --cflags $(PKGS) cmocka) && libs=$$(pkg-config --libs $(PKGS)) && \
+	    cmocka=$$(pkg-config --libs cmocka) && echo "PKG_CFLAGS := $${cflags//-I/-isystem }" && \
+	    echo "PKG_LIBS := $$libs" && echo "CMOCKA_LIBS := $$cmocka"; } >$$tmp && \
+	    { cmp -s $$tmp $@ && rm $$tmp || mv $$tmp $@; }
+ifneq ($(filter-out clean help test asan tsan fuzz format,$(or $(MAKECMDGOALS),all)),)
+-include build/flags.mk
+endif
+
+# --- lint ------------------------------------------------------------------------------------
+lint: ## layers, sizes, words, format, both compilers with -Werror, clang-tidy, cppcheck
+	@tests/setup/packages.sh build lint
+	tests/lint/layers.sh
+	tests/lint/size.sh
+	tests/lint/words.sh
+	clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
+	@$(MAKE) CC=gcc WERROR=1 B=build/lint-gcc objects
+	@$(MAKE) CC=clang WERROR=1 B=build/lint-clang objects tidy
+	@mkdir -p build/cppcheck
+	cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr -I. \
+	    --suppressions-list=tests/lint/cppcheck.txt --cppcheck-build-dir=build/cppcheck \
+	    --error-exitcode=1 $(SRC) $(MAIN)
+	@echo "lint: clean"
+
+# A stamp for each source file: made again only when the file or a header it includes changed.
+tidy: $(patsubst %.c,$(B)/%.tidy,$(SRC) $(MAIN) $(UNIT_SRC))
+$(B)/%.tidy: $(B)/%.o .clang-tidy
+	@echo "TIDY $*.c"
+	@clang-tidy --quiet $*.c -- $(filter-out $(WARN),$(COMPILE:$(CC)%=%)) 2>$@.err || \
+	    { cat $@.err; exit 1; }
+	@touch $@
+
+format: ## clang-format every source file in place
+	@tests/setup/packages.sh lint
+	clang-format -i $(ALL_C) $(ALL_H)

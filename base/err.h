@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * err.h - the one table of errors: code, MySQL number, SQLSTATE, text.
+ *
+ * A function returns 0 or a negative code. libuv's codes (negative errno) and ours (from -10000
+ * downwards) share the number line, so a result travels unchanged to the client's error packet.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include <stdint.h>
+
+/*     name                    MySQL number, SQLSTATE, text (numbers and texts as MariaDB 10.11 sends them) */
+#define ERR_TABLE(X)                                                                              \
+    X(ERR_MEMORY, 1041, "HY000", "Out of memory")                                                 \
+    X(ERR_LIMIT, 1235, "42000", "A limit was reached")                                            \
+    X(ERR_MALFORMED, 1835, "HY000", "Malformed communication packet")                             \
+    X(ERR_SEQUENCE, 1156, "08S01", "Got packets out of order")                                    \
+    X(ERR_PACKET_TOO_LARGE, 1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes") \
+    X(ERR_UNKNOWN_COMMAND, 1047, "08S01", "Unknown command")                                      \
+    X(ERR_HANDSHAKE, 1043, "08S01", "Bad handshake")                                              \
+    X(ERR_ACCESS_DENIED, 1045, "28000", "Access denied")                                          \
+    X(ERR_TOO_MANY_CONNECTIONS, 1040, "08004", "Too many connections")                            \
+    X(ERR_USER_LIMIT, 1226, "42000", "User has exceeded the 'max_user_connections' resource")     \
+    X(ERR_NODE_LOST, 2013, "HY000", "Lost connection to server during query")                     \
+    X(ERR_NODE_REFUSED, 2003, "HY000", "Can't connect to server")                                 \
+    X(ERR_NODE_TIMEOUT, 2013, "HY000", "Lost connection to server: timeout")                      \
+    X(ERR_NODE_PROTOCOL, 2027, "HY000", "Malformed packet from a node")                           \
+    X(ERR_NODE_LOGIN, 1045, "28000", "A node refused the login")                                  \
+    X(ERR_NO_NODE, 9001, "HY000", "No node can serve the statement")                              \
+    X(ERR_POOL_TIMEOUT, 9001, "HY000", "No server connection became free in time")                \
+    X(ERR_POOL_FULL, 9001, "HY000", "The queue for server connections is full")                   \
+    X(ERR_SHUTDOWN, 1053, "08S01", "Server shutdown in progress")                                 \
+    X(ERR_INTERRUPTED, 1317, "70100", "Query execution was interrupted")                          \
+    X(ERR_KILLED, 1927, "70100", "Connection was killed")                                         \
+    X(ERR_LOCAL_INFILE, 4166, "HY000",                                                            \
+      "The used command is not allowed because the MariaDB server or client has disabled the "    \
+      "local infile capability")                                                                  \
+    X(ERR_CONFIG, 1231, "42000", "The configuration is not valid")                                \
+    X(ERR_FILE, 29, "HY000", "A file could not be read or written")                               \
+    X(ERR_NOT_FOUND, 1032, "HY000", "Not found")                                                  \
+    X(ERR_INCOMPLETE, 1835, "HY000", "More bytes are needed")
+
+enum err_index {
+#define X(name, number, sqlstate, text) name##_INDEX,
+    ERR_TABLE(X)
+#undef X
+        ERR_COUNT
+};
+
+enum err_code {
+#define X(name, number, sqlstate, text) name = -10000 - name##_INDEX,
+    ERR_TABLE(X)
+#undef X
+};
+
+/*
+ * err_text, err_name - the text or the name of a result: ours, libuv's (any negative errno) or 0.
+ * Never NULL; the string is static.
+ */
+const char *err_text(int rc);
+const char *err_name(int rc);
+
+/*
+ * err_number, err_sqlstate - what a client is told; unknown codes give 1105 and "HY000".
+ */
+uint16_t err_number(int rc);
+const char *err_sqlstate(int rc);
+
+#endif

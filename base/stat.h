@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stat.h - counters: one set for each worker, padded to cache lines, summed when read.
+ *
+ * Only the owning thread writes a set (relaxed stores, no lock prefix); anybody may read.
+ */
+#ifndef BASE_STAT_H
+#define BASE_STAT_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+
+/*     id, name as ProxySQL's SHOW STATUS has it or ours, help */
+#define STAT_TABLE(X)                                                                             \
+    X(STAT_CLIENTS_ACCEPTED, "Client_Connections_created", "clients accepted")                    \
+    X(STAT_CLIENTS_CONNECTED, "Client_Connections_connected", "clients connected now")            \
+    X(STAT_CLIENTS_ABORTED, "Client_Connections_aborted", "clients refused or cut off")           \
+    X(STAT_LOGIN_FAILED, "Access_Denied_Wrong_Password", "logins refused")                        \
+    X(STAT_REFUSED_MAX_CONNECTIONS, "Access_Denied_Max_Connections", "refused with 1040")         \
+    X(STAT_REFUSED_USER_LIMIT, "Access_Denied_Max_User_Connections", "refused with 1226")         \
+    X(STAT_SERVERS_CREATED, "Server_Connections_created", "server connections opened")            \
+    X(STAT_SERVERS_CONNECTED, "Server_Connections_connected", "server connections now")           \
+    X(STAT_SERVERS_ABORTED, "Server_Connections_aborted", "server connections lost or failed")    \
+    X(STAT_SERVERS_MOVED, "Server_Connections_moved", "server connections moved between workers") \
+    X(STAT_QUESTIONS, "Questions", "commands of clients")                                         \
+    X(STAT_ANSWERED_HERE, "Answered_here", "commands answered without a node")                    \
+    X(STAT_TO_WRITER, "To_writer", "statements sent to a writer hostgroup")                       \
+    X(STAT_TO_READER, "To_reader", "statements sent to a reader hostgroup")                       \
+    X(STAT_CAUSAL_READS, "Causal_reads", "reads sent to the writer because the site wrote")       \
+    X(STAT_BYTES_FROM_CLIENTS, "Queries_frontends_bytes_recv", "bytes read from clients")         \
+    X(STAT_BYTES_TO_CLIENTS, "Queries_frontends_bytes_sent", "bytes written to clients")          \
+    X(STAT_BYTES_FROM_NODES, "Queries_backends_bytes_recv", "bytes read from nodes")              \
+    X(STAT_BYTES_TO_NODES, "Queries_backends_bytes_sent", "bytes written to nodes")               \
+    X(STAT_POOL_FIT_EXACT, "Pool_fit_exact", "connection lent with nothing to change")            \
+    X(STAT_POOL_FIT_SET, "Pool_fit_set", "connection lent after a pipelined SET or USE")          \
+    X(STAT_POOL_FIT_CHANGE_USER, "Pool_fit_change_user", "connection lent after COM_CHANGE_USER") \
+    X(STAT_POOL_FIT_NEW, "Pool_fit_new", "connection opened for a statement")                     \
+    X(STAT_POOL_RESETS, "Pool_resets", "COM_RESET_CONNECTION after a pin")                        \
+    X(STAT_POOL_WAITS, "Pool_waits", "statements that waited for a connection")                   \
+    X(STAT_POOL_WAIT_US, "Pool_wait_us", "microseconds waited in all")                            \
+    X(STAT_POOL_WAIT_TIMEOUTS, "Pool_wait_timeouts", "statements that waited too long")           \
+    X(STAT_PINS, "Pins", "times a session was pinned")                                            \
+    X(STAT_RETRIES, "Retries", "statements sent again to another connection")                     \
+    X(STAT_KILLS, "Kills", "statements killed on a node because their client left")               \
+    X(STAT_STMT_PREPARED, "Com_stmt_prepare", "COM_STMT_PREPARE of clients")                      \
+    X(STAT_STMT_REPREPARED, "Com_stmt_reprepare",                                                 \
+      "statements prepared again on another connection")                                          \
+    X(STAT_STMT_EXECUTED, "Com_stmt_execute", "COM_STMT_EXECUTE of clients")                      \
+    X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
+
+enum stat_id {
+#define X(id, name, help) id,
+    STAT_TABLE(X)
+#undef X
+        STAT_COUNT
+};
+
+struct stat_set {
+    _Alignas(CACHE_LINE) _Atomic uint64_t values[STAT_COUNT];
+};
+
+static inline void stat_add(struct stat_set *set, enum stat_id id, uint64_t n)
+{
+    atomic_store_explicit(&set->values[id],
+                          atomic_load_explicit(&set->values[id], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void stat_sub(struct stat_set *set, enum stat_id id, uint64_t n)
+{
+    stat_add(set, id, (uint64_t)0 - n);
+}
+
+/* stat_name, stat_help - static strings. */
+const char *stat_name(enum stat_id id);
+const char *stat_help(enum stat_id id);
+
+/* stat_sum - the sum of one counter over n sets. */
+uint64_t stat_sum(struct stat_set *const *sets, size_t n, enum stat_id id);
+
+#endif
