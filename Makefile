@@ -68,7 +68,7 @@ endif
 HARDEN := -fno-common -fno-strict-overflow -fstack-protector-strong -fstack-clash-protection -fPIE
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. -include base/banned.h $(PKG_CFLAGS) $(WARN) $(HARDEN) \
     $(MODE_$(MODE)) -pthread $(CFLAGS)
-LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
 # --- everyday targets ------------------------------------------------------------------------
 .PHONY: all lib run test unit integration asan tsan fuzz bench drill lint format install clean help \
