@@ -27,15 +27,17 @@ endif
 MAIN := $(wildcard proxy/main.c)
 SRC := $(filter-out proxy/main.c,$(sort $(wildcard $(FOLDERS:%=%/*.c))))
 UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
-TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c))
+# Tools of the tests: a folder below tests/bench or tests/fake is one program, so is a file there.
+TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
+TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
-ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h))
+ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))
 
 LIB := $(B)/libgaleway.a
 BIN := $(if $(filter build/release,$(B)),build/galeway,$(B)/galeway)
 UNIT := $(B)/unit
-TOOLS := $(TOOL_SRC:%.c=$(B)/%)
+TOOLS := $(TOOL_NAMES:%=$(B)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
 # --- compiler --------------------------------------------------------------------------------
@@ -54,7 +56,7 @@ ifdef WERROR
 WARN += -Werror
 endif
 
-SANE := -fno-omit-frame-pointer -fno-sanitize-recover=all
+SANE := -fno-omit-frame-pointer -fno-sanitize-recover=all -DSANITIZED
 MODE_release := -O2 -g -D_FORTIFY_SOURCE=2
 MODE_debug := -Og -g3
 MODE_asan := -O1 -g $(SANE) -fsanitize=address,undefined
@@ -69,6 +71,9 @@ HARDEN := -fno-common -fno-strict-overflow -fstack-protector-strong -fstack-clas
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. -include base/banned.h $(PKG_CFLAGS) $(WARN) $(HARDEN) \
     $(MODE_$(MODE)) -pthread $(CFLAGS)
 LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+
+# A size that is too large is an answer of malloc(), here as in production.
+export ASAN_OPTIONS ?= allocator_may_return_null=1
 
 # --- everyday targets ------------------------------------------------------------------------
 .PHONY: all lib run test unit integration asan tsan fuzz bench drill lint format install clean help \
@@ -120,7 +125,9 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-# --- rules -----------------------------------------------------------------------------------
+# --- rules (V=1 shows the commands) ----------------------------------------------------------
+SAY = $(if $(V),,@echo "$1" &&)
+
 unit-binary: $(UNIT)
 tools: $(TOOLS)
 fuzzers: $(FUZZERS)
@@ -128,22 +135,26 @@ objects: $(ALL_C:%.c=$(B)/%.o)
 
 $(B)/%.o: %.c build/flags.mk Makefile
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "CC $<" &&) $(COMPILE) -MMD -MP -c -o $@ $<
+	$(call SAY,CC $<) $(COMPILE) -MMD -MP -c -o $@ $<
 
 $(LIB): $(SRC:%.c=$(B)/%.o)
 	@rm -f $@ && ar rcs $@ $^
 
 $(BIN): $(B)/proxy/main.o $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(UNIT): $(UNIT_SRC:%.c=$(B)/%.o) $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
-$(TOOLS): $(B)/%: $(B)/%.o $(LIB)
-	$(LINK) -o $@ $^ $(PKG_LIBS)
+define TOOL_RULE
+$(B)/$1: $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/$1.c tests/*/$1/*.c)) $(LIB)
+endef
+$(foreach name,$(TOOL_NAMES),$(eval $(call TOOL_RULE,$(name))))
+$(TOOLS):
+	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS) -lm
 
 $(FUZZERS): $(B)/%: $(B)/%.o $(LIB)
-	$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK $@) $(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 .SECONDARY:
 -include $(ALL_C:%.c=$(B)/%.d)

@@ -16,6 +16,8 @@
 
 #define BANNED(name) name##_is_banned_see_base_banned_h
 
+/* NOLINTBEGIN(readability-identifier-naming): these are other people's names */
+
 /* Unbounded writes, or a result that may lack its final zero: snprintf, memcpy with a length. */
 #undef strcpy
 #define strcpy(...) BANNED(strcpy)
@@ -49,5 +51,7 @@
 #define ctime(...) BANNED(ctime)
 #undef asctime
 #define asctime(...) BANNED(asctime)
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #endif
