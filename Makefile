@@ -84,7 +84,8 @@ all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|co
 lib: $(LIB) ## build build/<mode>/libgaleway.a: everything but main
 
 run: all ## start a cluster and the proxy on it, in the foreground (CONF=file)
-	tests/setup/run.sh $(CONF)
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/setup/run.sh $(CONF)
 
 test: ## everything: packages, build, unit, integration, bench smoke; ends with "N passed, N failed"
 	@MODE=$(MODE) tests/run.sh
@@ -93,13 +94,13 @@ unit: $(UNIT) ## unit tests (ONLY="name ..." picks)
 	$(UNIT) $(ONLY)
 
 integration: all tools ## tests against real nodes (ONLY="pytest arguments")
-	@MODE=$(MODE) PYTEST_ARGS="$(ONLY)" tests/run.sh integration
+	@MODE=$(MODE) PYTEST_ARGS="$(ONLY)" tests/run.sh packages integration
 
 asan: ## unit and integration with address and undefined behaviour sanitizers
-	@MODE=asan tests/run.sh build unit integration
+	@MODE=asan tests/run.sh packages build unit integration
 
 tsan: ## unit and integration with the thread sanitizer
-	@MODE=tsan tests/run.sh build unit integration
+	@MODE=tsan tests/run.sh packages build unit integration
 
 fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 	@tests/setup/packages.sh build lint
@@ -108,11 +109,13 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 
 bench: all tools ## measure against a direct connection and other proxies
 	@test -x tests/bench/bench.sh || { echo "bench: there is no tests/bench/bench.sh yet"; exit 1; }
-	tests/bench/bench.sh
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/bench/bench.sh
 
 drill: all tools ## break nodes under load and count what clients see
 	@test -x tests/drill/drill.sh || { echo "drill: there is no tests/drill/drill.sh yet"; exit 1; }
-	tests/drill/drill.sh
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/drill/drill.sh
 
 install: all ## install to DESTDIR/PREFIX
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/galeway
@@ -174,10 +177,8 @@ endif
 # --- lint ------------------------------------------------------------------------------------
 lint: ## layers, sizes, words, format, both compilers with -Werror, clang-tidy, cppcheck
 	@tests/setup/packages.sh build lint
-	tests/lint/layers.sh
-	tests/lint/size.sh
-	tests/lint/words.sh
-	clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
+	@rc=0; for check in layers size words; do tests/lint/$$check.sh || rc=1; done; \
+	    clang-format --dry-run -Werror $(ALL_C) $(ALL_H) || rc=1; exit $$rc
 	@$(MAKE) CC=gcc WERROR=1 B=build/lint-gcc objects
 	@$(MAKE) CC=clang WERROR=1 B=build/lint-clang objects tidy
 	@mkdir -p build/cppcheck

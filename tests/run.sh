@@ -14,13 +14,13 @@ cd "$(dirname "$0")/.."
 mode=${MODE:-release}
 make=${MAKE:-make}
 out=build/$mode
+unset MAKEFLAGS MFLAGS MAKELEVEL # a make called from here is a fresh one, with jobs of its own
 limit=3600 # seconds for one part: a hang must end, too
 export MODE=$mode
 export PYTHONDONTWRITEBYTECODE=1
 export GALEWAY_BIN=$out/galeway
 [ "$mode" = release ] && GALEWAY_BIN=build/galeway
 
-# A summary is what is reported when the mode is a sanitizer, too: its errors end the process.
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
@@ -33,7 +33,7 @@ part_build() {
 }
 
 part_unit() {
-    "$out/unit"
+    exec "$out/unit"
 }
 
 part_integration() {
@@ -44,7 +44,7 @@ part_integration() {
     fi
     # Debian's Python has Debian's packages; another python3 may come first in PATH.
     # shellcheck disable=SC2086 # words on purpose
-    /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/integration ${PYTEST_ARGS:-}
+    exec /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/integration ${PYTEST_ARGS:-}
 }
 
 part_bench() {
@@ -53,7 +53,7 @@ part_bench() {
         echo "0 passed, 0 failed"
         return 0
     fi
-    tests/bench/smoke.sh
+    exec tests/bench/smoke.sh
 }
 
 # The last "N <word>" of a part's output; pytest and our runners write the same words.
@@ -70,9 +70,10 @@ run_part() {
     local part=$1 log=build/log/$mode-$1.log start=$SECONDS status p f e s note=
     echo
     echo "=== $part ($mode)"
-    # A group of its own under a limit; what it prints is seen at once and kept.
-    timeout --foreground -k 10 "$limit" bash -c "$(declare -p mode make out); $(declare -f "part_$part"); part_$part" \
-        2>&1 | tee "$log"
+    # The part replaces the shell (exec above), so that it gets the signal itself when it is late and
+    # can clean up: pytest stops its servers on SIGINT.
+    timeout --foreground -s INT -k 60 "$limit" \
+        bash -c "$(declare -p mode make out); $(declare -f "part_$part"); part_$part" 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
     p=$(number_of passed "$log")
     f=$(number_of failed "$log")

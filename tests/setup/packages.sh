@@ -68,6 +68,6 @@ fi
 twice() {
     "$@" || { echo "packages.sh: trying once more: $*" >&2 && sleep 3 && "$@"; }
 }
-run=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q)
+run=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3)
 twice "${run[@]}" update
 twice "${run[@]}" install -y --no-install-recommends "${missing[@]}"

@@ -16,7 +16,8 @@
 #include "base/clock.h"
 #include "tests/unit/test.h"
 
-#define TEST_LIMIT_S 20
+#define TEST_LIMIT_S  20
+#define STATUS_PASSED 42 /* not 0: a test whose code calls exit() must not pass */
 
 static struct test *tests; /* in the order of file and line */
 
@@ -111,7 +112,7 @@ NO_RETURN static void run_here(const struct test *test)
     const struct CMUnitTest group[] = {{.name = test->name, .test_func = test->run}};
 
     (void)alarm(TEST_LIMIT_S);
-    exit(cmocka_run_group_tests(group, NULL, NULL) == 0 ? 0 : 1);
+    exit(cmocka_run_group_tests(group, NULL, NULL) == 0 ? STATUS_PASSED : 1);
 }
 
 static void show(FILE *out)
@@ -129,6 +130,7 @@ static bool passes(const struct test *test)
 {
     FILE *out = tmpfile();
     int status = -1;
+    bool passed;
     pid_t pid;
 
     if (out == NULL) {
@@ -142,18 +144,21 @@ static bool passes(const struct test *test)
     if (pid > 0) {
         status = wait_for(pid);
     }
-    if (status != 0) {
+    passed = WIFEXITED(status) && WEXITSTATUS(status) == STATUS_PASSED;
+    if (!passed) {
         show(out);
         printf("FAILED %s (%s:%d)", test->name, test->file, test->line);
         if (WIFSIGNALED(status)) {
             bool late = WTERMSIG(status) == SIGALRM;
 
             printf(": %s", late ? "took too long" : strsignal(WTERMSIG(status)));
+        } else if (WEXITSTATUS(status) == 0) {
+            printf(": called exit()");
         }
         printf("\n");
     }
     (void)fclose(out);
-    return status == 0;
+    return passed;
 }
 
 int main(int argc, char **argv)
