@@ -141,7 +141,7 @@ $(B)/%.o: %.c build/flags.mk Makefile
 	$(call SAY,CC $<) $(COMPILE) -MMD -MP -c -o $@ $<
 
 $(LIB): $(SRC:%.c=$(B)/%.o)
-	@rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar qcs $@ $^ # q: two folders may have a file of one name
 
 $(BIN): $(B)/proxy/main.o $(LIB)
 	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS)
@@ -159,7 +159,6 @@ $(TOOLS):
 $(FUZZERS): $(B)/%: $(B)/%.o $(LIB)
 	$(call SAY,LINK $@) $(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-.SECONDARY:
 -include $(ALL_C:%.c=$(B)/%.d)
 
 # Libraries by name. Asked once a run, and only replaced when the answer changed.

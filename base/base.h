@@ -21,9 +21,12 @@
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)                          (UINT32_C(1) << (n))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
-#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
-#define CACHE_LINE                      64
+/* uv.h brings in sys/param.h, which has them too, with the same meaning. */
+#undef MIN
+#undef MAX
+#define MIN(a, b)  ((a) < (b) ? (a) : (b))
+#define MAX(a, b)  ((a) > (b) ? (a) : (b))
+#define CACHE_LINE 64
 
 #define CHECK(expr) \
     (LIKELY(expr) ? (void)0 : base_check_failed(#expr, __FILE__, __LINE__, __func__))
