@@ -36,11 +36,12 @@ def options():
 def run_load(name, target, node, seconds):
     _, unit, settings, load = LOADS[name]
     began = time.monotonic()
-    target.start(**settings)
     try:
+        target.start(**settings)
         result = load(target, node, seconds)
-    finally:
         target.stop()
+    finally:
+        target.kill()
     cpu = f", CPU {result['cpu_us']:.1f} us" if "cpu_us" in result else ""
     print(f"  {name:<10}{target.name:<9}{result['throughput']:>9.0f} {unit:<7}"
           f"p50 {result['p50_us']:.0f} us, p99 {result['p99_us']:.0f} us{cpu}"

@@ -120,8 +120,8 @@ def foreign_row(target, node):
 def smoke_target(tally, target, node):
     named = (("page", page), ("point", point), ("big", big), ("many, new connections", many(5)),
              ("many, long connections", many(0)), ("hold", hold), ("sysbench", sysbench))
-    target.start(sites=SITES, server_connections=LIMIT)
     try:
+        target.start(sites=SITES, server_connections=LIMIT)
         for name, test in named:
             tally.check(f"{target.name}: {name}", lambda test=test: test(target))
         if target.name == "galeway":
@@ -132,8 +132,9 @@ def smoke_target(tally, target, node):
             tally.check("a missing site is noticed",
                         lambda: notices(target, mode="page", sites=10 * SITES, count=300))
             tally.check("a row of another site is noticed", lambda: foreign_row(target, node))
-    finally:
         tally.check(f"{target.name}: ends as it should", target.stop)
+    finally:
+        target.kill()
 
 
 def main():

@@ -23,7 +23,8 @@ class BenchError(Exception):
 
 
 def die_with_parent():
-    """In a child: end when the benchmark ends, however that happens."""
+    """In a child: end when the benchmark ends, however that happens, and not by a Ctrl-C before."""
+    os.setpgid(0, 0)
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -96,6 +97,9 @@ class Direct:
     def stop(self):
         pass
 
+    def kill(self):
+        pass
+
     def cpu_seconds(self):
         return None
 
@@ -132,9 +136,15 @@ class Proxy:
                                             stderr=log, preexec_fn=die_with_parent)
         wait_for_port(self.port, self.process, self.log)
 
+    def kill(self):
+        """For an end in disorder: no questions asked."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
     def stop(self):
-        if self.process is None:
-            return
+        """An end in order; a BenchError if it was none."""
         process, self.process = self.process, None
         died = process.poll() is not None
         process.terminate()
