@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_follow.c - replies fed at once, in every two pieces and byte by byte.
+ *
+ * Bytes as MariaDB 10.11 sends them. Each reply is given with some bytes of the next one behind it,
+ * which must stay untouched.
+ */
+#include <stdio.h>
+
+#include "protocol/caps.h"
+#include "protocol/follow.h"
+#include "protocol/reply.h"
+#include "tests/fuzz/follow_trace.h"
+#include "tests/unit/test.h"
+
+#define REPLY_MAX 4096
+
+/* A reply being made. */
+struct made {
+    uint8_t data[REPLY_MAX];
+    struct writer w;
+    uint8_t sequence;
+};
+
+static void make_begin(struct made *m)
+{
+    m->w = writer_of(m->data, sizeof(m->data));
+    m->sequence = 1;
+}
+
+static void make_bytes(struct made *m, const void *payload, size_t len)
+{
+    size_t at = packet_begin(&m->w);
+
+    put_bytes(&m->w, payload, len);
+    packet_end(&m->w, at, m->sequence++);
+}
+
+#define MAKE(m, literal) make_bytes((m), (literal), sizeof(literal) - 1)
+
+static void make_ok(struct made *m, uint16_t status)
+{
+    m->sequence = ok_encode(&m->w, &(struct ok){3, 7, status, 2, SLICE("Records: 3"), SLICE("")},
+                            m->sequence);
+}
+
+static void make_ok_track(struct made *m, uint16_t status)
+{
+    uint8_t payload[] = {0, 0, 0, (uint8_t)status, 0x40, 0, 0, 0, 5, 1, 3, 2, 'd', 'b'};
+
+    make_bytes(m, payload, sizeof(payload));
+}
+
+static void make_err(struct made *m)
+{
+    m->sequence = err_encode(&m->w, 1064, "42000", SLICE("You have an error"), m->sequence);
+}
+
+static void make_eof(struct made *m, unsigned status)
+{
+    uint8_t payload[] = {0xfe, 1, 0, (uint8_t)status, (uint8_t)(status >> 8)};
+
+    make_bytes(m, payload, sizeof(payload));
+}
+
+static void make_columns(struct made *m, unsigned n)
+{
+    while (n-- > 0) {
+        struct column c = {.name = SLICE("name"), .charset = 45, .type = TYPE_VAR_STRING};
+
+        m->sequence = column_encode(&m->w, &c, m->sequence);
+    }
+}
+
+static void make_head(struct made *m, unsigned n_columns)
+{
+    m->sequence = result_begin(&m->w, n_columns, m->sequence);
+    make_columns(m, n_columns);
+    make_eof(m, STATUS_AUTOCOMMIT);
+}
+
+static void make_rows(struct made *m, unsigned n)
+{
+    static const struct slice rows[][2] = {
+        {{"one", 3}, {"1", 1}}, {{NULL, 0}, {"", 0}}, {{"", 0}, {NULL, 0}}, {{"x", 1}, {"y", 1}}};
+
+    for (unsigned i = 0; i < n; i++) {
+        m->sequence = row_encode(&m->w, rows[i % ARRAY_SIZE(rows)], 2, m->sequence);
+    }
+}
+
+static const char *events_of(const struct trace *t)
+{
+    static char text[TRACE_EVENTS + 1];
+    size_t i;
+
+    for (i = 0; i < t->n_events; i++) {
+        text[i] = t->events[i].what;
+    }
+    text[i] = '\0';
+    return text;
+}
+
+static void compare(struct trace *whole, struct trace *pieces, size_t at)
+{
+    const char *difference = trace_difference(whole, pieces);
+
+    if (difference != NULL) {
+        fail_msg("cut at %zu: %s differ", at, difference);
+    }
+    trace_free(pieces);
+}
+
+/*
+ * Feed the reply in all ways; events must be as told, and end behind the last byte made. The trace
+ * of the whole is the caller's.
+ */
+static struct trace *follow_made(struct made *m, enum follow_kind kind, const char *events)
+{
+    size_t len = m->w.len;
+    struct trace *whole;
+
+    assert_false(m->w.failed);
+    put_bytes(&m->w, "\x07\x00\x00\x01\x00\x00", 6); /* the next reply has begun to come */
+    assert_false(m->w.failed);
+    whole = trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, m->w.len, 0});
+    assert_string_equal(events_of(whole), events);
+    if (strchr(events, 'M') == NULL) {
+        assert_int_equal(whole->n_passed, len);
+    }
+    for (size_t i = 1; i < m->w.len; i++) {
+        compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){i, m->w.len, 0}), i);
+    }
+    compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, 1, 0}), 0);
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, 9, seed}), seed);
+    }
+    return whole;
+}
+
+/* Nothing was changed on the way. */
+static void assert_unchanged(const struct made *m, const struct trace *t)
+{
+    assert_memory_equal(m->data, t->passed, t->n_passed);
+}
+
+TEST(follow_ok_is_one_run)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_ok(&m, STATUS_AUTOCOMMIT | STATUS_IN_TRANS);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_unchanged(&m, t);
+    assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT | STATUS_IN_TRANS);
+    assert_int_equal(t->follow.affected, 3);
+    assert_int_equal(t->follow.last_insert_id, 7);
+    assert_int_equal(t->follow.warnings, 2);
+    assert_int_equal(t->follow.results, 1);
+    assert_int_equal(t->follow.next_sequence, 2);
+    assert_false(t->follow.has_result || t->follow.is_error);
+    trace_free(t);
+}
+
+TEST(follow_ok_with_changes_is_handed_out)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_ok_track(&m, STATUS_AUTOCOMMIT);
+    t = follow_made(&m, FOLLOW_RESULT, "TD");
+    assert_int_equal(t->events[0].at, 0);
+    assert_int_equal(t->events[0].length, m.w.len - 6);
+    assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
+    trace_free(t);
+    make_begin(&m);
+    make_ok_track(&m, STATUS_AUTOCOMMIT);
+    trace_free(follow_made(&m, FOLLOW_ONE, "TD"));
+}
+
+TEST(follow_err_ends_the_reply)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_err(&m);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_true(t->follow.is_error);
+    assert_int_equal(t->follow.error, 1064);
+    assert_unchanged(&m, t);
+    trace_free(t);
+    for (int kind = FOLLOW_RESULT; kind <= FOLLOW_ONE; kind++) {
+        make_begin(&m);
+        make_bytes(&m, "\xff\x15\x04No SQLSTATE before login", 27);
+        t = follow_made(&m, (enum follow_kind)kind, "D");
+        assert_int_equal(t->follow.error, 1045);
+        trace_free(t);
+    }
+}
+
+TEST(follow_result_set_of_any_length)
+{
+    for (unsigned n = 0; n <= 9; n++) {
+        struct made m;
+        struct trace *t;
+
+        make_begin(&m);
+        make_head(&m, 2);
+        make_rows(&m, n);
+        make_eof(&m, STATUS_AUTOCOMMIT | STATUS_NO_INDEX);
+        t = follow_made(&m, FOLLOW_RESULT, "D");
+        assert_unchanged(&m, t);
+        assert_int_equal(t->follow.rows, n);
+        assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT | STATUS_NO_INDEX);
+        assert_int_equal(t->follow.warnings, 1);
+        assert_int_equal(t->follow.results, 1);
+        assert_int_equal(t->follow.next_sequence, 6 + n);
+        assert_true(t->follow.has_result);
+        assert_true(t->carry_max < 64);
+        trace_free(t);
+    }
+}
+
+TEST(follow_sequence_wraps_in_long_results)
+{
+    uint8_t *data = malloc(100000);
+    struct writer w = writer_of(data, 100000);
+    uint8_t sequence = result_begin(&w, 1, 1);
+    const struct slice field = SLICE("value");
+    struct trace *t;
+
+    sequence = column_encode(&w, &(struct column){.name = SLICE("v")}, sequence);
+    sequence = eof_encode(&w, 0, 2, sequence);
+    for (int i = 0; i < 1000; i++) {
+        sequence = row_encode(&w, &field, 1, sequence);
+    }
+    (void)eof_encode(&w, 0, 2, sequence);
+    assert_false(w.failed);
+    t = trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, w.len, 0});
+    assert_string_equal(events_of(t), "D");
+    assert_int_equal(t->n_passed, w.len);
+    assert_int_equal(t->follow.rows, 1000);
+    compare(t, trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, 700, 5}), 0);
+    trace_free(t);
+    free(data);
+}
+
+TEST(follow_state_change_bit_is_hidden_in_eof)
+{
+    struct made m;
+    struct trace *t;
+    size_t n = 0;
+
+    make_begin(&m);
+    make_head(&m, 1);
+    make_rows(&m, 1);
+    make_eof(&m, STATUS_SESSION_STATE_CHANGED | STATUS_AUTOCOMMIT | STATUS_QUERY_WAS_SLOW);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_true(t->follow.state_changed);
+    assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT | STATUS_QUERY_WAS_SLOW);
+    for (size_t i = 0; i < t->n_passed; i++) {
+        n += m.data[i] != t->passed[i];
+    }
+    assert_int_equal(n, 1);
+    assert_int_equal(t->passed[t->n_passed - 1], STATUS_QUERY_WAS_SLOW >> 8);
+    trace_free(t);
+}
+
+TEST(follow_multi_results_in_one_reply)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_ok(&m, STATUS_MORE_RESULTS);
+    make_head(&m, 1);
+    make_rows(&m, 3);
+    make_eof(&m, STATUS_MORE_RESULTS);
+    make_ok_track(&m, STATUS_MORE_RESULTS);
+    make_head(&m, 2);
+    make_rows(&m, 2);
+    make_eof(&m, STATUS_MORE_RESULTS);
+    make_ok(&m, STATUS_AUTOCOMMIT);
+    t = follow_made(&m, FOLLOW_RESULT, "TD");
+    assert_int_equal(t->follow.results, 5);
+    assert_int_equal(t->follow.rows, 2);
+    trace_free(t);
+}
+
+TEST(follow_multi_results_may_end_with_err)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_head(&m, 1);
+    make_eof(&m, STATUS_MORE_RESULTS);
+    make_ok_track(&m, STATUS_MORE_RESULTS | STATUS_AUTOCOMMIT);
+    make_err(&m);
+    t = follow_made(&m, FOLLOW_RESULT, "TD");
+    assert_true(t->follow.is_error && t->follow.has_result);
+    assert_int_equal(t->follow.results, 2);
+    trace_free(t);
+}
+
+TEST(follow_err_between_rows_and_columns)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_head(&m, 2);
+    make_rows(&m, 4);
+    make_err(&m);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_true(t->follow.is_error);
+    assert_int_equal(t->follow.rows, 4);
+    trace_free(t);
+    make_begin(&m);
+    m.sequence = result_begin(&m.w, 3, m.sequence);
+    make_columns(&m, 1);
+    make_err(&m);
+    trace_free(follow_made(&m, FOLLOW_RESULT, "D"));
+}
+
+TEST(follow_local_infile)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    MAKE(&m, "\xfb/tmp/rows.csv");
+    m.sequence = 9; /* the client's packets counted on */
+    make_ok(&m, STATUS_MORE_RESULTS);
+    make_head(&m, 1);
+    make_rows(&m, 1);
+    make_eof(&m, 0);
+    t = follow_made(&m, FOLLOW_RESULT, "ID");
+    assert_int_equal(t->events[0].length, 4 + 14);
+    trace_free(t);
+    make_begin(&m);
+    MAKE(&m, "\xfb");
+    make_err(&m);
+    trace_free(follow_made(&m, FOLLOW_RESULT, "ID"));
+    make_begin(&m);
+    MAKE(&m, "\xfb"
+             "f");
+    MAKE(&m, "\x01");
+    trace_free(follow_made(&m, FOLLOW_RESULT, "IM"));
+}
+
+static void make_prepare(struct made *m, uint8_t n_params, uint8_t n_columns)
+{
+    uint8_t ok[] = {0, 9, 0, 0, 0, n_columns, 0, n_params, 0, 0, 1, 0};
+
+    make_begin(m);
+    make_bytes(m, ok, sizeof(ok));
+    make_columns(m, n_params);
+    if (n_params > 0) {
+        make_eof(m, STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS);
+    }
+    make_columns(m, n_columns);
+    if (n_columns > 0) {
+        make_eof(m, STATUS_AUTOCOMMIT | STATUS_CURSOR_EXISTS);
+    }
+}
+
+TEST(follow_prepare_reply_of_each_shape)
+{
+    for (uint8_t n_params = 0; n_params <= 3; n_params++) {
+        for (uint8_t n_columns = 0; n_columns <= 3; n_columns++) {
+            struct made m;
+            struct trace *t;
+
+            make_prepare(&m, n_params, n_columns);
+            t = follow_made(&m, FOLLOW_PREPARE, "PD");
+            assert_unchanged(&m, t);
+            assert_int_equal(t->events[0].length, 16);
+            assert_int_equal(t->follow.n_params, n_params);
+            assert_int_equal(t->follow.n_columns, n_columns);
+            assert_false(t->follow.has_result);
+            trace_free(t);
+        }
+    }
+}
+
+TEST(follow_cursor_ends_behind_the_columns)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    m.sequence = result_begin(&m.w, 2, m.sequence);
+    make_columns(&m, 2);
+    make_eof(&m, STATUS_AUTOCOMMIT | STATUS_CURSOR_EXISTS);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_true((t->follow.status & STATUS_CURSOR_EXISTS) != 0);
+    assert_int_equal(t->follow.rows, 0);
+    trace_free(t);
+}
+
+TEST(follow_fetch_is_rows_and_eof)
+{
+    for (unsigned n = 0; n <= 3; n++) {
+        struct made m;
+        struct trace *t;
+
+        make_begin(&m);
+        for (unsigned i = 0; i < n; i++) {
+            MAKE(&m, "\x00\x00\x01\x31"); /* a binary row begins with zero, as OK does */
+        }
+        make_eof(&m, STATUS_CURSOR_EXISTS | STATUS_LAST_ROW_SENT | STATUS_MORE_RESULTS);
+        t = follow_made(&m, FOLLOW_ROWS, "D");
+        assert_int_equal(t->follow.rows, n);
+        assert_int_equal(t->follow.results, 1);
+        assert_true((t->follow.status & STATUS_LAST_ROW_SENT) != 0);
+        trace_free(t);
+    }
+}
+
+TEST(follow_field_list_is_columns_and_eof)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_columns(&m, 3);
+    make_eof(&m, STATUS_AUTOCOMMIT);
+    t = follow_made(&m, FOLLOW_FIELD_LIST, "D");
+    assert_int_equal(t->follow.rows, 0);
+    assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
+    trace_free(t);
+}
+
+TEST(follow_one_packet_whatever_it_is)
+{
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    make_eof(&m, STATUS_AUTOCOMMIT | STATUS_SESSION_STATE_CHANGED);
+    t = follow_made(&m, FOLLOW_ONE, "D");
+    assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
+    assert_true(t->follow.state_changed);
+    trace_free(t);
+    make_begin(&m);
+    MAKE(&m, "Uptime: 419  Threads: 1");
+    trace_free(follow_made(&m, FOLLOW_ONE, "D"));
+    make_begin(&m);
+    make_ok(&m, STATUS_MORE_RESULTS);
+    trace_free(follow_made(&m, FOLLOW_ONE, "D"));
+}
+
+/* Payloads that no server sends at that place; before: an optional well-formed start. */
+TEST(follow_malformed_is_told)
+{
+    const struct {
+        enum follow_kind kind;
+        int head; /* columns of a result set begun before it, -1 = none */
+        struct slice payload;
+    } cases[] = {
+        {FOLLOW_RESULT, -1, SLICE("")},                         /* empty packet */
+        {FOLLOW_RESULT, -1, SLICE("\x00\x00\x00\x02\x00\x00")}, /* OK cut short */
+        {FOLLOW_RESULT, -1, SLICE("\x00\xfb\x00\x02\x00\x00\x00")},
+        {FOLLOW_RESULT, -1, SLICE("\xfe\x00\x00\x02\x00")},
+        {FOLLOW_RESULT, -1, SLICE("\x01\x01")},
+        {FOLLOW_RESULT, -1, SLICE("\xfc\x00")},
+        {FOLLOW_RESULT, -1, SLICE("\xfd\x00\x00\x01")}, /* 65536 columns */
+        {FOLLOW_RESULT, -1, SLICE("\xff\x01")},
+        {FOLLOW_RESULT, 1, SLICE("")},
+        {FOLLOW_RESULT, 1, SLICE("\xfe")},
+        {FOLLOW_RESULT, 1, SLICE("\xfe\x00\x00\x02\x00\x00")},
+        {FOLLOW_RESULT, 1, SLICE("\xff\x00")},
+        {FOLLOW_PREPARE, -1, SLICE("\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00")},
+        {FOLLOW_PREPARE, -1, SLICE("\x01")},
+        {FOLLOW_ROWS, -1, SLICE("\xfe\x00")},
+        {FOLLOW_ONE, -1, SLICE("\x00")},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct made m;
+
+        make_begin(&m);
+        if (cases[i].head > 0) {
+            make_head(&m, (unsigned)cases[i].head);
+            make_rows(&m, 1);
+        }
+        make_bytes(&m, cases[i].payload.data, cases[i].payload.len);
+        trace_free(follow_made(&m, cases[i].kind, "M"));
+    }
+}
+
+TEST(follow_eof_before_the_last_column_is_malformed)
+{
+    struct made m;
+
+    make_begin(&m);
+    m.sequence = result_begin(&m.w, 3, m.sequence);
+    make_columns(&m, 2);
+    make_eof(&m, 2);
+    trace_free(follow_made(&m, FOLLOW_RESULT, "M"));
+    make_begin(&m);
+    m.sequence = result_begin(&m.w, 1, m.sequence);
+    make_columns(&m, 2);
+    trace_free(follow_made(&m, FOLLOW_RESULT, "M"));
+}
+
+TEST(follow_wrong_sequence_is_malformed)
+{
+    for (unsigned wrong = 2; wrong < 7; wrong++) {
+        struct made m;
+        size_t at = 0;
+
+        make_begin(&m);
+        make_head(&m, 1);
+        make_rows(&m, 2);
+        make_eof(&m, 2);
+        while (m.data[at + 3] != wrong) {
+            at += PACKET_HEADER + packet_length(m.data + at);
+        }
+        m.data[at + 3] = 99;
+        trace_free(follow_made(&m, FOLLOW_RESULT, "M"));
+    }
+}
+
+TEST(follow_too_long_control_packet_is_malformed)
+{
+    uint8_t head[] = {0x01, 0x00, 0x10, 1, 0xff, 0, 0}; /* 1 MiB and a byte */
+    struct follow f;
+    size_t used, packet_len;
+
+    follow_begin(&f, FOLLOW_RESULT);
+    assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MALFORMED);
+    assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MALFORMED);
+    head[0] = 0; /* 1 MiB */
+    follow_begin(&f, FOLLOW_RESULT);
+    assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MORE);
+    assert_int_equal(used, 0);
+    assert_true(follow_is_untouched(&f));
+}
+
+TEST(follow_behind_the_end_uses_nothing)
+{
+    uint8_t ok[] = {7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0};
+    struct follow f;
+    size_t used, packet_len;
+
+    follow_begin(&f, FOLLOW_RESULT);
+    assert_true(follow_is_untouched(&f));
+    assert_int_equal(follow_feed(&f, NULL, 0, &used, &packet_len), FOLLOW_MORE);
+    assert_int_equal(follow_feed(&f, ok, sizeof(ok), &used, &packet_len), FOLLOW_DONE);
+    assert_int_equal(used, sizeof(ok));
+    assert_false(follow_is_untouched(&f));
+    assert_int_equal(follow_feed(&f, ok, sizeof(ok), &used, &packet_len), FOLLOW_DONE);
+    assert_int_equal(used, 0);
+}
+
+/* Every byte of a reply changed: no crash, no overread, and pieces still agree with the whole. */
+TEST(follow_any_changed_byte_is_survived)
+{
+    struct made m;
+
+    make_begin(&m);
+    make_ok_track(&m, STATUS_MORE_RESULTS);
+    make_head(&m, 2);
+    make_rows(&m, 2);
+    make_eof(&m, STATUS_AUTOCOMMIT);
+    for (size_t i = 0; i < m.w.len; i++) {
+        uint8_t before = m.data[i];
+
+        for (unsigned value = 0; value < 256; value++) {
+            struct trace *whole;
+
+            m.data[i] = (uint8_t)value;
+            whole = trace_run(FOLLOW_RESULT, m.data, m.w.len, (struct trace_cuts){0, m.w.len, 0});
+            assert_false(whole->is_stuck);
+            if (value % 8 == 7 || value < 2) {
+                compare(whole,
+                        trace_run(FOLLOW_RESULT, m.data, m.w.len, (struct trace_cuts){0, 1, 0}), i);
+            }
+            trace_free(whole);
+        }
+        m.data[i] = before;
+    }
+}
+
+/* A result set of one row of n bytes, split into packets as the wire wants it. */
+static uint8_t *make_big(size_t n, size_t *row_at, size_t *len)
+{
+    size_t cap = 256 + n;
+    uint8_t *data = malloc(cap);
+    struct writer w = writer_of(data, cap);
+    uint8_t sequence = result_begin(&w, 1, 1);
+    size_t left = n;
+    size_t part;
+
+    assert_non_null(data);
+    sequence = column_encode(&w, &(struct column){.name = SLICE("v")}, sequence);
+    sequence = eof_encode(&w, 0, 2, sequence);
+    *row_at = w.len;
+    do { /* 0xff looks like ERR wherever a continuation is taken for a packet of its own */
+        part = MIN(left, PACKET_MAX);
+        put_u24(&w, (uint32_t)part);
+        put_u8(&w, sequence++);
+        put_fill(&w, left == n ? 0xfe : 0xff, MIN(part, 1));
+        put_fill(&w, 0xff, part - MIN(part, 1));
+        left -= part;
+    } while (part == PACKET_MAX);
+    (void)eof_encode(&w, 0, STATUS_AUTOCOMMIT, sequence);
+    assert_false(w.failed);
+    *len = w.len;
+    return data;
+}
+
+/* Cut around each header of the row's packets, and into pieces of the size of a read. */
+static void follow_big(size_t n)
+{
+    size_t row_at, len;
+    uint8_t *data = make_big(n, &row_at, &len);
+    size_t second_at = row_at + PACKET_HEADER + PACKET_MAX;
+    struct trace *t = trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, 65536, 0});
+
+    assert_string_equal(events_of(t), "D");
+    assert_int_equal(t->n_passed, len);
+    assert_memory_equal(t->passed, data, len);
+    assert_int_equal(t->follow.rows, 1);
+    assert_true(t->carry_max < 64); /* a row's bytes are passed on as they come */
+    compare(t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, len, 0}), 0);
+    for (size_t i = 0; i <= 6; i++) {
+        size_t cuts[] = {row_at + i, second_at - 1 + i, len - 10 + i};
+
+        for (size_t c = 0; c < ARRAY_SIZE(cuts); c++) {
+            compare(t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){cuts[c], len, 0}),
+                    cuts[c]);
+        }
+    }
+    trace_free(t);
+    free(data);
+}
+
+TEST(follow_row_one_below_16_mib)
+{
+    follow_big(PACKET_MAX - 1);
+}
+
+TEST(follow_row_of_16_mib_has_an_empty_continuation)
+{
+    follow_big(PACKET_MAX);
+}
+
+TEST(follow_row_above_16_mib)
+{
+    follow_big(PACKET_MAX + 5);
+}
+
+TEST(follow_row_of_32_mib)
+{
+    follow_big(2 * PACKET_MAX);
+}
