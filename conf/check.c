@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check.c - servers, users, hostgroups and limits against each other.
+ */
+#include "conf/check.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "conf/iface.h"
+
+#define CONNECTIONS_MAX 1000000 /* of all nodes together: what one process can hold */
+#define NATIVE_HASH_LEN 41      /* * and 40 hex digits */
+#define SHA2_HASH_LEN   70      /* $A$005$, 20 bytes of salt, 43 characters */
+#define SHA2_SALT       7
+#define SHA2_DIGEST     27
+
+struct check {
+    const struct conf *conf;
+    const struct conf_place *keys;
+    struct faults *faults;
+    int *hostgroups; /* owned: those with servers, sorted */
+    size_t n_hostgroups;
+};
+
+/* --- variables ------------------------------------------------------------------------------- */
+
+static struct conf_place key_place(const struct check *check, enum key_id id)
+{
+    struct conf_place at = check->keys[id];
+
+    if (at.file == NULL) {
+        at.file = check->conf->n_files > 0 ? check->conf->files[0] : "";
+    }
+    return at;
+}
+
+static bool same_iface(const struct iface *a, const struct iface *b)
+{
+    return a->port == b->port && slice_eq(a->host, b->host);
+}
+
+static void check_interfaces(struct check *check)
+{
+    struct conf_place at = key_place(check, KEY_mysql_interfaces);
+    struct slice list = slice_of(check->conf->vars.mysql_interfaces);
+    struct slice rest = list;
+    struct iface iface, other;
+    const char *why = "";
+    size_t n = 0;
+    int rc;
+
+    while ((rc = iface_next(&rest, &iface, &why)) != 0) {
+        struct slice before = list;
+
+        n++;
+        if (rc < 0) {
+            fault_error(check->faults, at.file, at.line, "mysql-interfaces: no. %zu %s", n, why);
+            continue;
+        }
+        for (size_t i = 1; i < n; i++) {
+            if (iface_next(&before, &other, &why) == 1 && same_iface(&iface, &other)) {
+                fault_error(check->faults, at.file, at.line,
+                            "mysql-interfaces: no. %zu is the same as no. %zu", n, i);
+                break;
+            }
+        }
+    }
+    if (n == 0) {
+        fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");
+    }
+}
+
+static void check_variables(struct check *check)
+{
+    const struct conf_vars *vars = &check->conf->vars;
+    struct conf_place at = key_place(check, KEY_mysql_max_idle_per_node);
+
+    if (vars->mysql_max_idle_per_node != 0 &&
+        vars->mysql_max_idle_per_node < vars->mysql_min_idle_per_node) {
+        fault_error(check->faults, at.file, at.line,
+                    "mysql-max_idle_per_node: %d is less than mysql-min_idle_per_node, %d",
+                    vars->mysql_max_idle_per_node, vars->mysql_min_idle_per_node);
+    }
+    at = key_place(check, KEY_mysql_connect_timeout_server);
+    if (vars->mysql_connect_timeout_server > vars->mysql_connect_timeout_server_max) {
+        fault_warning(check->faults, at.file, at.line,
+                      "mysql-connect_timeout_server: %d is more than "
+                      "mysql-connect_timeout_server_max, %d: no second attempt will be made",
+                      vars->mysql_connect_timeout_server, vars->mysql_connect_timeout_server_max);
+    }
+    check_interfaces(check);
+}
+
+/* --- servers --------------------------------------------------------------------------------- */
+
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void collect_hostgroups(struct check *check)
+{
+    size_t n = check->conf->n_servers, kept = 0;
+
+    check->hostgroups = mem_new(MEM_CONF, MAX(n, 1) * sizeof(int));
+    for (size_t i = 0; i < n; i++) {
+        check->hostgroups[i] = check->conf->servers[i].hostgroup;
+    }
+    qsort(check->hostgroups, n, sizeof(int), compare_ints);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || check->hostgroups[kept - 1] != check->hostgroups[i]) {
+            check->hostgroups[kept++] = check->hostgroups[i];
+        }
+    }
+    check->n_hostgroups = kept;
+}
+
+static bool has_servers(const struct check *check, int hostgroup)
+{
+    return bsearch(&hostgroup, check->hostgroups, check->n_hostgroups, sizeof(int), compare_ints) !=
+           NULL;
+}
+
+static bool is_address(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        char c = *text;
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              c == '.' || c == '-' || c == '_' || c == ':' || c == '%')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_server(struct check *check, const struct conf_server *server)
+{
+    struct conf_place at = server->place;
+    struct faults *faults = check->faults;
+
+    if (server->address[0] == '/') {
+        if (server->port != 0) {
+            fault_error(faults, at.file, at.line,
+                        "mysql_servers: \"%s\" is the path of a socket: its port must be 0",
+                        server->address);
+        }
+        if (strlen(server->address) > IFACE_PATH_MAX) {
+            fault_error(faults, at.file, at.line,
+                        "mysql_servers: the path of a socket has at most %d bytes", IFACE_PATH_MAX);
+        }
+    } else if (!is_address(server->address)) {
+        fault_error(faults, at.file, at.line,
+                    "mysql_servers: \"%s\" is no name, no address and no path", server->address);
+    } else if (server->port == 0) {
+        fault_error(
+            faults, at.file, at.line,
+            "mysql_servers: %s: the port must be 1 to 65535 (0 is for the path of a socket)",
+            server->address);
+    }
+    if (server->use_ssl) {
+        fault_warning(faults, at.file, at.line,
+                      "mysql_servers: %s: use_ssl is not acted on yet: connections to this server "
+                      "are not encrypted",
+                      server->address);
+    }
+    if (server->compression) {
+        fault_warning(faults, at.file, at.line,
+                      "mysql_servers: %s: compression is not acted on yet", server->address);
+    }
+    if (server->max_connections == 0) {
+        fault_warning(faults, at.file, at.line,
+                      "mysql_servers: %s: max_connections=0: this server is never used",
+                      server->address);
+    }
+}
+
+static bool is_same_node(const struct conf_server *a, const struct conf_server *b)
+{
+    return a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
+/* Against the rows before it. Returns whether the node is a new one. */
+static bool check_against(struct check *check, size_t index)
+{
+    const struct conf_server *servers = check->conf->servers;
+    const struct conf_server *server = &servers[index];
+    bool is_new = true;
+
+    for (size_t i = 0; i < index; i++) {
+        if (!is_same_node(server, &servers[i])) {
+            continue;
+        }
+        if (server->hostgroup == servers[i].hostgroup) {
+            fault_error(check->faults, server->place.file, server->place.line,
+                        "mysql_servers: %s:%u is in hostgroup %d twice; first at %s:%d",
+                        server->address, server->port, server->hostgroup, servers[i].place.file,
+                        servers[i].place.line);
+            return false;
+        }
+        if (is_new && server->max_connections != servers[i].max_connections) {
+            fault_warning(check->faults, server->place.file, server->place.line,
+                          "mysql_servers: %s:%u has another max_connections at %s:%d; each is the "
+                          "limit of its hostgroup",
+                          server->address, server->port, servers[i].place.file,
+                          servers[i].place.line);
+        }
+        is_new = false;
+    }
+    return is_new;
+}
+
+static void check_servers(struct check *check)
+{
+    const struct conf *conf = check->conf;
+    uint64_t connections = 0;
+
+    for (size_t i = 0; i < conf->n_servers; i++) {
+        check_server(check, &conf->servers[i]);
+        connections += check_against(check, i) ? conf->servers[i].max_connections : 0;
+    }
+    if (connections > CONNECTIONS_MAX) {
+        fault_error(check->faults, conf->servers[0].place.file, conf->servers[0].place.line,
+                    "mysql_servers: max_connections of all nodes is %llu, more than %d",
+                    (unsigned long long)connections, CONNECTIONS_MAX);
+    }
+    if (conf->n_servers == 0 && check->faults->errors == 0) {
+        fault_warning(check->faults, conf->n_files > 0 ? conf->files[0] : "", 0,
+                      "mysql_servers: there are no servers");
+    }
+}
+
+/* --- galera ---------------------------------------------------------------------------------- */
+
+static const char *const role_names[] = {"writer_hostgroup", "backup_writer_hostgroup",
+                                         "reader_hostgroup", "offline_hostgroup"};
+
+static int role(const struct conf_galera *row, size_t i)
+{
+    const int hostgroups[] = {row->writer_hostgroup, row->backup_writer_hostgroup,
+                              row->reader_hostgroup, row->offline_hostgroup};
+
+    return hostgroups[i];
+}
+
+/* The roles of a row against its own (a == b) or those of an earlier row. */
+static void check_overlap(struct check *check, const struct conf_galera *a,
+                          const struct conf_galera *b)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(role_names); i++) {
+        for (size_t j = 0; j < (a == b ? i : ARRAY_SIZE(role_names)); j++) {
+            if (role(a, i) == role(b, j)) {
+                fault_error(check->faults, a->place.file, a->place.line,
+                            "mysql_galera_hostgroups: %s %d is %s of the row at %s:%d too",
+                            role_names[i], role(a, i), role_names[j], b->place.file, b->place.line);
+            }
+        }
+    }
+}
+
+static void check_galera(struct check *check)
+{
+    const struct conf *conf = check->conf;
+
+    for (size_t i = 0; i < conf->n_galera; i++) {
+        const struct conf_galera *row = &conf->galera[i];
+
+        for (size_t j = 0; j <= i; j++) {
+            check_overlap(check, row, &conf->galera[j]);
+        }
+        if (row->active && !has_servers(check, row->writer_hostgroup)) {
+            fault_error(check->faults, row->place.file, row->place.line,
+                        "mysql_galera_hostgroups: writer_hostgroup %d has no server in "
+                        "mysql_servers",
+                        row->writer_hostgroup);
+        }
+        if (row->active && row->max_writers == 0) {
+            fault_error(check->faults, row->place.file, row->place.line,
+                        "mysql_galera_hostgroups: max_writers is 0: no node could write");
+        }
+    }
+}
+
+/* --- users ----------------------------------------------------------------------------------- */
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+
+static bool is_crypt_digit(char c)
+{
+    return (c >= '.' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool all_of(const char *text, size_t n, bool (*is)(char c))
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is(text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* NULL when the password is clear text or a good hash. The password itself is never repeated. */
+static const char *bad_password(const char *password)
+{
+    size_t n = strlen(password);
+
+    if (password[0] == '*' &&
+        (n != NATIVE_HASH_LEN || !all_of(password + 1, NATIVE_HASH_LEN - 1, is_hex))) {
+        return "begins with *, but is not * and 40 hex digits (mysql_native_password)";
+    }
+    if (strncmp(password, "$A$", 3) == 0 &&
+        (n != SHA2_HASH_LEN || !all_of(password + 3, 3, is_hex) || password[6] != '$' ||
+         !all_of(password + SHA2_DIGEST, SHA2_HASH_LEN - SHA2_DIGEST, is_crypt_digit))) {
+        return "begins with $A$, but is not $A$, 3 hex digits, $, 20 bytes of salt and 43 "
+               "characters (caching_sha2_password)";
+    }
+    return NULL;
+}
+
+/* A hostgroup that gets its nodes from a cluster's writer hostgroup is fine without rows. */
+static bool is_served(const struct check *check, int hostgroup)
+{
+    if (has_servers(check, hostgroup)) {
+        return true;
+    }
+    for (size_t i = 0; i < check->conf->n_galera; i++) {
+        const struct conf_galera *row = &check->conf->galera[i];
+
+        if (row->active &&
+            (row->reader_hostgroup == hostgroup || row->backup_writer_hostgroup == hostgroup)) {
+            return has_servers(check, row->writer_hostgroup);
+        }
+    }
+    return false;
+}
+
+static void check_user(struct check *check, const struct conf_user *user)
+{
+    struct conf_place at = user->place;
+    const char *bad = bad_password(user->password);
+
+    if (bad != NULL) {
+        fault_error(check->faults, at.file, at.line, "mysql_users: the password of \"%s\" %s",
+                    user->username, bad);
+    }
+    if (user->active && !is_served(check, user->default_hostgroup)) {
+        fault_error(check->faults, at.file, at.line,
+                    "mysql_users: default_hostgroup %d of \"%s\" has no server in mysql_servers",
+                    user->default_hostgroup, user->username);
+    }
+    if (user->active && user->use_ssl) {
+        fault_warning(check->faults, at.file, at.line,
+                      "mysql_users: use_ssl of \"%s\" is not acted on yet: logins without TLS are "
+                      "accepted",
+                      user->username);
+    }
+    if (!user->frontend && !user->backend) {
+        fault_warning(check->faults, at.file, at.line,
+                      "mysql_users: \"%s\" is neither frontend nor backend: it is never used",
+                      user->username);
+    }
+}
+
+/* ProxySQL's key is (username, backend), with one row for both roles or one for each. */
+static void check_twice(struct check *check, struct map *names, const struct conf_user *user)
+{
+    struct slice name = slice_of(user->username);
+    const struct conf_user *first = map_get(names, name);
+
+    if (first != NULL) {
+        fault_error(check->faults, user->place.file, user->place.line,
+                    "mysql_users: \"%s\" is there twice; first at %s:%d", user->username,
+                    first->place.file, first->place.line);
+    } else if (map_put(names, name, (void *)(uintptr_t)user) != 0) {
+        fault_error(check->faults, user->place.file, user->place.line,
+                    "mysql_users: out of memory while checking");
+    }
+}
+
+static void check_users(struct check *check)
+{
+    struct map frontends, backends;
+
+    map_init(&frontends, MEM_CONF, CONF_USERS_MAX);
+    map_init(&backends, MEM_CONF, CONF_USERS_MAX);
+    for (size_t i = 0; i < check->conf->n_users; i++) {
+        const struct conf_user *user = &check->conf->users[i];
+
+        check_user(check, user);
+        if (user->frontend) {
+            check_twice(check, &frontends, user);
+        } else if (user->backend) {
+            check_twice(check, &backends, user);
+        }
+    }
+    map_fini(&frontends);
+    map_fini(&backends);
+}
+
+void conf_check(const struct conf *conf, const struct conf_place *keys, struct faults *faults)
+{
+    struct check check = {.conf = conf, .keys = keys, .faults = faults};
+
+    collect_hostgroups(&check);
+    check_variables(&check);
+    check_servers(&check);
+    check_galera(&check);
+    check_users(&check);
+    mem_free(MEM_CONF, check.hostgroups);
+    if (conf->n_query_rules > 0) {
+        fault_warning(faults, conf->query_rules[0].place.file, conf->query_rules[0].place.line,
+                      "mysql_query_rules: accepted, but not acted on yet");
+    }
+}

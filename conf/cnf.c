@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cnf.c - the sections of the file and the variables.
+ */
+#include "conf/cnf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/near.h"
+
+typedef void (*section_fn)(struct cnf *cnf, const config_setting_t *section);
+
+static void read_mysql_variables(struct cnf *cnf, const config_setting_t *section);
+static void read_admin_variables(struct cnf *cnf, const config_setting_t *section);
+static void read_datadir(struct cnf *cnf, const config_setting_t *section);
+
+/* What the file may hold at its top; no function = ProxySQL's, accepted and left alone. */
+static const struct section {
+    const char *name;
+    section_fn read;
+} sections[] = {
+    {"datadir", read_datadir},
+    {"mysql_variables", read_mysql_variables},
+    {"admin_variables", read_admin_variables},
+    {"mysql_servers", cnf_rows_servers},
+    {"mysql_users", cnf_rows_users},
+    {"mysql_galera_hostgroups", cnf_rows_galera},
+    {"mysql_query_rules", cnf_rows_query_rules},
+    {"errorlog", NULL},
+    {"uuid", NULL},
+    {"cluster", NULL},
+    {"restart_on_missing_heartbeats", NULL},
+    {"execute_on_exit_failure", NULL},
+    {"set_thread_name", NULL},
+    {"cluster_sync_interfaces", NULL},
+    {"ldap_auth_plugin", NULL},
+    {"web_interface_plugin", NULL},
+    {"sqlite3_plugin", NULL},
+    {"scheduler", NULL},
+    {"proxysql_servers", NULL},
+    {"mysql_servers_ssl_params", NULL},
+    {"mysql_replication_hostgroups", NULL},
+    {"mysql_group_replication_hostgroups", NULL},
+    {"mysql_aws_aurora_hostgroups", NULL},
+    {"mysql_hostgroup_attributes", NULL},
+    {"mysql_query_rules_fast_routing", NULL},
+    {"mysql_firewall_whitelist_users", NULL},
+    {"mysql_firewall_whitelist_rules", NULL},
+    {"mysql_firewall_whitelist_sqli_fingerprints", NULL},
+    {"mysql_ldap_mapping", NULL},
+    {"mysql_collations", NULL},
+    {"ldap_variables", NULL},
+    {"sqliteserver_variables", NULL},
+    {"clickhouse_variables", NULL},
+    {"clickhouse_users", NULL},
+    {"restapi", NULL},
+    {"restapi_routes", NULL},
+    {"coredump_filters", NULL},
+    {"debug_levels", NULL},
+    {"debug_filters", NULL},
+};
+
+struct conf_place cnf_place(const struct cnf *cnf, const config_setting_t *setting)
+{
+    struct conf_place place;
+
+    place.file = source_place(cnf->source, (int)config_setting_source_line(setting), &place.line);
+    return place;
+}
+
+const char *cnf_type_text(const config_setting_t *setting)
+{
+    switch (config_setting_type(setting)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64: return "a number";
+    case CONFIG_TYPE_FLOAT: return "a number with a fraction";
+    case CONFIG_TYPE_STRING: return "a text in quotes";
+    case CONFIG_TYPE_BOOL: return "true or false";
+    case CONFIG_TYPE_GROUP: return "a group { }";
+    case CONFIG_TYPE_ARRAY: return "an array [ ]";
+    case CONFIG_TYPE_LIST: return "a list ( )";
+    default: return "nothing";
+    }
+}
+
+int cnf_scalar(const config_setting_t *setting, char buffer[CNF_NUMBER_MAX], struct slice *out)
+{
+    int n;
+
+    switch (config_setting_type(setting)) {
+    case CONFIG_TYPE_STRING: *out = slice_of(config_setting_get_string(setting)); return 0;
+    case CONFIG_TYPE_BOOL:
+        *out = config_setting_get_bool(setting) ? SLICE("true") : SLICE("false");
+        return 0;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        n = snprintf(buffer, CNF_NUMBER_MAX, "%lld", config_setting_get_int64(setting));
+        CHECK(n > 0 && n < CNF_NUMBER_MAX);
+        *out = (struct slice){buffer, (size_t)n};
+        return 0;
+    default: return ERR_CONFIG;
+    }
+}
+
+/* --- variables ------------------------------------------------------------------------------- */
+
+static void unknown_variable(struct cnf *cnf, const char *group, const config_setting_t *setting)
+{
+    const char *name = config_setting_name(setting);
+    struct conf_place at = cnf_place(cnf, setting);
+    const struct key *near = key_nearest(group, slice_of(name));
+
+    if (near == NULL) {
+        fault_error(cnf->faults, at.file, at.line, "%s_variables: unknown variable \"%s\"", group,
+                    name);
+    } else {
+        fault_error(cnf->faults, at.file, at.line,
+                    "%s_variables: unknown variable \"%s\"; did you mean \"%s\"?", group, name,
+                    near->short_name);
+    }
+}
+
+/* Numbers and words without quotes do for ProxySQL's texts that nobody reads here. */
+static bool has_right_type(const struct key *key, const config_setting_t *setting)
+{
+    bool is_text = key->type == KEY_STRING || key->type == KEY_CHOICE;
+
+    return !is_text || key->use == KEY_LATER || config_setting_type(setting) == CONFIG_TYPE_STRING;
+}
+
+static void read_variable(struct cnf *cnf, const char *group, const config_setting_t *setting)
+{
+    const struct key *key = key_find_in(group, slice_of(config_setting_name(setting)));
+    struct conf_place at = cnf_place(cnf, setting);
+    char buffer[CNF_NUMBER_MAX], why[1024];
+    struct slice text;
+
+    if (key == NULL) {
+        unknown_variable(cnf, group, setting);
+        return;
+    }
+    cnf->keys[key_id(key)] = at;
+    if (cnf_scalar(setting, buffer, &text) != 0 || !has_right_type(key, setting)) {
+        (void)key_allowed(key, why, sizeof(why));
+        fault_error(cnf->faults, at.file, at.line, "%s: is %s; allowed: %s%s", key->name,
+                    cnf_type_text(setting), why,
+                    key->type == KEY_STRING || key->type == KEY_CHOICE ? ", in quotes" : "");
+        return;
+    }
+    if (key_set(&cnf->conf->vars, key, text, why, sizeof(why)) != 0) {
+        fault_error(cnf->faults, at.file, at.line, "%s", why);
+        return;
+    }
+    if (!key_is_acted_on(key)) {
+        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
+                      key->name);
+    }
+}
+
+static void read_variables(struct cnf *cnf, const char *group, const config_setting_t *section)
+{
+    int n = config_setting_length(section);
+
+    if (config_setting_type(section) != CONFIG_TYPE_GROUP) {
+        struct conf_place at = cnf_place(cnf, section);
+
+        fault_error(cnf->faults, at.file, at.line, "%s: is %s, but must be a group { }",
+                    config_setting_name(section), cnf_type_text(section));
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        read_variable(cnf, group, config_setting_get_elem(section, (unsigned)i));
+    }
+}
+
+static void read_mysql_variables(struct cnf *cnf, const config_setting_t *section)
+{
+    read_variables(cnf, "mysql", section);
+}
+
+static void read_admin_variables(struct cnf *cnf, const config_setting_t *section)
+{
+    read_variables(cnf, "admin", section);
+}
+
+/* --- the top of the file --------------------------------------------------------------------- */
+
+static void read_datadir(struct cnf *cnf, const config_setting_t *section)
+{
+    const char *path = config_setting_get_string(section);
+
+    if (path == NULL || path[0] == '\0') {
+        struct conf_place at = cnf_place(cnf, section);
+
+        fault_error(cnf->faults, at.file, at.line, "datadir: must be a path in quotes");
+        return;
+    }
+    mem_free(MEM_CONF, cnf->conf->datadir);
+    cnf->conf->datadir = mem_copy(MEM_CONF, slice_of(path));
+}
+
+static const struct section *find_section(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+        if (strcmp(sections[i].name, name) == 0) {
+            return &sections[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *section_name(const void *ctx, size_t i)
+{
+    (void)ctx;
+    return sections[i].name;
+}
+
+static void read_section(struct cnf *cnf, const config_setting_t *setting)
+{
+    const char *name = config_setting_name(setting);
+    const struct section *section = find_section(name);
+    struct conf_place at = cnf_place(cnf, setting);
+    const char *near;
+
+    if (section != NULL && section->read != NULL) {
+        section->read(cnf, setting);
+        return;
+    }
+    if (section != NULL || strncmp(name, "pgsql_", 6) == 0) {
+        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet", name);
+        return;
+    }
+    near = near_find(slice_of(name), section_name, NULL, ARRAY_SIZE(sections));
+    if (near != NULL) {
+        fault_error(cnf->faults, at.file, at.line, "unknown section \"%s\"; did you mean \"%s\"?",
+                    name, near);
+    } else {
+        fault_error(cnf->faults, at.file, at.line, "unknown section \"%s\"", name);
+    }
+}
+
+static void say_syntax_error(struct cnf *cnf, const config_t *config)
+{
+    struct conf_place at;
+
+    at.file = source_place(cnf->source, config_error_line(config), &at.line);
+    fault_error(cnf->faults, at.file, at.line, "%s", config_error_text(config));
+}
+
+void cnf_read(struct cnf *cnf)
+{
+    const config_setting_t *root;
+    config_t config;
+
+    config_init(&config);
+    /* All includes are resolved; should libconfig see one more, it must not open anything. */
+    config_set_include_dir(&config, "/dev/null");
+    if (config_read_string(&config, cnf->source->text) != CONFIG_TRUE) {
+        say_syntax_error(cnf, &config);
+    } else {
+        root = config_root_setting(&config);
+        for (int i = 0; i < config_setting_length(root); i++) {
+            read_section(cnf, config_setting_get_elem(root, (unsigned)i));
+        }
+    }
+    config_destroy(&config);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cnf.h - from libconfig's tree to a configuration: sections, variables, rows.
+ *
+ * For conf/ itself; others use conf.h.
+ */
+#ifndef CONF_CNF_H
+#define CONF_CNF_H
+
+#include <libconfig.h>
+
+#include "conf/conf.h"
+#include "conf/source.h"
+
+/* One run of the reader. */
+struct cnf {
+    struct conf *conf;           /* borrowed: what is filled in */
+    struct faults *faults;       /* borrowed */
+    const struct source *source; /* borrowed: where lines come from */
+    struct conf_place *keys;     /* borrowed, KEY_COUNT of them: where each variable is */
+};
+
+#define CNF_NUMBER_MAX 32 /* a number as text */
+
+/*
+ * cnf_read - parse the text and fill cnf->conf, which has its defaults. All faults are collected.
+ */
+void cnf_read(struct cnf *cnf);
+
+/* cnf_place - where a setting was written. The name lives as long as the source's names. */
+struct conf_place cnf_place(const struct cnf *cnf, const config_setting_t *setting);
+
+/*
+ * cnf_scalar - a string, a number or a boolean as text, in *out or in the buffer.
+ * Returns 0 or ERR_CONFIG: a float, a group or a list.
+ */
+int cnf_scalar(const config_setting_t *setting, char buffer[CNF_NUMBER_MAX],
+               struct slice *out) MUST_CHECK;
+
+/* cnf_type_text - "a group", for messages. */
+const char *cnf_type_text(const config_setting_t *setting);
+
+/* cnf_rows_* - the sections that are lists of groups (rows.c). */
+void cnf_rows_servers(struct cnf *cnf, const config_setting_t *section);
+void cnf_rows_users(struct cnf *cnf, const config_setting_t *section);
+void cnf_rows_galera(struct cnf *cnf, const config_setting_t *section);
+void cnf_rows_query_rules(struct cnf *cnf, const config_setting_t *section);
+
+#endif
