@@ -35,19 +35,13 @@ static bool has_room(struct faults *faults)
     return true;
 }
 
-static void PRINTF_LIKE(5, 0) add(struct faults *faults, bool is_error, const char *file, int line,
-                                  const char *format, va_list args)
+static void add(struct faults *faults, bool is_error, const char *file, int line, const char *text)
 {
-    char text[TEXT_MAX];
-
-    if (is_error) {
-        faults->errors++;
-    }
+    faults->errors += is_error ? 1 : 0;
     if (!has_room(faults)) {
         faults->dropped++;
         return;
     }
-    (void)vsnprintf(text, sizeof(text), format, args);
     faults->items[faults->count++] = (struct fault){
         .is_error = is_error,
         .line = line,
@@ -58,20 +52,24 @@ static void PRINTF_LIKE(5, 0) add(struct faults *faults, bool is_error, const ch
 
 void fault_error(struct faults *faults, const char *file, int line, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    add(faults, true, file, line, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    add(faults, true, file, line, text);
 }
 
 void fault_warning(struct faults *faults, const char *file, int line, const char *format, ...)
 {
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    add(faults, false, file, line, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    add(faults, false, file, line, text);
 }
 
 void faults_fini(struct faults *faults)
