@@ -31,6 +31,9 @@ library() {
 }
 
 write_config() {
+    local options
+    options="base_port=$((port + 10));gmcast.listen_addr=tcp://127.0.0.1:$((port + 10))"
+    options+=";ist.recv_addr=127.0.0.1:$((port + 11));gcache.size=64M"
     cat >"$dir/my.cnf" <<CNF
 [mysqld]
 datadir = $dir/data
@@ -59,7 +62,7 @@ wsrep_cluster_name = bench
 wsrep_cluster_address = gcomm://
 wsrep_node_name = bench
 wsrep_node_address = 127.0.0.1:$((port + 10))
-wsrep_provider_options = "base_port=$((port + 10));gmcast.listen_addr=tcp://127.0.0.1:$((port + 10));ist.recv_addr=127.0.0.1:$((port + 11));gcache.size=64M"
+wsrep_provider_options = "$options"
 CNF
 }
 

@@ -12,29 +12,39 @@ METRICS = ("throughput", "p50_us", "p99_us", "cpu_us", "rss_mb", "connections", 
 COLOURS = {"direct": "#8a8a8a", "haproxy": "#3b75af", "galeway": "#c8553d"}
 
 
-def medians(rounds):
-    """{load: {target: {metric: median}}} of a list of (load, target, result)."""
-    grouped = {}
+def by_metric(rounds):
+    """{load: {target: {metric: [value of each round]}}} of a list of (load, target, result)."""
+    table = {}
     for load, target, result in rounds:
         for metric in METRICS:
             if metric in result:
-                grouped.setdefault(load, {}).setdefault(target, {}).setdefault(
+                table.setdefault(load, {}).setdefault(target, {}).setdefault(
                     metric, []).append(result[metric])
-    return {load: {target: {metric: statistics.median(values)
-                            for metric, values in metrics.items()}
-                   for target, metrics in targets.items()}
-            for load, targets in grouped.items()}
+    return table
 
 
-def ratio(table, load, metric, target, base):
-    """target's median over base's, or None if either is missing."""
-    ours = table.get(load, {}).get(target, {}).get(metric)
-    theirs = table.get(load, {}).get(base, {}).get(metric)
-    return None if ours is None or not theirs else ours / theirs
+def values(table, load, metric, target):
+    return table.get(load, {}).get(target, {}).get(metric, [])
 
 
 def value(table, load, metric, target):
-    return table.get(load, {}).get(target, {}).get(metric)
+    """The median over the rounds, or None."""
+    all_values = values(table, load, metric, target)
+    return statistics.median(all_values) if all_values else None
+
+
+def ratio(table, load, metric, target, base):
+    """The median over the rounds of target's value over base's, or None if either is missing.
+
+    Pairs of one round were measured next to each other, so what else the machine did is in both.
+    """
+    ours = values(table, load, metric, target)
+    theirs = values(table, load, metric, base)
+    if not ours or not all(theirs) or not theirs:
+        return None
+    if len(ours) != len(theirs):  # a round failed
+        return statistics.median(ours) / statistics.median(theirs)
+    return statistics.median(our / their for our, their in zip(ours, theirs))
 
 
 def cell(number, width, digits=0):
@@ -45,13 +55,13 @@ def print_table(table):
     print(f"\n{'load':<10}{'target':<9}{'rate':>9} {'unit':<7}{'/direct':>8}{'p50 us':>9}"
           f"{'p99 us':>9}{'CPU us':>8}{'/haproxy':>9}{'RSS MB':>8}{'conns':>7}")
     for load, targets in table.items():
-        for target, row in targets.items():
+        for target in targets:
+            row = {metric: value(table, load, metric, target) for metric in METRICS}
             print(f"{load:<10}{target:<9}{cell(row['throughput'], 9)} {LOADS[load][1]:<7}"
                   f"{cell(ratio(table, load, 'throughput', target, 'direct'), 8, 2)}"
-                  f"{cell(row['p50_us'], 9)}{cell(row['p99_us'], 9)}"
-                  f"{cell(row.get('cpu_us'), 8, 1)}"
+                  f"{cell(row['p50_us'], 9)}{cell(row['p99_us'], 9)}{cell(row['cpu_us'], 8, 1)}"
                   f"{cell(ratio(table, load, 'cpu_us', target, 'haproxy'), 9, 2)}"
-                  f"{cell(row.get('rss_mb'), 8, 1)}{cell(row.get('connections'), 7)}")
+                  f"{cell(row['rss_mb'], 8, 1)}{cell(row['connections'], 7)}")
     print("CPU us: of the proxy, user and system, for each statement (big: for each MB)\n")
 
 
@@ -61,9 +71,10 @@ def verdicts(table, target="galeway"):
         return ratio(table, load, "cpu_us", target, "haproxy")
 
     def loss(load):
-        with_held = value(table, load, "p50_us", target)
-        without = value(table, load, "p50_alone_us", target)
-        return None if not without else with_held / without
+        pairs = zip(values(table, load, "p50_us", target),
+                    values(table, load, "p50_alone_us", target))
+        ratios = [with_held / alone for with_held, alone in pairs]
+        return statistics.median(ratios) if ratios else None
 
     spare = value(table, "held", "connections", target)
     if spare is not None:
@@ -80,7 +91,9 @@ def verdicts(table, target="galeway"):
         ("p50 with 5000 held clients / without", loss("held"), 1.05, False, 2),
         ("bytes of memory per held client", value(table, "held", "held_bytes", target), 2048,
          False, 0),
-        ("server connections beyond the warm ones, 64 busy", spare, 64, False, 0),
+        ("server connections, 5000 clients and 64 busy", value(table, "held", "connections",
+                                                               target), 150, False, 0),
+        ("of those, beyond the ones warm before", spare, 64, False, 0),
         ("MB of growth, 1 GiB result", value(table, "big", "growth_mb", target), 2, False, 1),
         ("MB of growth, 1 GiB result, slow reader", value(table, "big-slow", "growth_mb", target),
          2, False, 1),
@@ -117,9 +130,10 @@ def write_csv(rounds, table, path):
             writer.writerow((load, target, seen[load, target], LOADS[load][1]) +
                             tuple(rounded(result.get(metric)) for metric in METRICS))
         for load, targets in table.items():
-            for target, row in targets.items():
+            for target in targets:
                 writer.writerow((load, target, "median", LOADS[load][1]) +
-                                tuple(rounded(row.get(metric)) for metric in METRICS))
+                                tuple(rounded(value(table, load, metric, target))
+                                      for metric in METRICS))
 
 
 def rounded(number):
@@ -169,7 +183,7 @@ def draw_bars(axis, table, targets, metric, base):
 
 def finish(rounds, out):
     """Everything that is shown and written at the end; how many targets were missed."""
-    table = medians(rounds)
+    table = by_metric(rounds)
     print_table(table)
     missed = print_verdicts(table)
     write_csv(rounds, table, os.path.join(out, "result.csv"))

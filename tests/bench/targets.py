@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: a node directly, HAProxy in TCP mode, Galeway. Each with a process of its own."""
+"""What is measured: a node directly, HAProxy in TCP mode, Galeway; each proxy a process."""
 
 import ctypes
 import os

@@ -46,7 +46,7 @@ extern volatile sig_atomic_t bench_interrupted;
 void bench_wrong(struct bench *bench, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* bench_begin - the clock starts here; what was counted before is forgotten, but not what was wrong. */
+/* bench_begin - the clock starts here; what was counted before is forgotten, the wrong ones not. */
 void bench_begin(struct bench *bench);
 
 /* bench_done - one operation that began at begun_ns is over. */

@@ -172,7 +172,7 @@ static void run_long(struct bench *bench)
     for (unsigned i = 0; i < bench->options.clients; i++) {
         wake_one(bench);
     }
-    while (bench_goes_on(bench) && !bench_is_stuck(bench)) {
+    while (bench->loop.n_open > 0 && bench_goes_on(bench) && !bench_is_stuck(bench)) {
         loop_turn(&bench->loop, 100);
     }
     while (audience.n_idle > 0) {

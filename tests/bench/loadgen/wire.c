@@ -154,7 +154,7 @@ bool wire_read_switch(const uint8_t *packet, size_t len, uint8_t *salt)
     return true;
 }
 
-/* get_lenenc - a length-encoded integer; *len_bytes 0 means malformed. NULL (0xfb) is no integer. */
+/* get_lenenc - a length-encoded integer; *len_bytes 0: malformed. NULL (0xfb) is no integer. */
 static uint64_t get_lenenc(const uint8_t *at, size_t left, size_t *len_bytes)
 {
     uint64_t value = 0;

@@ -2,8 +2,8 @@
 /*
  * wp - a visitor of a WordPress site: what it sends for one page, and what must come back.
  *
- * Site i is user site_i with schema site_i. Every value setup.sh puts into it begins with "s<i>;", and
- * the number of its published posts differs from site to site, so an answer of another site shows.
+ * Site i is user site_i with schema site_i. Every value setup.sh puts into it begins with "s<i>;",
+ * and the number of its published posts differs from site to site: another site's answer shows.
  */
 #ifndef BENCH_WP_H
 #define BENCH_WP_H
