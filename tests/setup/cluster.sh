@@ -151,6 +151,7 @@ skip_name_resolve = ON
 character_set_server = utf8mb4
 collation_server = utf8mb4_general_ci
 max_connections = 1000
+max_connect_errors = 1000000000
 max_allowed_packet = 128M
 open_files_limit = 8192
 table_open_cache = 1000

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: the shared cluster, proxies on it, and a place of its own for every test."""
+import itertools
+import os
+
+import pytest
+
+import util
+from util import Cluster, Direct, Galeway
+
+# DIRECT_ONLY=1 tries the tests themselves: everything that needs the proxy is left out, and said.
+DIRECT_ONLY = "DIRECT_ONLY" in os.environ
+
+
+def pytest_sessionstart():
+    if not DIRECT_ONLY and not util.GALEWAY_BIN.exists():
+        pytest.exit(f"there is no {util.GALEWAY_BIN}: run make, or set GALEWAY_BIN, or try the "
+                    "tests themselves with DIRECT_ONLY=1 COMPARE_WITH=direct", 2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, (Galeway, Direct)) and value.tail():
+                report.sections.append((f"log of {name}", value.tail()))
+
+
+@pytest.fixture(scope="session")
+def _cluster():
+    cluster = Cluster()
+    cluster.join()
+    yield cluster
+    cluster.leave()
+    util.drop_port_locks()
+
+
+@pytest.fixture
+def cluster(_cluster, request):
+    """Three healthy nodes. A test marked breaks_nodes has them for itself."""
+    alone = request.node.get_closest_marker("breaks_nodes")
+    with _cluster.alone() if alone else _cluster.peaceful():
+        yield _cluster
+
+
+@pytest.fixture
+def node(cluster):
+    """node(2) is a PyMySQL connection to node 2."""
+    opened = []
+
+    def connect(n, **options):
+        opened.append(cluster.connect(n, **options))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        if connection.open:
+            connection.close()
+
+
+_counter = itertools.count(1)
+
+
+def worker_name():
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def schema(cluster):
+    """A schema of this test's own, on every node."""
+    name = f"cmp_{worker_name()}_{next(_counter)}"
+    cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
+    cluster.catch_up()
+    yield name
+    cluster.sql(1, f"DROP DATABASE IF EXISTS {name}")
+
+
+def need_proxy():
+    if DIRECT_ONLY:
+        pytest.skip("DIRECT_ONLY is set")
+
+
+@pytest.fixture
+def galeway(cluster, tmp_path):
+    """Makes proxies: galeway(variables={...}, users=[...]). Each must end cleanly."""
+    need_proxy()
+    made = []
+
+    def make(**options):
+        folder = tmp_path / f"galeway{len(made)}"
+        folder.mkdir()
+        made.append(Galeway(cluster, folder, **options))
+        return made[-1].start()
+
+    yield make
+    _stop_all(made)
+
+
+def _stop_all(proxies):
+    faults = []
+    for proxy in proxies:
+        try:
+            proxy.stop()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="session")
+def _shared_proxy(_cluster, tmp_path_factory):
+    """One proxy for all tests of this process that need nothing special."""
+    need_proxy()
+    proxy = Galeway(_cluster, tmp_path_factory.mktemp("proxy"), connections=12).start()
+    yield proxy
+    _stop_all([proxy])
+
+
+@pytest.fixture
+def proxy(cluster, _shared_proxy):
+    yield _shared_proxy
+    _shared_proxy.check_alive()
+
+
+@pytest.fixture(params=["direct", "galeway"])
+def target(request, cluster):
+    """The same test on a node and through the proxy."""
+    if request.param == "direct":
+        return Direct(cluster)
+    return request.getfixturevalue("proxy")

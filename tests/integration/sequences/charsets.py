@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Character sets, collations and sql_mode as the client sees them, escaping above all."""
+from . import seq
+
+SEE = ("SELECT @@character_set_client, @@character_set_connection, @@character_set_results, "
+       "@@collation_connection")
+MODES = ("ANSI_QUOTES", "PIPES_AS_CONCAT", "NO_BACKSLASH_ESCAPES", "IGNORE_SPACE", "HIGH_NOT_PRECEDENCE",
+         "NO_ZERO_DATE", "NO_ZERO_IN_DATE", "ALLOW_INVALID_DATES", "STRICT_TRANS_TABLES",
+         "STRICT_ALL_TABLES", "ERROR_FOR_DIVISION_BY_ZERO", "ONLY_FULL_GROUP_BY", "NO_AUTO_VALUE_ON_ZERO",
+         "REAL_AS_FLOAT", "NO_UNSIGNED_SUBTRACTION", "PAD_CHAR_TO_FULL_LENGTH", "EMPTY_STRING_IS_NULL",
+         "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL", "ORACLE", "MSSQL", "TRADITIONAL", "ANSI")
+
+
+def with_mode(mode):
+    return seq(f"mode-{mode.lower()}", f"SET sql_mode='{mode}'", "SELECT @@sql_mode", "SELECT 'a' || 'b'",
+               'SELECT "id" FROM t', "SELECT 'a\\nb', '\\''" if mode != "NO_BACKSLASH_ESCAPES" else "SELECT 'a\\nb', '\\'",
+               "SELECT NOT 1 BETWEEN -5 AND 5", "SELECT CAST(0 AS UNSIGNED) - 1",
+               "INSERT INTO t (id, a) VALUES (0, 'abc')", "SHOW WARNINGS",
+               "INSERT INTO d VALUES ('0000-00-00'), ('2024-02-31')", "SHOW WARNINGS",
+               "SELECT 1/0", "SHOW WARNINGS", "SELECT a, s FROM t GROUP BY a", "SELECT '' IS NULL",
+               "SELECT TIME('12:00:00.9'), CAST('x' AS CHAR(3))", ("prepare", "s", "SELECT 'p' || ?"),
+               ("execute", "s", ["q"]), "SHOW CREATE TABLE d", "SET sql_mode=DEFAULT", "SELECT @@sql_mode",
+               setup=("CREATE TABLE d (x DATE)",))
+
+
+def login_charset(number, name):
+    return seq(f"login-charset-{name}", SEE, b"SELECT 'a\xc3\xa9'", "SET NAMES utf8mb4", SEE,
+               ("reset_connection",), SEE, ("change_user", "tenant", "tenant", "$db"), SEE, charset=number)
+
+
+SEQUENCES = [with_mode(mode) for mode in MODES] + [
+    login_charset(*c) for c in ((8, "latin1"), (33, "utf8mb3"), (45, "utf8mb4"), (46, "utf8mb4-bin"),
+                                (224, "utf8mb4-unicode"), (63, "binary"), (28, "gbk"), (192, "utf8mb3-unicode"),
+                                (0, "zero"), (255, "mysql8-default"), (47, "latin1-bin"), (1, "big5"))] + [
+    seq("login-charset-ucs2", charset=35, login_fails=True),
+    seq("escaping-bit", "SET sql_mode='NO_BACKSLASH_ESCAPES'", ("ping",), ("init_db", "$db"), "SELECT '\\'",
+        "SET NAMES utf8mb4", "SELECT @@sql_mode", "USE $db", "BEGIN", "COMMIT", "SET @a='\\'", "SELECT @a",
+        "SET sql_mode=''", ("ping",), "SELECT '\\''", ("init_db", "$db"), "SET time_zone='+01:00'"),
+    seq("escaping-bit-apart", "SET sql_mode='NO_BACKSLASH_ESCAPES'", ("on", "b", "SELECT 1"), ("on", "b", ("ping",)),
+        "SELECT 1", ("on", "b", "SET sql_mode='NO_BACKSLASH_ESCAPES'"), "SET sql_mode=''", ("on", "b", ("ping",)),
+        ("ping",), "SELECT 1", ("on", "b", "SELECT 1")),
+    seq("escaping-bit-survives", "SET sql_mode=CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", ("ping",), "SELECT 1",
+        "SELECT nothing", ("ping",), "SHOW WARNINGS", ("reset_connection",), ("ping",), "SELECT 1"),
+    seq("ansi-quotes-prepared", "SET sql_mode='ANSI_QUOTES'", 'SELECT "id", \'x\' FROM "t"',
+        ("prepare", "s", 'SELECT "id" FROM "t"'), ("execute", "s"), "SET sql_mode=''", 'SELECT "id" FROM t'),
+    seq("collations-compare", "SET NAMES utf8mb4", "SELECT 'a'='A', 'e'='é', 'ss'='ß'",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SELECT 'a'='A', 'e'='é', 'ss'='ß'",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_520_ci", "SELECT 'a'='A', 'e'='é', 'ss'='ß'",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_german2_ci", "SELECT 'ae'='ä'",
+        "SET NAMES latin1 COLLATE latin1_german1_ci", "SELECT @@collation_connection",
+        "SELECT COLLATION('x'), CHARSET('x'), COERCIBILITY('x')"),
+    seq("collation-alone", "SET collation_connection='utf8mb4_unicode_520_ci'", SEE, "SELECT COLLATION('x')",
+        "SET character_set_results=latin1", "SELECT 'é'", SEE, "SET character_set_client=latin1",
+        b"SELECT '\xe9', HEX('\xe9')", SEE),
+    seq("results-null", "SET character_set_results=NULL", "SELECT 'é', s FROM t", SEE, "SET NAMES DEFAULT", SEE),
+    seq("names-then-use", "SET NAMES latin1", ("init_db", "$db"), SEE, "USE $db", SEE, "BEGIN", SEE, "COMMIT"),
+    seq("conversion", "INSERT INTO t (s) VALUES ('é😀')", "SELECT s, HEX(s) FROM t WHERE id>3", "SET NAMES latin1",
+        "SELECT s, HEX(s) FROM t WHERE id>3", "SET NAMES utf8mb3", "SELECT s FROM t WHERE id>3", "SET NAMES binary",
+        "SELECT s FROM t WHERE id>3", "SET NAMES utf8mb4", b"INSERT INTO t (s) VALUES ('\xff')", "SHOW WARNINGS"),
+    seq("gbk", "SET NAMES gbk", b"SELECT '\xbf\x5c', HEX('\xbf\x5c')", b"SELECT '\xbf''", SEE, "SET NAMES utf8mb4",
+        b"SELECT '\xbf\x5c''"),
+    seq("sjis", "SET NAMES sjis", b"SELECT '\x83\x5c', LENGTH('\x83\x5c')", "SET NAMES utf8mb4", "SELECT 1"),
+    seq("introducers", "SELECT _latin1 x'E9', _utf8mb4 x'C3A9', _binary'abc', N'x'",
+        "SELECT CONVERT(_latin1 x'E9' USING utf8mb4)"),
+]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FOUND_ROWS, ROW_COUNT, LAST_INSERT_ID: what the previous statement left behind."""
+import wire
+
+from . import on, seq
+
+CALC = "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1"
+FOUND = "SELECT FOUND_ROWS()"
+ROWS = "SELECT ROW_COUNT()"
+LAST = "SELECT LAST_INSERT_ID()"
+
+# One statement of every kind; what FOUND_ROWS() and ROW_COUNT() say after it is compared.
+KINDS = {
+    "select": "SELECT * FROM t",
+    "select-limit": "SELECT * FROM t LIMIT 2",
+    "select-empty": "SELECT * FROM t WHERE id=99",
+    "select-constant": "SELECT 1",
+    "select-into": "SELECT a INTO @x FROM t WHERE id=1",
+    "calc": CALC,
+    "calc-union": "SELECT SQL_CALC_FOUND_ROWS 1 UNION ALL SELECT 2 UNION ALL SELECT 3 LIMIT 2",
+    "calc-group": "SELECT SQL_CALC_FOUND_ROWS a, COUNT(*) FROM t GROUP BY a LIMIT 1",
+    "update": "UPDATE t SET a=a+1 WHERE id<3",
+    "update-nothing": "UPDATE t SET a=a",
+    "insert": "INSERT INTO t (a) VALUES (1)",
+    "insert-many": "INSERT INTO t (a) VALUES (1),(2),(3)",
+    "insert-select": "INSERT INTO t (a) SELECT a FROM t",
+    "insert-ignore": "INSERT IGNORE INTO t (id, a) VALUES (1, 5)",
+    "insert-duplicate": "INSERT INTO t (id, a) VALUES (1, 5) ON DUPLICATE KEY UPDATE a=5",
+    "replace": "REPLACE INTO t (id, a) VALUES (1, 5)",
+    "delete": "DELETE FROM t WHERE id=1",
+    "delete-all": "DELETE FROM t",
+    "truncate": "TRUNCATE t",
+    "set": "SET @a=1",
+    "set-variable": "SET sql_mode=''",
+    "set-names": "SET NAMES utf8mb4",
+    "use": "USE $db",
+    "begin": "BEGIN",
+    "commit": "COMMIT",
+    "rollback": "ROLLBACK",
+    "savepoint": "SAVEPOINT x",
+    "show": "SHOW TABLES",
+    "show-variables": "SHOW VARIABLES LIKE 'sql_mode'",
+    "show-warnings": "SHOW WARNINGS",
+    "describe": "DESCRIBE t",
+    "explain": "EXPLAIN SELECT 1",
+    "create": "CREATE TABLE x (a INT)",
+    "create-select": "CREATE TABLE x AS SELECT * FROM t",
+    "create-temporary": "CREATE TEMPORARY TABLE x (a INT)",
+    "alter": "ALTER TABLE t ADD z INT",
+    "drop": "DROP TABLE u",
+    "do": "DO 1",
+    "lock": "LOCK TABLES t READ",
+    "error-syntax": "SELEC 1",
+    "error-table": "SELECT * FROM nowhere",
+    "error-duplicate": "INSERT INTO t (id) VALUES (1)",
+    "database": "SELECT DATABASE()",
+    "sql-mode": "SELECT @@sql_mode",
+    "last-insert-id": LAST,
+    "insert-returning": "INSERT INTO t (a) VALUES (1) RETURNING id",
+    "checksum": "CHECKSUM TABLE t",
+    "call": "CALL p()",
+    "prepare": "PREPARE x FROM 'SELECT 1'",
+}
+
+PROCEDURE = ("CREATE PROCEDURE p() BEGIN SELECT * FROM t LIMIT 2; UPDATE t SET a=0; END",)
+
+
+def after(kind, sql):
+    """FOUND_ROWS and ROW_COUNT after the statement, and again after themselves."""
+    return seq(f"after-{kind}", "SELECT SQL_CALC_FOUND_ROWS * FROM t LIMIT 2", sql, FOUND,
+               sql, ROWS, ROWS, FOUND, FOUND, CALC, sql, LAST, FOUND, "SELECT @@warning_count",
+               setup=PROCEDURE)
+
+
+COMMANDS = {
+    "ping": ("ping",),
+    "init-db": ("init_db", "$db"),
+    "init-db-missing": ("init_db", "$db_missing"),
+    "field-list": ("field_list", "t"),
+    "set-option": ("set_option", 0),
+    "reset-connection": ("reset_connection",),
+    "change-user": ("change_user", "tenant", "tenant", "$db"),
+    "prepare": ("prepare", "x", "SELECT ?"),
+    "statistics": ("masked", rb"\d+(\.\d+)?", "counters of the node", ("statistics",)),
+}
+
+SEQUENCES = [after(kind, sql) for kind, sql in KINDS.items()] + [
+    seq(f"after-command-{name}", CALC, command, FOUND, "UPDATE t SET a=a+1", command, ROWS,
+        "INSERT INTO t (a) VALUES (5)", command, LAST, "SELECT nothing", command,
+        "SHOW WARNINGS", "SELECT @@error_count")
+    for name, command in COMMANDS.items()] + [
+    seq("calc-then-found", CALC, FOUND, FOUND, CALC, "SELECT FOUND_ROWS() AS total",
+        CALC, "select found_rows()", CALC, "SELECT FOUND_ROWS() + 1", CALC,
+        "SELECT FOUND_ROWS(), ROW_COUNT()", CALC, " SELECT  FOUND_ROWS ( ) ",
+        CALC, "SELECT /* x */ FOUND_ROWS()", CALC, "SELECT FOUND_ROWS() FROM DUAL"),
+    seq("calc-in-transaction", "BEGIN", CALC, FOUND, "COMMIT", FOUND),
+    seq("calc-between-clients", CALC, *on("b", "SELECT 1", FOUND), FOUND),
+    seq("calc-used-elsewhere", CALC, "SELECT * FROM t WHERE id <= FOUND_ROWS()", FOUND, CALC,
+        "SET @n=FOUND_ROWS()", "SELECT @n", CALC, "INSERT INTO u VALUES (50, FOUND_ROWS())",
+        "SELECT b FROM u WHERE id=50", CALC, "DO FOUND_ROWS()", FOUND),
+    seq("calc-error", CALC, "SELECT SQL_CALC_FOUND_ROWS nothing FROM t LIMIT 1", FOUND),
+    seq("calc-no-limit", "SELECT SQL_CALC_FOUND_ROWS * FROM t", FOUND,
+        "SELECT SQL_CALC_FOUND_ROWS * FROM t WHERE id > 90 LIMIT 5", FOUND,
+        "SELECT SQL_CALC_FOUND_ROWS * FROM t LIMIT 0", FOUND,
+        "SELECT SQL_CALC_FOUND_ROWS * FROM t LIMIT 1 OFFSET 5", FOUND,
+        "SELECT sql_calc_found_rows DISTINCT a FROM t LIMIT 1", FOUND,
+        "SELECT SQL_CALC_FOUND_ROWS SQL_NO_CACHE id FROM t LIMIT 1", FOUND,
+        "(SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1)", FOUND,
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t JOIN u USING (id) LIMIT 1", FOUND),
+    seq("calc-in-string", "SELECT 'SQL_CALC_FOUND_ROWS' FROM t LIMIT 1", FOUND,
+        "SELECT id /* SQL_CALC_FOUND_ROWS */ FROM t LIMIT 1", FOUND),
+    seq("calc-prepared", ("prepare", "c", CALC), ("prepare", "f", FOUND), ("execute", "c"),
+        ("execute", "f"), ("execute", "c"), FOUND, CALC, ("execute", "f"),
+        ("prepare", "l", "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT ?"), ("execute", "l", [2]),
+        ("execute", "f")),
+    seq("calc-sql-prepare", f"PREPARE c FROM '{CALC}'", "EXECUTE c", FOUND),
+    seq("calc-multi", f"{CALC}; {FOUND}", FOUND, f"SELECT 1; {CALC}", FOUND,
+        f"{CALC}; SELECT 1", FOUND, caps=wire.MULTI_STATEMENTS),
+    seq("calc-many-clients", CALC, ("on", "b", "SELECT SQL_CALC_FOUND_ROWS * FROM u LIMIT 1"),
+        ("on", "c", "SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_50 LIMIT 1"), FOUND,
+        ("on", "b", FOUND), ("on", "c", FOUND)),
+
+    seq("found-rows-bit", "UPDATE t SET a=a", ROWS, "UPDATE t SET a=99 WHERE id=1",
+        "UPDATE t SET a=99 WHERE id<3", "INSERT INTO t (id,a) VALUES (1,99) "
+        "ON DUPLICATE KEY UPDATE a=99", ROWS, caps=wire.FOUND_ROWS),
+    seq("no-found-rows-bit", "UPDATE t SET a=a", ROWS, "UPDATE t SET a=99 WHERE id=1",
+        "UPDATE t SET a=99 WHERE id<3", "INSERT INTO t (id,a) VALUES (1,99) "
+        "ON DUPLICATE KEY UPDATE a=99", ROWS),
+    seq("found-rows-bit-mixed", "UPDATE t SET a=a",
+        ("connect", "b", {"caps": wire.DEFAULT_CAPS | wire.FOUND_ROWS}),
+        ("on", "b", "UPDATE t SET a=a"), "UPDATE t SET a=a", ("on", "b", "UPDATE t SET a=a"),
+        ("on", "b", ROWS), ROWS),
+
+    seq("last-insert-id", "INSERT INTO t (a) VALUES (4)", LAST, "SELECT 1", LAST,
+        "INSERT INTO t (a) VALUES (5),(6),(7)", LAST, "SELECT id FROM t", LAST),
+    seq("last-insert-id-explicit", "INSERT INTO t (a) VALUES (1)", "INSERT INTO t (id) VALUES (500)",
+        LAST, "INSERT INTO t (id) VALUES (NULL)", LAST, "INSERT INTO t (id) VALUES (0)", LAST,
+        "INSERT INTO t (id) VALUES (600),(NULL),(700),(NULL)", LAST),
+    seq("last-insert-id-no-autoinc", "INSERT INTO t (a) VALUES (1)", "INSERT INTO u VALUES (30,1)",
+        LAST, "UPDATE t SET a=9", LAST, "DELETE FROM u", LAST, "TRUNCATE t", LAST),
+    seq("last-insert-id-expr", "SELECT LAST_INSERT_ID(123)", LAST,
+        "UPDATE u SET b=LAST_INSERT_ID(b+1) WHERE id=1", LAST, "SELECT b FROM u WHERE id=1",
+        "INSERT INTO u VALUES (40, LAST_INSERT_ID(900))", LAST, "SET @x=LAST_INSERT_ID(5)", LAST,
+        "DO LAST_INSERT_ID(6)", LAST, "SELECT last_insert_id ( 7 )", LAST),
+    seq("last-insert-id-spellings", "INSERT INTO t (a) VALUES (1)", "select last_insert_id()",
+        "SELECT LAST_INSERT_ID() AS id", "SELECT @@LAST_INSERT_ID", "SELECT @@IDENTITY",
+        "SELECT @@session.last_insert_id", "SELECT LAST_INSERT_ID(), 1", "SELECT  LAST_INSERT_ID( ) ;",
+        "SELECT LAST_INSERT_ID() FROM DUAL", "SELECT LAST_INSERT_ID() LIMIT 1",
+        "SELECT LAST_INSERT_ID() + 1", "SELECT * FROM t WHERE id=LAST_INSERT_ID()",
+        "SELECT IFNULL(LAST_INSERT_ID(), 0)"),
+    seq("last-insert-id-used", "INSERT INTO t (a) VALUES (1)",
+        "INSERT INTO u VALUES (LAST_INSERT_ID()+1000, 1)", "SELECT MAX(id) > 1000 FROM u",
+        "UPDATE t SET s='found' WHERE id=LAST_INSERT_ID()", "SELECT s FROM t WHERE a=1",
+        "SET @id=LAST_INSERT_ID()", "SELECT @id=LAST_INSERT_ID()",
+        "DELETE FROM t WHERE id=LAST_INSERT_ID()", ROWS),
+    seq("last-insert-id-error", "INSERT INTO t (a) VALUES (1)", "INSERT INTO t (id) VALUES (1)", LAST,
+        "INSERT INTO t (a, s) VALUES (1, REPEAT('x', 200))", LAST,
+        "INSERT IGNORE INTO t (id) VALUES (1)", LAST, "INSERT INTO t (a) VALUES (1),('bad')", LAST),
+    seq("last-insert-id-duplicate", "INSERT INTO t (id,a) VALUES (1,1) ON DUPLICATE KEY UPDATE "
+        "a=2", LAST, "INSERT INTO t (id,a) VALUES (1,1) ON DUPLICATE KEY UPDATE "
+        "id=LAST_INSERT_ID(id), a=3", LAST, "REPLACE INTO t (id,a) VALUES (2,2)", LAST,
+        "REPLACE INTO t (a) VALUES (2)", LAST),
+    seq("last-insert-id-rollback", "BEGIN", "INSERT INTO t (a) VALUES (1)", "ROLLBACK", LAST),
+    seq("last-insert-id-apart", "INSERT INTO t (a) VALUES (1)", *on("b", LAST,
+        "INSERT INTO t (a) VALUES (2)", LAST), LAST, ("on", "b", LAST)),
+    seq("last-insert-id-reset", "INSERT INTO t (a) VALUES (1)", ("reset_connection",), LAST,
+        "INSERT INTO t (a) VALUES (1)", ("change_user", "tenant", "tenant", "$db"), LAST),
+    seq("last-insert-id-prepared", ("prepare", "i", "INSERT INTO t (a) VALUES (?)"),
+        ("execute", "i", [1]), LAST, ("execute", "i", [2]), ("prepare", "l", LAST), ("execute", "l"),
+        "SELECT 1", ("execute", "l")),
+    seq("last-insert-id-procedure", "CALL p(5)", LAST, "SELECT f(6)", LAST,
+        setup=("CREATE PROCEDURE p(x INT) INSERT INTO t (a) VALUES (x)",
+               "CREATE FUNCTION f(x INT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO t (a) "
+               "VALUES (x); RETURN LAST_INSERT_ID(); END")),
+    seq("last-insert-id-trigger", "INSERT INTO t (a) VALUES (1)", LAST,
+        setup=("CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY)",
+               "INSERT INTO log VALUES (900)",
+               "CREATE TRIGGER r AFTER INSERT ON t FOR EACH ROW INSERT INTO log VALUES (NULL)")),
+    seq("last-insert-id-select", "INSERT INTO t (a) SELECT b FROM u", LAST,
+        "INSERT INTO t (a) SELECT b FROM u WHERE 0", LAST,
+        "CREATE TABLE x (id INT AUTO_INCREMENT PRIMARY KEY) SELECT 5 AS five", LAST),
+    seq("last-insert-id-big", "INSERT INTO big VALUES (NULL)", LAST, "SELECT @@identity",
+        setup=("CREATE TABLE big (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY) "
+               "AUTO_INCREMENT=18000000000000000000",)),
+    seq("auto-is-null", "SET sql_auto_is_null=1", "INSERT INTO t (a) VALUES (1)",
+        "SELECT a FROM t WHERE id IS NULL", "SELECT a FROM t WHERE id IS NULL",
+        "SET sql_auto_is_null=0"),
+    seq("row-count", "INSERT INTO t (a) VALUES (1),(2)", ROWS, ROWS, "UPDATE t SET a=0", ROWS,
+        "DELETE FROM t WHERE a=0", ROWS, "SELECT * FROM t", ROWS, "SET @a=1", ROWS,
+        "CREATE TABLE x (a INT)", ROWS, "SELECT nothing", ROWS,
+        "REPLACE INTO u VALUES (1,1),(2,2)", "SELECT ROW_COUNT() AS n", "SELECT row_count()",
+        "UPDATE u SET b=5", "SELECT ROW_COUNT(), FOUND_ROWS(), LAST_INSERT_ID()"),
+    seq("row-count-prepared", ("prepare", "u", "UPDATE t SET a=?"), ("execute", "u", [5]), ROWS,
+        ("prepare", "r", ROWS), ("execute", "u", [6]), ("execute", "r")),
+    seq("row-count-apart", "UPDATE t SET a=1", *on("b", ROWS, "DELETE FROM u", ROWS), ROWS),
+    seq("row-count-multi", f"UPDATE t SET a=1; {ROWS}", ROWS, caps=wire.MULTI_STATEMENTS),
+]
