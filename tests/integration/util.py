@@ -26,6 +26,9 @@ PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 
 NODES = (1, 2, 3)
 
+# Accounts of the tests, password = name, and the schemas they may use.
+TENANTS = {"tenant": r"cmp\_%", "tenant2": r"cmp\_%", "site1": r"site1\_%", "site2": r"site2\_%"}
+
 
 def wait_until(condition, timeout=10, what="condition", every=0.02):
     """Poll condition() until it is true; its value is returned. No test sleeps for luck."""
@@ -146,14 +149,14 @@ class Cluster:
         self.facts = dict(line.split("=", 1) for line in lines)
 
     def _make_accounts(self):
-        """The tenants of the comparison: rights on the test schemas, none elsewhere."""
+        """The tenants of the comparison and two sites: rights on their schemas, none elsewhere."""
         with self.connect(1) as db, db.cursor() as cursor:
-            for name in ("tenant", "tenant2"):
+            for name, schemas in TENANTS.items():
                 cursor.execute(f"CREATE USER IF NOT EXISTS '{name}'@'%' IDENTIFIED VIA "
                                f"mysql_native_password USING PASSWORD('{name}')")
                 cursor.execute(f"ALTER USER '{name}'@'%' IDENTIFIED VIA "
                                f"mysql_native_password USING PASSWORD('{name}')")
-                cursor.execute(f"GRANT ALL PRIVILEGES ON `cmp\\_%`.* TO '{name}'@'%'")
+                cursor.execute(f"GRANT ALL PRIVILEGES ON `{schemas}`.* TO '{name}'@'%'")
 
     @contextlib.contextmanager
     def peaceful(self):
@@ -253,8 +256,7 @@ def account(username, password=None, **more):
             "default_hostgroup": 10, "active": 1, **more}
 
 
-DEFAULT_ACCOUNTS = [account("galeway"), account("wp_1", "password"), account("tenant"),
-                    account("tenant2")]
+DEFAULT_ACCOUNTS = [account("galeway"), account("wp_1", "password"), *map(account, TENANTS)]
 
 GALERA_ROW = {"writer_hostgroup": 10, "backup_writer_hostgroup": 30, "reader_hostgroup": 20,
               "offline_hostgroup": 40, "active": 1, "max_writers": 1,

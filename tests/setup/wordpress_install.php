@@ -28,5 +28,6 @@ if ($wpdb->last_error !== '' || empty($result['user_id'])) {
     exit(1);
 }
 $wp_rewrite->set_permalink_structure('/%postname%/');
+create_initial_taxonomies();
 $wp_rewrite->flush_rules(false);
 echo "installed: $title, ", WP_HOME, ", user admin, password admin\n";
