@@ -79,7 +79,7 @@ static uint8_t *finish_plain(struct follow *f, uint8_t *pos, const uint8_t *end)
 
     pos += n;
     f->skip -= (uint32_t)n;
-    while (f->skip == 0 && f->continued && end - pos >= PACKET_HEADER && is_in_sequence(f, pos)) {
+    while (f->continued && end - pos >= PACKET_HEADER && is_in_sequence(f, pos)) {
         pos = step_over(f, pos, end);
     }
     return pos;
@@ -145,7 +145,6 @@ static enum follow_event on_err(struct follow *f, const uint8_t *payload, uint32
     }
     f->is_error = true;
     f->error = peek_u16(payload + 1);
-    f->columns_left = 0;
     f->phase = PHASE_DONE;
     return FOLLOW_DONE;
 }

@@ -157,6 +157,19 @@ static inline struct trace *trace_run(enum follow_kind kind, const uint8_t *data
     return t;
 }
 
+/* trace_events - the events as letters; overwritten by the next call. */
+static inline const char *trace_events(const struct trace *t)
+{
+    static char text[TRACE_EVENTS + 1];
+    size_t i;
+
+    for (i = 0; i < t->n_events; i++) {
+        text[i] = t->events[i].what;
+    }
+    text[i] = '\0';
+    return text;
+}
+
 /* trace_difference - NULL, or in what the traces of one reply differ. */
 static inline const char *trace_difference(const struct trace *a, const struct trace *b)
 {
