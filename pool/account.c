@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * account.c - see account.h.
+ */
+#include "pool/account.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+void accounts_init(struct accounts *a)
+{
+    *a = (struct accounts){0};
+    CHECK(pthread_mutex_init(&a->lock, NULL) == 0);
+    map_init(&a->by_name, MEM_POOL, ACCOUNTS_MAX);
+}
+
+static void account_free(struct account *account)
+{
+    secret_wipe(&account->shared.secret);
+    (void)pthread_mutex_destroy(&account->shared.lock);
+    mem_free(MEM_POOL, account->shared.configured);
+    mem_free(MEM_POOL, account->name);
+    mem_free(MEM_POOL, account);
+}
+
+void accounts_fini(struct accounts *a)
+{
+    struct account *account;
+    size_t pos = 0;
+
+    while ((account = map_next(&a->by_name, &pos)) != NULL) {
+        account_free(account);
+    }
+    map_fini(&a->by_name);
+    (void)pthread_mutex_destroy(&a->lock);
+}
+
+static struct account *account_new(struct accounts *a, struct slice name)
+{
+    struct account *account = mem_new(MEM_POOL, sizeof(*account));
+
+    account->name = mem_copy(MEM_POOL, name);
+    account->id = ++a->next_id;
+    CHECK(pthread_mutex_init(&account->shared.lock, NULL) == 0);
+    return account;
+}
+
+/* A changed password drops what was learnt about the old one. */
+static int account_set_password(struct account *account, const char *password)
+{
+    int rc = 0;
+
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    if (account->shared.configured == NULL || strcmp(account->shared.configured, password) != 0) {
+        struct secret fresh;
+
+        rc = secret_parse(&fresh, slice_of(password));
+        if (rc == 0) {
+            account->shared.secret = fresh;
+            mem_free(MEM_POOL, account->shared.configured);
+            account->shared.configured = mem_copy(MEM_POOL, slice_of(password));
+        }
+        secret_wipe(&fresh);
+    }
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+    return rc;
+}
+
+static int load_one(struct accounts *a, const struct conf_user *user)
+{
+    struct slice name = slice_of(user->username);
+    struct account *account = map_get(&a->by_name, name);
+    int rc = 0;
+
+    if (account == NULL) {
+        account = account_new(a, name);
+        rc = map_put(&a->by_name, slice_of(account->name), account);
+        if (rc != 0) {
+            account_free(account);
+            return rc;
+        }
+    }
+    return account_set_password(account, user->password);
+}
+
+int accounts_load(struct accounts *a, const struct conf *conf)
+{
+    int rc = 0;
+
+    CHECK(pthread_mutex_lock(&a->lock) == 0);
+    for (size_t i = 0; i < conf->n_users && rc == 0; i++) {
+        rc = load_one(a, &conf->users[i]);
+    }
+    CHECK(pthread_mutex_unlock(&a->lock) == 0);
+    return rc;
+}
+
+struct account *account_find(struct accounts *a, struct slice name)
+{
+    struct account *account;
+
+    CHECK(pthread_mutex_lock(&a->lock) == 0);
+    account = map_get(&a->by_name, name);
+    CHECK(pthread_mutex_unlock(&a->lock) == 0);
+    return account;
+}
+
+void account_secret(struct account *account, struct secret *copy)
+{
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    *copy = account->shared.secret;
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+}
+
+void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN])
+{
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    if (!account->shared.secret.has_stage1) {
+        memcpy(account->shared.secret.stage1, stage1, SHA1_LEN);
+        account->shared.secret.has_stage1 = true;
+    }
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+}
+
+void account_learn_clear(struct account *account, struct slice clear)
+{
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    secret_learn(&account->shared.secret, clear);
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * account.h - a database user as the whole process knows it: its password's forms, how many clients and
+ * server connections it has.
+ *
+ * Accounts are made when a configuration with the user is loaded and live as long as the process; workers
+ * hold plain pointers. The password is behind a lock (logins only), the counters are atomic.
+ */
+#ifndef POOL_ACCOUNT_H
+#define POOL_ACCOUNT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/map.h"
+#include "conf/conf.h"
+#include "protocol/auth.h"
+
+#define ACCOUNTS_MAX 200000
+
+struct account {
+    char *name;  /* owned */
+    uint32_t id; /* 1, 2, ... */
+    atomic_int n_clients;
+    atomic_int n_servers;
+    struct {
+        pthread_mutex_t lock;
+        struct secret secret;
+        char *configured; /* owned: the text the secret was made from */
+    } shared;
+};
+
+struct accounts {
+    pthread_mutex_t lock;
+    struct map by_name; /* owns the accounts */
+    uint32_t next_id;
+};
+
+void accounts_init(struct accounts *a);
+void accounts_fini(struct accounts *a);
+
+/* accounts_load - make or update the accounts of a snapshot's users. Returns 0 or ERR_CONFIG, ERR_LIMIT. */
+int accounts_load(struct accounts *a, const struct conf *conf) MUST_CHECK;
+
+/* account_find - NULL when no configuration ever had it. Any thread. */
+struct account *account_find(struct accounts *a, struct slice name);
+
+/* account_secret - a copy, to be wiped by the caller (secret_wipe). Any thread. */
+void account_secret(struct account *account, struct secret *copy);
+
+/* account_learn_stage1, account_learn_clear - a login proved it: keep it for logins to nodes. Any thread. */
+void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN]);
+void account_learn_clear(struct account *account, struct slice clear);
+
+#endif

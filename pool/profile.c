@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profile.c - see profile.h.
+ */
+#include "pool/profile.h"
+
+#include "protocol/caps.h"
+#include "protocol/collation.h"
+
+static bool has_word(struct slice list, struct slice word)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i <= list.len; i++) {
+        if (i == list.len || list.data[i] == ',') {
+            if (slice_eq_nocase((struct slice){list.data + start, i - start}, word)) {
+                return true;
+            }
+            start = i + 1;
+        }
+    }
+    return false;
+}
+
+static void derive(struct profile *p)
+{
+    struct slice mode = p->values[VAR_SQL_MODE];
+    struct slice wait = p->values[VAR_WSREP_SYNC_WAIT];
+
+    p->has_sql_mode = mode.data != NULL;
+    p->status = 0;
+    if (p->has_sql_mode) {
+        p->status |= has_word(mode, SLICE("NO_BACKSLASH_ESCAPES")) ? STATUS_NO_BACKSLASH_ESCAPES : 0;
+        p->status |= has_word(mode, SLICE("ANSI_QUOTES")) ? STATUS_ANSI_QUOTES : 0;
+    }
+    p->wants_fresh = wait.data != NULL && !slice_eq(wait, SLICE("0"));
+}
+
+/* "id value-length value" for each variable that is set: the bytes that make two profiles equal. */
+static struct slice key_of(const struct slice *values, enum mem_kind kind)
+{
+    size_t len = 0;
+    uint8_t *key;
+    struct writer w;
+
+    for (int i = 0; i < VARIABLE_COUNT; i++) {
+        len += values[i].data == NULL ? 0 : 1 + 2 + values[i].len;
+    }
+    key = mem_try(kind, len + 1);
+    if (key == NULL) {
+        return (struct slice){NULL, 0};
+    }
+    w = writer_of(key, len);
+    for (int i = 0; i < VARIABLE_COUNT; i++) {
+        if (values[i].data != NULL) {
+            put_u8(&w, (uint8_t)i);
+            put_u16(&w, (uint16_t)values[i].len);
+            put_slice(&w, values[i]);
+        }
+    }
+    CHECK(!w.failed && w.len == len);
+    return (struct slice){(const char *)key, len};
+}
+
+static void values_from_key(struct profile *p)
+{
+    struct reader r = reader_of(p->key.data, p->key.len);
+
+    while (reader_left(&r) > 0) {
+        uint8_t id = get_u8(&r);
+        uint16_t len = get_u16(&r);
+
+        p->values[id] = get_bytes(&r, len);
+    }
+    CHECK(!r.failed);
+}
+
+/* The profile with these values; takes one reference for the caller. */
+static struct profile *intern(struct profiles *t, const struct slice *values)
+{
+    struct slice key = key_of(values, MEM_PROFILE);
+    struct profile *p;
+
+    if (key.data == NULL) {
+        return NULL;
+    }
+    p = map_get(&t->by_key, key);
+    if (p != NULL) {
+        mem_free(MEM_PROFILE, (void *)(uintptr_t)key.data);
+        return profile_ref(p);
+    }
+    p = mem_try(MEM_PROFILE, sizeof(*p));
+    if (p == NULL) {
+        mem_free(MEM_PROFILE, (void *)(uintptr_t)key.data);
+        return NULL;
+    }
+    *p = (struct profile){.refs = 1, .id = ++t->next_id, .key = key};
+    values_from_key(p);
+    derive(p);
+    if (map_put(&t->by_key, p->key, p) != 0) {
+        mem_free(MEM_PROFILE, (void *)(uintptr_t)key.data);
+        mem_free(MEM_PROFILE, p);
+        return NULL;
+    }
+    return p;
+}
+
+void profiles_init(struct profiles *t)
+{
+    static const struct slice none[VARIABLE_COUNT];
+
+    *t = (struct profiles){0};
+    map_init(&t->by_key, MEM_PROFILE, PROFILES_MAX);
+    t->empty = intern(t, none);
+    CHECK(t->empty != NULL);
+}
+
+void profiles_fini(struct profiles *t)
+{
+    profile_unref(t, t->empty);
+    CHECK(t->by_key.count == 0);
+    map_fini(&t->by_key);
+}
+
+struct profile *profile_ref(struct profile *p)
+{
+    p->refs++;
+    return p;
+}
+
+void profile_unref(struct profiles *t, struct profile *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    CHECK(p->refs > 0);
+    if (--p->refs == 0) {
+        CHECK(map_remove(&t->by_key, p->key) == p);
+        mem_free(MEM_PROFILE, (void *)(uintptr_t)p->key.data);
+        mem_free(MEM_PROFILE, p);
+    }
+}
+
+struct profile *profile_with(struct profiles *t, const struct profile *p, int variable, struct slice value)
+{
+    struct slice values[VARIABLE_COUNT];
+
+    CHECK(variable >= 0 && variable < VARIABLE_COUNT);
+    /* A backslash would read differently under NO_BACKSLASH_ESCAPES: such values are not carried. */
+    if (value.len > PROFILE_VALUE_MAX || (value.len > 0 && memchr(value.data, '\\', value.len) != NULL)) {
+        return NULL;
+    }
+    memcpy(values, p->values, sizeof(values));
+    values[variable] = value;
+    return intern(t, values);
+}
+
+struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id)
+{
+    struct slice values[VARIABLE_COUNT] = {{NULL, 0}};
+    const struct collation *c = collation_by_id(collation_id);
+
+    if (c == NULL) { /* as the server: its defaults for what it does not know */
+        return profile_ref(t->empty);
+    }
+    values[VAR_CHARACTER_SET_CLIENT] = slice_of(c->charset);
+    values[VAR_CHARACTER_SET_RESULTS] = slice_of(c->charset);
+    values[VAR_CHARACTER_SET_CONNECTION] = slice_of(c->charset);
+    if (!c->is_default) {
+        values[VAR_COLLATION_CONNECTION] = slice_of(c->name);
+    }
+    return intern(t, values);
+}
+
+static void write_quoted(struct writer *w, struct slice value)
+{
+    put_u8(w, '\'');
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == '\'') {
+            put_u8(w, '\'');
+        }
+        put_u8(w, (uint8_t)value.data[i]);
+    }
+    put_u8(w, '\'');
+}
+
+static bool is_number(struct slice value)
+{
+    bool digits = false;
+
+    for (size_t i = 0; i < value.len; i++) {
+        bool digit = value.data[i] >= '0' && value.data[i] <= '9';
+
+        digits |= digit;
+        if (!digit && value.data[i] != '.' && !(i == 0 && value.data[i] == '-')) {
+            return false;
+        }
+    }
+    return digits;
+}
+
+static void write_value(struct writer *w, int variable, struct slice value)
+{
+    if (value.data == NULL) {
+        put_slice(w, SLICE("DEFAULT"));
+    } else if (variable == VAR_CHARACTER_SET_RESULTS && value.len == 0) {
+        put_slice(w, SLICE("NULL"));
+    } else if (variable_kind(variable) == VALUE_NUMBER && is_number(value)) {
+        put_slice(w, value);
+    } else {
+        write_quoted(w, value);
+    }
+}
+
+static void write_one(struct writer *w, bool *first, int variable, struct slice value)
+{
+    put_slice(w, *first ? SLICE("SET ") : SLICE(","));
+    *first = false;
+    put_slice(w, slice_of(variable_name(variable)));
+    put_u8(w, '=');
+    write_value(w, variable, value);
+}
+
+static bool differs(const struct profile *a, const struct profile *b, int variable)
+{
+    struct slice x = a->values[variable];
+    struct slice y = b->values[variable];
+
+    return (x.data == NULL) != (y.data == NULL) || !slice_eq(x, y);
+}
+
+/*
+ * character_set_connection sets the collation to the charset's default, and collation_connection sets the
+ * charset: only one of the two is written, the collation when the profile has one.
+ */
+static void write_connection_charset(struct writer *w, bool *first, const struct profile *from,
+                                     const struct profile *to)
+{
+    struct slice collation = to->values[VAR_COLLATION_CONNECTION];
+
+    if (!differs(from, to, VAR_CHARACTER_SET_CONNECTION) && !differs(from, to, VAR_COLLATION_CONNECTION)) {
+        return;
+    }
+    if (collation.data != NULL && collation.len > 0) {
+        write_one(w, first, VAR_COLLATION_CONNECTION, collation);
+    } else {
+        write_one(w, first, VAR_CHARACTER_SET_CONNECTION, to->values[VAR_CHARACTER_SET_CONNECTION]);
+    }
+}
+
+void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to)
+{
+    bool first = true;
+
+    if (from == to) {
+        return;
+    }
+    write_connection_charset(w, &first, from, to);
+    for (int i = 0; i < VARIABLE_COUNT; i++) {
+        if (i != VAR_CHARACTER_SET_CONNECTION && i != VAR_COLLATION_CONNECTION && differs(from, to, i)) {
+            write_one(w, &first, i, to->values[i]);
+        }
+    }
+}

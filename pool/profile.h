@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profile.h - the set of session variables that differ from a fresh server connection's, interned.
+ *
+ * Equal sets are the same pointer, so "does this connection fit" is one compare. A worker has its own
+ * table: its clients and server connections share it without a lock.
+ */
+#ifndef POOL_PROFILE_H
+#define POOL_PROFILE_H
+
+#include "base/base.h"
+#include "base/map.h"
+#include "pool/variable.h"
+#include "protocol/bytes.h"
+
+#define PROFILE_VALUE_MAX 4096 /* bytes of one value; longer ones are not carried (the session is pinned) */
+#define PROFILES_MAX 100000    /* of one worker */
+
+struct profile {
+    unsigned refs;
+    uint32_t id;           /* unique in the worker while the profile lives */
+    uint16_t status;       /* STATUS_NO_BACKSLASH_ESCAPES, STATUS_ANSI_QUOTES as its sql_mode says */
+    bool has_sql_mode;     /* status says something; else the nodes' default holds */
+    bool wants_fresh;      /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
+    struct slice key;      /* owned: "variable=value\0" for each, in order */
+    struct slice values[VARIABLE_COUNT]; /* into key; data NULL = the node's default; len 0 = NULL */
+};
+
+struct profiles {
+    struct map by_key;
+    struct profile *empty; /* the defaults; owned */
+    uint32_t next_id;
+};
+
+void profiles_init(struct profiles *t);
+void profiles_fini(struct profiles *t);
+
+/* profile_ref, profile_unref - unref may free. */
+struct profile *profile_ref(struct profile *p);
+void profile_unref(struct profiles *t, struct profile *p);
+
+/*
+ * profile_with - p with one variable changed (value.data NULL = back to the default).
+ *
+ * Returns a profile with a reference of its own (p's is not touched), or NULL when the value or the table is
+ * too large.
+ */
+struct profile *profile_with(struct profiles *t, const struct profile *p, int variable,
+                             struct slice value) MUST_CHECK;
+
+/* profile_of_charset - the defaults but for the charset a client named at login (collation id). */
+struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id) MUST_CHECK;
+
+/*
+ * profile_write_set - append the text of the SET statement that brings a connection from one profile to
+ * another ("SET a='x',b=DEFAULT"); nothing when there is no difference that SET can express.
+ */
+void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to);
+
+#endif

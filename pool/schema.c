@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.c - see schema.h.
+ */
+#include "pool/schema.h"
+
+#include <xxhash.h>
+
+#include "base/mem.h"
+
+void schemas_init(struct schemas *t)
+{
+    map_init(&t->by_key, MEM_POOL, SCHEMAS_MAX);
+}
+
+void schemas_fini(struct schemas *t)
+{
+    struct schema *schema;
+    size_t pos = 0;
+
+    while ((schema = map_next(&t->by_key, &pos)) != NULL) {
+        mem_free(MEM_POOL, schema);
+    }
+    map_fini(&t->by_key);
+}
+
+struct schema *schema_get(struct schemas *t, struct account *account, struct slice name)
+{
+    char key[sizeof(account) + SCHEMA_NAME_MAX];
+    struct schema *schema;
+    size_t len = sizeof(account) + name.len;
+
+    if (name.len == 0 || name.len > SCHEMA_NAME_MAX) {
+        return NULL;
+    }
+    memcpy(key, &account, sizeof(account));
+    memcpy(key + sizeof(account), name.data, name.len);
+    schema = map_get(&t->by_key, (struct slice){key, len});
+    if (schema != NULL) {
+        return schema;
+    }
+    schema = mem_try(MEM_POOL, sizeof(*schema) + len + 1);
+    if (schema == NULL) {
+        return NULL;
+    }
+    *schema = (struct schema){.account = account};
+    memcpy(schema->key, key, len);
+    schema->key[len] = '\0';
+    schema->name = (struct slice){schema->key + sizeof(account), name.len};
+    schema->hash = (uint32_t)XXH3_64bits(name.data, name.len);
+    if (map_put(&t->by_key, (struct slice){schema->key, len}, schema) != 0) {
+        mem_free(MEM_POOL, schema);
+        return NULL;
+    }
+    return schema;
+}

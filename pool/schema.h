@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.h - schemas that an account has been seen to use, interned for each worker: a pointer stands for
+ * (account, name).
+ *
+ * Entries stay until the worker ends; their number is capped. is_known tells that a node accepted the schema
+ * for the account lately: then USE and COM_INIT_DB are answered here.
+ */
+#ifndef POOL_SCHEMA_H
+#define POOL_SCHEMA_H
+
+#include "base/base.h"
+#include "base/map.h"
+
+#define SCHEMAS_MAX 200000
+#define SCHEMA_NAME_MAX 256 /* bytes; MariaDB allows 64 characters */
+
+struct account;
+
+struct schema {
+    struct account *account; /* borrowed */
+    struct slice name;       /* owned */
+    uint32_t hash;           /* of the name, the same in all workers */
+    uint64_t known_until_ms; /* 0 = ask a node */
+    unsigned known_epoch;    /* of the process's schemas when a node accepted it: a DROP since makes it unknown */
+    char key[];              /* account pointer, name */
+};
+
+struct schemas {
+    struct map by_key;
+};
+
+void schemas_init(struct schemas *t);
+void schemas_fini(struct schemas *t);
+
+/* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */
+struct schema *schema_get(struct schemas *t, struct account *account, struct slice name) MUST_CHECK;
+
+
+#endif

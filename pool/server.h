@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.h - one connection to a node: log in, make it fit for a session, send, follow the replies, reset.
+ *
+ *   CONNECTING --> LOGIN --> IDLE <--> LENT --> RESETTING --> IDLE
+ *        |           |         |        |  \--> DRAINING (its client left) --> RESETTING
+ *        +-----------+---------+--------+------------------------------------> CLOSING
+ *
+ * Commands are pipelined; `expects` holds what each outstanding reply is for, oldest first. The replies to a
+ * client's commands are handed to the owner as bytes; all others are dealt with here.
+ *
+ * Owner of the memory: the pool that opened it. Thread: the pool's worker.
+ */
+#ifndef POOL_SERVER_H
+#define POOL_SERVER_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "pool/account.h"
+#include "pool/node.h"
+#include "pool/profile.h"
+#include "pool/schema.h"
+#include "protocol/caps.h"
+#include "protocol/follow.h"
+#include "protocol/reply.h"
+#include "protocol/stream.h"
+
+struct pool;
+struct server;
+struct server_stmt;
+
+enum server_state {
+    SERVER_CONNECTING,
+    SERVER_LOGIN,
+    SERVER_FREE,
+    SERVER_LENT,
+    SERVER_DRAINING,
+    SERVER_RESETTING,
+    SERVER_CLOSING,
+    SERVER_STATE_COUNT
+};
+
+/* What an outstanding reply is for. */
+enum expect_what {
+    EXPECT_GREETING,
+    EXPECT_LOGIN,
+    EXPECT_SETUP,       /* session tracking switched on */
+    EXPECT_CHANGE_USER,
+    EXPECT_INIT_DB,
+    EXPECT_RESET,
+    EXPECT_SET,         /* a profile's variables: known to be accepted */
+    EXPECT_SET_OPTION,
+    EXPECT_PREPARE,     /* a statement of a client prepared again here */
+    EXPECT_NUMBER,      /* SELECT FOUND_ROWS() or LAST_INSERT_ID() behind a client's statement */
+    EXPECT_REPLY        /* the client's command */
+};
+
+#define SERVER_MAX_EXPECTS 16
+#define SERVER_ERROR_MAX 512
+
+/* Capabilities that change what statements mean: a connection has them for life. */
+#define CAPS_OF_IDENTITY (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE)
+
+/* What a statement needs its connection to be. */
+struct want {
+    struct account *account;
+    struct schema *schema;   /* NULL = none */
+    struct profile *profile;
+    uint32_t caps;           /* of CAPS_OF_IDENTITY */
+    bool multi_statements;
+    bool is_side;            /* a connection of ours to kill with: beyond the node's limit, never pooled */
+    bool fresh;              /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
+};
+
+/*
+ * How a server tells its owner (the client it is lent to). Called from the loop. In on_ready, on_done and on_lost
+ * the owner may give the server back, close it, or send again. on_lost: the server is closing; forget it.
+ */
+struct server_events {
+    /* connected, logged in, or a step of making it fit is done: ask server_fit() again. */
+    void (*on_ready)(struct server *s);
+    /* the node refuses the schema: err is its answer; the server is still LENT. */
+    void (*on_unfit)(struct server *s, const struct err *err);
+    /* bytes of the reply, whole or in part; data may be kept only as stream_write() keeps it. */
+    void (*on_bytes)(struct server *s, const uv_buf_t *bufs, unsigned n);
+    /* session changes that the node reports; before the OK is passed on. */
+    void (*on_track)(struct server *s, const struct ok *ok);
+    /* the first packet of a prepare reply: the owner writes the client's id into it. */
+    void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
+    /* the node asks for a file: true = the owner passes it on (bytes follow), false = refuse it. */
+    bool (*on_infile)(struct server *s);
+    /* the answer to a question of the owner's with one number (server_ask_number). */
+    void (*on_number)(struct server *s, uint64_t number);
+    /* all replies are in; s->follow tells the outcome. */
+    void (*on_done)(struct server *s);
+    void (*on_lost)(struct server *s, int rc, const struct err *err);
+    /* the queue of bytes to the node is empty again. */
+    void (*on_drained)(struct server *s);
+};
+
+struct expect {
+    uint8_t what;   /* enum expect_what */
+    uint8_t follow; /* enum follow_kind */
+};
+
+struct server {
+    /* identity */
+    uint64_t id;
+    struct node *node;
+    struct account *account; /* whose login it is */
+    uint32_t thread_id;      /* on the node */
+    uint32_t caps;           /* of CAPS_OF_IDENTITY */
+    bool is_side;            /* for KILL only: never pooled */
+    /* state */
+    uint8_t state; /* enum server_state */
+    bool was_reset;
+    bool multi_statements;   /* COM_SET_OPTION state on the node */
+    bool is_counted;         /* in node->n_connections */
+    bool is_connecting;      /* in node->n_connecting */
+    bool unfit_seen;         /* a pipelined SET failed: the reply behind it must not be trusted */
+    bool kill_pending;       /* a side connection is killing its statement */
+    bool statement_sent;     /* the client's command is among what was sent; its reply is awaited */
+    bool must_reset;         /* has state of a session: reset before it serves another */
+    uint64_t created_ms;
+    uint64_t since_ms;       /* of the state */
+    uint64_t retire_ms;      /* too old after this */
+    /* borrowed */
+    struct pool *pool;
+    void *owner;             /* while LENT */
+    const struct server_events *events;
+    struct schema *schema;   /* what the node has as current schema; NULL = none */
+    /* owned */
+    struct profile *profile; /* a reference */
+    struct stream stream;
+    uv_connect_t connect;
+    uint8_t *carry;          /* bytes of an incomplete packet */
+    size_t carry_len, carry_cap;
+    struct list stmts;       /* prepared here, most recently used first */
+    struct list_node in_all;
+    struct list_node in_free;    /* of its pool node, while FREE */
+    struct list_node in_account; /* of its (node, account), while FREE */
+    struct account_servers *siblings; /* borrowed: where in_account is linked */
+    uint8_t salt[SALT_LEN];
+    uint16_t status; /* of the last reply */
+    /* replies to come */
+    struct expect expects[SERVER_MAX_EXPECTS];
+    uint8_t first_expect, n_expects;
+    struct follow follow; /* of the first expect */
+    struct follow outcome; /* of the client's reply, when done */
+    uint64_t number;
+    struct server_stmt *preparing; /* borrowed from stmts: prepared again, its reply is awaited */
+    /* counters */
+    uint64_t statements;
+};
+
+/* A connection on its way from one worker to another: what the other must know. */
+struct server_move {
+    struct node *node;
+    struct account *account;
+    uint32_t thread_id;
+    uint32_t caps;
+    bool multi_statements;
+    uint8_t salt[SALT_LEN];
+    uint64_t created_ms;
+    int fd; /* owned by the message */
+};
+
+/* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.
+ * The server is LENT to owner from the start: on_ready or on_lost follows. */
+struct server *server_open(struct pool *pool, struct node *node, const struct want *want, void *owner,
+                           const struct server_events *events) MUST_CHECK;
+
+/* server_adopt - a logged in connection that another worker gave away: as server_open; it is reset first. */
+struct server *server_adopt(struct pool *pool, const struct server_move *move) MUST_CHECK;
+
+/*
+ * server_fit - bring a LENT server to what is wanted.
+ *
+ * prefix: gets the bytes that must be written right before the statement (in the same write).
+ * Returns 0 (fits, or will with prefix), 1 (a step is under way: on_ready or on_unfit follows; prefix is empty), or
+ * a negative code (the connection is broken; it is closing, on_lost is not called).
+ */
+int server_fit(struct server *s, const struct want *want, struct writer *prefix) MUST_CHECK;
+
+/* server_expect - a command was (or is just being) sent whose reply is for what. */
+void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
+
+/* server_write - bytes to the node. As stream_write; on an error the caller closes the server. */
+int server_write(struct server *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
+
+/* server_send_reset - COM_RESET_CONNECTION: back to a fresh session; state RESETTING, then to the pool. */
+void server_reset(struct server *s);
+
+/* server_to - the only way to another state. */
+void server_to(struct server *s, enum server_state next);
+
+/* server_close - idempotent. reason: for the log; rc: 0 or why. The owner is not told. */
+void server_close(struct server *s, const char *reason, int rc);
+
+/* server_leave - its descriptor was handed to another worker: close ours; the node's count goes along. */
+void server_leave(struct server *s);
+
+/* server_lost - close it and tell the owner (on_lost), if there is one. err may be NULL. */
+void server_lost(struct server *s, int rc, const struct err *err);
+
+/* server_who - for log lines. */
+struct log_who server_who(const struct server *s, const char *doing);
+
+/* used by server_login.c and server.c */
+void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence);
+int server_change_user(struct server *s, const struct want *want) MUST_CHECK;
+bool server_dialog_done(struct server *s);
+int server_setup_text(struct writer *w);
+
+#endif

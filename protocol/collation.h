@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collation.h - the collations a client can name at login by one byte, as MariaDB 10.11 numbers them.
+ */
+#ifndef PROTOCOL_COLLATION_H
+#define PROTOCOL_COLLATION_H
+
+#include "base/base.h"
+
+struct collation {
+    const char *charset;
+    const char *name;
+    bool is_default; /* of its charset */
+};
+
+/* collation_by_id - NULL for numbers that 10.11 does not know. */
+const struct collation *collation_by_id(uint8_t id);
+
+#endif

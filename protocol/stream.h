@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stream.h - a byte stream on a libuv handle: reads into a shared buffer, writes at once, queues the rest.
+ *
+ * Nothing is buffered while nothing is in flight: bytes are read into one buffer of the loop (struct
+ * stream_loop) and lent to on_bytes; what stream_write cannot write at once stays in the buffer it came in,
+ * which the stream then owns and the loop replaces.
+ *
+ *   open --> reading <--> paused --> closing --> closed (on_closed: the memory may go)
+ *
+ * Thread: all functions belong to the loop's thread.
+ */
+#ifndef PROTOCOL_STREAM_H
+#define PROTOCOL_STREAM_H
+
+#include <sys/un.h>
+#include <uv.h>
+
+#include "base/base.h"
+
+#define STREAM_CHUNK_BYTES    (64 * 1024)
+#define STREAM_CHUNK_HEADROOM 64 /* free bytes before a read, for what was carried over */
+#define STREAM_FREE_CHUNKS    16 /* kept for reuse by each loop */
+
+struct stream;
+struct stream_chunk;
+
+struct stream_events {
+    void (*on_bytes)(struct stream *s, uint8_t *data,
+                     size_t len); /* data is lent for the call; may be changed */
+    void (*on_end)(struct stream *s,
+                   int rc); /* UV_EOF or an error; nothing more will be read; close it */
+    void (*on_drained)(struct stream *s); /* all that was queued is written */
+    void (*on_connected)(struct stream *s, int rc);
+    void (*on_closed)(struct stream *s);
+};
+
+/* What the streams of one loop share. */
+struct stream_loop {
+    uv_loop_t *uv;                    /* borrowed */
+    struct stream_chunk *reading;     /* owned: where the next read goes */
+    struct stream_chunk *free_chunks; /* owned */
+    unsigned n_free;
+    size_t queued_bytes; /* in all streams of the loop */
+};
+
+struct stream {
+    union {
+        uv_handle_t handle;
+        uv_stream_t uv;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    const struct stream_events *events; /* borrowed */
+    struct stream_loop *loop;           /* borrowed */
+    struct stream_chunk *queue;         /* owned: the head is being written */
+    struct stream_chunk *queue_tail;
+    size_t queued_bytes;
+    bool is_open;
+    bool is_reading;
+    bool is_closing;
+    bool is_ended; /* on_end was called */
+};
+
+void stream_loop_init(struct stream_loop *loop, uv_loop_t *uv);
+void stream_loop_fini(struct stream_loop *loop);
+
+/*
+ * stream_accept - take the next connection of a listening handle. stream_open - take a connected descriptor.
+ * stream_connect - begin to connect; on_connected is called once, later, unless closed before.
+ * All: 0 or a negative errno; after an error the stream must still be closed when is_open is set, else
+ * its memory may go at once.
+ */
+int stream_accept(struct stream *s, struct stream_loop *loop, const struct stream_events *events,
+                  uv_stream_t *listener) MUST_CHECK;
+int stream_open(struct stream *s, struct stream_loop *loop, const struct stream_events *events,
+                int fd) MUST_CHECK;
+int stream_connect(struct stream *s, struct stream_loop *loop, const struct stream_events *events,
+                   const struct sockaddr *address, uv_connect_t *request) MUST_CHECK;
+
+/* stream_read_start, stream_read_stop - cheap, idempotent; no system call by themselves. */
+int stream_read_start(struct stream *s) MUST_CHECK;
+void stream_read_stop(struct stream *s);
+
+/*
+ * stream_write - write now what the socket takes, queue the rest (the bytes are then owned by the stream).
+ *
+ * Returns 0 (all written), 1 (some queued: on_drained follows; stop the source), or a negative errno (the
+ * connection is broken: close it; no on_end comes for it).
+ */
+int stream_write(struct stream *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
+
+static inline bool stream_is_drained(const struct stream *s)
+{
+    return s->queue == NULL;
+}
+
+/* stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be closed. */
+int stream_detach_fd(struct stream *s) MUST_CHECK;
+
+/* stream_close - idempotent; drops what is queued. on_closed is called once, later. */
+void stream_close(struct stream *s);
+
+#endif

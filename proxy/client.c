@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.c - life of a client: accept, read, write, close. See client.h.
+ */
+#include "proxy/client.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_stmt.h"
+#include "proxy/worker.h"
+
+#define IN_FIRST 512              /* bytes of the first buffer for an incomplete packet */
+#define AHEAD_MAX (256 * 1024)    /* bytes a client may send ahead of a reply before reading stops */
+#define LOGIN_PACKET_MAX 65536
+#define ERROR_MAX 1024
+
+static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
+    [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) |
+                                 BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
+                                       BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_RUNNING] = {"running", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
+                                       BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_UPLOADING] = {"uploading", BIT(CLIENT_IDLE) | BIT(CLIENT_RUNNING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_CLOSING] = {"closing", 0},
+};
+
+void client_to(struct client *c, enum client_state next)
+{
+    if (c->state == next) {
+        return;
+    }
+    SM_MOVE(client_states, &c->state, next);
+    c->since_ms = c->worker->now_ms;
+}
+
+struct log_who client_who(const struct client *c, const char *doing)
+{
+    return (struct log_who){.client_id = c->id,
+                            .server_id = c->server == NULL ? 0 : c->server->id,
+                            .user = c->session.account == NULL ? NULL : c->session.account->name,
+                            .doing = doing};
+}
+
+const char *client_peer_name(const struct client *c, char *out, size_t cap)
+{
+    struct sockaddr_storage address;
+    int len = sizeof(address);
+
+    (void)snprintf(out, cap, "localhost");
+    if (c->stream.u.handle.type != UV_TCP ||
+        uv_tcp_getpeername(&c->stream.u.tcp, (struct sockaddr *)(void *)&address, &len) != 0) {
+        return out;
+    }
+    if (address.ss_family == AF_INET) {
+        (void)uv_ip4_name((const struct sockaddr_in *)(const void *)&address, out, cap);
+    } else {
+        (void)uv_ip6_name((const struct sockaddr_in6 *)(const void *)&address, out, cap);
+    }
+    return out;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+bool client_write(struct client *c, const void *data, size_t len)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
+    int rc = stream_write(&c->stream, &buf, 1);
+
+    stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, len);
+    if (rc < 0) {
+        client_close(c, CLOSE_RESET, rc);
+        return false;
+    }
+    return true;
+}
+
+bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
+{
+    uint8_t bytes[ERROR_MAX];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+
+    text.len = MIN(text.len, ERROR_MAX - 64u);
+    c->sequence = err_encode(&w, number, sqlstate, text, c->sequence);
+    return client_write(c, bytes, w.len);
+}
+
+bool client_error_rc(struct client *c, int rc)
+{
+    return client_error(c, err_number(rc), err_sqlstate(rc), slice_of(err_text(rc)));
+}
+
+bool client_errorf(struct client *c, int rc, const char *format, ...)
+{
+    char text[ERROR_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return client_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
+}
+
+bool client_ok(struct client *c)
+{
+    uint8_t bytes[32];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    struct ok ok = {.status = c->session.status};
+
+    c->sequence = ok_encode(&w, &ok, c->sequence);
+    return client_write(c, bytes, w.len);
+}
+
+/* --- closing --------------------------------------------------------------------------------- */
+
+static const char *reason_text(enum close_reason reason)
+{
+    static const char *const texts[] = {
+#define X(code, who, text) [code] = who ": " text,
+        CLOSE_REASONS(X)
+#undef X
+    };
+
+    return texts[reason];
+}
+
+static void log_end(const struct client *c, enum close_reason reason, int rc)
+{
+    struct log_who who = client_who(c, NULL);
+    unsigned long long age = (unsigned long long)(c->worker->now_ms - c->created_ms);
+
+    if (reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN) {
+        log_debug(&who, "closing: %s (age %llums, %llu commands)", reason_text(reason), age,
+                  (unsigned long long)c->questions);
+        return;
+    }
+    stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, 1);
+    log_info(&who, "closing: %s%s%s (age %llums, %llu commands)", reason_text(reason), rc != 0 ? ": " : "",
+             rc != 0 ? err_text(rc) : "", age, (unsigned long long)c->questions);
+}
+
+/* The server connection of a client that leaves: its statement is interrupted, its state wiped. */
+static void drop_server(struct client *c)
+{
+    struct server *s = c->server;
+
+    if (s == NULL) {
+        return;
+    }
+    c->server = NULL;
+    if (c->state == CLIENT_FITTING || s->state != SERVER_LENT) {
+        server_close(s, "its client left before it was ready", 0);
+        return;
+    }
+    if (c->state == CLIENT_UPLOADING) { /* the node waits for bytes that will not come */
+        server_close(s, "its client left while it sent", 0);
+        return;
+    }
+    s->must_reset |= (c->session.pins & pins_that_reset()) != 0 || (s->status & STATUS_IN_TRANS) != 0 ||
+                     s->n_expects > 0;
+    if (s->n_expects > 0 && worker_vars(c->worker)->mysql_kill_backend_connection_when_disconnect) {
+        kill_statement(c->worker, s);
+    }
+    pool_give(&c->worker->pool, s);
+}
+
+static void free_login(struct client *c)
+{
+    mem_free(MEM_CLIENT, c->login);
+    c->login = NULL;
+}
+
+static void release_counts(struct client *c)
+{
+    (void)atomic_fetch_sub(&c->worker->galeway->n_clients, 1);
+    if (c->session.account != NULL) {
+        (void)atomic_fetch_sub(&c->session.account->n_clients, 1);
+    }
+    stat_sub(&c->worker->stats, STAT_CLIENTS_CONNECTED, 1);
+}
+
+void client_close(struct client *c, enum close_reason reason, int rc)
+{
+    struct worker *w = c->worker;
+
+    if (c->state == CLIENT_CLOSING) {
+        return;
+    }
+    log_end(c, reason, rc);
+    (void)queue_remove(&w->galeway->queue, &c->waiter);
+    if (list_is_linked(&c->in_waiting)) {
+        list_remove(&w->waiting, &c->in_waiting);
+    }
+    drop_server(c);
+    if (c->task != NULL) {
+        task_free(&w->tasks, c->task);
+        c->task = NULL;
+    }
+    client_to(c, CLIENT_CLOSING);
+    client_stmts_drop(c);
+    session_reset(&c->session, &w->pool.profiles, NULL, 0);
+    kill_unregister(c);
+    release_counts(c);
+    free_login(c);
+    mem_free(MEM_BUFFER, c->in);
+    c->in = NULL;
+    CHECK(map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}) == c);
+    stream_close(&c->stream);
+}
+
+void client_close_after_write(struct client *c, enum close_reason reason)
+{
+    if (c->state == CLIENT_CLOSING) {
+        return;
+    }
+    if (stream_is_drained(&c->stream)) {
+        client_close(c, reason, 0);
+        return;
+    }
+    c->close_when_drained = true;
+    c->close_reason = (uint8_t)reason;
+    stream_read_stop(&c->stream);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static size_t packet_limit(const struct client *c)
+{
+    return c->state == CLIENT_LOGIN || c->state == CLIENT_VERIFY
+               ? LOGIN_PACKET_MAX
+               : (size_t)worker_vars(c->worker)->mysql_max_allowed_packet;
+}
+
+static bool in_reserve(struct client *c, size_t need)
+{
+    uint8_t *grown;
+    size_t cap = MAX((size_t)c->in_cap, (size_t)IN_FIRST);
+
+    if (need <= c->in_cap) {
+        return true;
+    }
+    while (cap < need) {
+        cap *= 2;
+    }
+    grown = mem_try_grow(MEM_BUFFER, c->in, cap);
+    if (grown == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    c->in = grown;
+    c->in_cap = (uint32_t)cap;
+    return true;
+}
+
+static void in_drop(struct client *c)
+{
+    mem_free(MEM_BUFFER, c->in);
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+}
+
+/* One whole packet while a client logs in; each must have the sequence number that is due. */
+static void login_packet(struct client *c, const uint8_t *packet, size_t len)
+{
+    uint8_t sequence = packet_sequence(packet);
+
+    if (sequence != c->sequence) {
+        c->sequence = (uint8_t)(sequence + 1);
+        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+        if (client_error_rc(c, ERR_SEQUENCE)) {
+            client_close_after_write(c, CLOSE_PROTOCOL);
+        }
+        return;
+    }
+    c->sequence = (uint8_t)(sequence + 1);
+    client_login_packet(c, packet + PACKET_HEADER, len - PACKET_HEADER, sequence);
+}
+
+static bool too_large(struct client *c, size_t payload)
+{
+    if (payload <= packet_limit(c)) {
+        return false;
+    }
+    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    c->sequence = 1;
+    if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
+        client_close_after_write(c, CLOSE_PROTOCOL);
+    }
+    return true;
+}
+
+/* The commands in data, one after the other, as long as each is answered at once. Returns the bytes dealt with. */
+static size_t take_packets(struct client *c, uint8_t *data, size_t len)
+{
+    size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
+    size_t at = 0;
+
+    while (len - at >= PACKET_HEADER && (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) &&
+           !c->close_when_drained) {
+        size_t payload = packet_length(data + at);
+        size_t whole = PACKET_HEADER + payload;
+
+        if (too_large(c, payload)) {
+            return len;
+        }
+        if (c->state == CLIENT_LOGIN) {
+            if (len - at < whole) {
+                break;
+            }
+            login_packet(c, data + at, whole);
+        } else if (len - at >= whole && payload < PACKET_MAX) {
+            client_command(c, data + at, whole, true);
+        } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
+            client_command(c, data + at, MIN(len - at, whole), false);
+            return len - at > whole && c->state != CLIENT_CLOSING ? at + whole : len;
+        } else {
+            break;
+        }
+        at += whole;
+    }
+    return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
+}
+
+/* Deal with what was kept: called whenever the client becomes idle again. */
+void client_input(struct client *c)
+{
+    while (c->in_len > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN)) {
+        uint8_t *data = c->in;
+        size_t len = c->in_len, cap = c->in_cap, used;
+
+        c->in = NULL; /* the commands may keep bytes of their own meanwhile */
+        c->in_len = c->in_cap = 0;
+        used = take_packets(c, data, len);
+        if (c->state == CLIENT_CLOSING || c->close_when_drained) {
+            mem_free(MEM_BUFFER, data);
+            return;
+        }
+        CHECK(c->in == NULL);
+        memmove(data, data + used, len - used);
+        c->in = data;
+        c->in_len = (uint32_t)(len - used);
+        c->in_cap = (uint32_t)cap;
+        if (used == 0) {
+            break;
+        }
+    }
+    if (c->state == CLIENT_CLOSING) {
+        return;
+    }
+    if (c->in_len == 0 && c->in != NULL) {
+        in_drop(c);
+    }
+    if (c->is_read_paused && c->in_len < AHEAD_MAX && stream_is_drained(&c->stream)) {
+        c->is_read_paused = false;
+        if (stream_read_start(&c->stream) != 0) {
+            client_close(c, CLOSE_RESET, UV_EPIPE);
+        }
+    }
+}
+
+void client_keep_input(struct client *c, const uint8_t *data, size_t len)
+{
+    if (len == 0 || !in_reserve(c, c->in_len + len)) {
+        return;
+    }
+    memcpy(c->in + c->in_len, data, len);
+    c->in_len += (uint32_t)len;
+    if (c->in_len >= AHEAD_MAX && c->state != CLIENT_IDLE && c->state != CLIENT_LOGIN) {
+        c->is_read_paused = true;
+        stream_read_stop(&c->stream);
+    }
+}
+
+void client_upload_kept(struct client *c)
+{
+    uint8_t *data = c->in;
+    size_t len = c->in_len;
+
+    if (len == 0) {
+        return;
+    }
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+    c->is_read_paused = false;
+    client_upload_bytes(c, data, len);
+    mem_free(MEM_BUFFER, data);
+    if (c->state == CLIENT_UPLOADING && stream_is_drained(&c->server->stream) && stream_read_start(&c->stream) != 0) {
+        client_close(c, CLOSE_RESET, UV_EPIPE);
+    }
+}
+
+static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
+{
+    struct client *c = CONTAINER_OF(stream, struct client, stream);
+    size_t used = 0;
+
+    stat_add(&c->worker->stats, STAT_BYTES_FROM_CLIENTS, len);
+    if (c->close_when_drained) {
+        return;
+    }
+    if (c->state == CLIENT_UPLOADING) {
+        client_upload_bytes(c, data, len);
+        return;
+    }
+    if (c->in_len == 0) {
+        used = take_packets(c, data, len);
+        if (c->state == CLIENT_CLOSING) {
+            return;
+        }
+        client_keep_input(c, data + used, len - used);
+    } else {
+        client_keep_input(c, data, len);
+        if (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) {
+            client_input(c);
+        }
+    }
+}
+
+static void on_end(struct stream *stream, int rc)
+{
+    struct client *c = CONTAINER_OF(stream, struct client, stream);
+
+    if (c->state == CLIENT_LOGIN) {
+        client_close(c, CLOSE_LOGIN_GONE, 0);
+    } else if (rc == UV_EOF) {
+        client_close(c, CLOSE_GONE, 0);
+    } else {
+        client_close(c, CLOSE_RESET, rc);
+    }
+}
+
+static void on_drained(struct stream *stream)
+{
+    struct client *c = CONTAINER_OF(stream, struct client, stream);
+
+    if (c->close_when_drained) {
+        client_close(c, (enum close_reason)c->close_reason, 0);
+        return;
+    }
+    if (c->server != NULL && c->server->state == SERVER_LENT && stream_read_start(&c->server->stream) != 0) {
+        server_lost(c->server, ERR_NODE_LOST, NULL);
+        return;
+    }
+    if (c->state == CLIENT_IDLE) {
+        client_input(c);
+    }
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct client *c = CONTAINER_OF(stream, struct client, stream);
+
+    list_remove(&c->worker->clients, &c->in_worker);
+    mem_free(MEM_CLIENT, c);
+}
+
+static const struct stream_events client_stream_events = {
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+/* --- accepting ------------------------------------------------------------------------------- */
+
+/* 32 bits, as in MySQL's greeting: a counter and the worker. Wraps after 2^26 clients of a worker. */
+static uint64_t next_id(struct worker *w)
+{
+    uint64_t id;
+
+    do {
+        id = ((++w->next_client << WORKER_BITS) | w->index) & UINT32_MAX;
+    } while (id < (1u << WORKER_BITS) || worker_find_client(w, id) != NULL);
+    return id;
+}
+
+static struct client *client_new(struct worker *w)
+{
+    struct client *c = mem_try(MEM_CLIENT, sizeof(*c));
+
+    if (c == NULL) {
+        return NULL;
+    }
+    *c = (struct client){.worker = w, .state = CLIENT_LOGIN, .created_ms = w->now_ms, .since_ms = w->now_ms};
+    c->id = next_id(w);
+    if (map_put(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}, c) != 0) {
+        mem_free(MEM_CLIENT, c);
+        return NULL;
+    }
+    c->waiter = (struct waiter){.client_id = c->id, .worker = w->index};
+    list_push_back(&w->clients, &c->in_worker);
+    (void)atomic_fetch_add(&w->galeway->n_clients, 1);
+    stat_add(&w->stats, STAT_CLIENTS_ACCEPTED, 1);
+    stat_add(&w->stats, STAT_CLIENTS_CONNECTED, 1);
+    return c;
+}
+
+void client_accept(struct worker *w, uv_stream_t *listener)
+{
+    struct client *c = client_new(w);
+    int rc;
+
+    if (c == NULL) {
+        log_warn(NULL, "no memory for another client");
+        return; /* libuv keeps the connection until the next accept */
+    }
+    rc = stream_accept(&c->stream, &w->streams, &client_stream_events, listener);
+    if (rc == 0) {
+        rc = stream_read_start(&c->stream);
+    }
+    if (rc != 0) {
+        if (c->stream.is_open) {
+            client_close(c, CLOSE_RESET, rc);
+        } else { /* no handle: nothing to wait for */
+            (void)map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)});
+            release_counts(c);
+            list_remove(&w->clients, &c->in_worker);
+            mem_free(MEM_CLIENT, c);
+        }
+        return;
+    }
+    client_login_begin(c);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.h - one connection of an application: life and state.
+ *
+ *   LOGIN --> VERIFY (a node is asked about the schema) --> IDLE
+ *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
+ *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
+ *   RUNNING --> UPLOADING (a long statement or a file passes) --> RUNNING
+ *   any --> CLOSING
+ *
+ * An idle client holds its descriptor and this struct. Thread: its worker's.
+ */
+#ifndef PROXY_CLIENT_H
+#define PROXY_CLIENT_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "pool/queue.h"
+#include "pool/server.h"
+#include "protocol/greet.h"
+#include "protocol/stream.h"
+#include "proxy/session.h"
+#include "proxy/task.h"
+
+struct worker;
+
+enum client_state {
+    CLIENT_LOGIN,
+    CLIENT_VERIFY,
+    CLIENT_IDLE,
+    CLIENT_WAITING,
+    CLIENT_FITTING,
+    CLIENT_RUNNING,
+    CLIENT_UPLOADING,
+    CLIENT_CLOSING,
+    CLIENT_STATE_COUNT
+};
+
+/* Why a client connection ended: code, who, text. */
+#define CLOSE_REASONS(X)                                                                                     \
+    X(CLOSE_QUIT, "client", "it said goodbye")                                                               \
+    X(CLOSE_GONE, "client", "it closed the connection")                                                      \
+    X(CLOSE_RESET, "client", "the connection broke")                                                         \
+    X(CLOSE_LOGIN_GONE, "client", "it left during the login")                                                \
+    X(CLOSE_DENIED, "proxy", "access denied")                                                                \
+    X(CLOSE_LIMIT, "proxy", "a connection limit")                                                            \
+    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                                         \
+    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                                             \
+    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                                          \
+    X(CLOSE_NODE, "server", "its node was lost while it sent or received")                                   \
+    X(CLOSE_KILLED, "admin", "killed")                                                                       \
+    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                                                   \
+    X(CLOSE_MEMORY, "proxy", "no memory")
+
+enum close_reason {
+#define X(code, who, text) code,
+    CLOSE_REASONS(X)
+#undef X
+};
+
+/* Lives only while a client logs in (or changes its user). */
+struct client_login {
+    uint8_t salt[SALT_LEN];
+    uint8_t step;      /* enum in client_login.c */
+    bool is_change_user;
+    uint8_t charset;
+    uint32_t caps;
+    const char *plugin; /* the one that was asked for last */
+    char user[256];    /* terminated */
+    char schema[SCHEMA_NAME_MAX + 1];
+};
+
+struct client {
+    /* identity */
+    uint64_t id; /* what CONNECTION_ID() says: worker in the low bits, below 2^32 */
+    struct list_node in_worker;
+    /* state */
+    uint8_t state; /* enum client_state */
+    uint8_t sequence; /* of the next packet made here */
+    bool is_read_paused;
+    bool close_when_drained;
+    uint8_t close_reason;
+    bool session_lost; /* the node that held its transaction is gone: the next command is told */
+    uint64_t since_ms;   /* of the state */
+    uint64_t created_ms;
+    /* borrowed */
+    struct worker *worker;
+    struct server *server;   /* lent to it; NULL = none */
+    struct task *task;       /* the command that is worked on */
+    /* owned */
+    struct client_login *login;
+    struct stream stream;
+    uint8_t *in;             /* bytes not dealt with: an incomplete packet, or commands sent ahead */
+    uint32_t in_len, in_cap;
+    uint64_t upload_left;    /* UPLOADING: bytes of the current packet still to pass */
+    bool upload_continues;   /* the packet is PACKET_MAX long: another follows */
+    bool upload_is_file;     /* LOCAL INFILE: until an empty packet */
+    bool upload_discards;    /* the node has answered already: the rest goes nowhere */
+    uint64_t upload_total;   /* bytes of the message so far */
+    uint8_t upload_head[4];  /* of a packet header that is not whole */
+    uint8_t upload_head_len;
+    struct waiter waiter;
+    struct list_node in_waiting; /* of the worker, while WAITING */
+    struct session session;
+    unsigned n_cursors, n_long_data; /* prepared statements with something open on the connection */
+    uint64_t questions;
+};
+
+/* client_new - take the next connection of a listener. */
+void client_accept(struct worker *worker, uv_stream_t *listener);
+
+void client_to(struct client *c, enum client_state next);
+struct log_who client_who(const struct client *c, const char *doing);
+
+/*
+ * client_close - idempotent; the server connection goes back (or is drained), the statement is killed on the node.
+ * rc: what broke, for the log.
+ */
+void client_close(struct client *c, enum close_reason reason, int rc);
+
+/* client_close_after_write - the same when what was written has left. */
+void client_close_after_write(struct client *c, enum close_reason reason);
+
+/* client_write - bytes to the client; a broken connection closes it (then returns false and c must be left alone). */
+bool client_write(struct client *c, const void *data, size_t len) MUST_CHECK;
+
+/* client_error - an ERR packet with the next sequence number. False = c is closing. */
+bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
+bool client_error_rc(struct client *c, int rc);
+bool client_errorf(struct client *c, int rc, const char *format, ...) PRINTF_LIKE(3, 4);
+bool client_ok(struct client *c);
+
+/* client_login.c */
+void client_login_begin(struct client *c);
+void client_login_packet(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence);
+void client_change_user(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence);
+void client_login_verified(struct client *c, const struct err *err);
+const char *client_peer_name(const struct client *c, char *out, size_t cap);
+
+/* client_command.c: one whole command (header included), or the head of a long one. */
+void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);
+void client_input(struct client *c);
+
+/* client_run.c */
+extern const struct server_events client_server_events;
+void client_use_schema(struct client *c, struct slice name); /* make it the session's: known, or a node is asked */
+void client_run(struct client *c);            /* c->task is set: route it, get a connection, send it */
+void client_give_server(struct client *c);
+void client_task_failed(struct client *c, int rc); /* ERR to the client, the task is over */
+void client_task_end(struct client *c);
+void client_serve(struct client *c, struct server *server); /* it waited, here is one */
+void client_retry(struct client *c);          /* it waits: try again */
+void client_queue_timeout(struct client *c);
+
+/* client_keep_input - bytes for later; client_upload_kept - what was kept belongs to the upload. */
+void client_keep_input(struct client *c, const uint8_t *data, size_t len);
+void client_upload_kept(struct client *c);
+
+/* client_upload.c */
+void client_upload_begin(struct client *c, uint64_t left, bool continues);
+void client_upload_file(struct client *c);
+void client_upload_bytes(struct client *c, uint8_t *data, size_t len);
+
+#endif

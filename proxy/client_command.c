@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_command.c - a command arrives: answer it here, or make it a task.
+ */
+#include "base/err.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_stmt.h"
+#include "proxy/local.h"
+#include "proxy/worker.h"
+
+static void bad_command(struct client *c)
+{
+    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
+}
+
+static struct task *task_of(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+{
+    struct task *task = task_new(&c->worker->tasks, len);
+
+    if (task == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return NULL;
+    }
+    memcpy(task->bytes, packet, len);
+    task->command = packet[PACKET_HEADER];
+    task->payload = packet_length(packet);
+    task->follow = FOLLOW_RESULT;
+    task->is_streaming = task->is_unseen = !is_whole;
+    task->upload_left = PACKET_HEADER + (uint64_t)packet_length(packet) - len;
+    task->since_ms = c->worker->now_ms;
+    c->task = task;
+    return task;
+}
+
+static void refuse(struct client *c, int rc)
+{
+    if (client_error_rc(c, rc)) {
+        client_task_end(c);
+    }
+}
+
+static void use_statement(struct client *c, const struct task *task)
+{
+    char name[SCHEMA_NAME_MAX];
+    struct slice schema = use_parse(task->facts.body);
+    size_t len = MIN(schema.len, sizeof(name));
+
+    memcpy(name, schema.data, len);
+    task_free(&c->worker->tasks, c->task);
+    c->task = NULL;
+    client_use_schema(c, (struct slice){name, schema.len > sizeof(name) ? SIZE_MAX : len});
+}
+
+static void kill_command(struct client *c, uint64_t id, bool query_only)
+{
+    struct worker *w = c->worker;
+    unsigned owner = (unsigned)(id & ((1u << WORKER_BITS) - 1));
+    struct mail *mail;
+
+    if (id > UINT32_MAX || owner >= w->galeway->n_workers || !kill_is_allowed(c, id)) {
+        (void)client_error(c, 1094, "HY000", SLICE("Unknown thread id"));
+        return;
+    }
+    if (id == c->id) {
+        if (query_only) {
+            (void)client_error_rc(c, ERR_INTERRUPTED);
+        } else if (client_error_rc(c, ERR_KILLED)) {
+            client_close_after_write(c, CLOSE_KILLED);
+        }
+        return;
+    }
+    mail = mail_new(MAIL_KILL);
+    mail->client_id = id;
+    mail->kill_query = query_only;
+    mail->account = c->session.account;
+    worker_post(w->galeway->workers[owner], mail);
+    (void)client_ok(c);
+}
+
+static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+{
+    struct task *task = task_of(c, packet, len, is_whole);
+    struct slice sql;
+
+    if (task == NULL) {
+        return;
+    }
+    sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
+    if (!is_whole) {
+        facts_scan_head(&task->facts, sql, session_sql_mode(&c->session));
+        client_run(c);
+        return;
+    }
+    facts_scan(&task->facts, sql, session_sql_mode(&c->session));
+    if (task->facts.verb == VERB_KILL && task->facts.number != 0 && (task->facts.flags & FACT_MULTI) == 0) {
+        kill_command(c, task->facts.number, task->facts.kill_query);
+        if (c->state != CLIENT_CLOSING) {
+            client_task_end(c);
+        }
+    } else if ((task->facts.flags & FACT_LOCAL_INFILE) != 0 &&
+               (!worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
+                (c->session.caps & CAP_LOCAL_FILES) == 0)) {
+        refuse(c, ERR_LOCAL_INFILE);
+    } else if (task->facts.verb == VERB_USE && (task->facts.flags & FACT_MULTI) == 0 &&
+               use_parse(task->facts.body).len > 0) {
+        use_statement(c, task);
+    } else if (!local_answer(c)) {
+        client_run(c);
+    }
+}
+
+/* A command whose reply is relayed without a look at its content. */
+static void relay_command(struct client *c, const uint8_t *packet, size_t len, enum follow_kind follow)
+{
+    struct task *task = task_of(c, packet, len, true);
+
+    if (task != NULL) {
+        task->follow = (uint8_t)follow;
+        task->facts.verb = VERB_SHOW;
+        task->facts.flags = FACT_TABLES_UNKNOWN;
+        task->facts.local = LOCAL_NONE;
+        task->facts.n_tables = 0;
+        client_run(c);
+    }
+}
+
+static void reset_connection(struct client *c)
+{
+    struct session *s = &c->session;
+    struct profiles *profiles = &c->worker->pool.profiles;
+    struct profile *fresh = profile_ref(c->worker->pool.base_profile);
+
+    client_give_server(c);
+    client_stmts_drop(c);
+    session_reset(s, profiles, fresh, STATUS_AUTOCOMMIT);
+    (void)client_ok(c);
+}
+
+static void process_kill(struct client *c, const uint8_t *payload, size_t len)
+{
+    struct reader r = reader_of(payload + 1, len - 1);
+    uint32_t id = get_u32(&r);
+
+    if (r.failed) {
+        bad_command(c);
+    } else {
+        kill_command(c, id, false);
+    }
+}
+
+static void init_db(struct client *c, const uint8_t *payload, size_t len)
+{
+    client_use_schema(c, (struct slice){(const char *)payload + 1, len - 1});
+}
+
+static void short_command(struct client *c, uint8_t *packet, size_t len)
+{
+    const uint8_t *payload = packet + PACKET_HEADER;
+    size_t n = len - PACKET_HEADER;
+
+    switch (payload[0]) {
+    case COM_QUIT:
+        client_close(c, CLOSE_QUIT, 0);
+        break;
+    case COM_PING:
+        local_ping(c);
+        break;
+    case COM_INIT_DB:
+        init_db(c, payload, n);
+        break;
+    case COM_STATISTICS:
+        local_statistics(c);
+        break;
+    case COM_SET_OPTION:
+        local_set_option(c, payload, n);
+        break;
+    case COM_RESET_CONNECTION:
+        reset_connection(c);
+        break;
+    case COM_CHANGE_USER:
+        client_change_user(c, payload, n, packet_sequence(packet));
+        break;
+    case COM_PROCESS_KILL:
+        process_kill(c, payload, n);
+        break;
+    case COM_FIELD_LIST:
+        relay_command(c, packet, len, FOLLOW_FIELD_LIST);
+        break;
+    case COM_PROCESS_INFO:
+        relay_command(c, packet, len, FOLLOW_RESULT);
+        break;
+    default:
+        bad_command(c);
+        break;
+    }
+}
+
+static bool is_stmt_command(uint8_t command)
+{
+    return command == COM_STMT_PREPARE || command == COM_STMT_EXECUTE || command == COM_STMT_SEND_LONG_DATA ||
+           command == COM_STMT_CLOSE || command == COM_STMT_RESET || command == COM_STMT_FETCH;
+}
+
+/* A command must start with sequence number 0; MariaDB answers anything else by closing. */
+static bool in_sequence(struct client *c, const uint8_t *packet, size_t len)
+{
+    if (packet_sequence(packet) == 0 && len > PACKET_HEADER) {
+        return true;
+    }
+    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    c->sequence = (uint8_t)(packet_sequence(packet) + 1);
+    if (client_error_rc(c, packet_sequence(packet) == 0 ? ERR_MALFORMED : ERR_SEQUENCE)) {
+        client_close_after_write(c, CLOSE_PROTOCOL);
+    }
+    return false;
+}
+
+/* The node that held the session's transaction is gone: said once, on an open connection. */
+static bool told_of_loss(struct client *c)
+{
+    if (!c->session_lost) {
+        return false;
+    }
+    c->session_lost = false;
+    (void)client_errorf(c, ERR_NODE_LOST, "Lost connection to server: the node that held the transaction is gone; it was rolled back");
+    return true;
+}
+
+void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole)
+{
+    uint8_t command;
+
+    if (!in_sequence(c, packet, len)) {
+        return;
+    }
+    c->sequence = 1;
+    c->questions++;
+    stat_add(&c->worker->stats, STAT_QUESTIONS, 1);
+    command = packet[PACKET_HEADER];
+    if (command != COM_QUIT && is_whole && told_of_loss(c)) {
+        return;
+    }
+    if (command == COM_QUERY) {
+        query(c, packet, len, is_whole);
+    } else if (is_stmt_command(command)) {
+        struct task *task = task_of(c, packet, len, is_whole);
+
+        if (task != NULL) {
+            client_stmt_command(c, task);
+        }
+    } else if (is_whole) {
+        short_command(c, packet, len);
+    } else if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
+        client_close_after_write(c, CLOSE_PROTOCOL);
+    }
+}

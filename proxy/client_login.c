@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_login.c - who is it, and may it: greeting, login, authentication switch, COM_CHANGE_USER.
+ *
+ *   RESPONSE --> (right plugin) check --> accepted
+ *            --> (other plugin) switch --> SWITCHED --> check --> accepted
+ *   caching_sha2_password: fast path right --> accepted; else FULL --> (clear over a unix socket)
+ *            --> KEY (public key asked for) --> CIPHER --> accepted
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/auth.h"
+#include "protocol/caps.h"
+#include "protocol/packet.h"
+#include "proxy/client_stmt.h"
+#include "proxy/worker.h"
+
+#define OFFERED_CAPS                                                                                         \
+    (CAP_LONG_PASSWORD | CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC |   \
+     CAP_LOCAL_FILES | CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE |           \
+     CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS | CAP_MULTI_RESULTS |    \
+     CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS | CAP_PLUGIN_AUTH_LENENC)
+
+enum step { STEP_RESPONSE, STEP_SWITCHED, STEP_FULL, STEP_KEY };
+
+static const struct conf *conf_of(const struct client *c)
+{
+    return c->worker->snapshot->conf;
+}
+
+static void refuse_early(struct client *c, int rc, enum close_reason reason)
+{
+    uint8_t bytes[256];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+
+    c->sequence = err_encode_early(&w, err_number(rc), slice_of(err_text(rc)), c->sequence);
+    if (client_write(c, bytes, w.len)) {
+        client_close_after_write(c, reason);
+    }
+}
+
+static void copy_version(struct worker *w)
+{
+    unsigned changes = atomic_load(&w->galeway->node_facts.changes);
+
+    if (changes != w->version_changes || w->version[0] == '\0') {
+        galeway_version(w->galeway, w->snapshot->conf, w->version, &w->charset);
+        w->version_changes = changes;
+    }
+}
+
+void client_login_begin(struct client *c)
+{
+    struct worker *w = c->worker;
+    uint8_t bytes[256];
+    struct writer out = writer_of(bytes, sizeof(bytes));
+    struct greeting g = {.thread_id = (uint32_t)c->id, .caps = OFFERED_CAPS, .status = STATUS_AUTOCOMMIT};
+
+    if (atomic_load(&w->galeway->n_clients) > worker_vars(w)->mysql_max_connections) {
+        stat_add(&w->stats, STAT_REFUSED_MAX_CONNECTIONS, 1);
+        refuse_early(c, ERR_TOO_MANY_CONNECTIONS, CLOSE_LIMIT);
+        return;
+    }
+    c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
+    if (c->login == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    *c->login = (struct client_login){.step = STEP_RESPONSE};
+    auth_random_salt(c->login->salt);
+    copy_version(w);
+    g.version = slice_of(w->version);
+    g.charset = w->charset;
+    g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
+    memcpy(g.salt, c->login->salt, SALT_LEN);
+    greeting_encode(&out, &g, 0);
+    CHECK(!out.failed);
+    c->sequence = 1;
+    (void)!client_write(c, bytes, out.len);
+}
+
+/* --- the outcome ----------------------------------------------------------------------------- */
+
+static void denied(struct client *c, bool with_password)
+{
+    char peer[64];
+    struct log_who who = client_who(c, "logging in");
+
+    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
+    (void)client_peer_name(c, peer, sizeof(peer));
+    log_info(&who, "access denied for '%s' from %s", c->login->user, peer);
+    if (client_errorf(c, ERR_ACCESS_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->login->user,
+                      peer, with_password ? "YES" : "NO")) {
+        client_close_after_write(c, CLOSE_DENIED);
+    }
+}
+
+static void finish_login(struct client *c)
+{
+    struct client_login *login = c->login;
+
+    c->login = NULL;
+    mem_free(MEM_CLIENT, login);
+    kill_register(c);
+    if (client_ok(c)) {
+        client_to(c, CLIENT_IDLE);
+    }
+}
+
+/* The schema was accepted by a node, or refused: err is its answer. */
+void client_login_verified(struct client *c, const struct err *err)
+{
+    if (err == NULL) {
+        finish_login(c);
+        return;
+    }
+    if (client_error(c, err->number, err->sqlstate, err->message)) {
+        client_close_after_write(c, CLOSE_DENIED);
+    }
+}
+
+static bool user_limit_reached(struct client *c, const struct conf_user *user)
+{
+    int n = atomic_load(&c->session.account->n_clients);
+
+    if (user->max_connections == 0 || n <= (int)user->max_connections) {
+        return false;
+    }
+    stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
+    if (client_errorf(c, ERR_USER_LIMIT, "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
+                      user->username, user->max_connections)) {
+        client_close_after_write(c, CLOSE_LIMIT);
+    }
+    return true;
+}
+
+/* A fresh session of this account, as right after a login to a node. */
+static bool begin_session(struct client *c, struct account *account)
+{
+    struct session *s = &c->session;
+    struct profiles *profiles = &c->worker->pool.profiles;
+    struct profile *profile = profile_of_charset(profiles, c->login->charset);
+
+    if (profile == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    client_stmts_drop(c);
+    session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
+    if (s->account != account) {
+        (void)atomic_fetch_add(&account->n_clients, 1);
+        if (s->account != NULL) {
+            (void)atomic_fetch_sub(&s->account->n_clients, 1);
+        }
+        s->account = account;
+    }
+    s->schema = NULL;
+    s->caps = c->login->caps;
+    return true;
+}
+
+/* The password was right. */
+static void accepted(struct client *c, struct account *account)
+{
+    const struct conf_user *user = conf_user_find(conf_of(c), slice_of(c->login->user));
+    struct slice schema = slice_of(c->login->schema);
+
+    if (user == NULL) {
+        denied(c, true);
+        return;
+    }
+    client_give_server(c); /* COM_CHANGE_USER: the old session is over */
+    if (!begin_session(c, account) || user_limit_reached(c, user)) {
+        return;
+    }
+    if (schema.len == 0) {
+        schema = slice_of(user->default_schema);
+    }
+    if (schema.len == 0) {
+        finish_login(c);
+        return;
+    }
+    client_to(c, CLIENT_VERIFY);
+    client_use_schema(c, schema);
+}
+
+/* --- plugins --------------------------------------------------------------------------------- */
+
+static void ask_switch(struct client *c, const char *plugin)
+{
+    uint8_t bytes[128];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+
+    c->login->plugin = plugin;
+    c->login->step = STEP_SWITCHED;
+    auth_random_salt(c->login->salt);
+    auth_switch_encode(&w, slice_of(plugin), c->login->salt, c->sequence++);
+    (void)!client_write(c, bytes, w.len);
+}
+
+static bool send_more(struct client *c, struct slice data)
+{
+    uint8_t bytes[2048];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+
+    auth_more_encode(&w, data, c->sequence++);
+    return !w.failed && client_write(c, bytes, w.len);
+}
+
+static void check_native(struct client *c, struct account *account, const struct secret *secret, struct slice response)
+{
+    uint8_t stage1[SHA1_LEN];
+
+    if (secret->is_empty || response.len == 0) {
+        if (secret->is_empty && response.len == 0) {
+            accepted(c, account);
+        } else {
+            denied(c, response.len > 0);
+        }
+        return;
+    }
+    if (!native_check(stage1, secret->stage2, c->login->salt, response)) {
+        denied(c, true);
+        return;
+    }
+    if (!secret->has_stage1) {
+        account_learn_stage1(account, stage1);
+    }
+    accepted(c, account);
+}
+
+static void check_sha2(struct client *c, struct account *account, const struct secret *secret, struct slice response)
+{
+    if (secret->is_empty || response.len <= 1) {
+        if (secret->is_empty && response.len <= 1) {
+            accepted(c, account);
+        } else {
+            denied(c, response.len > 1);
+        }
+        return;
+    }
+    if (secret->has_sha2_fast) {
+        if (!sha2_check_fast(secret->sha2_fast, c->login->salt, response)) {
+            denied(c, true);
+        } else if (send_more(c, SLICE("\x03"))) {
+            accepted(c, account);
+        }
+        return;
+    }
+    c->login->step = STEP_FULL;
+    (void)!send_more(c, SLICE("\x04"));
+}
+
+/* The clear password, by whichever way it came. */
+static void check_clear(struct client *c, struct account *account, const struct secret *secret, struct slice clear)
+{
+    bool right;
+
+    if (clear.len > 0 && clear.data[clear.len - 1] == '\0') {
+        clear.len--;
+    }
+    if (secret->has_clear) {
+        right = slice_eq(clear, slice_of(secret->clear));
+    } else {
+        right = secret->has_sha2 && sha2_check_full(secret->sha2, clear);
+    }
+    if (!right) {
+        denied(c, true);
+        return;
+    }
+    account_learn_clear(account, clear);
+    accepted(c, account);
+}
+
+static void full_path(struct client *c, struct account *account, const struct secret *secret, struct slice data)
+{
+    const struct rsa_key *rsa = c->worker->galeway->rsa;
+    uint8_t clear[512];
+    size_t len = sizeof(clear);
+
+    if (c->login->step == STEP_FULL && c->stream.u.handle.type == UV_NAMED_PIPE) {
+        check_clear(c, account, secret, data);
+    } else if (c->login->step == STEP_FULL && data.len == 1 && data.data[0] == 2) {
+        c->login->step = STEP_KEY;
+        (void)!send_more(c, rsa_key_pem(rsa));
+    } else if (rsa_decrypt(rsa, data, clear, &len) != 0) { /* clear text on an open line is refused too */
+        denied(c, true);
+    } else {
+        sha2_unmask(clear, len, c->login->salt);
+        check_clear(c, account, secret, (struct slice){(const char *)clear, len});
+        memset(clear, 0, sizeof(clear));
+    }
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* The response to a challenge: with the plugin that the account's password can be checked by, or switch to it. */
+static void check_response(struct client *c, struct slice response)
+{
+    struct account *account = account_find(&c->worker->galeway->accounts, slice_of(c->login->user));
+    const char *plugin = c->login->plugin;
+    bool may_switch = c->login->step == STEP_RESPONSE;
+    struct secret secret;
+
+    if (account == NULL || conf_user_find(conf_of(c), slice_of(c->login->user)) == NULL) {
+        denied(c, response.len > 0);
+        return;
+    }
+    account_secret(account, &secret);
+    if (c->login->step >= STEP_FULL) {
+        full_path(c, account, &secret, response);
+    } else if (plugin != NULL && strcmp(plugin, PLUGIN_NATIVE) == 0 && (secret.has_stage2 || secret.is_empty)) {
+        check_native(c, account, &secret, response);
+    } else if (plugin != NULL && strcmp(plugin, PLUGIN_SHA2) == 0 && (secret.has_clear || secret.has_sha2)) {
+        check_sha2(c, account, &secret, response);
+    } else if (may_switch) {
+        ask_switch(c, secret.has_stage2 || secret.is_empty ? PLUGIN_NATIVE : PLUGIN_SHA2);
+    } else {
+        denied(c, true);
+    }
+    secret_wipe(&secret);
+}
+
+static void keep_login(struct client *c, const struct login *l)
+{
+    struct client_login *k = c->login;
+
+    (void)snprintf(k->user, sizeof(k->user), "%.*s", SLICE_ARGS(l->user));
+    (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
+    k->charset = l->charset;
+    k->plugin = NULL;
+    if (l->plugin.len == 0 || slice_eq(l->plugin, SLICE(PLUGIN_NATIVE))) {
+        k->plugin = PLUGIN_NATIVE;
+    } else if (slice_eq(l->plugin, SLICE(PLUGIN_SHA2))) {
+        k->plugin = PLUGIN_SHA2;
+    }
+}
+
+static void first_message(struct client *c, const uint8_t *payload, size_t len)
+{
+    struct login l;
+    int rc = login_decode(&l, payload, len);
+
+    if (rc != 0 || (l.caps & CAP_SSL) != 0) {
+        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+        refuse_early(c, ERR_HANDSHAKE, CLOSE_PROTOCOL);
+        return;
+    }
+    keep_login(c, &l);
+    c->login->caps = l.caps & OFFERED_CAPS;
+    check_response(c, l.response);
+}
+
+void client_login_packet(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence)
+{
+    (void)sequence;
+    if (c->login->step == STEP_RESPONSE && c->login->user[0] == '\0' && !c->login->is_change_user) {
+        first_message(c, payload, len);
+    } else {
+        check_response(c, (struct slice){(const char *)payload, len});
+    }
+}
+
+void client_change_user(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence)
+{
+    struct login l;
+
+    c->sequence = (uint8_t)(sequence + 1);
+    if (change_user_decode(&l, c->session.caps, payload, len) != 0) {
+        (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
+        return;
+    }
+    c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
+    if (c->login == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    *c->login = (struct client_login){.is_change_user = true, .caps = c->session.caps, .step = STEP_RESPONSE};
+    keep_login(c, &l);
+    client_to(c, CLIENT_LOGIN);
+    /* As MariaDB: what was sent along is not looked at, a fresh salt is asked to be answered. */
+    ask_switch(c, c->login->plugin != NULL ? c->login->plugin : PLUGIN_NATIVE);
+}

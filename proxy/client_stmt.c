@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_stmt.c - prepared statements of the binary protocol.
+ *
+ * A client's id stands for (text, schema and variables it was prepared under). It is classified when it is prepared,
+ * its facts count when it is executed, and it is prepared again on whichever connection executes it. What lives on one
+ * connection (an open cursor, long data) pins the session.
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "protocol/stmt.h"
+#include "proxy/client_stmt.h"
+#include "proxy/local.h"
+#include "proxy/worker.h"
+
+#define STMTS_MAX 1000000
+#define ER_UNKNOWN_STMT 1243
+#define ER_TOO_MANY_STMTS 1461
+
+static struct slice key_of(const uint32_t *id)
+{
+    return (struct slice){(const char *)id, sizeof(*id)};
+}
+
+static struct client_stmt *find(const struct client *c, uint32_t id)
+{
+    return c->session.stmts == NULL ? NULL : map_get(c->session.stmts, key_of(&id));
+}
+
+static void stmt_free(struct client *c, struct client_stmt *stmt)
+{
+    struct pool *pool = &c->worker->pool;
+
+    stmt_text_unref(pool, stmt->text);
+    profile_unref(&pool->profiles, stmt->profile);
+    mem_free(MEM_STMT, stmt->types);
+    mem_free(MEM_STMT, stmt);
+}
+
+void client_stmts_drop(struct client *c)
+{
+    struct client_stmt *stmt;
+    size_t pos = 0;
+
+    if (c->session.stmts == NULL) {
+        return;
+    }
+    while ((stmt = map_next(c->session.stmts, &pos)) != NULL) {
+        stmt_free(c, stmt);
+    }
+    map_fini(c->session.stmts);
+    mem_free(MEM_STMT, c->session.stmts);
+    c->session.stmts = NULL;
+}
+
+static struct client_stmt *stmt_add(struct client *c, struct slice text)
+{
+    struct session *s = &c->session;
+    struct client_stmt *stmt = mem_try(MEM_STMT, sizeof(*stmt));
+
+    if (stmt == NULL) {
+        return NULL;
+    }
+    if (s->stmts == NULL) {
+        s->stmts = mem_new(MEM_STMT, sizeof(*s->stmts));
+        map_init(s->stmts, MEM_STMT, STMTS_MAX);
+    }
+    *stmt = (struct client_stmt){.id = ++s->next_stmt_id, .schema = s->schema};
+    stmt->text = stmt_text_get(&c->worker->pool, text);
+    if (stmt->text == NULL || map_put(s->stmts, key_of(&stmt->id), stmt) != 0) {
+        if (stmt->text != NULL) {
+            stmt_text_unref(&c->worker->pool, stmt->text);
+        }
+        mem_free(MEM_STMT, stmt);
+        return NULL;
+    }
+    stmt->profile = profile_ref(s->profile);
+    return stmt;
+}
+
+/* --- what is open on the connection ----------------------------------------------------------- */
+
+static void set_open(struct client *c, struct client_stmt *stmt, bool *what, bool on)
+{
+    unsigned *n = what == &stmt->has_cursor ? &c->n_cursors : &c->n_long_data;
+    enum pin pin = what == &stmt->has_cursor ? PIN_CURSOR : PIN_LONG_DATA;
+
+    if (*what == on) {
+        return;
+    }
+    *what = on;
+    *n += on ? 1u : (unsigned)-1;
+    if (*n > 0) {
+        session_pin(&c->session, pin, 0, c->worker->now_ms);
+    } else {
+        session_unpin(&c->session, pin);
+    }
+}
+
+static struct server_stmt *on_server(struct server *s, const struct client_stmt *stmt)
+{
+    return server_stmt_find(s, stmt->text, stmt->schema, stmt->profile);
+}
+
+/* The connection's statement has something of this client's in it: it cannot serve another. */
+static void close_on_server(struct client *c, struct client_stmt *stmt)
+{
+    struct server_stmt *there = c->server == NULL ? NULL : on_server(c->server, stmt);
+    uint8_t bytes[16];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    uv_buf_t buf;
+    size_t at = packet_begin(&w);
+
+    if (there == NULL) {
+        return;
+    }
+    put_u8(&w, COM_STMT_CLOSE);
+    put_u32(&w, there->id);
+    packet_end(&w, at, 0);
+    server_stmt_remove(c->server, there);
+    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
+    if (server_write(c->server, &buf, 1) < 0) {
+        server_lost(c->server, ERR_NODE_LOST, NULL);
+    }
+}
+
+/* --- commands --------------------------------------------------------------------------------- */
+
+static void unknown(struct client *c, uint32_t id, const char *command)
+{
+    char text[128];
+    int n = snprintf(text, sizeof(text), "Unknown prepared statement handler (%u) given to %s", id, command);
+
+    if (client_error(c, ER_UNKNOWN_STMT, "HY000", (struct slice){text, (size_t)n})) {
+        client_task_end(c);
+    }
+}
+
+static void prepare(struct client *c, struct task *task)
+{
+    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1};
+    size_t count = c->session.stmts == NULL ? 0 : c->session.stmts->count;
+
+    stat_add(&c->worker->stats, STAT_STMT_PREPARED, 1);
+    if (task->is_streaming) {
+        if (client_errorf(c, ERR_PACKET_TOO_LARGE,
+                          "A statement to prepare may have at most %lld bytes (mysql-threshold_query_length)",
+                          (long long)worker_vars(c->worker)->mysql_threshold_query_length)) {
+            client_close_after_write(c, CLOSE_PROTOCOL);
+        }
+        return;
+    }
+    if (count >= (size_t)worker_vars(c->worker)->mysql_stmts_per_client) {
+        if (client_error(c, ER_TOO_MANY_STMTS, "42000",
+                         SLICE("Can't create more prepared statements (mysql-stmts_per_client)"))) {
+            client_task_end(c);
+        }
+        return;
+    }
+    facts_scan(&task->facts, text, session_sql_mode(&c->session));
+    task->facts.local = LOCAL_NONE;
+    task->follow = FOLLOW_PREPARE;
+    client_run(c);
+}
+
+void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
+{
+    struct task *task = c->task;
+    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1};
+    struct prepare_ok p;
+    struct client_stmt *stmt;
+    uint8_t bytes[64];
+    struct writer close = writer_of(bytes, sizeof(bytes));
+
+    if (prepare_ok_decode(&p, payload, len) != 0) {
+        client_close(c, CLOSE_NODE, ERR_NODE_PROTOCOL);
+        return;
+    }
+    stmt = stmt_add(c, text);
+    if (stmt == NULL || server_stmt_add(c->server, stmt->text, stmt->schema, stmt->profile, p.stmt_id, &close) == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    stmt->n_params = p.n_params;
+    stmt_id_put(payload, stmt->id);
+    if (close.len > 0) { /* one that had to leave, or the same prepared before */
+        uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)close.len);
+
+        if (server_write(c->server, &buf, 1) < 0) {
+            log_debug(NULL, "a server connection broke while a statement was closed"); /* its end is read soon */
+        }
+    }
+}
+
+static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
+{
+    task->stmt = stmt;
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, session_sql_mode(&c->session));
+}
+
+static void execute(struct client *c, struct task *task, struct client_stmt *stmt)
+{
+    struct execute e;
+    size_t n = task->len - PACKET_HEADER;
+
+    stat_add(&c->worker->stats, STAT_STMT_EXECUTED, 1);
+    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0 && !task->is_streaming) {
+        if (client_error_rc(c, ERR_MALFORMED)) {
+            client_task_end(c);
+        }
+        return;
+    }
+    scan_stmt(c, task, stmt);
+    if (stmt->has_cursor) { /* executing again closes the cursor */
+        set_open(c, stmt, &stmt->has_cursor, false);
+    }
+    if (e.cursor != 0) {
+        set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
+    }
+    if (!local_answer_binary(c)) {
+        client_run(c);
+    }
+}
+
+static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
+{
+    if (c->server == NULL || on_server(c->server, stmt) == NULL || (!stmt->has_cursor && !stmt->has_long_data)) {
+        if (client_ok(c)) {
+            client_task_end(c);
+        }
+        return;
+    }
+    scan_stmt(c, task, stmt);
+    task->facts.flags = 0;
+    client_run(c);
+}
+
+static void close_stmt(struct client *c, struct client_stmt *stmt)
+{
+    if (stmt->has_cursor || stmt->has_long_data) {
+        close_on_server(c, stmt);
+        set_open(c, stmt, &stmt->has_cursor, false);
+        set_open(c, stmt, &stmt->has_long_data, false);
+    }
+    CHECK(map_remove(c->session.stmts, key_of(&stmt->id)) == stmt);
+    stmt_free(c, stmt);
+}
+
+static void long_data(struct client *c, struct task *task, struct client_stmt *stmt)
+{
+    scan_stmt(c, task, stmt);
+    set_open(c, stmt, &stmt->has_long_data, true);
+    client_run(c);
+}
+
+static void fetch(struct client *c, struct task *task, struct client_stmt *stmt)
+{
+    if (!stmt->has_cursor || c->server == NULL) {
+        unknown(c, stmt->id, "mysqld_stmt_fetch");
+        return;
+    }
+    scan_stmt(c, task, stmt);
+    task->facts.flags = 0;
+    task->follow = FOLLOW_ROWS;
+    client_run(c);
+}
+
+static const char *function_name(uint8_t command)
+{
+    return command == COM_STMT_EXECUTE ? "mysqld_stmt_execute"
+           : command == COM_STMT_FETCH ? "mysqld_stmt_fetch"
+                                       : "mysqld_stmt_reset";
+}
+
+void client_stmt_command(struct client *c, struct task *task)
+{
+    const uint8_t *payload = task->bytes + PACKET_HEADER;
+    struct client_stmt *stmt;
+    uint32_t id;
+
+    task->facts.local = LOCAL_NONE;
+    if (task->command == COM_STMT_PREPARE) {
+        prepare(c, task);
+        return;
+    }
+    if (stmt_id_get(&id, payload, task->len - PACKET_HEADER) != 0) {
+        if (client_error_rc(c, ERR_MALFORMED)) {
+            client_task_end(c);
+        }
+        return;
+    }
+    stmt = find(c, id);
+    if (task->command == COM_STMT_CLOSE || (task->command == COM_STMT_SEND_LONG_DATA && stmt == NULL)) {
+        if (stmt != NULL) { /* neither has a reply */
+            close_stmt(c, stmt);
+        }
+        client_task_end(c);
+    } else if (stmt == NULL) {
+        unknown(c, id, function_name(task->command));
+    } else if (task->command == COM_STMT_EXECUTE) {
+        execute(c, task, stmt);
+    } else if (task->command == COM_STMT_SEND_LONG_DATA) {
+        long_data(c, task, stmt);
+    } else if (task->command == COM_STMT_FETCH) {
+        fetch(c, task, stmt);
+    } else {
+        reset(c, task, stmt);
+    }
+}
+
+/* --- on the way to a node --------------------------------------------------------------------- */
+
+bool client_stmt_is_ready(const struct client *c, struct server *s)
+{
+    return c->task->stmt == NULL || on_server(s, c->task->stmt) != NULL;
+}
+
+int client_stmt_prepare_again(struct client *c, struct server *s, struct writer *prefix)
+{
+    struct client_stmt *stmt = c->task->stmt;
+    uint8_t head[PACKET_HEADER + 1];
+    uv_buf_t bufs[3];
+    int rc;
+
+    packet_write_header(head, (uint32_t)stmt->text->len + 1, 0);
+    head[PACKET_HEADER] = COM_STMT_PREPARE;
+    s->preparing = server_stmt_add(s, stmt->text, stmt->schema, stmt->profile, STMT_ID_LAST, prefix);
+    if (s->preparing == NULL || prefix->failed) {
+        return ERR_MEMORY;
+    }
+    bufs[0] = uv_buf_init((char *)prefix->base, (unsigned)prefix->len);
+    bufs[1] = uv_buf_init((char *)head, sizeof(head));
+    bufs[2] = uv_buf_init(stmt->text->text, (unsigned)stmt->text->len);
+    server_expect(s, EXPECT_PREPARE, FOLLOW_PREPARE);
+    stat_add(&c->worker->stats, STAT_STMT_REPREPARED, 1);
+    rc = server_write(s, bufs, 3);
+    return rc < 0 ? rc : 0;
+}
+
+/* Types are sent by clients only with the first execution; another connection must be told them again. */
+static int with_types(struct client *c, struct task *task, const struct execute *e, uint32_t id)
+{
+    struct client_stmt *stmt = task->stmt;
+    size_t extra = stmt->types_len;
+    uint8_t *bytes = mem_try(MEM_PENDING, task->len + extra);
+    struct writer w;
+
+    (void)c;
+    if (bytes == NULL) {
+        return ERR_MEMORY;
+    }
+    w = writer_of(bytes + PACKET_HEADER, task->len + extra - PACKET_HEADER);
+    execute_encode(&w, e, id, (struct slice){(const char *)stmt->types, stmt->types_len});
+    if (w.failed) {
+        mem_free(MEM_PENDING, bytes);
+        return ERR_LIMIT;
+    }
+    packet_write_header(bytes, task->payload + (uint32_t)extra, 0);
+    if (task->is_heap) {
+        mem_free(MEM_PENDING, task->bytes);
+    }
+    task->bytes = bytes;
+    task->is_heap = true;
+    task->len = PACKET_HEADER + w.len;
+    return 0;
+}
+
+static int keep_types(struct client_stmt *stmt, const struct execute *e)
+{
+    if (stmt->types == NULL) {
+        stmt->types = mem_try(MEM_STMT, e->types.len + 1);
+        if (stmt->types == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    stmt->types_len = e->types.len;
+    memcpy(stmt->types, e->types.data, e->types.len);
+    return 0;
+}
+
+int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body)
+{
+    struct task *task = c->task;
+    struct client_stmt *stmt = task->stmt;
+    struct server_stmt *there = on_server(s, stmt);
+    struct execute e;
+    int rc = 0;
+
+    CHECK(there != NULL && there->id != STMT_ID_LAST);
+    if (task->command == COM_STMT_EXECUTE && stmt->n_params > 0) {
+        rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, task->len - PACKET_HEADER);
+        if (rc == 0 && e.has_types) {
+            rc = keep_types(stmt, &e);
+        } else if (rc == 0 && stmt->types != NULL) {
+            rc = with_types(c, task, &e, there->id);
+        }
+    }
+    stmt_id_put(task->bytes + PACKET_HEADER, there->id);
+    *body = uv_buf_init((char *)task->bytes, (unsigned)task->len);
+    return rc;
+}
+
+void client_stmt_after(struct client *c, const struct follow *f)
+{
+    struct task *task = c->task;
+    struct client_stmt *stmt = task->stmt;
+
+    if (task->command == COM_STMT_EXECUTE) {
+        set_open(c, stmt, &stmt->has_long_data, false);
+        if (stmt->has_cursor && (f->is_error || (f->status & STATUS_CURSOR_EXISTS) == 0)) {
+            set_open(c, stmt, &stmt->has_cursor, false);
+        }
+    } else if (task->command == COM_STMT_FETCH) {
+        if (f->is_error || (f->status & STATUS_LAST_ROW_SENT) != 0) {
+            set_open(c, stmt, &stmt->has_cursor, false);
+        }
+    } else if (task->command == COM_STMT_RESET) {
+        set_open(c, stmt, &stmt->has_cursor, false);
+        set_open(c, stmt, &stmt->has_long_data, false);
+    }
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_upload.c - bytes that only pass through: the rest of a long command, a file for LOAD DATA LOCAL.
+ *
+ * The packets' headers are read to know where the message ends; everything is passed on in the buffer it came in. When
+ * the node is slower than the client, reading from the client stops.
+ */
+#include "base/err.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/worker.h"
+
+static void finish(struct client *c)
+{
+    if (c->upload_discards) { /* the node answered before all of it had come */
+        c->upload_discards = false;
+        client_task_end(c);
+    } else if (c->task->command == COM_STMT_SEND_LONG_DATA) {
+        client_task_end(c);
+    } else {
+        client_to(c, CLIENT_RUNNING);
+    }
+}
+
+/* A header is complete: what follows it. Returns false when the message ends here. */
+static bool next_packet(struct client *c)
+{
+    uint32_t payload = packet_length(c->upload_head);
+
+    c->upload_head_len = 0;
+    c->upload_left = payload;
+    c->upload_continues = payload == PACKET_MAX;
+    return payload > 0 || (c->upload_is_file && c->upload_continues);
+}
+
+static bool expects_header(const struct client *c)
+{
+    return c->upload_left == 0 && (c->upload_is_file || c->upload_continues || c->upload_head_len > 0);
+}
+
+/* How many bytes of data belong to the message; *ended: it is complete behind them. */
+static size_t message_bytes(struct client *c, const uint8_t *data, size_t len, bool *ended)
+{
+    size_t at = 0;
+
+    *ended = false;
+    while (at < len) {
+        if (c->upload_left > 0) {
+            size_t n = (size_t)MIN((uint64_t)(len - at), c->upload_left);
+
+            c->upload_left -= n;
+            at += n;
+        } else if (expects_header(c)) {
+            c->upload_head[c->upload_head_len++] = data[at++];
+            if (c->upload_head_len == PACKET_HEADER && !next_packet(c)) {
+                *ended = true;
+                return at;
+            }
+        }
+        if (c->upload_left == 0 && !expects_header(c)) {
+            *ended = true;
+            return at;
+        }
+    }
+    return at;
+}
+
+static void keep_ahead(struct client *c, uint8_t *data, size_t len)
+{
+    if (len > 0) {
+        client_keep_input(c, data, len);
+    }
+}
+
+void client_upload_bytes(struct client *c, uint8_t *data, size_t len)
+{
+    bool ended;
+    size_t n = message_bytes(c, data, len, &ended);
+    uv_buf_t buf = uv_buf_init((char *)data, (unsigned)n);
+    int rc = 0;
+
+    c->upload_total += n;
+    if (c->upload_total > (uint64_t)worker_vars(c->worker)->mysql_max_allowed_packet && !c->upload_is_file) {
+        c->sequence = 1;
+        if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
+            client_close_after_write(c, CLOSE_PROTOCOL);
+        }
+        return;
+    }
+    if (c->server != NULL && !c->upload_discards) {
+        rc = server_write(c->server, &buf, 1);
+    }
+    if (rc < 0) {
+        server_lost(c->server, ERR_NODE_LOST, NULL);
+        return;
+    }
+    if (rc == 1) {
+        stream_read_stop(&c->stream);
+    }
+    keep_ahead(c, data + n, len - n);
+    if (ended && c->state == CLIENT_UPLOADING) {
+        if (stream_read_start(&c->stream) != 0) {
+            client_close(c, CLOSE_RESET, UV_EPIPE);
+            return;
+        }
+        finish(c);
+    }
+}
+
+void client_upload_begin(struct client *c, uint64_t left, bool continues)
+{
+    c->upload_left = left;
+    c->upload_continues = continues;
+    c->upload_is_file = false;
+    c->upload_head_len = 0;
+    c->upload_total = c->task->len;
+    client_to(c, CLIENT_UPLOADING);
+    if (left == 0 && !continues) {
+        finish(c);
+        return;
+    }
+    client_upload_kept(c);
+}
+
+void client_upload_file(struct client *c)
+{
+    c->upload_left = 0;
+    c->upload_continues = false;
+    c->upload_is_file = true;
+    c->upload_head_len = 0;
+    c->upload_total = 0;
+    client_to(c, CLIENT_UPLOADING);
+}

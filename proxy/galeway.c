@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * galeway.c - see galeway.h.
+ */
+#include "proxy/galeway.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
+#define FALLBACK_CHARSET 45
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
+        topology_free(s->topology);
+        conf_unref(s->conf);
+        mem_free(MEM_CONF, s);
+    }
+}
+
+struct snapshot *galeway_snapshot(struct galeway *g)
+{
+    struct snapshot *s;
+
+    CHECK(pthread_mutex_lock(&g->snapshot_lock) == 0);
+    s = snapshot_ref(g->snapshot);
+    CHECK(pthread_mutex_unlock(&g->snapshot_lock) == 0);
+    return s;
+}
+
+static void publish(struct galeway *g, struct snapshot *fresh)
+{
+    struct snapshot *old;
+
+    CHECK(pthread_mutex_lock(&g->snapshot_lock) == 0);
+    old = g->snapshot;
+    g->snapshot = fresh;
+    atomic_fetch_add(&g->snapshot_number, 1);
+    CHECK(pthread_mutex_unlock(&g->snapshot_lock) == 0);
+    snapshot_unref(old);
+}
+
+int galeway_load(struct galeway *g, const char *path, struct faults *faults)
+{
+    struct snapshot *fresh = mem_new(MEM_CONF, sizeof(*fresh));
+    int rc = conf_load(&fresh->conf, path, faults);
+
+    if (rc != 0) {
+        mem_free(MEM_CONF, fresh);
+        return rc;
+    }
+    atomic_store(&fresh->refs, 1);
+    fresh->topology = topology_new(&g->nodes, fresh->conf, faults);
+    rc = fresh->topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, fresh->conf);
+    if (rc != 0) {
+        snapshot_unref(fresh);
+        return rc;
+    }
+    publish(g, fresh);
+    return 0;
+}
+
+void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset)
+{
+    struct node_facts *f = &g->node_facts;
+    char text[VERSION_TEXT_MAX];
+
+    (void)snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(version));
+    CHECK(pthread_mutex_lock(&f->lock) == 0);
+    if (strcmp(text, f->version) != 0 || f->charset != charset) {
+        log_info(NULL, "the nodes are %s", text);
+        memcpy(f->version, text, sizeof(text));
+        f->charset = charset;
+        atomic_fetch_add(&f->changes, 1);
+    }
+    CHECK(pthread_mutex_unlock(&f->lock) == 0);
+}
+
+void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX], uint8_t *charset)
+{
+    struct node_facts *f = &g->node_facts;
+
+    CHECK(pthread_mutex_lock(&f->lock) == 0);
+    *charset = f->charset != 0 ? f->charset : FALLBACK_CHARSET;
+    if (conf->vars.mysql_server_version[0] != '\0') {
+        (void)snprintf(out, VERSION_TEXT_MAX, "%s", conf->vars.mysql_server_version);
+    } else {
+        (void)snprintf(out, VERSION_TEXT_MAX, "%s", f->version[0] != '\0' ? f->version : FALLBACK_VERSION);
+    }
+    CHECK(pthread_mutex_unlock(&f->lock) == 0);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * galeway.h - what all threads of the process share.
+ *
+ * Owner: main.c. Everything here is atomic, behind its own lock, or set before the workers start.
+ */
+#ifndef PROXY_GALEWAY_H
+#define PROXY_GALEWAY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conf/conf.h"
+#include "pool/account.h"
+#include "pool/node.h"
+#include "pool/queue.h"
+#include "protocol/auth.h"
+#include "router/causal.h"
+
+#define WORKERS_MAX 64
+#define VERSION_TEXT_MAX 96
+
+struct worker;
+
+/* One configuration and the topology made of it; workers switch between two statements. */
+struct snapshot {
+    atomic_uint refs;
+    struct conf *conf;         /* a reference */
+    struct topology *topology; /* owned */
+};
+
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s);
+
+/* What the greeting says of the nodes; learnt from their greetings. */
+struct node_facts {
+    pthread_mutex_t lock;
+    char version[VERSION_TEXT_MAX]; /* as the client is to see it; "" = no node seen yet */
+    uint8_t charset;
+    atomic_uint changes; /* raised with each change: workers keep copies */
+};
+
+struct client_index {
+    pthread_mutex_t lock;
+    struct map accounts; /* client id -> struct account */
+};
+
+struct galeway {
+    struct nodes nodes;
+    struct accounts accounts;
+    struct wait_queue queue;
+    struct causal causal;
+    struct node_facts node_facts;
+    struct rsa_key *rsa; /* for caching_sha2_password without TLS */
+    /* configuration: replaced under the lock by the control thread */
+    pthread_mutex_t snapshot_lock;
+    struct snapshot *snapshot; /* a reference */
+    atomic_uint snapshot_number;
+    /* workers */
+    unsigned n_workers;
+    struct worker *workers[WORKERS_MAX];
+    struct pool *pools[WORKERS_MAX];
+    /* clients of all workers */
+    struct client_index clients; /* whose is which id: for KILL */
+    atomic_int n_clients;
+    atomic_uint schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_bool is_draining;
+    uint64_t started_ms;
+};
+
+/* galeway_snapshot - the current one, with a reference. Any thread. */
+struct snapshot *galeway_snapshot(struct galeway *g);
+
+/* galeway_load - read and check a file and make it the snapshot. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
+int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
+
+/* galeway_learn_version - a node's greeting said so. Any thread. */
+void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset);
+
+/* galeway_version - a terminated copy of what clients are to be told. Any thread. */
+void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX], uint8_t *charset);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * learn.h - what nodes have answered once and would answer the same again: SET statements and reads of variables.
+ *
+ * Nothing is guessed: an answer is the bytes a node sent for the same text under the same variables, and is asked for
+ * again after LEARN_TTL_MS. One table for each worker, bounded; full = emptied.
+ */
+#ifndef PROXY_LEARN_H
+#define PROXY_LEARN_H
+
+#include "base/map.h"
+#include "pool/profile.h"
+
+#define LEARN_TTL_MS 10000
+#define LEARN_MAX 20000
+#define LEARN_ANSWER_MAX 1024 /* bytes */
+
+/* SET that a node accepted without a warning: from one profile to another. */
+struct learnt_set {
+    struct profile *from; /* references */
+    struct profile *to;
+    uint64_t until_ms;
+    size_t key_len;
+    char key[]; /* account, profile, text */
+};
+
+struct learnt_answer {
+    uint64_t until_ms;
+    size_t len;
+    uint16_t status_at[2]; /* offsets of the status words in the two EOF packets */
+    uint8_t *bytes;        /* behind the key, in the same block */
+    size_t key_len;
+    char key[];
+};
+
+struct learnt {
+    struct map sets;
+    struct map answers;
+    struct profiles *profiles; /* borrowed */
+};
+
+void learnt_init(struct learnt *l, struct profiles *profiles);
+void learnt_fini(struct learnt *l);
+
+/* learnt_set_find - the profile after this SET (borrowed), or NULL: a node must run it. */
+struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from, struct slice text,
+                                uint64_t now_ms);
+void learnt_set_keep(struct learnt *l, const void *account, struct profile *from, struct slice text,
+                     struct profile *to, uint64_t now_ms);
+
+/* learnt_answer_find - the reply to this read of variables; its status words must be set by the caller. */
+const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile, struct slice text,
+                                               uint64_t now_ms);
+/* learnt_answer_keep - bytes: one whole text result set; kept only when it has the expected form. */
+void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text, const uint8_t *bytes,
+                        size_t len, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - options, signals, wiring: the configuration, the workers, and waiting for the end.
+ *
+ * The main thread is the control thread: it never runs inside a worker's loop.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/version.h"
+#include "proxy/worker.h"
+
+struct options {
+    const char *file;
+    bool check_only;
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fprintf(out, "usage: galeway -c FILE [--check]\n"
+                       "\n"
+                       "  -c, --config FILE   the configuration (libconfig, as ProxySQL's)\n"
+                       "      --check         say what is wrong with it, start nothing; exit 1 on an error\n"
+                       "  -V, --version       print the version\n"
+                       "  -h, --help          print this\n"
+                       "\n"
+                       "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
+                       "SIGUSR1: open the log file again.\n");
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int read_options(struct options *o, int argc, char **argv)
+{
+    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, 'k'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:fVh", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->file = optarg;
+            break;
+        case 'f': /* in the foreground: as always; ProxySQL's scripts give it */
+            break;
+        case 'k':
+            o->check_only = true;
+            break;
+        case 'V':
+            (void)printf("galeway %s\n", GALEWAY_VERSION);
+            return 0;
+        case 'h':
+            print_usage(stdout);
+            return 0;
+        default:
+            print_usage(stderr);
+            return 2;
+        }
+    }
+    if (o->file == NULL || optind != argc) {
+        print_usage(stderr);
+        return 2;
+    }
+    return -1;
+}
+
+static void print_faults(const struct faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct fault *f = &faults->items[i];
+
+        (void)fprintf(stderr, "%s:%d: %s: %s\n", f->file, f->line, f->is_error ? "error" : "warning", f->text);
+    }
+    if (faults->dropped > 0) {
+        (void)fprintf(stderr, "and %zu more\n", faults->dropped);
+    }
+}
+
+static void log_faults(const struct faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct fault *f = &faults->items[i];
+
+        LOG_AT(f->is_error ? LOG_ERROR : LOG_WARN, NULL, "%s:%d: %s", f->file, f->line, f->text);
+    }
+}
+
+static void galeway_init(struct galeway *g)
+{
+    *g = (struct galeway){.started_ms = clock_now_ms()};
+    nodes_init(&g->nodes);
+    accounts_init(&g->accounts);
+    CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
+    map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
+}
+
+static void galeway_fini(struct galeway *g)
+{
+    snapshot_unref(g->snapshot);
+    accounts_fini(&g->accounts);
+    nodes_fini(&g->nodes);
+    rsa_key_free(g->rsa);
+    map_fini(&g->clients.accounts);
+    (void)pthread_mutex_destroy(&g->snapshot_lock);
+    (void)pthread_mutex_destroy(&g->node_facts.lock);
+    (void)pthread_mutex_destroy(&g->clients.lock);
+}
+
+/* Each client is a descriptor: as many as the system gives. */
+static void raise_descriptors(const struct conf *conf)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < (rlim_t)conf->vars.mysql_max_connections + 1000) {
+        log_warn(NULL, "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
+                 (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
+    }
+}
+
+static enum log_level level_of(const char *name)
+{
+    return strcmp(name, "error") == 0   ? LOG_ERROR
+           : strcmp(name, "warn") == 0  ? LOG_WARN
+           : strcmp(name, "debug") == 0 ? LOG_DEBUG
+                                        : LOG_INFO;
+}
+
+static unsigned count_workers(const struct conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = (unsigned)conf->vars.mysql_threads;
+
+    if (n == 0) {
+        n = cores < 1 ? 1 : (unsigned)cores;
+    }
+    return MIN(n, (unsigned)WORKERS_MAX);
+}
+
+static void free_workers(struct galeway *g, unsigned n)
+{
+    for (unsigned i = n; i-- > 0;) {
+        worker_fini(g->workers[i]);
+    }
+    for (unsigned i = n; i-- > 0;) {
+        free(g->workers[i]);
+    }
+}
+
+static int init_workers(struct galeway *g)
+{
+    unsigned n = count_workers(g->snapshot->conf);
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t size = (sizeof(struct worker) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        int rc;
+
+        g->workers[i] = aligned_alloc(CACHE_LINE, size);
+        CHECK(g->workers[i] != NULL);
+        g->pools[i] = &g->workers[i]->pool;
+        rc = worker_init(g->workers[i], g, i);
+        if (rc != 0) {
+            free_workers(g, i + 1);
+            return rc;
+        }
+    }
+    g->n_workers = n;
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(worker_start(g->workers[i]) == 0);
+    }
+    return 0;
+}
+
+static void post_all(struct galeway *g, enum mail_kind kind)
+{
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        worker_post(g->workers[i], mail_new(kind));
+    }
+}
+
+static void reload(struct galeway *g, const char *file)
+{
+    struct faults faults = {0};
+    int rc = galeway_load(g, file, &faults);
+
+    log_faults(&faults);
+    faults_fini(&faults);
+    if (rc != 0) {
+        log_error(NULL, "%s is not valid: the configuration stays as it was", file);
+        return;
+    }
+    atomic_store(&log_level_now, level_of(g->snapshot->conf->vars.mysql_log_level));
+    post_all(g, MAIL_CONFIG);
+    log_info(NULL, "configuration read again from %s", file);
+}
+
+struct waiter_thread {
+    struct galeway *galeway;
+    pthread_t main_thread;
+};
+
+static void *join_workers(void *arg)
+{
+    struct waiter_thread *t = arg;
+
+    for (unsigned i = 0; i < t->galeway->n_workers; i++) {
+        worker_join(t->galeway->workers[i]);
+    }
+    (void)pthread_kill(t->main_thread, SIGUSR2); /* all have ended: the control thread may go */
+    return NULL;
+}
+
+/* Signals until the workers have ended. */
+static void control(struct galeway *g, const char *file, const sigset_t *signals)
+{
+    struct waiter_thread t = {g, pthread_self()};
+    pthread_t joiner;
+    bool draining = false;
+
+    CHECK(pthread_create(&joiner, NULL, join_workers, &t) == 0);
+    for (;;) {
+        int sig = 0;
+
+        CHECK(sigwait(signals, &sig) == 0);
+        if (sig == SIGUSR2) {
+            break;
+        }
+        if (sig == SIGHUP) {
+            reload(g, file);
+        } else if (sig == SIGUSR1) {
+            (void)!log_reopen();
+        } else {
+            log_info(NULL, draining ? "stopping at once" : "draining: no new clients, what runs may end");
+            post_all(g, draining ? MAIL_STOP : MAIL_DRAIN);
+            draining = true;
+        }
+    }
+    CHECK(pthread_join(joiner, NULL) == 0);
+}
+
+static void block_signals(sigset_t *signals)
+{
+    (void)sigemptyset(signals);
+    (void)sigaddset(signals, SIGTERM);
+    (void)sigaddset(signals, SIGINT);
+    (void)sigaddset(signals, SIGHUP);
+    (void)sigaddset(signals, SIGUSR1);
+    (void)sigaddset(signals, SIGUSR2);
+    CHECK(pthread_sigmask(SIG_BLOCK, signals, NULL) == 0); /* inherited by the workers */
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(struct galeway *g, const char *file)
+{
+    const struct conf *conf = g->snapshot->conf;
+    const char *log_file = conf->vars.mysql_log_file;
+    sigset_t signals;
+    int rc = log_open(log_file[0] != '\0' ? log_file : NULL);
+
+    if (rc != 0) {
+        (void)fprintf(stderr, "galeway: cannot write %s (mysql-log_file): %s\n", log_file, err_text(rc));
+        return 1;
+    }
+    atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
+    block_signals(&signals);
+    raise_descriptors(conf);
+    queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length);
+    g->rsa = rsa_key_new();
+    rc = init_workers(g);
+    if (rc != 0) {
+        log_error(NULL, "cannot start: %s", err_text(rc));
+    } else {
+        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION, conf->vars.mysql_interfaces, g->n_workers);
+        control(g, file, &signals);
+        free_workers(g, g->n_workers);
+        log_info(NULL, "ended");
+    }
+    queue_fini(&g->queue);
+    return rc == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct galeway galeway;
+    struct options options = {0};
+    struct faults faults = {0};
+    int rc = read_options(&options, argc, argv);
+
+    if (rc >= 0) {
+        return rc;
+    }
+    galeway_init(&galeway);
+    rc = galeway_load(&galeway, options.file, &faults);
+    print_faults(&faults);
+    faults_fini(&faults);
+    if (rc == 0 && !options.check_only) {
+        rc = serve(&galeway, options.file);
+    } else if (rc == 0) {
+        (void)printf("%s: ok\n", options.file);
+    } else {
+        (void)fprintf(stderr, "galeway: %s is not valid\n", options.file);
+        rc = 1;
+    }
+    galeway_fini(&galeway);
+    log_close();
+    return rc;
+}

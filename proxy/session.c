@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.c - see session.h.
+ */
+#include "proxy/session.h"
+
+#include "base/mem.h"
+#include "pool/pool.h"
+#include "protocol/command.h"
+#include "protocol/track.h"
+
+/* --- pins ------------------------------------------------------------------------------------ */
+
+static struct session_pins *details(struct session *s)
+{
+    if (s->pin_details == NULL) {
+        s->pin_details = mem_new(MEM_CLIENT, sizeof(*s->pin_details));
+    }
+    return s->pin_details;
+}
+
+void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms)
+{
+    if ((s->pins & BIT(pin)) == 0) {
+        s->pins |= BIT(pin);
+        details(s)->origins[pin] = (struct pin_origin){digest, now_ms};
+    }
+}
+
+void session_unpin(struct session *s, enum pin pin)
+{
+    s->pins &= ~BIT(pin);
+}
+
+static void set_pin(struct session *s, bool on, enum pin pin, uint64_t digest, uint64_t now_ms)
+{
+    if (on) {
+        session_pin(s, pin, digest, now_ms);
+    } else {
+        session_unpin(s, pin);
+    }
+}
+
+void session_reset(struct session *s, struct profiles *profiles, struct profile *profile, uint16_t status)
+{
+    profile_unref(profiles, s->profile);
+    mem_free(MEM_CLIENT, s->pin_details);
+    s->profile = profile;
+    s->pin_details = NULL;
+    s->pins = 0;
+    s->last_insert_id = 0;
+    s->found_rows = 0;
+    s->found_rows_known = true;
+    s->row_count = 0;
+    s->written = 0;
+    s->last_id_server = 0;
+    s->last_id_unknown = false;
+    s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
+}
+
+/* --- variables ------------------------------------------------------------------------------- */
+
+/* Variables that SET can change but that no other connection could be given. */
+static bool is_carried(int variable)
+{
+    return variable != VARIABLE_NONE && variable != VAR_AUTOCOMMIT;
+}
+
+bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value)
+{
+    struct profile *next = profile_with(profiles, s->profile, variable, value);
+
+    if (next == NULL) {
+        return false;
+    }
+    profile_unref(profiles, s->profile);
+    s->profile = next;
+    if (variable == VAR_SQL_MODE && next->has_sql_mode) {
+        s->status = (uint16_t)((s->status & ~(STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)) | next->status);
+    }
+    return true;
+}
+
+static bool is_tracking_variable(struct slice name)
+{
+    return name.len > 14 && memcmp(name.data, "session_track_", 14) == 0;
+}
+
+static void track_variable(struct session *s, struct pool *pool, struct task *task, const struct track_item *item)
+{
+    int variable = variable_find(item->name);
+
+    if (variable == VAR_AUTOCOMMIT) { /* the status bits tell */
+        task->tracked_known = true;
+        return;
+    }
+    if (!is_carried(variable) || !session_apply(s, &pool->profiles, variable, item->value)) {
+        task->tracked_other |= !is_tracking_variable(item->name);
+        return;
+    }
+    task->tracked_known = true;
+    if (variable == VAR_CHARACTER_SET_CONNECTION) { /* the collation is the charset's default, unless said otherwise */
+        task->tracked_charset = true;
+        if (!session_apply(s, &pool->profiles, VAR_COLLATION_CONNECTION, (struct slice){NULL, 0})) {
+            task->tracked_other = true;
+        }
+    }
+}
+
+void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok)
+{
+    struct track_walk walk = track_walk_of(ok->track);
+    struct track_item item;
+
+    while (track_next(&walk, &item)) {
+        if (item.type == TRACK_SYSTEM_VARIABLE) {
+            track_variable(s, pool, task, &item);
+        } else if (item.type == TRACK_SCHEMA) {
+            struct schema *schema = schema_get(&pool->schemas, s->account, item.value);
+
+            if (schema != NULL) {
+                s->schema = schema;
+            } else {
+                task->tracked_other = true;
+            }
+        } else if (item.type == TRACK_STATE_CHANGE) {
+            task->state_changed = true;
+        }
+    }
+}
+
+/* --- writes ---------------------------------------------------------------------------------- */
+
+static bool may_write(const struct facts *f)
+{
+    switch (f->verb) {
+    case VERB_SET:
+    case VERB_USE:
+    case VERB_BEGIN:
+    case VERB_COMMIT:
+    case VERB_ROLLBACK:
+    case VERB_SAVEPOINT:
+    case VERB_RELEASE_SAVEPOINT:
+    case VERB_LOCK_TABLES:
+    case VERB_UNLOCK_TABLES:
+    case VERB_DEALLOCATE:
+    case VERB_KILL:
+    case VERB_EMPTY:
+        return (f->flags & FACT_MULTI) != 0;
+    default:
+        return (f->flags & FACT_READ) == 0;
+    }
+}
+
+/* A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the writer. */
+void session_wrote(struct session *s, struct causal *causal, const struct task *task, uint64_t now_ms)
+{
+    const struct facts *f = &task->facts;
+    struct session_pins *d = s->pin_details;
+
+    if (may_write(f)) {
+        causal_mark(causal, &s->written, f, session_schema_name(s), now_ms);
+    }
+    if (d == NULL) {
+        return;
+    }
+    for (unsigned i = 0; may_write(f) && (s->status & STATUS_IN_TRANS) != 0 && i < f->n_tables; i++) {
+        if (d->n_written == SESSION_TRANSACTION_MAX) {
+            d->written[0] = causal_hash_schema(session_schema_name(s));
+            break;
+        }
+        d->written[d->n_written++] = causal_hash(
+            f->tables[i].schema.len > 0 ? f->tables[i].schema : session_schema_name(s), f->tables[i].name);
+    }
+    if ((s->status & STATUS_IN_TRANS) == 0) { /* it ended: now others see it */
+        for (unsigned i = 0; i < d->n_written; i++) {
+            causal_mark_hash(causal, d->written[i], now_ms);
+        }
+        d->n_written = 0;
+    }
+}
+
+/* --- after a statement ----------------------------------------------------------------------- */
+
+/* SET ... COLLATE: the node reports the charset, not the collation (seen with 10.11). */
+static void apply_collation(struct session *s, struct pool *pool, struct task *task)
+{
+    struct set_statement set;
+
+    set_parse(&set, task->facts.body, session_sql_mode(s));
+    if (set.form != SET_VARIABLES) {
+        task->tracked_other |= task->tracked_charset; /* SET CHARACTER SET: the collation is the schema's */
+        return;
+    }
+    for (unsigned i = 0; i < set.n; i++) {
+        const struct assignment *a = &set.assignments[i];
+
+        if (a->variable == VAR_COLLATION_CONNECTION && (a->value == SET_TEXT || a->value == SET_WORD) &&
+            !session_apply(s, &pool->profiles, VAR_COLLATION_CONNECTION, a->text)) {
+            task->tracked_other = true;
+        }
+    }
+}
+
+/* Is "something changed" explained by what the statement is? */
+static bool change_is_known(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    if (f->verb == VERB_SET && task->tracked_known) {
+        return true;
+    }
+    return task->command == COM_INIT_DB || f->verb == VERB_USE || f->verb == VERB_PREPARE ||
+           (f->flags & (FACT_CREATES_TEMPORARY | FACT_DROPS_TABLE | FACT_USER_VARIABLE)) != 0;
+}
+
+static uint32_t temporary_hash(const struct session *s, const struct table_name *t)
+{
+    return causal_hash(t->schema.len > 0 ? t->schema : session_schema_name(s), t->name);
+}
+
+static void after_create_temporary(struct session *s, const struct task *task)
+{
+    struct session_pins *d = details(s);
+
+    if (task->facts.n_tables == 0 || d->n_temporary == SESSION_TEMPORARY_MAX) {
+        d->temporary_unknown = true;
+    } else {
+        uint32_t hash = temporary_hash(s, &task->facts.tables[0]);
+
+        for (unsigned i = 0; i < d->n_temporary; i++) {
+            if (d->temporary[i] == hash) {
+                return; /* OR REPLACE, IF NOT EXISTS */
+            }
+        }
+        d->temporary[d->n_temporary++] = hash;
+    }
+}
+
+static void after_drop(struct session *s, const struct task *task)
+{
+    struct session_pins *d = s->pin_details;
+
+    for (unsigned t = 0; d != NULL && t < task->facts.n_tables; t++) {
+        uint32_t hash = temporary_hash(s, &task->facts.tables[t]);
+
+        for (unsigned i = 0; i < d->n_temporary; i++) {
+            if (d->temporary[i] == hash) {
+                d->temporary[i] = d->temporary[--d->n_temporary];
+                break;
+            }
+        }
+    }
+}
+
+static void after_temporary(struct session *s, const struct task *task, bool failed, uint64_t now_ms)
+{
+    if ((task->facts.flags & FACT_CREATES_TEMPORARY) != 0) { /* a failed one may have been made all the same */
+        session_pin(s, PIN_TEMPORARY_TABLE, task->facts.digest, now_ms);
+        after_create_temporary(s, task);
+    } else if ((task->facts.flags & FACT_DROPS_TABLE) != 0 && !failed && s->pin_details != NULL) {
+        after_drop(s, task);
+        if (s->pin_details->n_temporary == 0 && !s->pin_details->temporary_unknown) {
+            session_unpin(s, PIN_TEMPORARY_TABLE);
+        }
+    }
+}
+
+/* The first value of a one-column, one-row text result: "1" means that a lock was taken or released. */
+static bool peeked_one(const struct task *task)
+{
+    size_t at = 0;
+
+    for (unsigned packet = 0; packet < 3 && at + 4 < task->peek_len; packet++) { /* count, column, EOF */
+        at += 4 + ((size_t)task->peek[at] | (size_t)task->peek[at + 1] << 8 | (size_t)task->peek[at + 2] << 16);
+    }
+    return at + 6 <= task->peek_len && task->peek[at] == 2 && task->peek[at + 4] == 1 && task->peek[at + 5] == '1';
+}
+
+static void after_user_locks(struct session *s, const struct task *task, uint64_t now_ms)
+{
+    uint32_t flags = task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK | FACT_RELEASE_ALL_LOCKS);
+    struct session_pins *d;
+
+    if (flags == 0) {
+        return;
+    }
+    d = details(s);
+    if (flags == FACT_GET_LOCK && task->follow == FOLLOW_RESULT && task->command == COM_QUERY) {
+        d->n_user_locks += peeked_one(task) ? 1 : 0;
+    } else if (flags == FACT_RELEASE_LOCK && task->command == COM_QUERY) {
+        d->n_user_locks -= peeked_one(task) && d->n_user_locks > 0 ? 1 : 0;
+    } else if (flags == FACT_RELEASE_ALL_LOCKS && task->command == COM_QUERY) {
+        d->n_user_locks = 0;
+        d->locks_unknown = false;
+    } else {
+        d->locks_unknown = true;
+    }
+    set_pin(s, d->n_user_locks > 0 || d->locks_unknown, PIN_USER_LOCK, task->facts.digest, now_ms);
+}
+
+static void after_verb(struct session *s, const struct task *task, bool failed, uint64_t now_ms)
+{
+    const struct facts *f = &task->facts;
+
+    if ((f->flags & FACT_USER_VARIABLE) != 0) {
+        session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
+    }
+    if (f->verb == VERB_PREPARE) {
+        session_pin(s, PIN_SQL_PREPARE, f->digest, now_ms);
+    }
+    if (f->verb == VERB_LOCK_TABLES || f->verb == VERB_FLUSH) { /* FLUSH TABLES WITH READ LOCK, ... FOR EXPORT */
+        session_pin(s, PIN_TABLE_LOCK, f->digest, now_ms);
+    } else if (f->verb == VERB_UNLOCK_TABLES && !failed) {
+        session_unpin(s, PIN_TABLE_LOCK);
+    }
+    if (f->verb == VERB_HANDLER || f->verb == VERB_BINLOG) {
+        session_pin(s, PIN_UNKNOWN_STATE, f->digest, now_ms);
+    }
+    if ((f->flags & FACT_NEXT_TRANSACTION) != 0 && !failed) {
+        session_pin(s, PIN_NEXT_TRANSACTION, f->digest, now_ms);
+    } else if ((s->status & STATUS_IN_TRANS) == 0 && f->verb != VERB_SET) {
+        session_unpin(s, PIN_NEXT_TRANSACTION);
+    }
+    after_temporary(s, task, failed, now_ms);
+    after_user_locks(s, task, now_ms);
+}
+
+/* FOUND_ROWS(), ROW_COUNT(), LAST_INSERT_ID() as the next statement would see them (measured with 10.11). */
+static void after_numbers(struct session *s, const struct task *task, const struct follow *f, uint64_t server_id)
+{
+    if (f->is_error) {
+        s->row_count = -1;
+    } else {
+        s->row_count = f->has_result ? -1 : (int64_t)f->affected;
+    }
+    if (f->has_result && (task->facts.flags & FACT_CALC_FOUND_ROWS) == 0) {
+        s->found_rows = f->rows;
+        s->found_rows_known = task->facts.verb != VERB_CALL && (task->facts.flags & FACT_MULTI) == 0;
+    } else if (f->has_result || task->facts.verb == VERB_CALL || (task->facts.flags & FACT_MULTI) != 0) {
+        s->found_rows_known = false; /* asked for behind the statement when it counts */
+    } else if (task->facts.verb == VERB_INSERT || task->facts.verb == VERB_REPLACE || task->facts.verb == VERB_CREATE ||
+               task->facts.verb == VERB_UPDATE || task->facts.verb == VERB_DELETE) {
+        s->found_rows_known &= task->facts.n_tables <= 1; /* INSERT ... SELECT counts its rows */
+    }
+    if (f->last_insert_id != 0 || (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
+        task->facts.verb == VERB_CALL) {
+        /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return. */
+        s->last_id_unknown = true;
+        s->last_id_server = server_id;
+        s->last_insert_id = f->last_insert_id;
+    }
+}
+
+void session_after(struct session *s, struct server *server, struct task *task, const struct follow *f)
+{
+    uint64_t now_ms = server->pool->now_ms;
+    uint64_t digest = task->facts.digest;
+
+    if (f->results > 0) {
+        s->status = (uint16_t)(f->status & STATUS_OF_SESSION);
+    }
+    if (task->facts.verb == VERB_SET && !f->is_error) {
+        apply_collation(s, server->pool, task);
+    }
+    set_pin(s, (s->status & STATUS_IN_TRANS) != 0, PIN_TRANSACTION, digest, now_ms);
+    set_pin(s, (s->status & STATUS_AUTOCOMMIT) == 0, PIN_AUTOCOMMIT, digest, now_ms);
+    set_pin(s, f->warnings > 0 || f->is_error, PIN_WARNINGS, digest, now_ms);
+    if (task->tracked_other) {
+        session_pin(s, PIN_VARIABLE, digest, now_ms);
+    }
+    if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) && !change_is_known(task)) {
+        session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);
+    }
+    if (task->is_unseen) {
+        session_pin(s, PIN_UNSEEN_TEXT, digest, now_ms);
+    }
+    after_verb(s, task, f->is_error, now_ms);
+    after_numbers(s, task, f, server->id);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - what Galeway remembers of a client between statements.
+ *
+ * The rule: whatever a client can observe is as with a direct connection, or the session is pinned.
+ */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include "base/map.h"
+#include "pool/account.h"
+#include "pool/profile.h"
+#include "pool/schema.h"
+#include "pool/server_stmt.h"
+#include "proxy/pin.h"
+#include "proxy/task.h"
+#include "router/causal.h"
+#include "router/set.h"
+
+#define SESSION_TRANSACTION_MAX 32 /* tables of one transaction remembered; more: the schema as a whole */
+#define SESSION_TEMPORARY_MAX 32 /* names remembered; more: pinned until the end */
+
+/* Made when a session pins for the first time: most never do. */
+struct session_pins {
+    struct pin_origin origins[PIN_COUNT];
+    unsigned n_user_locks;
+    bool locks_unknown;      /* it cannot be told which are held */
+    unsigned n_temporary;
+    bool temporary_unknown;
+    unsigned n_written;      /* tables written in the transaction: marked again when it ends */
+    uint32_t written[SESSION_TRANSACTION_MAX]; /* causal_hash */
+    uint32_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */
+};
+
+struct session {
+    struct account *account; /* borrowed */
+    struct schema *schema;   /* borrowed from the worker; NULL = none */
+    struct profile *profile; /* a reference */
+    struct session_pins *pin_details; /* owned, or NULL */
+    struct map *stmts;       /* prepared statements by id; owned, or NULL */
+    uint64_t last_insert_id;
+    uint64_t found_rows;
+    int64_t row_count;       /* what ROW_COUNT() would say */
+    uint64_t written;        /* bloom of the tables it wrote (causal.h) */
+    uint64_t last_id_server; /* id of the server connection that has our last_insert_id; 0 = none */
+    uint32_t pins;           /* BIT(enum pin) */
+    uint32_t caps;           /* agreed with the client */
+    uint32_t next_stmt_id;
+    uint16_t status;         /* STATUS_* bits of the session, as the client last saw them or would */
+    bool last_id_unknown;    /* an insert made an id: ask the server connection before it is given back */
+    bool found_rows_known;
+};
+
+static inline bool session_is_pinned(const struct session *s)
+{
+    return s->pins != 0;
+}
+
+static inline bool session_in_transaction(const struct session *s)
+{
+    return (s->status & STATUS_IN_TRANS) != 0 || (s->status & STATUS_AUTOCOMMIT) == 0;
+}
+
+/* sql_mode's bits for the lexer. */
+static inline uint32_t session_sql_mode(const struct session *s)
+{
+    return ((s->status & STATUS_NO_BACKSLASH_ESCAPES) != 0 ? FACTS_NO_BACKSLASH_ESCAPES : 0) |
+           ((s->status & STATUS_ANSI_QUOTES) != 0 ? FACTS_ANSI_QUOTES : 0);
+}
+
+static inline struct slice session_schema_name(const struct session *s)
+{
+    return s->schema == NULL ? (struct slice){"", 0} : s->schema->name;
+}
+
+/* session_pin, session_unpin - idempotent; the first time of each pin is remembered. */
+void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
+void session_unpin(struct session *s, enum pin pin);
+
+/* session_reset - as after COM_RESET_CONNECTION: takes over profile's reference. Statements are dropped by the caller. */
+void session_reset(struct session *s, struct profiles *profiles, struct profile *profile, uint16_t status);
+
+/*
+ * session_after - a reply is complete: pins, status, FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT as they now are.
+ * Session changes that the node reported were applied by session_track before.
+ */
+void session_after(struct session *s, struct server *server, struct task *task, const struct follow *f);
+
+/*
+ * session_track - apply what the node reports: variables, the schema. The caller then makes the server connection's
+ * profile and schema the same.
+ */
+void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
+
+/* session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it begins and when it ends. */
+void session_wrote(struct session *s, struct causal *causal, const struct task *task, uint64_t now_ms);
+
+/* session_apply - one variable of the profile changes. False when it cannot be carried (pin). */
+bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task.h - one command of a client while it is worked on: its bytes, its facts, where it goes.
+ *
+ * The bytes are kept until the reply has begun, so that a read can be sent again to another node. Small tasks come
+ * from a free list of the worker: nothing is allocated for a usual statement.
+ */
+#ifndef PROXY_TASK_H
+#define PROXY_TASK_H
+
+#include "base/base.h"
+#include "protocol/follow.h"
+#include "router/facts.h"
+#include "router/route.h"
+
+#define TASK_INLINE_BYTES 4096
+#define TASKS_KEPT 256    /* free ones a worker keeps */
+#define TASK_PEEK_BYTES 1024 /* of the reply, for what is learnt from it */
+
+struct client_stmt;
+
+struct task {
+    struct task *next_free;
+    /* what the client sent */
+    uint8_t command; /* enum command */
+    uint8_t follow;  /* enum follow_kind */
+    bool is_streaming; /* more of it follows than is here */
+    bool is_unseen;    /* only its head was looked at */
+    bool is_fit_only;  /* a connection that fits is all: USE, the schema of a login */
+    bool is_heap;    /* bytes is an allocation of its own */
+    uint32_t payload; /* of the (first) packet as the client framed it */
+    uint64_t upload_left; /* bytes of that packet that are not here */
+    size_t len;      /* header included */
+    uint8_t *bytes;  /* one or more whole packets with headers, or the head of one */
+    struct facts facts;
+    struct schema *new_schema; /* is_fit_only: borrowed */
+    struct client_stmt *stmt; /* borrowed from the session: the statement executed */
+    /* where it goes */
+    struct route route;
+    uint64_t since_ms;
+    uint64_t queued_ms;  /* when it began to wait; 0 = did not */
+    unsigned retries;
+    /* what is known of the reply */
+    bool reply_begun;    /* the client has had bytes of it */
+    bool sent;           /* bytes of it were written to a node */
+    bool state_changed;  /* the node reported "something changed" */
+    bool tracked_known;  /* and named variables that a profile carries */
+    bool tracked_other;  /* and named one that it does not carry */
+    bool tracked_charset;
+    bool wants_peek;
+    bool prepare_failed; /* it was prepared again, and refused */
+    size_t peek_len;
+    uint8_t peek[TASK_PEEK_BYTES];
+    uint8_t inline_bytes[TASK_INLINE_BYTES];
+};
+
+struct tasks {
+    struct task *free; /* owned */
+    unsigned n_free;
+};
+
+/* task_new - zeroed but for the bytes' content; NULL when there is no memory. */
+struct task *task_new(struct tasks *tasks, size_t len) MUST_CHECK;
+void task_free(struct tasks *tasks, struct task *task);
+void tasks_fini(struct tasks *tasks);
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c - see worker.h.
+ */
+#include "proxy/worker.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#define CLIENTS_MAX 1000000
+
+/* --- mail ------------------------------------------------------------------------------------- */
+
+struct mail *mail_new(enum mail_kind kind)
+{
+    struct mail *mail = mem_new(MEM_OTHER, sizeof(*mail));
+
+    mail->kind = kind;
+    return mail;
+}
+
+void worker_post(struct worker *w, struct mail *mail)
+{
+    mail->next = NULL;
+    CHECK(pthread_mutex_lock(&w->mailbox.lock) == 0);
+    *w->mailbox.last = mail;
+    w->mailbox.last = &mail->next;
+    CHECK(pthread_mutex_unlock(&w->mailbox.lock) == 0);
+    CHECK(uv_async_send(&w->async) == 0);
+}
+
+static struct mail *take_mail(struct worker *w)
+{
+    struct mail *first;
+
+    CHECK(pthread_mutex_lock(&w->mailbox.lock) == 0);
+    first = w->mailbox.first;
+    w->mailbox.first = NULL;
+    w->mailbox.last = &w->mailbox.first;
+    CHECK(pthread_mutex_unlock(&w->mailbox.lock) == 0);
+    return first;
+}
+
+/* A connection from another worker, for a client of ours that waits (or has left meanwhile: then for the pool). */
+static void take_server(struct worker *w, const struct mail *mail)
+{
+    struct client *c = worker_find_client(w, mail->client_id);
+    struct server *s = server_adopt(&w->pool, &mail->move);
+
+    if (s == NULL) {
+        if (c != NULL && c->state == CLIENT_WAITING) {
+            client_retry(c);
+        }
+        return;
+    }
+    stat_add(&w->stats, STAT_SERVERS_MOVED, 1);
+    if (c != NULL && c->state == CLIENT_WAITING) {
+        client_serve(c, s);
+    } else {
+        pool_give(&w->pool, s);
+    }
+}
+
+static void take_config(struct worker *w)
+{
+    struct snapshot *old = w->snapshot;
+
+    w->snapshot = galeway_snapshot(w->galeway);
+    w->pool.conf = w->snapshot->conf;
+    w->version[0] = '\0'; /* mysql-server_version may have changed */
+    snapshot_unref(old);
+}
+
+static bool is_at_rest(const struct client *c)
+{
+    return c->state == CLIENT_LOGIN || (c->state == CLIENT_IDLE && !session_is_pinned(&c->session));
+}
+
+/* Draining: who has nothing under way goes at once, the others when they have; all at the deadline. */
+static void drain(struct worker *w)
+{
+    bool is_late = w->now_ms >= w->drain_deadline_ms;
+
+    LIST_FOREACH_SAFE(it, next, &w->clients) {
+        struct client *c = CONTAINER_OF(it, struct client, in_worker);
+
+        if (c->state != CLIENT_CLOSING && (is_late || is_at_rest(c))) {
+            client_close(c, CLOSE_SHUTDOWN, 0);
+        }
+    }
+    if (list_is_empty(&w->clients) && !w->is_stopping) {
+        w->is_stopping = true;
+        uv_stop(&w->loop);
+    }
+}
+
+static void begin_drain(struct worker *w, bool now)
+{
+    if (!w->is_draining) {
+        w->is_draining = true;
+        w->drain_deadline_ms = w->now_ms + (uint64_t)worker_vars(w)->mysql_shutdown_timeout_ms;
+        listeners_close(w);
+    }
+    if (now) {
+        w->drain_deadline_ms = w->now_ms;
+    }
+    drain(w);
+}
+
+static void read_mail(struct worker *w, struct mail *mail)
+{
+    struct client *c;
+
+    switch (mail->kind) {
+    case MAIL_SERVER:
+        take_server(w, mail);
+        break;
+    case MAIL_WAKE:
+        c = worker_find_client(w, mail->client_id);
+        if (c != NULL) {
+            client_retry(c);
+        }
+        break;
+    case MAIL_SERVE:
+        pool_serve_waiters(&w->pool);
+        break;
+    case MAIL_KILL:
+        kill_client(w, mail->client_id, mail->kill_query, mail->account);
+        break;
+    case MAIL_CONFIG:
+        take_config(w);
+        break;
+    case MAIL_DRAIN:
+        begin_drain(w, false);
+        break;
+    case MAIL_STOP:
+        begin_drain(w, true);
+        break;
+    }
+}
+
+static void set_now(struct worker *w)
+{
+    w->now_ms = uv_now(&w->loop);
+    w->pool.now_ms = w->now_ms;
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct worker *w = CONTAINER_OF(async, struct worker, async);
+    struct mail *mail = take_mail(w);
+
+    set_now(w);
+    while (mail != NULL) {
+        struct mail *next = mail->next;
+
+        read_mail(w, mail);
+        mem_free(MEM_OTHER, mail);
+        mail = next;
+    }
+}
+
+/* --- what the pool asks for ------------------------------------------------------------------- */
+
+static struct worker *worker_of(struct pool *pool)
+{
+    return CONTAINER_OF(pool, struct worker, pool);
+}
+
+static void give_away(struct pool *pool, struct server *s, const struct waiter *to)
+{
+    struct worker *w = worker_of(pool);
+    int fd = stream_detach_fd(&s->stream);
+    struct mail *mail;
+
+    if (fd < 0) { /* out of descriptors: closing it makes room for one over there */
+        server_close(s, "cannot be handed over", fd);
+        mail = mail_new(MAIL_WAKE);
+        mail->client_id = to->client_id;
+        worker_post(w->galeway->workers[to->worker], mail);
+        return;
+    }
+    mail = mail_new(MAIL_SERVER);
+    mail->client_id = to->client_id;
+    mail->move = (struct server_move){.node = s->node,
+                                      .account = s->account,
+                                      .thread_id = s->thread_id,
+                                      .caps = s->caps,
+                                      .multi_statements = s->multi_statements,
+                                      .created_ms = s->created_ms,
+                                      .fd = fd};
+    memcpy(mail->move.salt, s->salt, SALT_LEN);
+    server_leave(s);
+    worker_post(w->galeway->workers[to->worker], mail);
+}
+
+static void serve(struct pool *pool, struct server *s, uint64_t client_id)
+{
+    struct client *c = worker_find_client(worker_of(pool), client_id);
+
+    if (c != NULL && c->state == CLIENT_WAITING) {
+        client_serve(c, s);
+    } else {
+        pool_put(pool, s);
+    }
+}
+
+static void wake(struct pool *pool, const struct waiter *to)
+{
+    struct mail *mail = mail_new(MAIL_WAKE); /* by mail even when it is ours: never from inside another callback */
+
+    mail->client_id = to->client_id;
+    worker_post(worker_of(pool)->galeway->workers[to->worker], mail);
+}
+
+static void learn_version(struct pool *pool, struct slice version, uint8_t charset)
+{
+    galeway_learn_version(worker_of(pool)->galeway, version, charset);
+}
+
+/* --- upkeep ----------------------------------------------------------------------------------- */
+
+/* Who waits without a node that is up tries again; who waited too long is told. */
+static void check_waiting(struct worker *w)
+{
+    uint64_t limit = (uint64_t)worker_vars(w)->mysql_connect_timeout_server_max;
+
+    LIST_FOREACH_SAFE(it, next, &w->waiting) {
+        struct client *c = CONTAINER_OF(it, struct client, in_waiting);
+
+        if (w->now_ms - c->task->queued_ms > limit) {
+            client_queue_timeout(c);
+        } else if (c->task->route.n == 0 || w->now_ms - c->since_ms > 500) {
+            client_retry(c);
+            break; /* it is at the end of the list now, or gone; the rest is looked at in the next tick */
+        }
+    }
+}
+
+static void check_clients(struct worker *w)
+{
+    uint64_t login = (uint64_t)worker_vars(w)->mysql_connect_timeout_client;
+    uint64_t idle = (uint64_t)worker_vars(w)->mysql_wait_timeout;
+
+    LIST_FOREACH_SAFE(it, next, &w->clients) {
+        struct client *c = CONTAINER_OF(it, struct client, in_worker);
+
+        if (c->state == CLIENT_LOGIN && w->now_ms - c->since_ms > login) {
+            client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
+        } else if (c->state == CLIENT_IDLE && w->now_ms - c->since_ms > idle) {
+            client_close(c, CLOSE_IDLE_TIMEOUT, 0);
+        }
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *w = CONTAINER_OF(timer, struct worker, timer);
+
+    set_now(w);
+    check_waiting(w);
+    pool_tick(&w->pool);
+    if (++w->ticks % 10 == 0) {
+        check_clients(w);
+    }
+    if (w->is_draining) {
+        drain(w);
+    }
+}
+
+/* The loop's time is read once a turn, by libuv, after it has waited; everything in the turn uses it. */
+static void on_check(uv_check_t *check)
+{
+    set_now(CONTAINER_OF(check, struct worker, check));
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct client *worker_find_client(struct worker *w, uint64_t id)
+{
+    return map_get(&w->clients_by_id, (struct slice){(const char *)&id, sizeof(id)});
+}
+
+static int init_loop(struct worker *w)
+{
+    int rc = uv_loop_init(&w->loop);
+
+    if (rc != 0) {
+        return rc;
+    }
+    CHECK(uv_async_init(&w->loop, &w->async, on_async) == 0);
+    CHECK(uv_timer_init(&w->loop, &w->timer) == 0);
+    CHECK(uv_timer_start(&w->timer, on_timer, WORKER_TICK_MS, WORKER_TICK_MS) == 0);
+    CHECK(uv_check_init(&w->loop, &w->check) == 0);
+    CHECK(uv_check_start(&w->check, on_check) == 0);
+    return 0;
+}
+
+static void init_pool(struct worker *w)
+{
+    struct galeway *g = w->galeway;
+
+    pool_init(&w->pool, w->index);
+    w->pool.streams = &w->streams;
+    w->pool.stats = &w->stats;
+    w->pool.conf = w->snapshot->conf;
+    w->pool.nodes = &g->nodes;
+    w->pool.queue = &g->queue;
+    w->pool.peers = g->pools;
+    w->pool.give_away = give_away;
+    w->pool.serve = serve;
+    w->pool.wake = wake;
+    w->pool.learn_version = learn_version;
+}
+
+static void close_handles(struct worker *w)
+{
+    listeners_close(w);
+    uv_close((uv_handle_t *)&w->async, NULL);
+    uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->check, NULL);
+}
+
+/* All clients have left: close what is left, let libuv run the close callbacks, take everything apart. */
+static void finish(struct worker *w)
+{
+    struct mail *mail;
+
+    learnt_fini(&w->learnt);
+    pool_close(&w->pool);
+    close_handles(w);
+    CHECK(uv_run(&w->loop, UV_RUN_DEFAULT) == 0);
+    CHECK(pool_is_empty(&w->pool) && list_is_empty(&w->clients));
+    CHECK(uv_loop_close(&w->loop) == 0);
+    while ((mail = take_mail(w)) != NULL) {
+        while (mail != NULL) {
+            struct mail *next = mail->next;
+
+            if (mail->kind == MAIL_SERVER) {
+                (void)close(mail->move.fd);
+            }
+            mem_free(MEM_OTHER, mail);
+            mail = next;
+        }
+    }
+    pool_fini(&w->pool);
+    tasks_fini(&w->tasks);
+    stream_loop_fini(&w->streams);
+    map_fini(&w->clients_by_id);
+    snapshot_unref(w->snapshot);
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "worker-%u", w->index);
+    (void)pthread_setname_np(pthread_self(), name);
+    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+int worker_init(struct worker *w, struct galeway *g, unsigned index)
+{
+    int rc;
+
+    *w = (struct worker){.index = index, .galeway = g};
+    CHECK(pthread_mutex_init(&w->mailbox.lock, NULL) == 0);
+    w->mailbox.last = &w->mailbox.first;
+    list_init(&w->clients);
+    list_init(&w->waiting);
+    map_init(&w->clients_by_id, MEM_CLIENT, CLIENTS_MAX);
+    w->snapshot = galeway_snapshot(g);
+    rc = init_loop(w);
+    if (rc != 0) {
+        return rc;
+    }
+    stream_loop_init(&w->streams, &w->loop);
+    init_pool(w);
+    learnt_init(&w->learnt, &w->pool.profiles);
+    set_now(w);
+    return listeners_open(w);
+}
+
+int worker_start(struct worker *w)
+{
+    return -pthread_create(&w->thread, NULL, run, w);
+}
+
+void worker_join(struct worker *w)
+{
+    CHECK(pthread_join(w->thread, NULL) == 0);
+}
+
+void worker_fini(struct worker *w)
+{
+    finish(w);
+    (void)pthread_mutex_destroy(&w->mailbox.lock);
+}

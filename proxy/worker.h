@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h - a thread with an event loop, its clients and its server connections.
+ *
+ * Other threads reach it by mail only (worker_post).
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/stat.h"
+#include "pool/pool.h"
+#include "proxy/client.h"
+#include "proxy/galeway.h"
+#include "proxy/learn.h"
+
+#define WORKER_TICK_MS 100
+#define WORKER_BITS 6 /* of a client's id */
+
+enum mail_kind {
+    MAIL_SERVER,  /* a server connection for a client that waits */
+    MAIL_WAKE,    /* a client that waits may try again */
+    MAIL_SERVE,   /* others wait: give what is free */
+    MAIL_KILL,    /* KILL [QUERY] of a client of this worker */
+    MAIL_CONFIG,  /* a new snapshot */
+    MAIL_DRAIN,   /* no new clients; end when the last has left or at the deadline */
+    MAIL_STOP     /* end now */
+};
+
+struct mail {
+    struct mail *next;
+    enum mail_kind kind;
+    uint64_t client_id;
+    struct server_move move; /* MAIL_SERVER */
+    bool kill_query;         /* MAIL_KILL */
+    struct account *account; /* MAIL_KILL: whose clients it may kill; NULL = any */
+};
+
+struct worker {
+    /* identity */
+    unsigned index;
+    struct galeway *galeway; /* borrowed */
+    /* thread and loop */
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t async;
+    uv_timer_t timer;
+    uv_check_t check;
+    uint64_t ticks;
+    struct stream_loop streams;
+    uint64_t now_ms;
+    bool is_draining;
+    bool is_stopping;
+    uint64_t drain_deadline_ms;
+    struct listener *listeners; /* owned: listener.c */
+    /* configuration */
+    struct snapshot *snapshot; /* a reference */
+    char version[VERSION_TEXT_MAX];
+    uint8_t charset;
+    unsigned version_changes;
+    /* clients and server connections */
+    struct list clients;
+    struct list waiting; /* clients in the queue, oldest first */
+    struct map clients_by_id;
+    uint64_t next_client;
+    struct pool pool;
+    struct tasks tasks;
+    struct learnt learnt;
+    struct stat_set stats;
+    /* shared */
+    struct {
+        pthread_mutex_t lock;
+        struct mail *first;
+        struct mail **last;
+    } mailbox;
+};
+
+/*
+ * worker_init - make the loop and open the listeners (worker 0 first). worker_start - begin to run, in a thread of its own.
+ * worker_join - wait until it has stopped. worker_fini - take it apart, when all have stopped (also after a failed init).
+ */
+int worker_init(struct worker *w, struct galeway *g, unsigned index) MUST_CHECK;
+int worker_start(struct worker *w) MUST_CHECK;
+void worker_join(struct worker *w);
+void worker_fini(struct worker *w);
+
+/* worker_post - any thread; takes the mail. */
+void worker_post(struct worker *w, struct mail *mail);
+struct mail *mail_new(enum mail_kind kind);
+
+/* worker_find_client - NULL when it is gone. Own thread. */
+struct client *worker_find_client(struct worker *w, uint64_t id);
+
+static inline const struct conf_vars *worker_vars(const struct worker *w)
+{
+    return &w->snapshot->conf->vars;
+}
+
+/* listener.c */
+int listeners_open(struct worker *w) MUST_CHECK;
+void listeners_close(struct worker *w);
+
+/* kill.c: interrupt what runs for a client that left, or that KILL names. */
+void kill_statement(struct worker *w, struct server *victim);
+void kill_client(struct worker *w, uint64_t id, bool query_only, const struct account *by);
+/* kill_register, kill_unregister - a client has logged in, has left: who may kill it. */
+void kill_register(struct client *c);
+void kill_unregister(struct client *c);
+/* kill_is_allowed - may c kill the client of this id: it exists and has the same user. */
+bool kill_is_allowed(struct client *c, uint64_t id);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route.h - the decision for one statement: which nodes may serve it, best first, and why.
+ *
+ * Pure: plain values in, a decision with its reason out.
+ */
+#ifndef ROUTER_ROUTE_H
+#define ROUTER_ROUTE_H
+
+#include "pool/node.h"
+#include "router/facts.h"
+
+#define ROUTE_MAX_NODES 8
+
+#define ROUTE_REASONS(X)                                                                                     \
+    X(ROUTE_READ, "a read: to a reader")                                                                     \
+    X(ROUTE_WRITE, "not provably a read: to the writer")                                                     \
+    X(ROUTE_TRANSACTION, "in a transaction: to the writer")                                                  \
+    X(ROUTE_CAUSAL, "a read of what the site wrote: to the writer")                                          \
+    X(ROUTE_NO_SPLIT, "the hostgroup has no readers of its own")                                             \
+    X(ROUTE_NO_READER, "no reader is up: to the writer")
+
+enum route_reason {
+#define X(name, text) name,
+    ROUTE_REASONS(X)
+#undef X
+};
+
+/* What the decision depends on. */
+struct route_input {
+    const struct role_set *roles;
+    const struct facts *facts;
+    bool in_transaction; /* or autocommit is off, or pinned for another reason */
+    bool must_follow;    /* causal.h */
+    uint32_t site;       /* hash of the site: its reads stay on one reader while that is not busier */
+    uint64_t now_ms;
+    unsigned (*load)(const void *owner, const struct node *node); /* statements running there from here */
+    const void *owner;
+};
+
+struct route {
+    struct node *nodes[ROUTE_MAX_NODES]; /* best first */
+    size_t n;                            /* 0 = none is up */
+    uint64_t mask;                       /* of the nodes that could serve it if they were up */
+    int hostgroup;
+    bool is_writer;
+    uint8_t reason; /* enum route_reason */
+};
+
+void route_choose(struct route *route, const struct route_input *in);
+const char *route_reason_text(enum route_reason reason);
+
+#endif
