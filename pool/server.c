@@ -647,8 +647,7 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
             return s->state != SERVER_CLOSING;
         }
     } else if (err != NULL && what == EXPECT_INIT_DB && is_lent(s)) {
-        s->schema = NULL; /* as the node has it: the one before */
-        s->must_reset = true;
+        s->schema = s->schema_before;
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
     } else if (err != NULL) {

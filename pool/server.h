@@ -129,6 +129,7 @@ struct server {
     void *owner;             /* while LENT */
     const struct server_events *events;
     struct schema *schema;   /* what the node has as current schema; NULL = none */
+    struct schema *schema_before; /* while EXPECT_INIT_DB: what it stays if the node refuses */
     /* owned */
     struct profile *profile; /* a reference */
     struct stream stream;

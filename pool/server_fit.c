@@ -77,7 +77,8 @@ static int fit_schema(struct server *s, struct schema *schema)
     packet_end(&w, at, 0);
     server_expect(s, EXPECT_INIT_DB, FOLLOW_RESULT);
     rc = send_now(s, &w);
-    s->schema = schema; /* on_unfit takes it back */
+    s->schema_before = s->schema;
+    s->schema = schema;
     return rc < 0 ? rc : 1;
 }
 

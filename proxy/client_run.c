@@ -19,7 +19,7 @@
 #define PREFIX_BYTES 16384
 #define SCHEMA_KNOWN_MS 60000 /* a schema is asked for again after this */
 
-static const char question_found_rows[] = "\x13\0\0\0\x03SELECT FOUND_ROWS()";
+static const char question_found_rows[] = "\x14\0\0\0\x03SELECT FOUND_ROWS()";
 static const char question_last_id[] = "\x18\0\0\0\x03SELECT LAST_INSERT_ID()";
 
 static void on_ready(struct server *s);
