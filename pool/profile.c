@@ -4,6 +4,8 @@
  */
 #include "pool/profile.h"
 
+#include <stdio.h>
+
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 
@@ -43,7 +45,7 @@ static struct slice key_of(const struct slice *values, enum mem_kind kind)
     uint8_t *key;
     struct writer w;
 
-    for (int i = 0; i < VARIABLE_COUNT; i++) {
+    for (int i = 0; i < PROFILE_VALUES; i++) {
         len += values[i].data == NULL ? 0 : 1 + 2 + values[i].len;
     }
     key = mem_try(kind, len + 1);
@@ -51,7 +53,7 @@ static struct slice key_of(const struct slice *values, enum mem_kind kind)
         return (struct slice){NULL, 0};
     }
     w = writer_of(key, len);
-    for (int i = 0; i < VARIABLE_COUNT; i++) {
+    for (int i = 0; i < PROFILE_VALUES; i++) {
         if (values[i].data != NULL) {
             put_u8(&w, (uint8_t)i);
             put_u16(&w, (uint16_t)values[i].len);
@@ -107,7 +109,7 @@ static struct profile *intern(struct profiles *t, const struct slice *values)
 
 void profiles_init(struct profiles *t)
 {
-    static const struct slice none[VARIABLE_COUNT];
+    static const struct slice none[PROFILE_VALUES];
 
     *t = (struct profiles){0};
     map_init(&t->by_key, MEM_PROFILE, PROFILES_MAX);
@@ -143,9 +145,9 @@ void profile_unref(struct profiles *t, struct profile *p)
 
 struct profile *profile_with(struct profiles *t, const struct profile *p, int variable, struct slice value)
 {
-    struct slice values[VARIABLE_COUNT];
+    struct slice values[PROFILE_VALUES];
 
-    CHECK(variable >= 0 && variable < VARIABLE_COUNT);
+    CHECK(variable >= 0 && variable < PROFILE_VALUES);
     /* A backslash would read differently under NO_BACKSLASH_ESCAPES: such values are not carried. */
     if (value.len > PROFILE_VALUE_MAX || (value.len > 0 && memchr(value.data, '\\', value.len) != NULL)) {
         return NULL;
@@ -157,17 +159,19 @@ struct profile *profile_with(struct profiles *t, const struct profile *p, int va
 
 struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id)
 {
-    struct slice values[VARIABLE_COUNT] = {{NULL, 0}};
+    struct slice values[PROFILE_VALUES] = {{NULL, 0}};
     const struct collation *c = collation_by_id(collation_id);
+    char names[128];
 
     if (c == NULL) { /* as the server: its defaults for what it does not know */
         return profile_ref(t->empty);
     }
-    values[VAR_CHARACTER_SET_CLIENT] = slice_of(c->charset);
-    values[VAR_CHARACTER_SET_RESULTS] = slice_of(c->charset);
-    values[VAR_CHARACTER_SET_CONNECTION] = slice_of(c->charset);
-    if (!c->is_default) {
-        values[VAR_COLLATION_CONNECTION] = slice_of(c->name);
+    if (c->is_default) {
+        values[PROFILE_NAMES] = slice_of(c->charset);
+    } else {
+        int n = snprintf(names, sizeof(names), "%s %s", c->charset, c->name);
+
+        values[PROFILE_NAMES] = (struct slice){names, (size_t)n};
     }
     return intern(t, values);
 }
@@ -229,21 +233,58 @@ static bool differs(const struct profile *a, const struct profile *b, int variab
     return (x.data == NULL) != (y.data == NULL) || !slice_eq(x, y);
 }
 
+static bool is_charset(int variable)
+{
+    return variable == VAR_CHARACTER_SET_CLIENT || variable == VAR_CHARACTER_SET_CONNECTION ||
+           variable == VAR_CHARACTER_SET_RESULTS || variable == VAR_COLLATION_CONNECTION;
+}
+
+static bool charsets_differ(const struct profile *from, const struct profile *to)
+{
+    return differs(from, to, PROFILE_NAMES) || differs(from, to, VAR_CHARACTER_SET_CLIENT) ||
+           differs(from, to, VAR_CHARACTER_SET_CONNECTION) || differs(from, to, VAR_CHARACTER_SET_RESULTS) ||
+           differs(from, to, VAR_COLLATION_CONNECTION);
+}
+
+static void write_names(struct writer *w, bool *first, struct slice names)
+{
+    const char *space = memchr(names.data, ' ', names.len);
+    size_t charset_len = space == NULL ? names.len : (size_t)(space - names.data);
+
+    put_slice(w, *first ? SLICE("SET ") : SLICE(","));
+    *first = false;
+    put_slice(w, SLICE("NAMES "));
+    write_quoted(w, (struct slice){names.data, charset_len});
+    if (space != NULL) {
+        put_slice(w, SLICE(" COLLATE "));
+        write_quoted(w, (struct slice){space + 1, names.len - charset_len - 1});
+    }
+}
+
 /*
- * character_set_connection sets the collation to the charset's default, and collation_connection sets the
- * charset: only one of the two is written, the collation when the profile has one.
+ * All of them or none: NAMES sets three, character_set_connection sets the collation to the charset's default, and
+ * collation_connection sets the charset. Of the last two only one is written, the collation when there is one.
  */
-static void write_connection_charset(struct writer *w, bool *first, const struct profile *from,
-                                     const struct profile *to)
+static void write_charsets(struct writer *w, bool *first, const struct profile *to)
 {
     struct slice collation = to->values[VAR_COLLATION_CONNECTION];
 
-    if (!differs(from, to, VAR_CHARACTER_SET_CONNECTION) && !differs(from, to, VAR_COLLATION_CONNECTION)) {
-        return;
-    }
-    if (collation.data != NULL && collation.len > 0) {
-        write_one(w, first, VAR_COLLATION_CONNECTION, collation);
+    if (to->values[PROFILE_NAMES].data != NULL) {
+        write_names(w, first, to->values[PROFILE_NAMES]);
     } else {
+        write_one(w, first, VAR_CHARACTER_SET_CLIENT, (struct slice){NULL, 0});
+        write_one(w, first, VAR_CHARACTER_SET_RESULTS, (struct slice){NULL, 0});
+        write_one(w, first, VAR_COLLATION_CONNECTION, (struct slice){NULL, 0});
+    }
+    if (to->values[VAR_CHARACTER_SET_CLIENT].data != NULL) {
+        write_one(w, first, VAR_CHARACTER_SET_CLIENT, to->values[VAR_CHARACTER_SET_CLIENT]);
+    }
+    if (to->values[VAR_CHARACTER_SET_RESULTS].data != NULL) {
+        write_one(w, first, VAR_CHARACTER_SET_RESULTS, to->values[VAR_CHARACTER_SET_RESULTS]);
+    }
+    if (collation.data != NULL) {
+        write_one(w, first, VAR_COLLATION_CONNECTION, collation);
+    } else if (to->values[VAR_CHARACTER_SET_CONNECTION].data != NULL) {
         write_one(w, first, VAR_CHARACTER_SET_CONNECTION, to->values[VAR_CHARACTER_SET_CONNECTION]);
     }
 }
@@ -255,9 +296,11 @@ void profile_write_set(struct writer *w, const struct profile *from, const struc
     if (from == to) {
         return;
     }
-    write_connection_charset(w, &first, from, to);
+    if (charsets_differ(from, to)) {
+        write_charsets(w, &first, to);
+    }
     for (int i = 0; i < VARIABLE_COUNT; i++) {
-        if (i != VAR_CHARACTER_SET_CONNECTION && i != VAR_COLLATION_CONNECTION && differs(from, to, i)) {
+        if (!is_charset(i) && differs(from, to, i)) {
             write_one(w, &first, i, to->values[i]);
         }
     }

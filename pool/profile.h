@@ -13,6 +13,13 @@
 #include "pool/variable.h"
 #include "protocol/bytes.h"
 
+/*
+ * SET NAMES is more than its parts: with COLLATE, results are declared in that collation too (seen with 10.11). It is
+ * carried as one value, "charset" or "charset collation"; single charset variables set after it come on top.
+ */
+#define PROFILE_NAMES  VARIABLE_COUNT
+#define PROFILE_VALUES (VARIABLE_COUNT + 1)
+
 #define PROFILE_VALUE_MAX 4096 /* bytes of one value; longer ones are not carried (the session is pinned) */
 #define PROFILES_MAX 100000    /* of one worker */
 
@@ -23,7 +30,7 @@ struct profile {
     bool has_sql_mode;     /* status says something; else the nodes' default holds */
     bool wants_fresh;      /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
     struct slice key;      /* owned: "variable=value\0" for each, in order */
-    struct slice values[VARIABLE_COUNT]; /* into key; data NULL = the node's default; len 0 = NULL */
+    struct slice values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
 };
 
 struct profiles {
@@ -40,7 +47,7 @@ struct profile *profile_ref(struct profile *p);
 void profile_unref(struct profiles *t, struct profile *p);
 
 /*
- * profile_with - p with one variable changed (value.data NULL = back to the default).
+ * profile_with - p with one variable (or PROFILE_NAMES) changed (value.data NULL = back to the default).
  *
  * Returns a profile with a reference of its own (p's is not touched), or NULL when the value or the table is
  * too large.

@@ -87,11 +87,6 @@ static bool choose(struct client *c)
 
 /* --- the end of a task ----------------------------------------------------------------------- */
 
-static void hold(struct client *c, struct server *s)
-{
-    c->server = s;
-}
-
 /* What the session had on its connection is wiped before another gets it; nothing is asked, nothing is kept. */
 void client_give_server(struct client *c)
 {
@@ -494,7 +489,8 @@ void client_serve(struct client *c, struct server *s)
 {
     stop_waiting(c);
     pool_lend(s, c, &client_server_events);
-    hold(c, s);
+    c->server = s;
+    client_to(c, CLIENT_FITTING);
     fit_and_send(c);
 }
 
@@ -508,6 +504,7 @@ void client_retry(struct client *c)
     }
     (void)queue_remove(&w->galeway->queue, &c->waiter);
     stop_waiting(c);
+    client_to(c, CLIENT_FITTING);
     client_run(c);
 }
 

@@ -86,6 +86,12 @@ static bool is_tracking_variable(struct slice name)
     return name.len > 14 && memcmp(name.data, "session_track_", 14) == 0;
 }
 
+static bool is_charset_variable(int variable)
+{
+    return variable == VAR_CHARACTER_SET_CLIENT || variable == VAR_CHARACTER_SET_CONNECTION ||
+           variable == VAR_CHARACTER_SET_RESULTS || variable == VAR_COLLATION_CONNECTION;
+}
+
 static void track_variable(struct session *s, struct pool *pool, struct task *task, const struct track_item *item)
 {
     int variable = variable_find(item->name);
@@ -94,17 +100,15 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
         task->tracked_known = true;
         return;
     }
+    if (is_charset_variable(variable)) {
+        task->tracked_known = task->tracked_charset = true; /* see apply_charsets */
+        return;
+    }
     if (!is_carried(variable) || !session_apply(s, &pool->profiles, variable, item->value)) {
         task->tracked_other |= !is_tracking_variable(item->name);
         return;
     }
     task->tracked_known = true;
-    if (variable == VAR_CHARACTER_SET_CONNECTION) { /* the collation is the charset's default, unless said otherwise */
-        task->tracked_charset = true;
-        if (!session_apply(s, &pool->profiles, VAR_COLLATION_CONNECTION, (struct slice){NULL, 0})) {
-            task->tracked_other = true;
-        }
-    }
 }
 
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok)
@@ -182,24 +186,71 @@ void session_wrote(struct session *s, struct causal *causal, const struct task *
 
 /* --- after a statement ----------------------------------------------------------------------- */
 
-/* SET ... COLLATE: the node reports the charset, not the collation (seen with 10.11). */
-static void apply_collation(struct session *s, struct pool *pool, struct task *task)
+/* NAMES is taken apart into client, connection, results and a collation, in this order (set.h). */
+static bool is_names(const struct set_statement *set, unsigned at)
+{
+    return at + 3 < set->n && set->assignments[at].variable == VAR_CHARACTER_SET_CLIENT &&
+           set->assignments[at + 1].variable == VAR_CHARACTER_SET_CONNECTION &&
+           set->assignments[at + 2].variable == VAR_CHARACTER_SET_RESULTS &&
+           set->assignments[at + 3].variable == VAR_COLLATION_CONNECTION;
+}
+
+static bool apply_names(struct session *s, struct profiles *profiles, const struct assignment *a)
+{
+    char names[256];
+    bool with_collation = a[3].value != SET_DEFAULT;
+    size_t len = a[0].text.len + (with_collation ? 1 + a[3].text.len : 0);
+    const struct slice none = {NULL, 0};
+
+    if (len > sizeof(names)) {
+        return false;
+    }
+    memcpy(names, a[0].text.data, a[0].text.len);
+    if (with_collation) {
+        names[a[0].text.len] = ' ';
+        memcpy(names + a[0].text.len + 1, a[3].text.data, a[3].text.len);
+    }
+    return session_apply(s, profiles, VAR_CHARACTER_SET_CLIENT, none) &&
+           session_apply(s, profiles, VAR_CHARACTER_SET_CONNECTION, none) &&
+           session_apply(s, profiles, VAR_CHARACTER_SET_RESULTS, none) &&
+           session_apply(s, profiles, VAR_COLLATION_CONNECTION, none) &&
+           session_apply(s, profiles, PROFILE_NAMES, (struct slice){names, len});
+}
+
+static bool apply_charset(struct session *s, struct profiles *profiles, const struct assignment *a)
+{
+    struct slice value = a->value == SET_NULL ? (struct slice){"", 0} : a->text;
+
+    if (a->value != SET_TEXT && a->value != SET_WORD && a->value != SET_NULL) {
+        return false;
+    }
+    if (a->variable == VAR_CHARACTER_SET_CONNECTION &&
+        !session_apply(s, profiles, VAR_COLLATION_CONNECTION, (struct slice){NULL, 0})) {
+        return false;
+    }
+    return session_apply(s, profiles, a->variable, value);
+}
+
+/* Charsets are taken from the statement: the node does not report collations (seen with 10.11). */
+static void apply_charsets(struct session *s, struct pool *pool, struct task *task)
 {
     struct set_statement set;
+    bool carried = true;
 
     set_parse(&set, task->facts.body, session_sql_mode(s));
-    if (set.form != SET_VARIABLES) {
-        task->tracked_other |= task->tracked_charset; /* SET CHARACTER SET: the collation is the schema's */
+    if (task->facts.verb != VERB_SET || set.form != SET_VARIABLES) {
+        task->tracked_other |= task->tracked_charset; /* SET CHARACTER SET, a procedure */
         return;
     }
-    for (unsigned i = 0; i < set.n; i++) {
-        const struct assignment *a = &set.assignments[i];
-
-        if (a->variable == VAR_COLLATION_CONNECTION && (a->value == SET_TEXT || a->value == SET_WORD) &&
-            !session_apply(s, &pool->profiles, VAR_COLLATION_CONNECTION, a->text)) {
-            task->tracked_other = true;
+    for (unsigned i = 0; i < set.n && carried; i++) {
+        if (is_names(&set, i)) {
+            carried = apply_names(s, &pool->profiles, &set.assignments[i]);
+            i += 3;
+        } else if (is_charset_variable(set.assignments[i].variable)) {
+            carried = apply_charset(s, &pool->profiles, &set.assignments[i]);
         }
     }
+    task->tracked_other |= !carried;
 }
 
 /* Is "something changed" explained by what the statement is? */
@@ -360,8 +411,8 @@ void session_after(struct session *s, struct server *server, struct task *task, 
     if (f->results > 0) {
         s->status = (uint16_t)(f->status & STATUS_OF_SESSION);
     }
-    if (task->facts.verb == VERB_SET && !f->is_error) {
-        apply_collation(s, server->pool, task);
+    if ((task->facts.verb == VERB_SET && !f->is_error) || task->tracked_charset) {
+        apply_charsets(s, server->pool, task);
     }
     set_pin(s, (s->status & STATUS_IN_TRANS) != 0, PIN_TRANSACTION, digest, now_ms);
     set_pin(s, (s->status & STATUS_AUTOCOMMIT) == 0, PIN_AUTOCOMMIT, digest, now_ms);
