@@ -246,11 +246,13 @@ void server_lost(struct server *s, int rc, const struct err *err)
     const struct server_events *events = s->events;
     bool was_asked = s->state == SERVER_LENT || s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN;
     bool was_free = s->state == SERVER_FREE;
+    bool was_new = s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN;
 
     if (s->state == SERVER_CLOSING) {
         return;
     }
-    if (err == NULL && !was_free && s->pool->conf != NULL) { /* a node may close what is idle: no fault of its */
+    /* Only a login that gets no answer speaks against the node: a client can have its own connection closed. */
+    if (err == NULL && was_new) {
         node_failed(s->node, s->pool->now_ms, (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);
     }
     if (was_asked && events != NULL && s->owner != NULL) {

@@ -59,7 +59,8 @@ enum expect_what {
 #define SERVER_ERROR_MAX 512
 
 /* Capabilities that change what statements mean: a connection has them for life. */
-#define CAPS_OF_IDENTITY (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE)
+#define CAPS_OF_IDENTITY                                                                                     \
+    (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE | CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS)
 
 /* What a statement needs its connection to be. */
 struct want {

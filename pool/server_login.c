@@ -22,7 +22,7 @@
 
 #define LOGIN_CAPS                                                                                           \
     (CAP_LONG_PASSWORD | CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | CAP_SECURE_CONNECTION |        \
-     CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
+     CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
 
 static void write_dialog(struct server *s, struct writer *w)
 {

@@ -59,8 +59,14 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     unsigned owner = (unsigned)(id & ((1u << WORKER_BITS) - 1));
     struct mail *mail;
 
-    if (id > UINT32_MAX || owner >= w->galeway->n_workers || !kill_is_allowed(c, id)) {
-        (void)client_error(c, 1094, "HY000", SLICE("Unknown thread id"));
+    const struct account *victim = id > UINT32_MAX || owner >= w->galeway->n_workers ? NULL : kill_account_of(w, id);
+
+    if (victim == NULL) {
+        (void)client_errorf(c, ERR_NO_THREAD, "Unknown thread id: %llu", (unsigned long long)id);
+        return;
+    }
+    if (victim != c->session.account) {
+        (void)client_errorf(c, ERR_NOT_OWNER, "You are not owner of thread %llu", (unsigned long long)id);
         return;
     }
     if (id == c->id) {
@@ -130,11 +136,17 @@ static void reset_connection(struct client *c)
 {
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
-    struct profile *fresh = profile_ref(c->worker->pool.base_profile);
+    struct profile *fresh = profile_of_charset(profiles, s->charset);
+    uint64_t found_rows = s->found_rows; /* survives, as on a node (10.11) */
 
+    if (fresh == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
     client_give_server(c);
     client_stmts_drop(c);
     session_reset(s, profiles, fresh, STATUS_AUTOCOMMIT);
+    s->found_rows = found_rows;
     (void)client_ok(c);
 }
 
@@ -153,6 +165,13 @@ static void process_kill(struct client *c, const uint8_t *payload, size_t len)
 static void init_db(struct client *c, const uint8_t *payload, size_t len)
 {
     client_use_schema(c, (struct slice){(const char *)payload + 1, len - 1});
+}
+
+/* Commands for one server, not for a farm: refused as a node refuses them to users without the privilege. */
+static void deny(struct client *c, const char *privilege)
+{
+    (void)client_errorf(c, ERR_PRIVILEGE, "Access denied; you need (at least one of) the %s privilege(s) for this operation",
+                        privilege);
 }
 
 static void short_command(struct client *c, uint8_t *packet, size_t len)
@@ -191,6 +210,18 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
     case COM_PROCESS_INFO:
         relay_command(c, packet, len, FOLLOW_RESULT);
         break;
+    case COM_DEBUG:
+        deny(c, "SUPER");
+        break;
+    case COM_REFRESH:
+        deny(c, "RELOAD");
+        break;
+    case COM_SHUTDOWN:
+        deny(c, "SHUTDOWN");
+        break;
+    case COM_BINLOG_DUMP:
+        deny(c, "REPLICATION SLAVE");
+        break;
     default:
         bad_command(c);
         break;
@@ -204,14 +235,14 @@ static bool is_stmt_command(uint8_t command)
 }
 
 /* A command must start with sequence number 0; MariaDB answers anything else by closing. */
-static bool in_sequence(struct client *c, const uint8_t *packet, size_t len)
+static bool in_sequence(struct client *c, const uint8_t *packet)
 {
-    if (packet_sequence(packet) == 0 && len > PACKET_HEADER) {
+    if (packet_sequence(packet) == 0) {
         return true;
     }
     stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
     c->sequence = (uint8_t)(packet_sequence(packet) + 1);
-    if (client_error_rc(c, packet_sequence(packet) == 0 ? ERR_MALFORMED : ERR_SEQUENCE)) {
+    if (client_error_rc(c, ERR_SEQUENCE)) {
         client_close_after_write(c, CLOSE_PROTOCOL);
     }
     return false;
@@ -232,12 +263,16 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
 {
     uint8_t command;
 
-    if (!in_sequence(c, packet, len)) {
+    if (!in_sequence(c, packet)) {
         return;
     }
     c->sequence = 1;
     c->questions++;
     stat_add(&c->worker->stats, STAT_QUESTIONS, 1);
+    if (len == PACKET_HEADER) {
+        bad_command(c);
+        return;
+    }
     command = packet[PACKET_HEADER];
     if (command != COM_QUIT && is_whole && told_of_loss(c)) {
         return;

@@ -83,6 +83,29 @@ void client_login_begin(struct client *c)
 
 /* --- the outcome ----------------------------------------------------------------------------- */
 
+/* A refused COM_CHANGE_USER leaves the connection to its old user, without what the session had (10.11). */
+static void refused(struct client *c, enum close_reason reason)
+{
+    struct session *s = &c->session;
+    struct profile *fresh;
+
+    if (!c->login->is_change_user) {
+        client_close_after_write(c, reason);
+        return;
+    }
+    fresh = profile_of_charset(&c->worker->pool.profiles, s->charset);
+    if (fresh == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    client_give_server(c);
+    client_stmts_drop(c);
+    session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
+    mem_free(MEM_CLIENT, c->login);
+    c->login = NULL;
+    client_task_end(c);
+}
+
 static void denied(struct client *c, bool with_password)
 {
     char peer[64];
@@ -93,7 +116,7 @@ static void denied(struct client *c, bool with_password)
     log_info(&who, "access denied for '%s' from %s", c->login->user, peer);
     if (client_errorf(c, ERR_ACCESS_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->login->user,
                       peer, with_password ? "YES" : "NO")) {
-        client_close_after_write(c, CLOSE_DENIED);
+        refused(c, CLOSE_DENIED);
     }
 }
 
@@ -117,7 +140,7 @@ void client_login_verified(struct client *c, const struct err *err)
         return;
     }
     if (client_error(c, err->number, err->sqlstate, err->message)) {
-        client_close_after_write(c, CLOSE_DENIED);
+        refused(c, CLOSE_DENIED);
     }
 }
 
@@ -158,6 +181,7 @@ static bool begin_session(struct client *c, struct account *account)
     }
     s->schema = NULL;
     s->caps = c->login->caps;
+    s->charset = c->login->charset;
     return true;
 }
 

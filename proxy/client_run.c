@@ -17,14 +17,25 @@
 #include "proxy/worker.h"
 
 #define PREFIX_BYTES 16384
-#define SCHEMA_KNOWN_MS 60000 /* a schema is asked for again after this */
+#define SCHEMA_KNOWN_MS 10000 /* a schema is asked for again after this */
+
+/* The session has no warnings, but the connection may have another's: only a statement with a table clears them. */
+#define CLEAR_DIAGNOSTICS "SELECT 1 FROM information_schema.ENGINES LIMIT 0"
 
 static const char question_found_rows[] = "\x14\0\0\0\x03SELECT FOUND_ROWS()";
-static const char question_last_id[] = "\x18\0\0\0\x03SELECT LAST_INSERT_ID()";
+static const char question_last_id[] = "\x18\0\0\0\x03SELECT LAST_INSERT_ID()"
+                                       "\x15\0\0\0\x03SET last_insert_id=0";
 
 static void on_ready(struct server *s);
 
 /* --- what the session needs ------------------------------------------------------------------ */
+
+/* A statement behind a semicolon, even an empty one, is answered by a reply of its own. */
+static bool may_be_multi(const struct task *task)
+{
+    return (task->facts.flags & FACT_MULTI) != 0 || task->is_unseen ||
+           (task->command == COM_QUERY && memchr(task->bytes, ';', task->len) != NULL);
+}
 
 static struct want want_of(const struct client *c)
 {
@@ -36,8 +47,9 @@ static struct want want_of(const struct client *c)
         .schema = task->is_fit_only ? task->new_schema : s->schema,
         .profile = s->profile,
         .caps = s->caps & CAPS_OF_IDENTITY,
-        .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && (task->facts.flags & FACT_MULTI) != 0,
-        .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0,
+        .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
+        .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
+                 (s->caps & CAP_IGNORE_SPACE) != 0, /* a reset takes sql_mode's IGNORE_SPACE away */
     };
 }
 
@@ -94,22 +106,28 @@ void client_give_server(struct client *c)
 
     if (s != NULL) {
         c->server = NULL;
-        s->must_reset |= (c->session.pins & pins_that_reset()) != 0;
+        s->must_reset |= (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
         pool_give(&c->worker->pool, s);
     }
     c->session.last_id_server = 0;
 }
 
-/* LAST_INSERT_ID() is asked for before the connection goes: the OK's number may be one the client gave itself. */
+/*
+ * LAST_INSERT_ID() is asked for before the connection goes: the OK's number may be one the client gave itself. A free
+ * connection always has 0, so that what a session finds there is its own.
+ */
 static bool ask_last_id(struct client *c)
 {
     struct server *s = c->server;
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)question_last_id, sizeof(question_last_id) - 1);
 
-    if (!c->session.last_id_unknown || c->session.last_id_server != s->id) {
+    if (c->session.last_id_server != s->id || (!c->session.last_id_unknown && c->session.last_insert_id == 0)) {
+        c->session.last_id_server = 0;
         return false;
     }
+    c->session.last_id_server = 0;
     server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
+    server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     if (server_write(s, &buf, 1) < 0) {
         server_lost(s, ERR_NODE_LOST, NULL);
     }
@@ -305,6 +323,16 @@ static void write_question(struct writer *w, const char *text, size_t len)
     packet_end(w, at, 0);
 }
 
+/* Reads LAST_INSERT_ID() or may set it. */
+static bool concerns_last_id(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 || f->verb == VERB_INSERT ||
+           f->verb == VERB_REPLACE || f->verb == VERB_LOAD || f->verb == VERB_CALL || f->verb == VERB_EXECUTE ||
+           task->is_unseen;
+}
+
 /* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */
 static void write_preparation(struct client *c, struct server *s, struct writer *w)
 {
@@ -313,22 +341,27 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
     char text[64];
     int n;
 
-    if ((flags & FACT_LAST_INSERT_ID) != 0 && session->last_id_server != s->id) {
-        n = snprintf(text, sizeof(text), "SET last_insert_id=%llu", (unsigned long long)session->last_insert_id);
-        write_question(w, text, (size_t)n);
-        server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+    if (session->last_id_server != s->id && concerns_last_id(c->task)) {
+        if (session->last_insert_id != 0) {
+            n = snprintf(text, sizeof(text), "SET last_insert_id=%llu", (unsigned long long)session->last_insert_id);
+            write_question(w, text, (size_t)n);
+            server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+        }
         session->last_id_server = s->id;
     }
     if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0) {
-        write_question(w, "DO 0", 4);
+        write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     }
 }
 
 static bool asks_found_rows(const struct task *task)
 {
-    return (task->facts.flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) == FACT_CALC_FOUND_ROWS &&
-           task->follow == FOLLOW_RESULT && !task->is_streaming;
+    const struct facts *f = &task->facts;
+    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->verb == VERB_CALL ||
+                  f->verb == VERB_EXECUTE || (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
+
+    return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
 }
 
 static bool has_reply(const struct task *task)
@@ -442,10 +475,11 @@ static void fit_and_send(struct client *c)
     send_task(c, s, &prefix);
 }
 
-/* SHOW WARNINGS goes where the warnings are; anything else lets that connection go. */
+/* A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where the warnings are. */
 static void let_warnings_go(struct client *c)
 {
-    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 || (c->task->facts.flags & FACT_DIAGNOSTICS) != 0) {
+    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 || (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 ||
+        c->task->facts.n_tables == 0) {
         return;
     }
     session_unpin(&c->session, PIN_WARNINGS);
@@ -593,13 +627,21 @@ static bool on_infile(struct server *s)
     return true;
 }
 
+/* A procedure without a result set has most likely counted nothing: the number is another session's. */
+static bool counted_rows(const struct task *task, const struct follow *outcome)
+{
+    return outcome->has_result || task->facts.verb == VERB_INSERT || task->facts.verb == VERB_REPLACE;
+}
+
 static void on_number(struct server *s, uint64_t number)
 {
     struct client *c = s->owner;
 
     if (c->task != NULL && asks_found_rows(c->task)) {
-        c->session.found_rows = number;
-        c->session.found_rows_known = true;
+        if (!s->outcome.is_error && counted_rows(c->task, &s->outcome)) {
+            c->session.found_rows = number;
+            c->session.found_rows_known = true;
+        }
     } else {
         c->session.last_insert_id = number;
         c->session.last_id_unknown = false;
@@ -629,16 +671,10 @@ static void on_done(struct server *s)
     struct client *c = s->owner;
     struct task *task = c->task;
     struct profile *before = profile_ref(c->session.profile);
-    bool known = c->session.found_rows_known;
-    uint64_t found = c->session.found_rows;
 
     session_after(&c->session, s, task, &s->outcome);
     if (task->stmt != NULL) {
         client_stmt_after(c, &s->outcome);
-    }
-    if (asks_found_rows(task)) { /* on_number came before */
-        c->session.found_rows_known = known;
-        c->session.found_rows = found;
     }
     server_follows_session(c, s);
     if (c->state == CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
@@ -713,6 +749,15 @@ static void fail_lost(struct client *c, int rc, const struct err *err, bool clos
     }
 }
 
+static bool is_release(const struct task *task)
+{
+    struct slice body = task->facts.body;
+
+    return task->command == COM_QUERY && task->sent &&
+           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) && body.len > 8 &&
+           slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"));
+}
+
 static void on_lost(struct server *s, int rc, const struct err *err)
 {
     struct client *c = s->owner;
@@ -720,6 +765,10 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     bool close_after = lost_state(&c->session);
 
     c->server = NULL;
+    if (task != NULL && is_release(task)) {
+        client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
+        return;
+    }
     if (task == NULL) {
         idle_server_lost(c);
         return;

@@ -260,7 +260,9 @@ static void long_data(struct client *c, struct task *task, struct client_stmt *s
 static void fetch(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     if (!stmt->has_cursor || c->server == NULL) {
-        unknown(c, stmt->id, "mysqld_stmt_fetch");
+        if (client_errorf(c, ERR_NO_CURSOR, "The statement (%u) has no open cursor.", stmt->id)) {
+            client_task_end(c);
+        }
         return;
     }
     scan_stmt(c, task, stmt);

@@ -172,15 +172,15 @@ void kill_unregister(struct client *c)
     CHECK(pthread_mutex_unlock(&index->lock) == 0);
 }
 
-bool kill_is_allowed(struct client *c, uint64_t id)
+const struct account *kill_account_of(struct worker *w, uint64_t id)
 {
-    struct client_index *index = &c->worker->galeway->clients;
+    struct client_index *index = &w->galeway->clients;
     const struct account *account;
 
     CHECK(pthread_mutex_lock(&index->lock) == 0);
     account = map_get(&index->accounts, (struct slice){(const char *)&id, sizeof(id)});
     CHECK(pthread_mutex_unlock(&index->lock) == 0);
-    return account != NULL && account == c->session.account;
+    return account;
 }
 
 void kill_client(struct worker *w, uint64_t id, bool query_only, const struct account *by)

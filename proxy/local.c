@@ -62,6 +62,14 @@ static bool write_number(struct client *c, const struct facts *f, int64_t number
     return true;
 }
 
+/* @@last_insert_id and @@identity are declared without NOT NULL. */
+static uint16_t last_id_flags(const struct facts *f)
+{
+    bool is_variable = memchr(f->body.data, '@', f->body.len) != NULL;
+
+    return (uint16_t)(FLAG_BINARY | FLAG_UNSIGNED | (is_variable ? 0 : FLAG_NOT_NULL));
+}
+
 static bool answer_number(struct client *c, const struct facts *f, bool is_binary)
 {
     const struct session *s = &c->session;
@@ -74,7 +82,7 @@ static bool answer_number(struct client *c, const struct facts *f, bool is_binar
         return write_number(c, f, s->row_count, NUMBER_LENGTH, flags, is_binary);
     case LOCAL_LAST_INSERT_ID:
         return !s->last_id_unknown &&
-               write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH, flags | FLAG_UNSIGNED, is_binary);
+               write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH, last_id_flags(f), is_binary);
     case LOCAL_CONNECTION_ID:
         return write_number(c, f, (int64_t)c->id, CONNECTION_ID_LENGTH, flags | FLAG_UNSIGNED, is_binary);
     default:
@@ -85,15 +93,6 @@ static bool answer_number(struct client *c, const struct facts *f, bool is_binar
 static bool only_warnings_pin(const struct session *s)
 {
     return (s->pins & ~BIT(PIN_WARNINGS)) == 0;
-}
-
-/* Another statement ran: what the one before left in the diagnostics is gone. */
-static void forget_warnings(struct client *c)
-{
-    if ((c->session.pins & BIT(PIN_WARNINGS)) != 0) {
-        session_unpin(&c->session, PIN_WARNINGS);
-        client_give_server(c);
-    }
 }
 
 static bool answer_variables(struct client *c, const struct facts *f)
@@ -173,8 +172,7 @@ static void answered(struct client *c, bool result)
         c->session.found_rows_known = true;
         c->session.row_count = -1;
     }
-    forget_warnings(c);
-    client_task_end(c);
+    client_task_end(c); /* what the diagnostics hold stays: only statements with tables clear it (10.11) */
 }
 
 bool local_answer(struct client *c)
@@ -240,6 +238,7 @@ void local_learn(struct client *c, struct profile *before)
 
 void local_ping(struct client *c)
 {
+    c->session.row_count = 0;
     stat_add(&c->worker->stats, STAT_ANSWERED_HERE, 1);
     (void)client_ok(c);
 }
@@ -275,15 +274,16 @@ void local_set_option(struct client *c, const uint8_t *payload, size_t len)
     uint8_t bytes[16];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
-    if (len != 3 || payload[1] > 1 || payload[2] != 0) {
+    if (len >= 3 && (payload[1] > 1 || payload[2] != 0)) {
         (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
         return;
     }
-    if (payload[1] == 0) {
+    if (len < 3 || payload[1] == 0) { /* too short: as a node reads it (10.11) */
         c->session.caps |= CAP_MULTI_STATEMENTS;
     } else {
         c->session.caps &= ~CAP_MULTI_STATEMENTS;
     }
+    c->session.row_count = -1;
     c->sequence = eof_encode(&w, 0, c->session.status, c->sequence);
     (void)!client_write(c, bytes, w.len);
 }

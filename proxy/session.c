@@ -377,29 +377,47 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     after_user_locks(s, task, now_ms);
 }
 
-/* FOUND_ROWS(), ROW_COUNT(), LAST_INSERT_ID() as the next statement would see them (measured with 10.11). */
+/* Does FOUND_ROWS() tell the rows of this result? Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */
+static void after_found_rows(struct session *s, const struct task *task, const struct follow *f)
+{
+    uint32_t flags = task->facts.flags;
+
+    if (f->is_error || (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {
+        return; /* CALC: asked for behind the statement */
+    }
+    switch (task->facts.verb) {
+    case VERB_SELECT:
+    case VERB_WITH:
+    case VERB_VALUES:
+    case VERB_TABLE_EXPR:
+    case VERB_SHOW:
+    case VERB_DESCRIBE:
+        s->found_rows = f->has_result ? f->rows : f->affected; /* SELECT ... INTO */
+        s->found_rows_known = true;
+        break;
+    case VERB_EXPLAIN:
+        s->found_rows = 0;
+        s->found_rows_known = true;
+        break;
+    default:
+        break;
+    }
+}
+
+/* ROW_COUNT() and LAST_INSERT_ID() as the next statement would see them. */
 static void after_numbers(struct session *s, const struct task *task, const struct follow *f, uint64_t server_id)
 {
-    if (f->is_error) {
-        s->row_count = -1;
-    } else {
-        s->row_count = f->has_result ? -1 : (int64_t)f->affected;
+    if (task->command == COM_STMT_PREPARE && !f->is_error) {
+        return;
     }
-    if (f->has_result && (task->facts.flags & FACT_CALC_FOUND_ROWS) == 0) {
-        s->found_rows = f->rows;
-        s->found_rows_known = task->facts.verb != VERB_CALL && (task->facts.flags & FACT_MULTI) == 0;
-    } else if (f->has_result || task->facts.verb == VERB_CALL || (task->facts.flags & FACT_MULTI) != 0) {
-        s->found_rows_known = false; /* asked for behind the statement when it counts */
-    } else if (task->facts.verb == VERB_INSERT || task->facts.verb == VERB_REPLACE || task->facts.verb == VERB_CREATE ||
-               task->facts.verb == VERB_UPDATE || task->facts.verb == VERB_DELETE) {
-        s->found_rows_known &= task->facts.n_tables <= 1; /* INSERT ... SELECT counts its rows */
-    }
-    if (f->last_insert_id != 0 || (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
-        task->facts.verb == VERB_CALL) {
-        /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return. */
+    s->row_count = f->is_error || f->has_result || task->command == COM_FIELD_LIST ? -1 : (int64_t)f->affected;
+    after_found_rows(s, task, f);
+    /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return; a failed statement may
+     * have made one all the same. */
+    if (s->last_id_server == server_id &&
+        (f->last_insert_id != 0 || f->is_error || task->facts.verb == VERB_CALL || task->facts.verb == VERB_EXECUTE ||
+         task->is_unseen || (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0)) {
         s->last_id_unknown = true;
-        s->last_id_server = server_id;
-        s->last_insert_id = f->last_insert_id;
     }
 }
 
@@ -416,7 +434,11 @@ void session_after(struct session *s, struct server *server, struct task *task, 
     }
     set_pin(s, (s->status & STATUS_IN_TRANS) != 0, PIN_TRANSACTION, digest, now_ms);
     set_pin(s, (s->status & STATUS_AUTOCOMMIT) == 0, PIN_AUTOCOMMIT, digest, now_ms);
-    set_pin(s, f->warnings > 0 || f->is_error, PIN_WARNINGS, digest, now_ms);
+    if (f->warnings > 0 || f->is_error) {
+        session_pin(s, PIN_WARNINGS, digest, now_ms);
+    } else if (task->facts.n_tables > 0) { /* others leave the diagnostics as they are (10.11) */
+        session_unpin(s, PIN_WARNINGS);
+    }
     if (task->tracked_other) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }

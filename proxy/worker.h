@@ -109,7 +109,7 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
 /* kill_register, kill_unregister - a client has logged in, has left: who may kill it. */
 void kill_register(struct client *c);
 void kill_unregister(struct client *c);
-/* kill_is_allowed - may c kill the client of this id: it exists and has the same user. */
-bool kill_is_allowed(struct client *c, uint64_t id);
+/* kill_account_of - whose the client of this id is; NULL = there is none. */
+const struct account *kill_account_of(struct worker *w, uint64_t id);
 
 #endif
