@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_end.c - a task is over: its connection goes back or stays; the schema of a session.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
+#include "proxy/local.h"
+#include "proxy/worker.h"
+
+#define SCHEMA_KNOWN_MS 10000 /* a schema is asked for again after this */
+
+static const char question_last_id[] = "\x18\0\0\0\x03SELECT LAST_INSERT_ID()"
+                                       "\x15\0\0\0\x03SET last_insert_id=0";
+
+/* --- the end of a task ----------------------------------------------------------------------- */
+
+/* What the session had on its connection is wiped before another gets it; nothing is asked, nothing is kept. */
+void client_give_server(struct client *c)
+{
+    struct server *s = c->server;
+
+    if (s != NULL) {
+        c->server = NULL;
+        s->must_reset |= (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
+        pool_give(&c->worker->pool, s);
+    }
+    c->session.last_id_server = 0;
+}
+
+/*
+ * LAST_INSERT_ID() is asked for before the connection goes: the OK's number may be one the client gave itself. A free
+ * connection always has 0, so that what a session finds there is its own.
+ */
+bool client_ask_last_id(struct client *c)
+{
+    struct server *s = c->server;
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)question_last_id, sizeof(question_last_id) - 1);
+
+    if (c->session.last_id_server != s->id || (!c->session.last_id_unknown && c->session.last_insert_id == 0)) {
+        c->session.last_id_server = 0;
+        return false;
+    }
+    c->session.last_id_server = 0;
+    server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
+    server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+    if (server_write(s, &buf, 1) < 0) {
+        server_lost(s, ERR_NODE_LOST, NULL);
+    }
+    return true;
+}
+
+void client_release_if_free(struct client *c)
+{
+    if (c->server != NULL && c->server->n_expects == 0 && !session_is_pinned(&c->session) && !client_ask_last_id(c)) {
+        client_give_server(c);
+    }
+}
+
+void client_task_end(struct client *c)
+{
+    if (c->task != NULL) {
+        task_free(&c->worker->tasks, c->task);
+        c->task = NULL;
+    }
+    if (c->state != CLIENT_CLOSING && c->state != CLIENT_IDLE) {
+        client_to(c, CLIENT_IDLE);
+    }
+    client_release_if_free(c);
+    if (c->state == CLIENT_IDLE && c->in_len > 0) {
+        client_input(c);
+    }
+}
+
+void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
+{
+    struct err err = {.number = number, .message = text};
+
+    if (c->login != NULL) { /* the schema of a login */
+        memcpy(err.sqlstate, sqlstate, sizeof(err.sqlstate));
+        client_login_verified(c, &err);
+        return;
+    }
+    if (client_error(c, number, sqlstate, text)) {
+        client_task_end(c);
+    }
+}
+
+void client_task_failed(struct client *c, int rc)
+{
+    client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(err_text(rc)));
+}
+
+/* --- schema ---------------------------------------------------------------------------------- */
+
+void client_schema_accepted(struct client *c, struct schema *schema)
+{
+    schema->known_until_ms = c->worker->now_ms + SCHEMA_KNOWN_MS;
+    schema->known_epoch = atomic_load(&c->worker->galeway->schema_epoch);
+    c->session.schema = schema;
+    c->session.row_count = 0;
+    if (c->login != NULL) {
+        if (c->task != NULL) {
+            task_free(&c->worker->tasks, c->task);
+            c->task = NULL;
+        }
+        client_login_verified(c, NULL);
+        client_release_if_free(c);
+        if (c->state == CLIENT_IDLE) {
+            client_input(c);
+        }
+        return;
+    }
+    if (client_ok(c)) {
+        client_task_end(c);
+    }
+}
+
+static bool is_known(const struct client *c, const struct schema *schema)
+{
+    return c->worker->now_ms < schema->known_until_ms &&
+           schema->known_epoch == atomic_load(&c->worker->galeway->schema_epoch);
+}
+
+void client_use_schema(struct client *c, struct slice name)
+{
+    struct worker *w = c->worker;
+    struct schema *schema = schema_get(&w->pool.schemas, c->session.account, name);
+
+    if (schema == NULL) {
+        if (c->login != NULL) {
+            client_end_with_error(c, 1049, "42000", SLICE("Unknown database"));
+        } else if (name.len == 0) {
+            (void)client_error(c, 1046, "3D000", SLICE("No database selected"));
+        } else {
+            (void)client_errorf(c, ERR_NO_SCHEMA, "Incorrect database name '%.*s'", (int)MIN(name.len, 256u), name.data);
+        }
+        return;
+    }
+    if (is_known(c, schema) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0 && worker_vars(w)->mysql_learn_answers) {
+        stat_add(&w->stats, STAT_ANSWERED_HERE, 1);
+        session_unpin(&c->session, PIN_WARNINGS);
+        client_schema_accepted(c, schema);
+        return;
+    }
+    c->task = task_new(&w->tasks, 0);
+    if (c->task == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    facts_scan(&c->task->facts, SLICE("USE"), 0);
+    c->task->facts.flags = FACT_READ; /* every node knows its schemas */
+    c->task->command = COM_INIT_DB;
+    c->task->is_fit_only = true;
+    c->task->new_schema = schema;
+    c->task->since_ms = w->now_ms;
+    client_run(c);
+}
+

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_reply.c - what the server connection tells its client: bytes, session changes, the end, its loss.
+ *
+ * A read is sent again to another node as long as the client has had nothing of its reply; anything else only when no
+ * byte of it was sent. A write in doubt gets an ERR packet on an open connection.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
+#include "proxy/local.h"
+#include "proxy/worker.h"
+
+/* --- what the connection tells ---------------------------------------------------------------- */
+
+static void on_ready(struct server *s)
+{
+    struct client *c = s->owner;
+
+    if (c->task == NULL) { /* a question of ours was answered */
+        client_release_if_free(c);
+    } else {
+        client_fit_and_send(c);
+    }
+}
+
+static void on_unfit(struct server *s, const struct err *err)
+{
+    struct client *c = s->owner;
+
+    if (c->task->is_fit_only) {
+        c->task->new_schema->known_until_ms = 0;
+    } else if (c->session.schema != NULL) {
+        c->session.schema->known_until_ms = 0;
+    }
+    client_end_with_error(c, err->number, err->sqlstate, err->message);
+}
+
+static void peek(struct task *task, const uv_buf_t *bufs, unsigned n)
+{
+    for (unsigned i = 0; i < n && task->peek_len < TASK_PEEK_BYTES; i++) {
+        size_t len = MIN(bufs[i].len, TASK_PEEK_BYTES - task->peek_len);
+
+        memcpy(task->peek + task->peek_len, bufs[i].base, len);
+        task->peek_len += len;
+    }
+}
+
+static bool wants_peek(const struct task *task)
+{
+    return task->facts.local == LOCAL_VARIABLES ||
+           (task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK)) != 0;
+}
+
+static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
+{
+    struct client *c = s->owner;
+    struct task *task = c->task;
+    int rc;
+
+    task->reply_begun = true;
+    if (wants_peek(task)) {
+        peek(task, bufs, n);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, bufs[i].len);
+    }
+    rc = stream_write(&c->stream, bufs, n);
+    if (rc < 0) {
+        client_close(c, CLOSE_RESET, rc);
+    } else if (rc == 1) {
+        stream_read_stop(&s->stream); /* the client is slower: the node waits */
+    }
+}
+
+static void on_track(struct server *s, const struct ok *ok)
+{
+    struct client *c = s->owner;
+
+    session_track(&c->session, s->pool, c->task, ok);
+}
+
+static void on_prepared(struct server *s, uint8_t *payload, size_t len)
+{
+    client_stmt_prepared(s->owner, payload, len);
+}
+
+static bool on_infile(struct server *s)
+{
+    struct client *c = s->owner;
+
+    if (!worker_vars(c->worker)->mysql_enable_load_data_local_infile || (c->session.caps & CAP_LOCAL_FILES) == 0) {
+        return false;
+    }
+    client_upload_file(c);
+    return true;
+}
+
+/* A procedure without a result set has most likely counted nothing: the number is another session's. */
+static bool counted_rows(const struct task *task, const struct follow *outcome)
+{
+    return outcome->has_result || task->facts.verb == VERB_INSERT || task->facts.verb == VERB_REPLACE;
+}
+
+static void on_number(struct server *s, uint64_t number)
+{
+    struct client *c = s->owner;
+
+    if (c->task != NULL && client_asks_found_rows(c->task)) {
+        if (!s->outcome.is_error && counted_rows(c->task, &s->outcome)) {
+            c->session.found_rows = number;
+            c->session.found_rows_known = true;
+        }
+    } else {
+        c->session.last_insert_id = number;
+        c->session.last_id_unknown = false;
+    }
+}
+
+/* The connection now has what the session has. */
+static void server_follows_session(struct client *c, struct server *s)
+{
+    if (s->profile != c->session.profile) {
+        profile_unref(&s->pool->profiles, s->profile);
+        s->profile = profile_ref(c->session.profile);
+    }
+    s->schema = c->session.schema;
+}
+
+static void forget_schemas(struct client *c)
+{
+    if ((c->task->facts.flags & FACT_DROPS_SCHEMA) != 0 || c->task->facts.verb == VERB_GRANT ||
+        c->task->facts.verb == VERB_REVOKE || c->task->facts.verb == VERB_DROP) {
+        atomic_fetch_add(&c->worker->galeway->schema_epoch, 1);
+    }
+}
+
+static void on_done(struct server *s)
+{
+    struct client *c = s->owner;
+    struct task *task = c->task;
+    struct profile *before = profile_ref(c->session.profile);
+
+    session_after(&c->session, s, task, &s->outcome);
+    if (task->stmt != NULL) {
+        client_stmt_after(c, &s->outcome);
+    }
+    server_follows_session(c, s);
+    if (c->state == CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
+        profile_unref(&c->worker->pool.profiles, before);
+        c->server = NULL;
+        c->upload_discards = true;
+        server_close(s, "it answered before a long command had ended", 0);
+        return;
+    }
+    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    forget_schemas(c);
+    if (!worker_vars(c->worker)->mysql_multiplexing) {
+        session_pin(&c->session, PIN_NO_MULTIPLEXING, task->facts.digest, c->worker->now_ms);
+    }
+    local_learn(c, before);
+    profile_unref(&c->worker->pool.profiles, before);
+    client_task_end(c);
+}
+
+/* --- loss ------------------------------------------------------------------------------------- */
+
+/* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
+static bool lost_state(const struct session *s)
+{
+    return (s->pins & ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING))) != 0;
+}
+
+static void transaction_is_gone(struct client *c)
+{
+    c->session.pins &= ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING));
+    c->session.status &= (uint16_t)~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
+    c->session.last_id_unknown = false;
+}
+
+static bool may_repeat(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    if (task->reply_begun || task->is_streaming || session_is_pinned(&c->session) || task->stmt != NULL) {
+        return false;
+    }
+    return !task->sent || ((task->facts.flags & FACT_READ) != 0 &&
+                           task->retries < (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1);
+}
+
+static bool is_capacity_error(const struct err *err)
+{
+    return err != NULL && (err->number == 1040 || err->number == 1203 || err->number == 1226);
+}
+
+static void idle_server_lost(struct client *c)
+{
+    if (!session_is_pinned(&c->session) || c->session.pins == BIT(PIN_WARNINGS)) {
+        transaction_is_gone(c);
+    } else if (lost_state(&c->session)) {
+        client_close(c, CLOSE_NODE, ERR_NODE_LOST);
+    } else {
+        transaction_is_gone(c);
+        c->session_lost = true;
+    }
+}
+
+static void fail_lost(struct client *c, int rc, const struct err *err, bool close_after)
+{
+    if (err != NULL && !c->task->sent) {
+        client_end_with_error(c, err->number, err->sqlstate, err->message);
+    } else {
+        client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(err_text(rc)));
+    }
+    if (close_after && c->state != CLIENT_CLOSING) {
+        client_close_after_write(c, CLOSE_NODE);
+    }
+}
+
+static bool is_release(const struct task *task)
+{
+    struct slice body = task->facts.body;
+
+    return task->command == COM_QUERY && task->sent &&
+           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) && body.len > 8 &&
+           slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"));
+}
+
+static void on_lost(struct server *s, int rc, const struct err *err)
+{
+    struct client *c = s->owner;
+    struct task *task = c->task;
+    bool close_after = lost_state(&c->session);
+
+    c->server = NULL;
+    if (task != NULL && is_release(task)) {
+        client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
+        return;
+    }
+    if (task == NULL) {
+        idle_server_lost(c);
+        return;
+    }
+    if (!task->sent && is_capacity_error(err) && !session_is_pinned(&c->session)) {
+        client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
+        return;
+    }
+    if (err == NULL && may_repeat(c)) {
+        task->retries++;
+        task->sent = false;
+        stat_add(&c->worker->stats, STAT_RETRIES, 1);
+        client_to(c, CLIENT_FITTING);
+        client_run(c);
+        return;
+    }
+    transaction_is_gone(c);
+    if (c->state == CLIENT_UPLOADING || (task->reply_begun && s->follow.skip > 0)) {
+        client_close(c, CLOSE_NODE, rc); /* in the middle of a packet there is no way to say more */
+        return;
+    }
+    if (task->reply_begun) {
+        c->sequence = s->follow.next_sequence;
+    }
+    fail_lost(c, rc, err, close_after);
+}
+
+static void on_drained(struct server *s)
+{
+    struct client *c = s->owner;
+
+    if (c->state == CLIENT_UPLOADING && stream_read_start(&c->stream) != 0) {
+        client_close(c, CLOSE_RESET, UV_EPIPE);
+    }
+}
+
+const struct server_events client_server_events = {
+    .on_ready = on_ready,
+    .on_unfit = on_unfit,
+    .on_bytes = on_bytes,
+    .on_track = on_track,
+    .on_prepared = on_prepared,
+    .on_infile = on_infile,
+    .on_number = on_number,
+    .on_done = on_done,
+    .on_lost = on_lost,
+    .on_drained = on_drained,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_run.h - what the files that carry a task share: client_run.c (route, queue), client_send.c (fit, send),
+ * client_end.c (the task is over; schemas), client_reply.c (what the server connection tells).
+ */
+#ifndef PROXY_CLIENT_RUN_H
+#define PROXY_CLIENT_RUN_H
+
+#include "proxy/client.h"
+
+/* client_want - what the task's connection must be. */
+struct want client_want(const struct client *c);
+
+/* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
+void client_fit_and_send(struct client *c);
+
+/* client_asks_found_rows - is SELECT FOUND_ROWS() sent behind the task? */
+bool client_asks_found_rows(const struct task *task);
+
+/* client_wait_in_queue - no connection can be had now. */
+void client_wait_in_queue(struct client *c);
+
+/* client_end_with_error - an ERR packet, then the task (or the login it belongs to) is over. */
+void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
+
+/* client_schema_accepted - a node has it, or was seen to have it lately: answer USE, COM_INIT_DB or the login. */
+void client_schema_accepted(struct client *c, struct schema *schema);
+
+/* client_release_if_free - nothing pins the session: its connection goes back. */
+void client_release_if_free(struct client *c);
+
+/* client_ask_last_id - if LAST_INSERT_ID() must be asked for before the connection may go: ask; true = asked. */
+bool client_ask_last_id(struct client *c);
+
+#endif

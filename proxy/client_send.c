@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_send.c - bring a server connection to what the task wants, and send the task.
+ *
+ * What makes it fit is pipelined in front of the statement where that cannot fail (server_fit.c); questions whose answers
+ * only this connection knows follow behind it.
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
+#include "proxy/local.h"
+#include "proxy/worker.h"
+
+#define PREFIX_BYTES 16384
+
+/* The session has no warnings, but the connection may have another's: only a statement with a table clears them. */
+#define CLEAR_DIAGNOSTICS "SELECT 1 FROM information_schema.ENGINES LIMIT 0"
+
+static const char question_found_rows[] = "\x14\0\0\0\x03SELECT FOUND_ROWS()";
+
+/* --- what the session needs ------------------------------------------------------------------ */
+
+/* A statement behind a semicolon, even an empty one, is answered by a reply of its own. */
+static bool may_be_multi(const struct task *task)
+{
+    return (task->facts.flags & FACT_MULTI) != 0 || task->is_unseen ||
+           (task->command == COM_QUERY && memchr(task->bytes, ';', task->len) != NULL);
+}
+
+struct want client_want(const struct client *c)
+{
+    const struct session *s = &c->session;
+    const struct task *task = c->task;
+
+    return (struct want){
+        .account = s->account,
+        .schema = task->is_fit_only ? task->new_schema : s->schema,
+        .profile = s->profile,
+        .caps = s->caps & CAPS_OF_IDENTITY,
+        .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
+        .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
+                 (s->caps & CAP_IGNORE_SPACE) != 0, /* a reset takes sql_mode's IGNORE_SPACE away */
+    };
+}
+
+/* --- sending --------------------------------------------------------------------------------- */
+
+static void write_question(struct writer *w, const char *text, size_t len)
+{
+    size_t at = packet_begin(w);
+
+    put_u8(w, COM_QUERY);
+    put_bytes(w, text, len);
+    packet_end(w, at, 0);
+}
+
+/* Reads LAST_INSERT_ID() or may set it. */
+static bool concerns_last_id(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 || f->verb == VERB_INSERT ||
+           f->verb == VERB_REPLACE || f->verb == VERB_LOAD || f->verb == VERB_CALL || f->verb == VERB_EXECUTE ||
+           task->is_unseen;
+}
+
+/* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */
+static void write_preparation(struct client *c, struct server *s, struct writer *w)
+{
+    struct session *session = &c->session;
+    uint32_t flags = c->task->facts.flags;
+    char text[64];
+    int n;
+
+    if (session->last_id_server != s->id && concerns_last_id(c->task)) {
+        if (session->last_insert_id != 0) {
+            n = snprintf(text, sizeof(text), "SET last_insert_id=%llu", (unsigned long long)session->last_insert_id);
+            write_question(w, text, (size_t)n);
+            server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+        }
+        session->last_id_server = s->id;
+    }
+    if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0) {
+        write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
+        server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+    }
+}
+
+bool client_asks_found_rows(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->verb == VERB_CALL ||
+                  f->verb == VERB_EXECUTE || (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
+
+    return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
+}
+
+static bool has_reply(const struct task *task)
+{
+    return task->command != COM_STMT_SEND_LONG_DATA && task->command != COM_STMT_CLOSE;
+}
+
+static void after_send(struct client *c, struct server *s)
+{
+    struct task *task = c->task;
+
+    s->statements++;
+    task->sent = true;
+    stat_add(&c->worker->stats, task->route.is_writer ? STAT_TO_WRITER : STAT_TO_READER, 1);
+    if (task->is_streaming) {
+        client_upload_begin(c, task->upload_left, task->payload == PACKET_MAX);
+    } else if (!has_reply(task)) {
+        client_task_end(c);
+    } else {
+        client_to(c, CLIENT_RUNNING);
+    }
+}
+
+static void send_task(struct client *c, struct server *s, struct writer *prefix)
+{
+    struct task *task = c->task;
+    uv_buf_t bufs[3];
+    unsigned n = 0;
+    int rc;
+
+    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    write_preparation(c, s, prefix);
+    bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
+    rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;
+    if (rc != 0 || prefix->failed) { /* replies are expected to what was never sent: it serves nobody any more */
+        c->server = NULL;
+        server_close(s, "a statement could not be made ready", rc != 0 ? rc : ERR_LIMIT);
+        client_task_failed(c, rc != 0 ? rc : ERR_LIMIT);
+        return;
+    }
+    if (prefix->len > 0) {
+        bufs[n++] = uv_buf_init((char *)prefix->base, (unsigned)prefix->len);
+    }
+    bufs[n] = bufs[1];
+    n++;
+    if (has_reply(task)) {
+        server_expect(s, EXPECT_REPLY, (enum follow_kind)task->follow);
+    }
+    if (client_asks_found_rows(task)) {
+        bufs[n++] = uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
+        server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
+    }
+    rc = server_write(s, bufs, n);
+    if (rc < 0) {
+        task->sent = true; /* some of it may have left */
+        server_lost(s, ERR_NODE_LOST, NULL);
+        return;
+    }
+    after_send(c, s);
+}
+
+/* The connection is there: bring it to what is wanted, then send. */
+void client_fit_and_send(struct client *c)
+{
+    uint8_t bytes[PREFIX_BYTES];
+    struct writer prefix = writer_of(bytes, sizeof(bytes));
+    struct server *s = c->server;
+    struct want want = client_want(c);
+    bool must_prepare;
+    int rc;
+
+    if (s->state != SERVER_LENT || s->n_expects > 0) { /* connecting, or a question of ours is not answered yet */
+        client_to(c, CLIENT_FITTING);
+        return;
+    }
+    must_prepare = !client_stmt_is_ready(c, s);
+    if (must_prepare) { /* as it was when the client prepared it; then as the session is now */
+        want.schema = c->task->stmt->schema;
+        want.profile = c->task->stmt->profile;
+    }
+    rc = server_fit(s, &want, &prefix);
+    if (rc == 0 && must_prepare) {
+        rc = client_stmt_prepare_again(c, s, &prefix);
+        if (rc < 0) {
+            server_lost(s, rc, NULL);
+            return;
+        }
+        rc = 1;
+    }
+    if (rc == 1) {
+        client_to(c, CLIENT_FITTING);
+        return;
+    }
+    if (rc < 0) {
+        c->server = NULL;
+        client_task_failed(c, rc);
+        return;
+    }
+    if (c->task->is_fit_only) {
+        struct schema *schema = c->task->new_schema;
+
+        if (prefix.len > 0) { /* its replies are on their way: the connection is kept until they are in */
+            uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)prefix.len);
+
+            if (server_write(s, &buf, 1) < 0) {
+                server_lost(s, ERR_NODE_LOST, NULL);
+                return;
+            }
+        }
+        client_schema_accepted(c, schema);
+        return;
+    }
+    send_task(c, s, &prefix);
+}
+
