@@ -29,20 +29,26 @@ def pytest_runtest_makereport(item):
 
 
 @pytest.fixture(scope="session")
-def _cluster():
-    cluster = Cluster()
-    cluster.join()
-    yield cluster
-    cluster.leave()
-    util.drop_port_locks()
+def cluster():
+    """Three healthy nodes, shared with all other tests."""
+    nodes = Cluster().join()
+    yield nodes
+    nodes.leave()
+
+
+@pytest.fixture(scope="session")
+def _fragile_cluster():
+    nodes = Cluster("fragile-cluster", util.BASE_PORT + 50).join()
+    yield nodes
+    nodes.leave()
 
 
 @pytest.fixture
-def cluster(_cluster, request):
-    """Three healthy nodes. A test marked breaks_nodes has them for itself."""
-    alone = request.node.get_closest_marker("breaks_nodes")
-    with _cluster.alone() if alone else _cluster.peaceful():
-        yield _cluster
+def fragile_cluster(_fragile_cluster):
+    """Three nodes that this test has for itself and may break."""
+    with _fragile_cluster.use.held():
+        yield _fragile_cluster
+        _fragile_cluster.heal()
 
 
 @pytest.fixture
@@ -88,10 +94,10 @@ def galeway(cluster, tmp_path):
     need_proxy()
     made = []
 
-    def make(**options):
+    def make(nodes=cluster, **options):
         folder = tmp_path / f"galeway{len(made)}"
         folder.mkdir()
-        made.append(Galeway(cluster, folder, **options))
+        made.append(Galeway(nodes, folder, **options))
         return made[-1].start()
 
     yield make
@@ -109,16 +115,16 @@ def _stop_all(proxies):
 
 
 @pytest.fixture(scope="session")
-def _shared_proxy(_cluster, tmp_path_factory):
+def _shared_proxy(cluster, tmp_path_factory):
     """One proxy for all tests of this process that need nothing special."""
     need_proxy()
-    proxy = Galeway(_cluster, tmp_path_factory.mktemp("proxy"), connections=12).start()
+    proxy = Galeway(cluster, tmp_path_factory.mktemp("proxy"), connections=12).start()
     yield proxy
     _stop_all([proxy])
 
 
 @pytest.fixture
-def proxy(cluster, _shared_proxy):
+def proxy(_shared_proxy):
     yield _shared_proxy
     _shared_proxy.check_alive()
 

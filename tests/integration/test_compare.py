@@ -51,17 +51,17 @@ def churn(cluster, port):
 
 
 @pytest.fixture(scope="module")
-def busy_target(_cluster, tmp_path_factory):
+def busy_target(cluster, tmp_path_factory):
     """What the node is compared with."""
     if COMPARE_WITH == "direct":
-        with churn(_cluster, _cluster.port(1)):
-            yield Direct(_cluster)
+        with churn(cluster, cluster.port(1)):
+            yield Direct(cluster)
         return
     need_proxy()
-    proxy = Galeway(_cluster, tmp_path_factory.mktemp("busy"), connections=8,
+    proxy = Galeway(cluster, tmp_path_factory.mktemp("busy"), connections=8,
                     variables={"enable_load_data_local_infile": True}).start()
     try:
-        with churn(_cluster, proxy.port):
+        with churn(cluster, proxy.port):
             yield proxy
     finally:
         proxy.stop()

@@ -17,12 +17,12 @@ import wire
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLIENTS = ROOT / "tests" / "clients"
 CLUSTER_SH = ROOT / "tests" / "setup" / "cluster.sh"
-CLUSTER_DIR = pathlib.Path(os.environ.get("TEST_CLUSTER_DIR", ROOT / "build" / "test-cluster"))
-CLUSTER_BASE_PORT = os.environ.get("TEST_BASE_PORT", "3711")
-GALEWAY_BIN = pathlib.Path(os.environ.get("GALEWAY_BIN", ROOT / "build" / "galeway"))
+BASE_PORT = int(os.environ.get("TEST_BASE_PORT", "3711"))
+GALEWAY_BIN = pathlib.Path(os.environ.get("GALEWAY_BIN", ROOT / "build" / "galeway")).absolute()
 
 # A sanitizer makes everything slower by a factor; deadlines follow.
-PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
+SLOWNESS = {"asan": 3, "tsan": 6}
+PATIENCE = float(os.environ.get("TEST_PATIENCE", SLOWNESS.get(os.environ.get("MODE"), 1)))
 
 NODES = (1, 2, 3)
 
@@ -109,18 +109,19 @@ def drop_port_locks():
 # ---------------------------------------------------------------- the cluster
 
 class Cluster:
-    """The three nodes, shared by all test processes of a run; the last one to leave stops it."""
+    """Three nodes, shared by all test processes of a run; the last one to leave stops them."""
 
-    def __init__(self):
-        self.users = CLUSTER_DIR / "users"
-        self.lock = FileLock(CLUSTER_DIR / "users.lock")
-        self.gate = FileLock(CLUSTER_DIR / "gate.lock")
-        self.peace = FileLock(CLUSTER_DIR / "peace.lock")
+    def __init__(self, name="test-cluster", base_port=BASE_PORT):
+        self.folder = ROOT / "build" / name
+        self.base_port = base_port
+        self.users = self.folder / "users"
+        self.lock = FileLock(self.folder / "users.lock")
+        self.use = FileLock(self.folder / "use.lock")
         self.facts = {}
 
     def script(self, *command):
-        return run([CLUSTER_SH, *command, CLUSTER_DIR], timeout=300,
-                   env={**os.environ, "BASE_PORT": CLUSTER_BASE_PORT})
+        return run([CLUSTER_SH, *command, self.folder], timeout=300,
+                   env={**os.environ, "BASE_PORT": str(self.base_port)})
 
     def join(self):
         with self.lock.held():
@@ -129,6 +130,7 @@ class Cluster:
             self.script("start")
             self._read_facts()
             self._make_accounts()
+        return self
 
     def leave(self):
         with self.lock.held():
@@ -145,7 +147,7 @@ class Cluster:
         return False
 
     def _read_facts(self):
-        lines = (CLUSTER_DIR / "cluster.env").read_text().splitlines()
+        lines = (self.folder / "cluster.env").read_text().splitlines()
         self.facts = dict(line.split("=", 1) for line in lines)
 
     def _make_accounts(self):
@@ -158,28 +160,8 @@ class Cluster:
                                f"mysql_native_password USING PASSWORD('{name}')")
                 cursor.execute(f"GRANT ALL PRIVILEGES ON `{schemas}`.* TO '{name}'@'%'")
 
-    @contextlib.contextmanager
-    def peaceful(self):
-        """Held by each test that wants three healthy nodes."""
-        with self.gate.held():
-            self.peace.acquire(shared=True)
-        try:
-            yield self
-        finally:
-            self.peace.release()
-
-    @contextlib.contextmanager
-    def alone(self):
-        """Held by a test that breaks nodes. Nobody else runs; afterwards all is well again."""
-        with self.gate.held():
-            self.peace.acquire()
-        try:
-            yield self
-        finally:
-            self.heal()
-            self.peace.release()
-
     def heal(self):
+        """After a test that broke nodes: three synced nodes again."""
         for n in NODES:
             with contextlib.suppress(AssertionError):
                 self.script("thaw", str(n))

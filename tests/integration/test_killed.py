@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that vanish in the middle of something: nothing leaks, nothing foreign is inherited."""
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+
+import wire
+from util import wait_until
+
+TENANT = {"user": "tenant", "password": "tenant"}
+
+
+@pytest.fixture
+def own_proxy(galeway):
+    """Few connections, so that whoever comes next gets one of those used before."""
+    return galeway(connections=4)
+
+
+@pytest.fixture
+def table(cluster, schema):
+    cluster.sql(1, f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, a INT)")
+    cluster.sql(1, f"INSERT INTO {schema}.t VALUES (1, 1)")
+    cluster.catch_up()
+    return schema
+
+
+def clean_state(proxy, schema):
+    """Twenty newcomers in turn see nothing of those who were there before."""
+    for _ in range(20):
+        with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+            row = client.rows("SELECT @leak, @@in_transaction, @@autocommit, @@sql_mode LIKE 'STRICT%', "
+                              "@@time_zone, DATABASE(), 1 + 1")[0]
+            assert row == [None, "0", "1", "1", "SYSTEM", schema, "2"]
+            assert wire.parse_error(client.query("SELECT * FROM leak")[0].payload)[0] == 1146
+            assert client.rows("SELECT * FROM t WHERE id = 1") == [["1", "1"]]
+
+
+def nothing_runs(cluster, text):
+    for n in (1, 2, 3):
+        if any(info and text in info for _, _, info in cluster.threads(n, "tenant")):
+            return False
+    return True
+
+
+def somebody_runs(cluster, text):
+    return not nothing_runs(cluster, text)
+
+
+def test_mid_result(cluster, own_proxy, table):
+    for i in range(6):
+        client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+        client.send(b"\x03SELECT REPEAT('x', 1000000) /* result %d */ FROM seq_1_to_300" % i)
+        for _ in range(5):
+            client.read_packet()
+        client.abort()
+    wait_until(lambda: nothing_runs(cluster, "/* result"), 10, "the node to stop sending")
+    clean_state(own_proxy, table)
+
+
+def test_mid_statement(cluster, own_proxy, table):
+    clients = [wire.Client(port=own_proxy.port, db=table, **TENANT) for _ in range(3)]
+    for client in clients:
+        client.send(b"\x03SELECT SLEEP(100) /* statement */")
+    wait_until(lambda: somebody_runs(cluster, "/* statement */"), 10, "the statement to run")
+    for client in clients:
+        client.abort()
+    wait_until(lambda: nothing_runs(cluster, "/* statement */"), 10, "the statement to be killed")
+    clean_state(own_proxy, table)
+
+
+def test_mid_write(cluster, own_proxy, table):
+    client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+    client.send(b"\x03INSERT INTO t SELECT 50, SLEEP(100) /* write */")
+    wait_until(lambda: somebody_runs(cluster, "/* write */"), 10, "the write to run")
+    client.abort()
+    wait_until(lambda: nothing_runs(cluster, "/* write */"), 10, "the write to be killed")
+    clean_state(own_proxy, table)
+
+
+def test_mid_transaction(cluster, own_proxy, table):
+    client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+    client.query("SET @leak=1, time_zone='+01:00'")
+    client.query("BEGIN")
+    client.query("UPDATE t SET a=99 WHERE id=1")
+    client.query("CREATE TEMPORARY TABLE leak (a INT)")
+    client.abort()
+
+    def unlocked():
+        with wire.Client(port=own_proxy.port, db=table, **TENANT) as other:
+            packets = other.query("SELECT a FROM t WHERE id=1 FOR UPDATE NOWAIT")
+            return packets[0].payload[0] != 0xFF
+    wait_until(unlocked, 5, "the transaction to be rolled back")
+    clean_state(own_proxy, table)
+
+
+def test_idle_with_session_state(cluster, own_proxy, table):
+    for _ in range(5):
+        client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+        client.query("SET @leak=1, sql_mode='', time_zone='+01:00', autocommit=0")
+        client.query("CREATE TEMPORARY TABLE leak (a INT)")
+        client.query("SELECT 1")
+        client.abort()
+    clean_state(own_proxy, table)
+
+
+def test_lock_is_freed(cluster, own_proxy, table):
+    client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+    assert client.value(f"SELECT GET_LOCK('{table}', 0)") == "1"
+    client.query("LOCK TABLES t WRITE")
+    client.abort()
+    wait_until(lambda: cluster.sql(1, f"SELECT IS_FREE_LOCK('{table}')")[0][0] == 1, 5, "a free lock")
+    clean_state(own_proxy, table)
+
+
+def test_mid_login(own_proxy, table):
+    with wire.Client(port=own_proxy.port, db=table, **TENANT) as witness:
+        witness.query("SELECT 1")
+        before = own_proxy.descriptors()
+        for i in range(200):
+            client = wire.Client(port=own_proxy.port, user="tenant", password="tenant", login=False)
+            response = client.handshake_response()
+            packet = struct.pack("<I", len(response))[:3] + b"\1" + response
+            client.sock.sendall(packet[:i % len(packet)])
+            client.abort()
+        wait_until(lambda: own_proxy.descriptors() <= before, 10, "descriptors to be closed")
+    clean_state(own_proxy, table)
+
+
+def test_mid_upload(cluster, own_proxy, table):
+    for cut in (100, 70000, 16777215, 20000000):
+        client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+        statement = b"\x03INSERT INTO t VALUES (2, LENGTH('" + b"x" * 30000000 + b"'))"
+        frames = b"\xff\xff\xff\0" + statement[:wire.MAX_FRAME]
+        rest = statement[wire.MAX_FRAME:]
+        frames += struct.pack("<I", len(rest))[:3] + b"\1" + rest
+        client.sock.sendall(frames[:cut])
+        client.abort()
+    clean_state(own_proxy, table)
+    assert cluster.sql(1, f"SELECT COUNT(*) FROM {table}.t")[0][0] == 1
+
+
+def test_mid_prepared_statement(cluster, own_proxy, table):
+    for cursor in (0, 1):
+        client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+        client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT seq FROM seq_1_to_1000000")
+        statement, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        client.send(wire.execute_packet(statement, [], cursor=cursor))
+        client.read_packet()
+        client.abort()
+    clean_state(own_proxy, table)
+
+
+def test_killed_process(cluster, own_proxy, table):
+    """A real process, killed with SIGKILL in a transaction."""
+    program = ("import sys, pymysql; db = pymysql.connect(host='127.0.0.1', port=int(sys.argv[1]), user='tenant', "
+               "password='tenant', database=sys.argv[2]); c = db.cursor(); c.execute('UPDATE t SET a=5'); "
+               "c.execute('SET @leak=1'); print('ready', flush=True); sys.stdin.read()")
+    process = subprocess.Popen([sys.executable, "-c", program, str(own_proxy.port), table], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    process.communicate()
+    wait_until(lambda: cluster.sql(1, "SELECT COUNT(*) FROM information_schema.INNODB_TRX x JOIN "
+                                      "information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id "
+                                      "WHERE p.DB = %s", (table,))[0][0] == 0, 5, "the rollback")
+    clean_state(own_proxy, table)
+
+
+def test_nothing_leaks(cluster, own_proxy, table):
+    """Memory and descriptors after many clients that left badly."""
+    def round_of_clients():
+        for i in range(100):
+            client = wire.Client(port=own_proxy.port, db=table, **TENANT)
+            client.query("SET @leak=1")
+            if i % 3 == 0:
+                client.query("BEGIN")
+            if i % 3 == 1:
+                client.send(b"\x03SELECT * FROM seq_1_to_100000")
+            client.abort()
+        clean_state(own_proxy, table)
+
+    round_of_clients()
+    descriptors, memory = own_proxy.descriptors(), own_proxy.rss_kb()
+    for _ in range(4):
+        round_of_clients()
+    wait_until(lambda: own_proxy.descriptors() <= descriptors + 4, 10, "descriptors to be closed")
+    if os.environ.get("MODE", "release") == "release":  # a sanitizer keeps freed memory
+        assert own_proxy.rss_kb() < memory + 4000

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes that no honest client sends: the proxy answers what a node answers, and lives on."""
+import random
+import struct
+
+import pytest
+
+import wire
+from util import Direct, wait_until
+
+CAPS = wire.DEFAULT_CAPS
+
+
+def frame(payload, seq):
+    return struct.pack("<I", len(payload))[:3] + bytes([seq]) + payload
+
+
+def login(caps=CAPS, user=b"tenant\0", auth=b"\0", rest=b"mysql_native_password\0", charset=45):
+    return struct.pack("<IIB23x", caps & 0xFFFFFFFF, 1 << 30, charset) + user + auth + rest
+
+
+# What goes out instead of a login, as raw bytes.
+LOGINS = {
+    "empty": frame(b"", 1),
+    "one-byte": frame(b"\0", 1),
+    "caps-only": frame(struct.pack("<I", CAPS), 1),
+    "header-only": frame(struct.pack("<IIB23x", CAPS, 1 << 30, 45), 1),
+    "no-user-end": frame(login(user=b"tenant", auth=b"", rest=b""), 1),
+    "auth-length-beyond": frame(login(auth=b"\xfaabc", rest=b""), 1),
+    "wrong-sequence": frame(login(), 7),
+    "sequence-zero": frame(login(), 0),
+    "http": b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+    "old-protocol": frame(struct.pack("<H", 0x0005) + b"\0\0\1tenant\0", 1),
+    "bad-charset": frame(login(charset=254), 1),
+}
+
+# What goes out after a good login, as raw bytes.
+COMMANDS = {
+    "wrong-sequence": frame(b"\x03SELECT 1", 5),
+    "zero-length": frame(b"", 0),
+    "garbage-command": frame(b"\x99\x98\x97", 0),
+    "execute-too-short": frame(b"\x17\1\0", 0),
+    "execute-unknown": frame(b"\x17" + struct.pack("<IBI", 12345, 0, 1), 0),
+    "prepare-empty": frame(b"\x16", 0),
+    "change-user-empty": frame(b"\x11", 0),
+    "change-user-cut": frame(b"\x11tenant", 0),
+    "change-user-no-plugin": frame(b"\x11tenant\0\0\0", 0),
+    "set-option-cut": frame(b"\x1b\0", 0),
+    "fetch-cut": frame(b"\x1c\0\0", 0),
+    "kill-cut": frame(b"\x0c\1", 0),
+    "field-list-no-end": frame(b"\x04t", 0),
+}
+
+
+def answer(client, data, want_close):
+    """All packets until silence is certain: the answer to a ping behind, or the end."""
+    client.sock.sendall(data)
+    packets = []
+    try:
+        packets.append(client.read_packet())
+        if want_close:
+            while True:
+                packets.append(client.read_packet())
+        packets += client.query("SELECT 'still here'")
+    except (wire.Closed, ConnectionResetError, BrokenPipeError):
+        packets.append("closed")
+    return packets
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_bad_login(cluster, proxy, name):
+    answers = []
+    for target in (Direct(cluster), proxy):
+        client = wire.Client(port=target.port, login=False, timeout=15)
+        answers.append(answer(client, LOGINS[name], True))
+        client.sock.close()
+    assert [_shown(p) for p in answers[0]] == [_shown(p) for p in answers[1]]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_bad_command(cluster, proxy, name):
+    answers = []
+    for target in (Direct(cluster), proxy):
+        client = wire.Client(port=target.port, user="tenant", password="tenant", timeout=15)
+        answers.append(answer(client, COMMANDS[name], False))
+        client.sock.close()
+    assert [_shown(p) for p in answers[0]] == [_shown(p) for p in answers[1]]
+
+
+def _shown(packet):
+    if isinstance(packet, str):
+        return packet
+    if packet.payload[:1] == b"\x0a":  # a cut COM_CHANGE_USER is answered by a new greeting
+        return f"#{packet.seq} greeting"
+    if packet.payload[:1] == b"\xfe" and len(packet.payload) > 9:  # an auth switch: random salt
+        packet = wire.Packet(packet.seq, packet.payload[:23])
+    return wire.describe(packet)
+
+
+def test_packet_above_the_limit(cluster, proxy):
+    """A statement beyond max_allowed_packet: error 1153, then the end."""
+    limit = int(cluster.sql(1, "SELECT @@global.max_allowed_packet")[0][0])
+    statement = b"\x03SELECT '" + b"x" * (limit + 1000) + b"'"
+    for port in (cluster.port(1), proxy.port):
+        client = wire.Client(port=port, user="tenant", password="tenant")
+        try:
+            client.send(statement)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server may answer and close before it has read all
+        try:
+            packet = client.read_packet()
+            assert wire.parse_error(packet.payload)[0] == 1153, wire.describe(packet)
+        except (wire.Closed, ConnectionResetError):
+            pass  # a reset may overtake the error packet; a node behaves so, too
+        client.sock.close()
+    with wire.Client(port=proxy.port, user="tenant", password="tenant") as client:
+        assert client.value("SELECT 1") == "1"
+
+
+def test_random_bytes(proxy):
+    """Noise before and after login; nobody else notices."""
+    rng = random.Random(20240229)
+    with wire.Client(port=proxy.port, user="tenant", password="tenant") as witness:
+        for i in range(300):
+            logged_in = i % 2
+            login_as = {"user": "tenant", "password": "tenant"} if logged_in else {"login": False}
+            client = wire.Client(port=proxy.port, timeout=15, **login_as)
+            noise = rng.randbytes(rng.randrange(1, 400))
+            if i % 3:
+                noise = frame(noise, 0 if logged_in else 1)
+            client.sock.sendall(noise)
+            client.abort()
+            if i % 50 == 0:
+                assert witness.value("SELECT 'well'") == "well"
+    wait_until(lambda: _works(proxy), 10, "a login after all the noise")
+
+
+def _works(proxy):
+    with wire.Client(port=proxy.port, user="tenant", password="tenant") as client:
+        return client.value("SELECT 1") == "1"
+
+
+def test_silent_connections_do_not_disturb(proxy):
+    """Connected, greeted, and nothing said."""
+    silent = [wire.Client(port=proxy.port, login=False) for _ in range(300)]
+    assert _works(proxy)
+    for client in silent:
+        client.abort()
+    assert _works(proxy)
