@@ -5,7 +5,8 @@
  * Nothing is looked at twice: what may turn out to be part of a list is held back as a state and
  * written when the next token decides.
  *
- *   list   LIST_NONE -( -> LIST_OPEN -1-> LIST_ONE -,-> LIST_ONE_COMMA -1-> LIST_MANY -,-> LIST_MANY_COMMA
+ *   list   LIST_NONE -( -> LIST_OPEN -1-> LIST_ONE -,-> LIST_ONE_COMMA -1-> LIST_MANY
+ *          -,-> LIST_MANY_COMMA
  *   row    ROW_NONE -first row closed-> ROW_CLOSED -,-> ROW_COMMA -( -> ROW_OPEN -1-> ROW_VALUE
  *          -,-> ROW_VALUE_COMMA ...; a second row that is closed as well is written as ",..."
  */
@@ -46,7 +47,7 @@ static void flush(struct digest *digest)
     digest->len = 0;
 }
 
-static void put(struct digest *digest, const char *text, size_t len)
+static void put_in_pieces(struct digest *digest, const char *text, size_t len)
 {
     while (len > DIGEST_PIECE - digest->len) {
         size_t n = DIGEST_PIECE - digest->len;
@@ -61,6 +62,29 @@ static void put(struct digest *digest, const char *text, size_t len)
     digest->len += (uint32_t)len;
 }
 
+/* put - words are short: two copies of a fixed size that may overlap cost less than a call. */
+static inline void put(struct digest *digest, const char *text, size_t len)
+{
+    char *to = digest->piece + digest->len;
+
+    if (UNLIKELY(len > 16 || len > DIGEST_PIECE - digest->len)) {
+        put_in_pieces(digest, text, len);
+        return;
+    }
+    if (len >= 8) {
+        memcpy(to, text, 8);
+        memcpy(to + (len - 8), text + (len - 8), 8);
+    } else if (len >= 4) {
+        memcpy(to, text, 4);
+        memcpy(to + (len - 4), text + (len - 4), 4);
+    } else if (len > 0) {
+        to[0] = text[0];
+        to[len / 2] = text[len / 2];
+        to[len - 1] = text[len - 1];
+    }
+    digest->len += (uint32_t)len;
+}
+
 static inline void put_char(struct digest *digest, char c)
 {
     if (UNLIKELY(digest->len == DIGEST_PIECE)) {
@@ -69,15 +93,18 @@ static inline void put_char(struct digest *digest, char c)
     digest->piece[digest->len++] = c;
 }
 
-/* put_space - one space where two words would run into one, and where there was one by a parenthesis. */
-static void put_space(struct digest *digest, enum previous next, bool gap)
+/*
+ * put_space - one space where two words would run into one, and where there was one by a
+ * parenthesis.
+ */
+static inline void put_space(struct digest *digest, enum previous next, bool gap)
 {
     enum previous before = (enum previous)digest->previous;
+    bool words = before == PREVIOUS_WORD && next == PREVIOUS_WORD;
+    bool seen = gap && before != PREVIOUS_NONE && before != PREVIOUS_TIGHT &&
+                before != PREVIOUS_OPEN && next != PREVIOUS_TIGHT && next != PREVIOUS_CLOSE;
 
-    if (before == PREVIOUS_WORD && next == PREVIOUS_WORD) {
-        put_char(digest, ' ');
-    } else if (gap && before != PREVIOUS_NONE && before != PREVIOUS_TIGHT &&
-               before != PREVIOUS_OPEN && next != PREVIOUS_TIGHT && next != PREVIOUS_CLOSE) {
+    if (words || seen) {
         put_char(digest, ' ');
     }
     digest->previous = (uint8_t)next;
@@ -89,14 +116,17 @@ static void put_literal(struct digest *digest, bool gap)
     put_char(digest, '?');
 }
 
-static void put_tight(struct digest *digest, char c)
+static inline void put_tight(struct digest *digest, char c)
 {
     put_char(digest, c);
     digest->previous = PREVIOUS_TIGHT;
 }
 
-/* give_row - the row held back is not like the first: write it and go on in the list it has. */
-static void give_row(struct digest *digest)
+/*
+ * give_open_row - the row held back is not like the first: write it and go on in the list it
+ * has.
+ */
+static void give_open_row(struct digest *digest)
 {
     enum row row = (enum row)digest->row;
 
@@ -123,7 +153,14 @@ static void give_row(struct digest *digest)
     }
 }
 
-static void give_comma(struct digest *digest)
+static inline void give_row(struct digest *digest)
+{
+    if (digest->row != ROW_NONE) {
+        give_open_row(digest);
+    }
+}
+
+static inline void give_comma(struct digest *digest)
 {
     if (digest->list == LIST_ONE_COMMA || digest->list == LIST_MANY_COMMA) {
         put_tight(digest, ',');
@@ -141,11 +178,11 @@ static bool expects_literal(const struct digest *digest)
 }
 
 /* give_sign - the sign was an operator after all. */
-static void give_sign(struct digest *digest)
+static inline void give_sign(struct digest *digest)
 {
-    char sign = digest->sign;
+    if (UNLIKELY(digest->sign != 0)) {
+        char sign = digest->sign;
 
-    if (sign != 0) {
         digest->sign = 0;
         give_row(digest);
         give_comma(digest);
@@ -282,7 +319,7 @@ static void add_word(struct digest *digest, const struct token *token)
 
 void digest_add(struct digest *digest, const struct token *token)
 {
-    if (UNLIKELY(digest->held_end)) {
+    if (UNLIKELY(digest->held_end) && token->punct != ';') {
         digest->held_end = false;
         put_tight(digest, ';');
     }

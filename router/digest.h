@@ -40,8 +40,8 @@ void digest_add(struct digest *digest, const struct token *token);
 uint64_t digest_end(struct digest *digest);
 
 /*
- * digest_text - the normalised text of a statement; cut at cap bytes, no zero behind it. Returns its
- * length in out. mode: as in facts.h. hash: the digest is stored there, or NULL.
+ * digest_text - the normalised text of a statement; cut at cap bytes, no zero behind it. Returns
+ * its length in out. mode: as in facts.h. hash: the digest is stored there, or NULL.
  */
 size_t digest_text(struct slice sql, uint32_t mode, char *out, size_t cap, uint64_t *hash);
 

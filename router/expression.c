@@ -2,8 +2,9 @@
 /*
  * expression.c - evaluates what MailPoet and others write behind SET.
  *
- * Only what is certain: integers compare as integers, texts are concatenated and replaced byte by byte
- * (MariaDB's REPLACE heeds case). Mixed types, decimals and comparisons of texts are left to a node.
+ * Only what is certain: integers compare as integers, texts are concatenated and replaced byte by
+ * byte (MariaDB's REPLACE heeds case). Mixed types, decimals and comparisons of texts are left to
+ * a node.
  */
 #include "router/expression.h"
 
@@ -100,8 +101,8 @@ static bool name_behind(struct expression *e, struct slice *name)
 }
 
 /*
- * variable - its type is that of SELECT @@name. Switches are left out: tracking says ON where SELECT
- * says 1.
+ * variable - its type is that of SELECT @@name. Switches are left out: tracking says ON where
+ * SELECT says 1.
  */
 static bool variable(struct expression *e, struct operand *result)
 {

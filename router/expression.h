@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expression.h - the few functions over variables and literals that SET statements use. For router/set.c.
+ * expression.h - the few functions over variables and literals that SET statements use. For
+ * router/set.c.
  *
  *   operand: 'text' | integer | @@[SESSION.|LOCAL.]variable | function(operand, ...)
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * facts.c - the pass over a statement's tokens: parentheses, calls, variables, and what comes of it.
+ * facts.c - the pass over a statement's tokens: parentheses, calls, variables, and what comes of
+ * it.
  *
  * It does not parse SQL. It knows where the names of tables stand, which words make a read a write,
  * and that everything else is a write.
@@ -171,6 +172,9 @@ static void on_user_variable(struct scan *s)
 {
     bool is_account = false;
 
+    if (s->stage == STAGE_OPAQUE && s->verb == VERB_CREATE) {
+        return; /* in a trigger's body; it does not run now */
+    }
     if (token_is_name(s->prev) || s->prev->kind == TOKEN_STRING) {
         switch (s->verb) {
         case VERB_GRANT:
@@ -211,7 +215,7 @@ static void on_next_statement(struct scan *s)
 
 static void end_body(struct scan *s)
 {
-    const char *end = s->prev->end;
+    const char *end = s->prev->end != NULL ? s->prev->end : s->token->start;
 
     if (s->lexer.executable_end != NULL && s->lexer.executable_end > end) {
         end = s->lexer.executable_end;
@@ -219,37 +223,47 @@ static void end_body(struct scan *s)
     s->body_end = end;
 }
 
-/* on_token - all but the end. */
-static void on_token(struct scan *s)
+/* on_waiting - what the tokens before left open; returns whether the token is dealt with. */
+static bool on_waiting(struct scan *s)
 {
     const struct token *t = s->token;
 
-    if (UNLIKELY(s->ended) && t->punct != ';') {
-        on_next_statement(s);
-    }
     s->behind = BEHIND_NOTHING;
+    if (s->expect == EXPECT_DOT && t->punct == '.') {
+        s->expect = EXPECT_NAME;
+        return true;
+    }
     if (s->expect == EXPECT_DOT || s->expect == EXPECT_CTE_END) {
-        if (s->expect == EXPECT_DOT && t->punct == '.') {
-            s->expect = EXPECT_NAME;
-            return;
-        }
         scan_name_end(s);
     }
     if (UNLIKELY(s->last_insert_id)) {
         s->last_insert_id = false;
         scan_flag(s, t->punct == ')' ? FACT_LAST_INSERT_ID : FACT_SETS_INSERT_ID);
     }
-    if (t->punct == ';' && s->body_end == NULL) {
-        end_body(s);
-    }
-    if (UNLIKELY(s->stage == STAGE_KILL) && t->punct != ';') {
+    if (t->punct == ';') {
+        if (s->body_end == NULL) {
+            end_body(s);
+        }
+    } else if (UNLIKELY(s->stage == STAGE_KILL)) {
         scan_kill(s);
     }
-    if (t->kind == TOKEN_WORD || t->kind == TOKEN_QUOTED) {
-        scan_word(s);
-        return;
-    }
-    if (t->kind != TOKEN_PUNCT || t->punct != '.') {
+    return false;
+}
+
+static void on_system_variable(struct scan *s)
+{
+    s->system_variable = true;
+    s->assigns_variable = s->prev->word == W_SET ||
+                          (s->verb == VERB_SET && s->depth == 0 && token_is_punct(s->prev, ','));
+    scan_flag(s, FACT_SYSTEM_VARIABLE | FACT_VOLATILE);
+}
+
+/* on_other - no name. */
+static void on_other(struct scan *s)
+{
+    const struct token *t = s->token;
+
+    if (t->punct != '.') {
         s->system_variable = false;
     }
     if (s->expect != EXPECT_NOTHING && scan_expected_other(s)) {
@@ -260,16 +274,29 @@ static void on_token(struct scan *s)
     } else if (t->kind == TOKEN_USER_VARIABLE) {
         on_user_variable(s);
     } else if (t->kind == TOKEN_SYSTEM_VARIABLE) {
-        s->system_variable = true;
-        s->assigns_variable = s->prev->word == W_SET || (s->verb == VERB_SET && s->depth == 0 &&
-                                                         token_is_punct(s->prev, ','));
-        scan_flag(s, FACT_SYSTEM_VARIABLE | FACT_VOLATILE);
+        on_system_variable(s);
     }
     if (s->stage == STAGE_HEAD && s->verb == VERB_SET) {
         s->stage = STAGE_BODY;
     }
     if (s->stage == STAGE_VERB && t->punct != '(' && t->punct != ';') {
         scan_verb(s);
+    }
+}
+
+/* on_token - all but the end. */
+static void on_token(struct scan *s)
+{
+    if (UNLIKELY(s->ended) && s->token->punct != ';') {
+        on_next_statement(s);
+    }
+    if (on_waiting(s)) {
+        return;
+    }
+    if (token_is_name(s->token)) {
+        scan_word(s);
+    } else {
+        on_other(s);
     }
 }
 
@@ -334,12 +361,29 @@ static void finish(struct scan *s, const char *first)
     f->digest = digest_end(&s->digest);
 }
 
+/*
+ * clear - all but the names of tables: they are many bytes, and n_tables says that there are
+ * none.
+ */
+static void clear(struct facts *f)
+{
+    f->digest = 0;
+    f->flags = 0;
+    f->verb = VERB_EMPTY;
+    f->local = LOCAL_NONE;
+    f->n_tables = 0;
+    f->column_name = (struct slice){NULL, 0};
+    f->body = (struct slice){NULL, 0};
+    f->number = 0;
+    f->kill_query = false;
+}
+
 void facts_scan(struct facts *f, struct slice sql, uint32_t mode)
 {
     struct scan s;
     const char *first;
 
-    *f = (struct facts){.verb = VERB_EMPTY};
+    clear(f);
     memset(&s, 0, offsetof(struct scan, levels));
     s.levels[0] = 0;
     s.facts = f;

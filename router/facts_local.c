@@ -2,11 +2,12 @@
 /*
  * facts_local.c - the few forms that a session answers itself, recognised exactly.
  *
- * The column's name is what MariaDB 10.11 makes of it: the bytes of the expression as written, or the
- * alias. Comments inside, aliases with quotes or other bytes than ASCII, modifiers, FROM DUAL: not ours.
+ * The column's name is what MariaDB 10.11 makes of it: the bytes of the expression as written, or
+ * the alias. Comments inside, aliases with quotes or other bytes than ASCII, modifiers, FROM
+ * DUAL: not ours.
  */
 #include "router/scan.h"
-#include "router/set.h"
+#include "router/variables.h"
 
 #define ALIAS_LONGEST 64
 
@@ -101,10 +102,9 @@ static bool is_alias(const struct token *token)
         return false;
     }
     for (size_t i = 0; i < alias.len; i++) {
-        if (alias.data[i] < 0x20 || alias.data[i] == 0x7f) {
-            return false; /* char may be signed: then this is also true from 0x80 on */
-        }
-        if ((unsigned char)alias.data[i] >= 0x80) {
+        unsigned char c = (unsigned char)alias.data[i];
+
+        if (c < 0x20 || c >= 0x7f) {
             return false;
         }
     }
@@ -113,14 +113,15 @@ static bool is_alias(const struct token *token)
 
 static void alias(struct local *l)
 {
+    bool is_name = token_is_name(&l->token) || l->token.kind == TOKEN_STRING;
+
     if (l->token.word == W_AS) {
         next(l);
-    } else if (!token_is_name(&l->token) && l->token.kind != TOKEN_STRING) {
-        return;
-    } else if (l->token.word == W_LIMIT) {
+        is_name = token_is_name(&l->token) || l->token.kind == TOKEN_STRING;
+    } else if (!is_name || l->token.word == W_LIMIT) {
         return;
     }
-    if ((!token_is_name(&l->token) && l->token.kind != TOKEN_STRING) || !is_alias(&l->token)) {
+    if (!is_name || !is_alias(&l->token)) {
         l->failed = true;
         return;
     }

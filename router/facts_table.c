@@ -2,8 +2,8 @@
 /*
  * facts_table.c - the names of tables: [schema .] name, where one is expected.
  *
- * A name too many costs a little; a name that is missing costs a stale read. What cannot be told sets
- * FACT_TABLES_UNKNOWN.
+ * A name too many costs a little; a name that is missing costs a stale read. What cannot be told
+ * sets FACT_TABLES_UNKNOWN.
  */
 #include "router/scan.h"
 
@@ -14,7 +14,10 @@ static bool is_server_schema(struct slice schema)
            slice_eq_nocase(schema, SLICE("mysql")) || slice_eq_nocase(schema, SLICE("sys"));
 }
 
-/* is_cte - a name that WITH gave, in the query behind it. Inside of WITH x AS (...) it is still a table. */
+/*
+ * is_cte - a name that WITH gave, in the query behind it. Inside of WITH x AS (...) it is
+ * still a table.
+ */
 static bool is_cte(const struct scan *s)
 {
     if (s->name.schema.len > 0 || (s->levels[0] & LEVEL_WITH) != 0) {
@@ -113,12 +116,25 @@ static void give_up(struct scan *s)
     }
 }
 
+/* is_json_table - the function; a table may have this name, too. */
+static bool is_json_table(const struct scan *s)
+{
+    struct lexer lexer = s->lexer;
+    struct token token;
+
+    if (s->token->word != W_JSON_TABLE) {
+        return false;
+    }
+    lexer_next(&lexer, &token);
+    return token_is_punct(&token, '(');
+}
+
 static bool expected_table(struct scan *s)
 {
     if (is_modifier(s)) {
         return true;
     }
-    if (s->token->word == W_DUAL || s->token->word == W_JSON_TABLE) {
+    if (s->token->word == W_DUAL || is_json_table(s)) {
         s->expect = EXPECT_NOTHING;
         return true;
     }

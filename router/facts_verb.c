@@ -441,6 +441,9 @@ void scan_kill(struct scan *s)
 {
     struct facts *f = s->facts;
 
+    if (s->verb_fixed) {
+        return; /* not the first statement */
+    }
     switch (s->token->word) {
     case W_HARD:
     case W_SOFT:
@@ -448,7 +451,7 @@ void scan_kill(struct scan *s)
     case W_QUERY: f->kill_query = true; return;
     default: break;
     }
-    if (s->token->kind == TOKEN_NUMBER && !s->kill_done && !s->verb_fixed) {
+    if (s->token->kind == TOKEN_NUMBER && !s->kill_done) {
         f->number = parse_id(token_text(s->token));
     } else {
         f->number = 0;

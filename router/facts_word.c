@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * facts_word.c - keywords in the body of a statement: where lists of tables begin and end, and what makes
- * a read a write.
+ * facts_word.c - keywords in the body of a statement: where lists of tables begin and end, and
+ * what makes a read a write.
  */
 #include "router/scan.h"
 
@@ -21,7 +21,10 @@ static void on_plain_word(struct scan *s)
     }
 }
 
-/* on_from - FROM is also EXTRACT's, TRIM's, SUBSTRING's; those have no SELECT in their parentheses. */
+/*
+ * on_from - FROM is also EXTRACT's, TRIM's, SUBSTRING's; those have no SELECT in their
+ * parentheses.
+ */
 static void on_from(struct scan *s, uint8_t *level)
 {
     if (s->show_from && s->depth == 0) {
@@ -36,7 +39,10 @@ static void on_from(struct scan *s, uint8_t *level)
     }
 }
 
-/* on_dml - INSERT, UPDATE, DELETE, REPLACE in the middle: behind WITH, or ON DUPLICATE KEY UPDATE. */
+/*
+ * on_dml - INSERT, UPDATE, DELETE, REPLACE in the middle: behind WITH, or ON DUPLICATE KEY
+ * UPDATE.
+ */
 static void on_dml(struct scan *s, uint8_t *level)
 {
     if (s->token->word == W_UPDATE && s->prev->word == W_FOR) {
@@ -72,7 +78,10 @@ static void on_for(struct scan *s)
     }
 }
 
-/* on_query_word - words that open and close the lists of tables. Returns false when it is another. */
+/*
+ * on_query_word - words that open and close the lists of tables. Returns false when it is
+ * another.
+ */
 static bool on_query_word(struct scan *s, uint8_t *level)
 {
     switch (s->token->word) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scan.h - inside of facts_scan(): the state that one pass over the tokens carries. For router/facts*.c.
+ * scan.h - inside of facts_scan(): the state that one pass over the tokens carries. For
+ * router/facts*.c.
  *
- * Flow: facts.c cuts tokens and gives each to the digest and to on_token(); facts_verb.c looks at the first
- * words of a statement, facts_word.c at the others, facts_table.c at names of tables, facts_local.c at the
- * forms that a session answers.
+ * Flow: facts.c cuts tokens and gives each to the digest and to on_token(); facts_verb.c looks at
+ * the first words of a statement, facts_word.c at the others, facts_table.c at names of tables,
+ * facts_local.c at the forms that a session answers.
  */
 #ifndef ROUTER_SCAN_H
 #define ROUTER_SCAN_H
@@ -111,7 +112,10 @@ void scan_verb_flags(struct scan *scan);
 
 /* facts_table.c */
 
-/* scan_expected_word - a word or quoted name while something is expected; returns whether it is dealt with. */
+/*
+ * scan_expected_word - a word or quoted name while something is expected; returns whether it
+ * is dealt with.
+ */
 bool scan_expected_word(struct scan *scan);
 /* scan_expected_other - the same for other tokens. */
 bool scan_expected_other(struct scan *scan);

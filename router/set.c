@@ -3,11 +3,12 @@
  * set.c - SET and USE.
  *
  *   SET item [, item]...
- *   item: [SESSION|LOCAL] name = value | @@[SESSION.|LOCAL.]name = value | NAMES charset [COLLATE collation]
+ *   item: [SESSION|LOCAL] name = value | @@[SESSION.|LOCAL.]name = value
+ *         | NAMES charset [COLLATE collation]
  *   SET SESSION|LOCAL TRANSACTION characteristic [, characteristic]
  *
- * Everything else is SET_OPAQUE. So are values of a type that the variable does not take: a node refuses
- * them, and its error is the client's.
+ * Everything else is SET_OPAQUE. So are values of a type that the variable does not take: a node
+ * refuses them, and its error is the client's.
  */
 #include "router/set.h"
 
@@ -136,6 +137,16 @@ static bool value_function(struct parser *p, struct assignment *a)
     return true;
 }
 
+/* is_word_value - MariaDB takes a bare name as text, but not keywords; CURRENT_USER is a call. */
+static bool is_word_value(const struct token *token)
+{
+    if ((token->word_flags & WORD_VOLATILE_BARE) != 0) {
+        return false;
+    }
+    return (token->word_flags & WORD_RESERVED) == 0 || token->word == W_ON ||
+           token->word == W_ALL || token->word == W_BINARY;
+}
+
 /* value_word - DEFAULT, NULL, ON, a name. */
 static bool value_word(struct parser *p, struct assignment *a)
 {
@@ -153,10 +164,7 @@ static bool value_word(struct parser *p, struct assignment *a)
     } else if (word == W_TRUE || word == W_FALSE) {
         a->value = SET_NUMBER;
         a->text = word == W_TRUE ? SLICE("1") : SLICE("0");
-    } else if ((p->token.word_flags & WORD_VOLATILE_BARE) != 0) {
-        return false; /* CURRENT_USER */
-    } else if ((p->token.word_flags & WORD_RESERVED) != 0 && word != W_ON && word != W_ALL &&
-               word != W_BINARY) {
+    } else if (!is_word_value(&p->token)) {
         return false;
     }
     next(p);
@@ -241,12 +249,10 @@ static bool system_variable(struct parser *p)
     struct slice first;
     uint16_t scope;
 
-    if ((p->token.flags & TOKEN_GAP) != 0 || !token_is_name(&p->token)) {
+    if ((p->token.flags & TOKEN_GAP) != 0 || !name(p, &first)) {
         return false;
     }
-    first = token_inner(&p->token);
     scope = word_find(first.data, first.len).id;
-    next(p);
     if (take_punct(p, '.')) {
         return (scope == W_SESSION || scope == W_LOCAL) && name(p, &first) && assign(p, first);
     }

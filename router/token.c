@@ -3,8 +3,8 @@
  * token.c - cuts a statement into tokens.
  *
  * The rules are MariaDB 10.11's, measured: `--` needs a space or control character (or the end)
- * behind it, 1e is an identifier and 1e5 a number, a word in front of a dot or behind one is never a
- * keyword, comments do not nest.
+ * behind it, 1e is an identifier and 1e5 a number, a word in front of a dot or behind one is
+ * never a keyword, comments do not nest.
  */
 #include "router/token.h"
 
@@ -17,39 +17,37 @@ enum char_class {
     C_DIGIT = 0x04,
     C_HIGH = 0x08,    /* a byte of a multi-byte character */
     C_COMMENT = 0x10, /* may open or close a comment */
-    C_HEX = 0x20
+    C_HEX = 0x20,
+    C_BINARY = 0x40
 };
 
 #define I       C_IDENT
 #define D       (C_IDENT | C_DIGIT | C_HEX)
+#define B       (C_IDENT | C_DIGIT | C_HEX | C_BINARY)
 #define X       (C_IDENT | C_HEX)
 #define H       (C_IDENT | C_HIGH)
 #define S       C_SPACE
 #define C       C_COMMENT
 #define HIGH_16 H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H
 
+/* clang-format off */
 static const uint8_t class_of[256] = {
-    0,       0,       0,       0,       0,       0,       0,       0,
-    0,       S,       S,       S,       S,       S,       0,       0, /* 00 */
-    0,       0,       0,       0,       0,       0,       0,       0,
-    0,       0,       0,       0,       0,       0,       0,       0, /* 10 */
-    S,       0,       0,       C,       I,       0,       0,       0,
-    0,       0,       C,       0,       0,       C,       0,       C, /* space # $ * - / */
-    D,       D,       D,       D,       D,       D,       D,       D,
-    D,       D,       0,       0,       0,       0,       0,       0, /* digits */
-    0,       X,       X,       X,       X,       X,       X,       I,
-    I,       I,       I,       I,       I,       I,       I,       I, /* A-O */
-    I,       I,       I,       I,       I,       I,       I,       I,
-    I,       I,       I,       0,       0,       0,       0,       I, /* P-Z _ */
-    0,       X,       X,       X,       X,       X,       X,       I,
-    I,       I,       I,       I,       I,       I,       I,       I, /* a-o */
-    I,       I,       I,       I,       I,       I,       I,       I,
-    I,       I,       I,       0,       0,       0,       0,       0, /* p-z */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0, /* tab to return */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    S, 0, 0, C, I, 0, 0, 0, 0, 0, C, 0, 0, C, 0, C, /* space # $ * - / */
+    B, B, D, D, D, D, D, D, D, D, 0, 0, 0, 0, 0, 0, /* digits */
+    0, X, X, X, X, X, X, I, I, I, I, I, I, I, I, I, /* A to O */
+    I, I, I, I, I, I, I, I, I, I, I, 0, 0, 0, 0, I, /* P to Z, _ */
+    0, X, X, X, X, X, X, I, I, I, I, I, I, I, I, I, /* a to o */
+    I, I, I, I, I, I, I, I, I, I, I, 0, 0, 0, 0, 0, /* p to z */
     HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16,
 };
+/* clang-format on */
 
 #undef I
 #undef D
+#undef B
+#undef B
 #undef X
 #undef H
 #undef S
@@ -102,8 +100,8 @@ static const char *skip_comment(struct lexer *lexer, const char *p)
 }
 
 /*
- * open_executable - p is behind the '!'. Its version decides whether a server looks inside: 5.7 to 10.0
- * is MySQL's own. As we do not ask which server it will be, we always look, and say so.
+ * open_executable - p is behind the '!'. Its version decides whether a server looks inside: 5.7
+ * to 10.0 is MySQL's own. As we do not ask which server it will be, we always look, and say so.
  */
 static const char *open_executable(struct lexer *lexer, const char *opener, const char *p)
 {
@@ -164,20 +162,20 @@ static const char *comment(struct lexer *lexer, const char *p)
 static uint8_t skip_gap(struct lexer *lexer)
 {
     const char *p = lexer->pos;
+    const char *end = lexer->end;
     uint8_t flags = 0;
 
-    while (p < lexer->end) {
+    for (; p < end; p++) {
         if (is_class(*p, C_SPACE)) {
             flags |= TOKEN_GAP;
-            p++;
-        } else if (is_class(*p, C_COMMENT)) {
+        } else if (UNLIKELY(is_class(*p, C_COMMENT))) {
             const char *behind = comment(lexer, p);
 
             if (behind == p) {
                 break;
             }
             flags |= TOKEN_GAP | TOKEN_COMMENT;
-            p = behind;
+            p = behind - 1;
         } else {
             break;
         }
@@ -186,7 +184,10 @@ static uint8_t skip_gap(struct lexer *lexer)
     return flags;
 }
 
-/* has_either - is one of 8 bytes equal to a or b? May say yes for nothing, never no for something. */
+/*
+ * has_either - is one of 8 bytes equal to a or b? May say yes for nothing, never no for
+ * something.
+ */
 static bool has_either(uint64_t bytes, uint64_t a, uint64_t b)
 {
     const uint64_t low = UINT64_C(0x0101010101010101);
@@ -308,7 +309,10 @@ static const char *scan_exponent(const struct lexer *lexer, const char *p)
     return skip_class(lexer, p + skip, C_DIGIT);
 }
 
-/* scan_number - p is at a digit. It may turn out to be a word: identifiers may begin with digits. */
+/*
+ * scan_number - p is at a digit. It may turn out to be a word: identifiers may begin with
+ * digits.
+ */
 static const char *scan_number(struct lexer *lexer, struct token *token, const char *start)
 {
     const char *p = skip_class(lexer, start, C_DIGIT);
@@ -316,7 +320,7 @@ static const char *scan_number(struct lexer *lexer, struct token *token, const c
 
     token->kind = TOKEN_NUMBER;
     if (p - start == 1 && *start == '0' && (at(lexer, p, 0) == 'x' || at(lexer, p, 0) == 'b')) {
-        behind = skip_class(lexer, p + 1, C_HEX);
+        behind = skip_class(lexer, p + 1, *p == 'x' ? C_HEX : C_BINARY);
         return behind == p + 1 || is_class(at(lexer, behind, 0), C_IDENT)
                    ? scan_word(lexer, token, start, p)
                    : behind;

@@ -2,7 +2,7 @@
 /*
  * variables.c - session variables by name.
  */
-#include "router/set.h"
+#include "router/variables.h"
 
 struct variable_row {
     const char *name;
@@ -30,7 +30,10 @@ static const struct alias aliases[] = {
     {"log_slow_min_examined_row_limit", VAR_MIN_EXAMINED_ROW_LIMIT},
 };
 
-/* Not of a session, and nobody changes them while the servers run; the same on all nodes of a cluster. */
+/*
+ * Not of a session, and nobody changes them while the servers run; the same on all nodes of a
+ * cluster.
+ */
 static const char *const constants[] = {
     "version",
     "version_comment",
