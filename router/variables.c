@@ -24,6 +24,7 @@ struct alias {
 /* Two names of one variable; both may be reported by session tracking. */
 static const struct alias aliases[] = {
     {"storage_engine", VAR_DEFAULT_STORAGE_ENGINE},
+    {"old_alter_table", VAR_ALTER_ALGORITHM},
     {"tmp_memory_table_size", VAR_TMP_TABLE_SIZE},
     {"log_slow_query", VAR_SLOW_QUERY_LOG},
     {"log_slow_query_time", VAR_LONG_QUERY_TIME},

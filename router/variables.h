@@ -17,14 +17,16 @@ enum variable_kind {
 /*
  * name (lower case), kind. Measured on MariaDB 10.11: an ordinary user may set each of them (but
  * some wsrep_* and sql_log_bin, which need a privilege), and what session tracking reports is
- * accepted again and gives the same. When several are written back, in this order:
- * character_set_connection sets the collation to the charset's default.
+ * accepted again and gives the same. When several are written back, in this order, as some change
+ * another one and do not report it: character_set_connection the collation (to the charset's
+ * default), max_join_size sql_big_selects.
  *
  * Not in the list, so that setting them is a change that cannot be carried: timestamp (SET
  * timestamp=DEFAULT is reported with the old value), character_set_database and
- * collation_database (USE changes them unreported), wsrep_causal_reads (changes wsrep_sync_wait
- * unreported), profiling, insert_id, last_insert_id, rand_seed*. max_allowed_packet and
- * net_buffer_length cannot be set in a session.
+ * collation_database (USE changes them unreported), character_set_server and collation_server
+ * (each changes the other unreported), wsrep_causal_reads (changes wsrep_sync_wait unreported),
+ * profiling, insert_id, last_insert_id, rand_seed*. max_allowed_packet and net_buffer_length
+ * cannot be set in a session.
  */
 #define VARIABLE_TABLE(X)                                                                       \
     X(VAR_CHARACTER_SET_CLIENT, "character_set_client", VALUE_TEXT)                             \
@@ -43,12 +45,12 @@ enum variable_kind {
     X(VAR_SQL_WARNINGS, "sql_warnings", VALUE_WORD)                                             \
     X(VAR_SQL_QUOTE_SHOW_CREATE, "sql_quote_show_create", VALUE_WORD)                           \
     X(VAR_SQL_SAFE_UPDATES, "sql_safe_updates", VALUE_WORD)                                     \
+    X(VAR_MAX_JOIN_SIZE, "max_join_size", VALUE_NUMBER)                                         \
     X(VAR_SQL_BIG_SELECTS, "sql_big_selects", VALUE_WORD)                                       \
     X(VAR_SQL_AUTO_IS_NULL, "sql_auto_is_null", VALUE_WORD)                                     \
     X(VAR_SQL_BUFFER_RESULT, "sql_buffer_result", VALUE_WORD)                                   \
     X(VAR_SQL_IF_EXISTS, "sql_if_exists", VALUE_WORD)                                           \
     X(VAR_SQL_SELECT_LIMIT, "sql_select_limit", VALUE_NUMBER)                                   \
-    X(VAR_MAX_JOIN_SIZE, "max_join_size", VALUE_NUMBER)                                         \
     X(VAR_MAX_STATEMENT_TIME, "max_statement_time", VALUE_NUMBER)                               \
     X(VAR_GROUP_CONCAT_MAX_LEN, "group_concat_max_len", VALUE_NUMBER)                           \
     X(VAR_WAIT_TIMEOUT, "wait_timeout", VALUE_NUMBER)                                           \
@@ -86,8 +88,6 @@ enum variable_kind {
     X(VAR_DEFAULT_WEEK_FORMAT, "default_week_format", VALUE_NUMBER)                             \
     X(VAR_LC_TIME_NAMES, "lc_time_names", VALUE_TEXT)                                           \
     X(VAR_LC_MESSAGES, "lc_messages", VALUE_TEXT)                                               \
-    X(VAR_CHARACTER_SET_SERVER, "character_set_server", VALUE_TEXT)                             \
-    X(VAR_COLLATION_SERVER, "collation_server", VALUE_TEXT)                                     \
     X(VAR_CHARACTER_SET_FILESYSTEM, "character_set_filesystem", VALUE_TEXT)                     \
     X(VAR_DEFAULT_STORAGE_ENGINE, "default_storage_engine", VALUE_WORD)                         \
     X(VAR_DEFAULT_TMP_STORAGE_ENGINE, "default_tmp_storage_engine", VALUE_WORD)                 \
@@ -143,8 +143,8 @@ const char *variable_name(int id);
 enum variable_kind variable_kind(int id);
 /*
  * variable_find - by name in any case, or VARIABLE_NONE. Also the other names that 10.11 has for
- * one: storage_engine, tmp_memory_table_size, log_slow_query, log_slow_query_time,
- * log_slow_min_examined_row_limit. Not transaction_isolation: 10.11 refuses it (1193).
+ * one: storage_engine, old_alter_table, tmp_memory_table_size, log_slow_query,
+ * log_slow_query_time, log_slow_min_examined_row_limit. Not transaction_isolation: 10.11 refuses it (1193).
  */
 int variable_find(struct slice name);
 
