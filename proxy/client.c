@@ -14,6 +14,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define IN_FIRST 512              /* bytes of the first buffer for an incomplete packet */
@@ -201,6 +202,10 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     if (list_is_linked(&c->in_waiting)) {
         list_remove(&w->waiting, &c->in_waiting);
     }
+    if (list_is_linked(&c->in_warned)) {
+        list_remove(&w->warned, &c->in_warned);
+    }
+    warnings_drop(c);
     drop_server(c);
     if (c->task != NULL) {
         task_free(&w->tasks, c->task);

@@ -22,6 +22,7 @@
 #include "proxy/session.h"
 #include "proxy/task.h"
 
+struct kept_warnings;
 struct worker;
 
 enum client_state {
@@ -100,6 +101,8 @@ struct client {
     uint8_t upload_head[4];  /* of a packet header that is not whole */
     uint8_t upload_head_len;
     struct waiter waiter;
+    struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
+    struct list_node in_warned;     /* of the worker, while idle with warnings */
     struct list_node in_waiting; /* of the worker, while WAITING */
     struct session session;
     unsigned n_cursors, n_long_data; /* prepared statements with something open on the connection */

@@ -9,6 +9,7 @@
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define SCHEMA_KNOWN_MS 10000 /* a schema is asked for again after this */
@@ -70,6 +71,7 @@ void client_task_end(struct client *c)
         client_to(c, CLIENT_IDLE);
     }
     client_release_if_free(c);
+    warnings_watch(c);
     if (c->state == CLIENT_IDLE && c->in_len > 0) {
         client_input(c);
     }

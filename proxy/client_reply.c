@@ -12,6 +12,7 @@
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 /* --- what the connection tells ---------------------------------------------------------------- */
@@ -61,6 +62,10 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
     struct task *task = c->task;
     int rc;
 
+    if (task->is_capture) {
+        warnings_add(c, bufs, n);
+        return;
+    }
     task->reply_begun = true;
     if (wants_peek(task)) {
         peek(task, bufs, n);
@@ -144,7 +149,16 @@ static void on_done(struct server *s)
     struct task *task = c->task;
     struct profile *before = profile_ref(c->session.profile);
 
+    if (task->is_capture) {
+        profile_unref(&c->worker->pool.profiles, before);
+        warnings_fetched(c, s->outcome.is_error);
+        client_task_end(c);
+        return;
+    }
     session_after(&c->session, s, task, &s->outcome);
+    if (c->warnings != NULL && (s->outcome.is_error || s->outcome.warnings > 0 || task->facts.n_tables > 0)) {
+        warnings_drop(c);
+    }
     if (task->stmt != NULL) {
         client_stmt_after(c, &s->outcome);
     }
@@ -241,7 +255,10 @@ static void on_lost(struct server *s, int rc, const struct err *err)
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
         return;
     }
-    if (task == NULL) {
+    if (task == NULL || task->is_capture) {
+        if (task != NULL) {
+            client_task_end(c);
+        }
         idle_server_lost(c);
         return;
     }

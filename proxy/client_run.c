@@ -69,13 +69,25 @@ static void ask_other_workers(struct client *c)
 
     for (unsigned i = 0; i < g->n_workers; i++) {
         for (unsigned n = 0; i != c->worker->index && n < atomic_load(&g->nodes.count); n++) {
-            if ((c->task->route.mask & UINT64_C(1) << n) != 0 &&
+            if ((c->waiter.nodes & UINT64_C(1) << n) != 0 &&
                 atomic_load(&g->pools[i]->per_node[n].n_free_shared) > 0) {
                 worker_post(g->workers[i], mail_new(MAIL_SERVE));
                 break;
             }
         }
     }
+}
+
+/* Only what was chosen: a connection to another node that could be a writer may not serve a write now. None is up: it is
+ * tried again a few times a second. */
+static uint64_t chosen_nodes(const struct route *route)
+{
+    uint64_t mask = 0;
+
+    for (size_t i = 0; i < route->n; i++) {
+        mask |= UINT64_C(1) << route->nodes[i]->index;
+    }
+    return mask;
 }
 
 void client_wait_in_queue(struct client *c)
@@ -87,7 +99,7 @@ void client_wait_in_queue(struct client *c)
         c->task->queued_ms = w->now_ms;
         stat_add(&w->stats, STAT_POOL_WAITS, 1);
     }
-    c->waiter.nodes = c->task->route.mask;
+    c->waiter.nodes = chosen_nodes(&c->task->route);
     c->waiter.since_ms = c->task->queued_ms;
     rc = queue_push(&w->galeway->queue, &c->waiter, c->session.account);
     if (rc != 0) {
@@ -178,6 +190,7 @@ void client_run(struct client *c)
 
 void client_serve(struct client *c, struct server *s)
 {
+    (void)queue_remove(&c->worker->galeway->queue, &c->waiter); /* it may have tried again meanwhile */
     stop_waiting(c);
     pool_lend(s, c, &client_server_events);
     c->server = s;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define ANSWER_BYTES 2048
@@ -180,6 +181,11 @@ bool local_answer(struct client *c)
     struct task *task = c->task;
     bool result = is_result(task->facts.local);
 
+    if ((task->facts.flags & FACT_DIAGNOSTICS) != 0 && warnings_answer(c, &task->facts)) {
+        c->session.row_count = -1;
+        answered(c, false);
+        return true;
+    }
     if ((task->facts.local == LOCAL_NONE && task->facts.verb != VERB_SET) || !try_answer(c, &task->facts)) {
         return false;
     }

@@ -26,6 +26,7 @@ struct task {
     uint8_t follow;  /* enum follow_kind */
     bool is_streaming; /* more of it follows than is here */
     bool is_unseen;    /* only its head was looked at */
+    bool is_capture;   /* ours: the reply is kept, the client does not see it (warnings.h) */
     bool is_fit_only;  /* a connection that fits is all: USE, the schema of a login */
     bool is_heap;    /* bytes is an allocation of its own */
     uint32_t payload; /* of the (first) packet as the client framed it */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/warnings.h"
 
 #define CLIENTS_MAX 1000000
 
@@ -263,6 +264,7 @@ static void on_timer(uv_timer_t *timer)
 
     set_now(w);
     check_waiting(w);
+    warnings_tick(w);
     pool_tick(&w->pool);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
@@ -374,6 +376,7 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
     w->mailbox.last = &w->mailbox.first;
     list_init(&w->clients);
     list_init(&w->waiting);
+    list_init(&w->warned);
     map_init(&w->clients_by_id, MEM_CLIENT, CLIENTS_MAX);
     w->snapshot = galeway_snapshot(g);
     rc = init_loop(w);

@@ -64,6 +64,7 @@ struct worker {
     /* clients and server connections */
     struct list clients;
     struct list waiting; /* clients in the queue, oldest first */
+    struct list warned;  /* clients that idle with warnings on their connection */
     struct map clients_by_id;
     uint64_t next_client;
     struct pool pool;

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * warnings.c - see warnings.h.
+ */
+#include "proxy/warnings.h"
+
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/worker.h"
+
+static const char show_warnings[] = "\x0e\0\0\0\x03SHOW WARNINGS";
+
+void warnings_watch(struct client *c)
+{
+    if (c->session.pins == BIT(PIN_WARNINGS) && !list_is_linked(&c->in_warned)) {
+        list_push_back(&c->worker->warned, &c->in_warned);
+    }
+}
+
+static void fetch(struct client *c)
+{
+    struct worker *w = c->worker;
+    struct task *task = task_new(&w->tasks, sizeof(show_warnings) - 1);
+    struct kept_warnings *kept = mem_try(MEM_CLIENT, sizeof(*kept));
+
+    if (task == NULL || kept == NULL) { /* it stays pinned, which is right too */
+        if (task != NULL) {
+            task_free(&w->tasks, task);
+        }
+        mem_free(MEM_CLIENT, kept);
+        return;
+    }
+    memset(kept, 0, offsetof(struct kept_warnings, bytes));
+    warnings_drop(c);
+    c->warnings = kept;
+    memcpy(task->bytes, show_warnings, task->len);
+    task->command = COM_QUERY;
+    task->follow = FOLLOW_RESULT;
+    task->is_capture = true;
+    task->since_ms = w->now_ms;
+    facts_scan(&task->facts, (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1},
+               0);
+    c->task = task;
+    client_run(c);
+}
+
+void warnings_tick(struct worker *w)
+{
+    LIST_FOREACH_SAFE(it, next, &w->warned) {
+        struct client *c = CONTAINER_OF(it, struct client, in_warned);
+        bool idle = c->state == CLIENT_IDLE && c->session.pins == BIT(PIN_WARNINGS) && c->server != NULL &&
+                    c->server->n_expects == 0;
+
+        if (!idle) {
+            list_remove(&w->warned, it);
+        } else if (w->now_ms - c->since_ms >= WARNINGS_PIN_MS) {
+            list_remove(&w->warned, it);
+            fetch(c);
+        }
+    }
+}
+
+void warnings_add(struct client *c, const uv_buf_t *bufs, unsigned n)
+{
+    struct kept_warnings *kept = c->warnings;
+
+    for (unsigned i = 0; i < n && !kept->is_too_long; i++) {
+        if (bufs[i].len > sizeof(kept->bytes) - kept->len) {
+            kept->is_too_long = true;
+        } else {
+            memcpy(kept->bytes + kept->len, bufs[i].base, bufs[i].len);
+            kept->len += bufs[i].len;
+        }
+    }
+}
+
+/* Walk the rows (behind column count, three columns, EOF): does each have the level Error? */
+static bool has_other(const struct kept_warnings *kept)
+{
+    size_t at = 0;
+
+    for (unsigned packet = 0; at + PACKET_HEADER < kept->len; packet++) {
+        uint32_t payload = packet_length(kept->bytes + at);
+        const uint8_t *data = kept->bytes + at + PACKET_HEADER;
+
+        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe) && (payload < 6 || memcmp(data, "\x05" "Error", 6) != 0)) {
+            return true;
+        }
+        at += PACKET_HEADER + payload;
+    }
+    return false;
+}
+
+void warnings_fetched(struct client *c, bool failed)
+{
+    struct kept_warnings *kept = c->warnings;
+
+    if (failed || kept->is_too_long) {
+        warnings_drop(c);
+        return;
+    }
+    kept->is_complete = true;
+    kept->has_other = has_other(kept);
+    session_unpin(&c->session, PIN_WARNINGS);
+}
+
+/* The status words of the EOF packets become the session's. */
+static void write_status(uint8_t *bytes, size_t len, uint16_t status)
+{
+    size_t at = 0;
+
+    while (at + PACKET_HEADER < len) {
+        uint32_t payload = packet_length(bytes + at);
+
+        if (payload == 5 && bytes[at + PACKET_HEADER] == 0xfe) {
+            bytes[at + PACKET_HEADER + 3] = (uint8_t)status;
+            bytes[at + PACKET_HEADER + 4] = (uint8_t)(status >> 8);
+        }
+        at += PACKET_HEADER + payload;
+    }
+}
+
+bool warnings_answer(struct client *c, const struct facts *f)
+{
+    struct kept_warnings *kept = c->warnings;
+
+    if (kept == NULL || !kept->is_complete || (c->session.pins & BIT(PIN_WARNINGS)) != 0) {
+        return false;
+    }
+    if (!slice_eq_nocase(f->body, SLICE("SHOW WARNINGS")) &&
+        !(slice_eq_nocase(f->body, SLICE("SHOW ERRORS")) && !kept->has_other)) {
+        return false;
+    }
+    write_status(kept->bytes, kept->len, c->session.status);
+    (void)!client_write(c, kept->bytes, kept->len);
+    return true;
+}
+
+void warnings_drop(struct client *c)
+{
+    mem_free(MEM_CLIENT, c->warnings);
+    c->warnings = NULL;
+}
