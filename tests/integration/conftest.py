@@ -70,7 +70,8 @@ _counter = itertools.count(1)
 
 
 def worker_name():
-    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+    """Unique on this machine: several runs may share the nodes (see Cluster.sweep)."""
+    return str(os.getpid())
 
 
 @pytest.fixture

@@ -52,31 +52,31 @@ def somebody_runs(cluster, text):
 def test_mid_result(cluster, own_proxy, table):
     for i in range(6):
         client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-        client.send(b"\x03SELECT REPEAT('x', 1000000) /* result %d */ FROM seq_1_to_300" % i)
+        client.send(f"\x03SELECT REPEAT('x', 1000000) /* {table} {i} */ FROM seq_1_to_300".encode())
         for _ in range(5):
             client.read_packet()
         client.abort()
-    wait_until(lambda: nothing_runs(cluster, "/* result"), 10, "the node to stop sending")
+    wait_until(lambda: nothing_runs(cluster, f"/* {table}"), 10, "the node to stop sending")
     clean_state(own_proxy, table)
 
 
 def test_mid_statement(cluster, own_proxy, table):
     clients = [wire.Client(port=own_proxy.port, db=table, **TENANT) for _ in range(3)]
     for client in clients:
-        client.send(b"\x03SELECT SLEEP(100) /* statement */")
-    wait_until(lambda: somebody_runs(cluster, "/* statement */"), 10, "the statement to run")
+        client.send(f"\x03SELECT SLEEP(100) /* {table} */".encode())
+    wait_until(lambda: somebody_runs(cluster, f"/* {table} */"), 10, "the statement to run")
     for client in clients:
         client.abort()
-    wait_until(lambda: nothing_runs(cluster, "/* statement */"), 10, "the statement to be killed")
+    wait_until(lambda: nothing_runs(cluster, f"/* {table} */"), 10, "the statement to be killed")
     clean_state(own_proxy, table)
 
 
 def test_mid_write(cluster, own_proxy, table):
     client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-    client.send(b"\x03INSERT INTO t SELECT 50, SLEEP(100) /* write */")
-    wait_until(lambda: somebody_runs(cluster, "/* write */"), 10, "the write to run")
+    client.send(f"\x03INSERT INTO t SELECT 50, SLEEP(100) /* {table} */".encode())
+    wait_until(lambda: somebody_runs(cluster, f"/* {table} */"), 10, "the write to run")
     client.abort()
-    wait_until(lambda: nothing_runs(cluster, "/* write */"), 10, "the write to be killed")
+    wait_until(lambda: nothing_runs(cluster, f"/* {table} */"), 10, "the write to be killed")
     clean_state(own_proxy, table)
 
 

@@ -134,11 +134,11 @@ def test_pipelined_commands(own_proxy, schema):
 
 def test_reader_that_stops_can_be_killed(cluster, own_proxy, schema):
     slow = wire.Client(port=own_proxy.port, db=schema, receive_buffer=65536, **TENANT)
-    slow.send(b"\x03" + BIG.encode() + b" /* slow */")
+    slow.send(b"\x03" + f"{BIG} /* {schema} */".encode())
     slow.read_packet()
     slow.abort()
 
     def gone():
-        return not any(info and "/* slow */" in info for n in (1, 2, 3)
+        return not any(info and f"/* {schema} */" in info for n in (1, 2, 3)
                        for _, _, info in cluster.threads(n, "tenant"))
     wait_until(gone, 10, "the node to be rid of the statement")

@@ -22,6 +22,11 @@ ZONES = ("+00:00", "+01:00", "-08:00")
 @pytest.fixture
 def tenants(cluster):
     """Users with a schema each, which holds its owner's name. Made once for a cluster's life."""
+    with cluster.use.held():
+        yield _tenants(cluster)
+
+
+def _tenants(cluster):
     names = [f"many_{i}" for i in range(USERS)]
     there = {row[0] for row in cluster.sql(1, "SHOW DATABASES LIKE 'many\\_%'")}
     with cluster.connect(1) as db, db.cursor() as cursor:
