@@ -19,6 +19,9 @@
     X(ERR_PACKET_TOO_LARGE, 1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes") \
     X(ERR_UNKNOWN_COMMAND, 1047, "08S01", "Unknown command")                                      \
     X(ERR_HANDSHAKE, 1043, "08S01", "Bad handshake")                                              \
+    X(ERR_OLD_CLIENT, 1251, "08004",                                                              \
+      "Client does not support authentication protocol requested by server; consider upgrading "  \
+      "MariaDB client")                                                                           \
     X(ERR_ACCESS_DENIED, 1045, "28000", "Access denied")                                          \
     X(ERR_TOO_MANY_CONNECTIONS, 1040, "08004", "Too many connections")                            \
     X(ERR_USER_LIMIT, 1226, "42000", "User has exceeded the 'max_user_connections' resource")     \

@@ -153,6 +153,21 @@ fail:
     return ERR_HANDSHAKE;
 }
 
+int login_old_decode(struct login *l, const uint8_t *payload, size_t len)
+{
+    struct reader r = reader_of(payload, len);
+
+    *l = (struct login){.caps = get_u16(&r)};
+    (void)get_bytes(&r, 3); /* the longest packet it takes */
+    l->user = get_zero_or_rest(&r);
+    l->response = reader_left(&r) > 0 ? get_zero_or_rest(&r) : (struct slice){NULL, 0};
+    if (r.failed || (l->caps & CAP_PROTOCOL_41) != 0) {
+        *l = (struct login){0};
+        return ERR_HANDSHAKE;
+    }
+    return 0;
+}
+
 void login_encode(struct writer *w, const struct login *l, uint8_t sequence)
 {
     size_t at = packet_begin(w);
@@ -199,18 +214,22 @@ int change_user_decode(struct login *l, uint32_t caps, const uint8_t *payload, s
 {
     struct reader r = reader_of(payload, len);
     uint8_t command = get_u8(&r);
+    bool has_schema, has_plugin;
     uint16_t charset;
 
     *l = (struct login){.caps = caps, .user = get_zero(&r)};
     /* One byte of length here, with and without CAP_PLUGIN_AUTH_LENENC. */
     l->response = get_response(&r, caps & ~CAP_PLUGIN_AUTH_LENENC);
+    has_schema = reader_left(&r) > 0; /* its zero at least */
     l->schema = get_zero_or_rest(&r);
-    if (reader_left(&r) > 0) {
+    if (reader_left(&r) > 1) {
         charset = get_u16(&r);
         l->charset = charset <= UINT8_MAX ? (uint8_t)charset : 0;
-        get_plugin_and_attrs(l, &r, caps);
     }
-    if (r.failed || command != COM_CHANGE_USER) {
+    has_plugin = reader_left(&r) > 0; /* it may not be left out, other than in a login */
+    get_plugin_and_attrs(l, &r, caps);
+    if (r.failed || !has_schema || command != COM_CHANGE_USER ||
+        (!has_plugin && (caps & CAP_PLUGIN_AUTH) != 0)) {
         *l = (struct login){0};
         return ERR_HANDSHAKE;
     }

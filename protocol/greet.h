@@ -54,6 +54,12 @@ int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len) MUST
  * tls_request_encode - the first 32 bytes of it with CAP_SSL, sent before TLS begins.
  */
 int login_decode(struct login *l, const uint8_t *payload, size_t len) MUST_CHECK;
+
+/*
+ * login_old_decode - a login of before 4.1: caps (16 bits), user, response; such a client can only be
+ * refused, in its own form. Returns 0 or ERR_HANDSHAKE (it is none, or malformed).
+ */
+int login_old_decode(struct login *l, const uint8_t *payload, size_t len) MUST_CHECK;
 void login_encode(struct writer *w, const struct login *l, uint8_t sequence);
 void tls_request_encode(struct writer *w, const struct login *l, uint8_t sequence);
 

@@ -17,22 +17,24 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define IN_FIRST 512              /* bytes of the first buffer for an incomplete packet */
-#define AHEAD_MAX (256 * 1024)    /* bytes a client may send ahead of a reply before reading stops */
+#define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
+#define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
 #define LOGIN_PACKET_MAX 65536
-#define ERROR_MAX 1024
+#define ERROR_MAX        1024
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
-    [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) |
-                                 BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
+                                     BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
+                                 BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
     [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
     [CLIENT_RUNNING] = {"running", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
-    [CLIENT_UPLOADING] = {"uploading", BIT(CLIENT_IDLE) | BIT(CLIENT_RUNNING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_UPLOADING] = {"uploading",
+                          BIT(CLIENT_IDLE) | BIT(CLIENT_RUNNING) | BIT(CLIENT_CLOSING)},
     [CLIENT_CLOSING] = {"closing", 0},
 };
 
@@ -45,11 +47,19 @@ void client_to(struct client *c, enum client_state next)
     c->since_ms = c->worker->now_ms;
 }
 
+static const char *user_name(const struct client *c)
+{
+    if (c->login != NULL && c->login->user[0] != '\0') {
+        return c->login->user;
+    }
+    return c->session.account == NULL ? NULL : c->session.account->name;
+}
+
 struct log_who client_who(const struct client *c, const char *doing)
 {
     return (struct log_who){.client_id = c->id,
                             .server_id = c->server == NULL ? 0 : c->server->id,
-                            .user = c->session.account == NULL ? NULL : c->session.account->name,
+                            .user = user_name(c),
                             .doing = doing};
 }
 
@@ -140,14 +150,17 @@ static void log_end(const struct client *c, enum close_reason reason, int rc)
     struct log_who who = client_who(c, NULL);
     unsigned long long age = (unsigned long long)(c->worker->now_ms - c->created_ms);
 
-    if (reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN) {
+    bool is_usual = reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN;
+
+    stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, is_usual ? 0 : 1);
+    if (is_usual || reason == CLOSE_DENIED) { /* a refused login has its line already */
         log_debug(&who, "closing: %s (age %llums, %llu commands)", reason_text(reason), age,
                   (unsigned long long)c->questions);
         return;
     }
-    stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, 1);
-    log_info(&who, "closing: %s%s%s (age %llums, %llu commands)", reason_text(reason), rc != 0 ? ": " : "",
-             rc != 0 ? err_text(rc) : "", age, (unsigned long long)c->questions);
+    log_info(&who, "closing: %s%s%s (age %llums, %llu commands)", reason_text(reason),
+             rc != 0 ? ": " : "", rc != 0 ? err_text(rc) : "", age,
+             (unsigned long long)c->questions);
 }
 
 /* The server connection of a client that leaves: its statement is interrupted, its state wiped. */
@@ -167,8 +180,8 @@ static void drop_server(struct client *c)
         server_close(s, "its client left while it sent", 0);
         return;
     }
-    s->must_reset |= (c->session.pins & pins_that_reset()) != 0 || (s->status & STATUS_IN_TRANS) != 0 ||
-                     s->n_expects > 0;
+    s->must_reset |= (c->session.pins & pins_that_reset()) != 0 ||
+                     (s->status & STATUS_IN_TRANS) != 0 || s->n_expects > 0;
     if (s->n_expects > 0 && worker_vars(c->worker)->mysql_kill_backend_connection_when_disconnect) {
         kill_statement(c->worker, s);
     }
@@ -223,18 +236,34 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     stream_close(&c->stream);
 }
 
-void client_close_after_write(struct client *c, enum close_reason reason)
+void client_close_because(struct client *c, enum close_reason reason, int rc)
 {
     if (c->state == CLIENT_CLOSING) {
         return;
     }
     if (stream_is_drained(&c->stream)) {
-        client_close(c, reason, 0);
+        client_close(c, reason, rc);
         return;
     }
     c->close_when_drained = true;
     c->close_reason = (uint8_t)reason;
+    c->close_rc = rc;
     stream_read_stop(&c->stream);
+}
+
+void client_close_after_write(struct client *c, enum close_reason reason)
+{
+    client_close_because(c, reason, 0);
+}
+
+void client_refuse(struct client *c, int rc, enum close_reason reason)
+{
+    if (reason == CLOSE_PROTOCOL) {
+        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    }
+    if (client_error_rc(c, rc)) {
+        client_close_because(c, reason, rc);
+    }
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -274,34 +303,23 @@ static void in_drop(struct client *c)
     c->in_len = c->in_cap = 0;
 }
 
-/* One whole packet while a client logs in; each must have the sequence number that is due. */
-static void login_packet(struct client *c, const uint8_t *packet, size_t len)
+/* The header of a packet is looked at as on a node: its number first (a command begins with 0), then its length. */
+static bool is_header_good(struct client *c, const uint8_t *packet)
 {
-    uint8_t sequence = packet_sequence(packet);
+    uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
+    int rc = 0;
 
-    if (sequence != c->sequence) {
-        c->sequence = (uint8_t)(sequence + 1);
-        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
-        if (client_error_rc(c, ERR_SEQUENCE)) {
-            client_close_after_write(c, CLOSE_PROTOCOL);
-        }
-        return;
+    if (packet_sequence(packet) != due) {
+        rc = ERR_SEQUENCE;
+        c->sequence = due;
+    } else if (packet_length(packet) > packet_limit(c)) {
+        rc = ERR_PACKET_TOO_LARGE;
+        c->sequence = (uint8_t)(due + 1);
     }
-    c->sequence = (uint8_t)(sequence + 1);
-    client_login_packet(c, packet + PACKET_HEADER, len - PACKET_HEADER, sequence);
-}
-
-static bool too_large(struct client *c, size_t payload)
-{
-    if (payload <= packet_limit(c)) {
-        return false;
+    if (rc != 0) {
+        client_refuse(c, rc, CLOSE_PROTOCOL);
     }
-    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
-    c->sequence = 1;
-    if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
-        client_close_after_write(c, CLOSE_PROTOCOL);
-    }
-    return true;
+    return rc == 0;
 }
 
 /* The commands in data, one after the other, as long as each is answered at once. Returns the bytes dealt with. */
@@ -315,14 +333,15 @@ static size_t take_packets(struct client *c, uint8_t *data, size_t len)
         size_t payload = packet_length(data + at);
         size_t whole = PACKET_HEADER + payload;
 
-        if (too_large(c, payload)) {
+        if (!is_header_good(c, data + at)) {
             return len;
         }
         if (c->state == CLIENT_LOGIN) {
             if (len - at < whole) {
                 break;
             }
-            login_packet(c, data + at, whole);
+            c->sequence++;
+            client_login_packet(c, data + at + PACKET_HEADER, payload);
         } else if (len - at >= whole && payload < PACKET_MAX) {
             client_command(c, data + at, whole, true);
         } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
@@ -399,7 +418,8 @@ void client_upload_kept(struct client *c)
     c->is_read_paused = false;
     client_upload_bytes(c, data, len);
     mem_free(MEM_BUFFER, data);
-    if (c->state == CLIENT_UPLOADING && stream_is_drained(&c->server->stream) && stream_read_start(&c->stream) != 0) {
+    if (c->state == CLIENT_UPLOADING && stream_is_drained(&c->server->stream) &&
+        stream_read_start(&c->stream) != 0) {
         client_close(c, CLOSE_RESET, UV_EPIPE);
     }
 }
@@ -449,10 +469,11 @@ static void on_drained(struct stream *stream)
     struct client *c = CONTAINER_OF(stream, struct client, stream);
 
     if (c->close_when_drained) {
-        client_close(c, (enum close_reason)c->close_reason, 0);
+        client_close(c, (enum close_reason)c->close_reason, c->close_rc);
         return;
     }
-    if (c->server != NULL && c->server->state == SERVER_LENT && stream_read_start(&c->server->stream) != 0) {
+    if (c->server != NULL && c->server->state == SERVER_LENT &&
+        stream_read_start(&c->server->stream) != 0) {
         server_lost(c->server, ERR_NODE_LOST, NULL);
         return;
     }
@@ -496,7 +517,8 @@ static struct client *client_new(struct worker *w)
     if (c == NULL) {
         return NULL;
     }
-    *c = (struct client){.worker = w, .state = CLIENT_LOGIN, .created_ms = w->now_ms, .since_ms = w->now_ms};
+    *c = (struct client){
+        .worker = w, .state = CLIENT_LOGIN, .created_ms = w->now_ms, .since_ms = w->now_ms};
     c->id = next_id(w);
     if (map_put(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}, c) != 0) {
         mem_free(MEM_CLIENT, c);
@@ -527,7 +549,8 @@ void client_accept(struct worker *w, uv_stream_t *listener)
         if (c->stream.is_open) {
             client_close(c, CLOSE_RESET, rc);
         } else { /* no handle: nothing to wait for */
-            (void)map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)});
+            (void)map_remove(&w->clients_by_id,
+                             (struct slice){(const char *)&c->id, sizeof(c->id)});
             release_counts(c);
             list_remove(&w->clients, &c->in_worker);
             mem_free(MEM_CLIENT, c);

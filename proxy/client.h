@@ -38,19 +38,19 @@ enum client_state {
 };
 
 /* Why a client connection ended: code, who, text. */
-#define CLOSE_REASONS(X)                                                                                     \
-    X(CLOSE_QUIT, "client", "it said goodbye")                                                               \
-    X(CLOSE_GONE, "client", "it closed the connection")                                                      \
-    X(CLOSE_RESET, "client", "the connection broke")                                                         \
-    X(CLOSE_LOGIN_GONE, "client", "it left during the login")                                                \
-    X(CLOSE_DENIED, "proxy", "access denied")                                                                \
-    X(CLOSE_LIMIT, "proxy", "a connection limit")                                                            \
-    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                                         \
-    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                                             \
-    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                                          \
-    X(CLOSE_NODE, "server", "its node was lost while it sent or received")                                   \
-    X(CLOSE_KILLED, "admin", "killed")                                                                       \
-    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                                                   \
+#define CLOSE_REASONS(X)                                                   \
+    X(CLOSE_QUIT, "client", "it said goodbye")                             \
+    X(CLOSE_GONE, "client", "it closed the connection")                    \
+    X(CLOSE_RESET, "client", "the connection broke")                       \
+    X(CLOSE_LOGIN_GONE, "client", "it left during the login")              \
+    X(CLOSE_DENIED, "proxy", "access denied")                              \
+    X(CLOSE_LIMIT, "proxy", "a connection limit")                          \
+    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                       \
+    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")           \
+    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")        \
+    X(CLOSE_NODE, "server", "its node was lost while it sent or received") \
+    X(CLOSE_KILLED, "admin", "killed")                                     \
+    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                 \
     X(CLOSE_MEMORY, "proxy", "no memory")
 
 enum close_reason {
@@ -62,12 +62,12 @@ enum close_reason {
 /* Lives only while a client logs in (or changes its user). */
 struct client_login {
     uint8_t salt[SALT_LEN];
-    uint8_t step;      /* enum in client_login.c */
+    uint8_t step; /* enum in client_login.c */
     bool is_change_user;
     uint8_t charset;
     uint32_t caps;
-    const char *plugin; /* the one that was asked for last */
-    char user[256];    /* terminated */
+    const char *plugin;     /* the one that was asked for last */
+    char user[4 * 128 + 1]; /* terminated */
     char schema[SCHEMA_NAME_MAX + 1];
 };
 
@@ -76,34 +76,35 @@ struct client {
     uint64_t id; /* what CONNECTION_ID() says: worker in the low bits, below 2^32 */
     struct list_node in_worker;
     /* state */
-    uint8_t state; /* enum client_state */
+    uint8_t state;    /* enum client_state */
     uint8_t sequence; /* of the next packet made here */
     bool is_read_paused;
     bool close_when_drained;
     uint8_t close_reason;
+    int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
-    uint64_t since_ms;   /* of the state */
+    uint64_t since_ms; /* of the state */
     uint64_t created_ms;
     /* borrowed */
     struct worker *worker;
-    struct server *server;   /* lent to it; NULL = none */
-    struct task *task;       /* the command that is worked on */
+    struct server *server; /* lent to it; NULL = none */
+    struct task *task;     /* the command that is worked on */
     /* owned */
     struct client_login *login;
     struct stream stream;
-    uint8_t *in;             /* bytes not dealt with: an incomplete packet, or commands sent ahead */
+    uint8_t *in; /* bytes not dealt with: an incomplete packet, or commands sent ahead */
     uint32_t in_len, in_cap;
-    uint64_t upload_left;    /* UPLOADING: bytes of the current packet still to pass */
-    bool upload_continues;   /* the packet is PACKET_MAX long: another follows */
-    bool upload_is_file;     /* LOCAL INFILE: until an empty packet */
-    bool upload_discards;    /* the node has answered already: the rest goes nowhere */
-    uint64_t upload_total;   /* bytes of the message so far */
-    uint8_t upload_head[4];  /* of a packet header that is not whole */
+    uint64_t upload_left;   /* UPLOADING: bytes of the current packet still to pass */
+    bool upload_continues;  /* the packet is PACKET_MAX long: another follows */
+    bool upload_is_file;    /* LOCAL INFILE: until an empty packet */
+    bool upload_discards;   /* the node has answered already: the rest goes nowhere */
+    uint64_t upload_total;  /* bytes of the message so far */
+    uint8_t upload_head[4]; /* of a packet header that is not whole */
     uint8_t upload_head_len;
     struct waiter waiter;
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
     struct list_node in_warned;     /* of the worker, while idle with warnings */
-    struct list_node in_waiting; /* of the worker, while WAITING */
+    struct list_node in_waiting;    /* of the worker, while WAITING */
     struct session session;
     unsigned n_cursors, n_long_data; /* prepared statements with something open on the connection */
     uint64_t questions;
@@ -124,6 +125,12 @@ void client_close(struct client *c, enum close_reason reason, int rc);
 /* client_close_after_write - the same when what was written has left. */
 void client_close_after_write(struct client *c, enum close_reason reason);
 
+void client_close_because(struct client *c, enum close_reason reason,
+                          int rc); /* rc: what broke, for the log */
+
+/* client_refuse - an ERR packet, and the end for this reason. A misbehaved packet counts as a protocol error. */
+void client_refuse(struct client *c, int rc, enum close_reason reason);
+
 /* client_write - bytes to the client; a broken connection closes it (then returns false and c must be left alone). */
 bool client_write(struct client *c, const void *data, size_t len) MUST_CHECK;
 
@@ -135,8 +142,8 @@ bool client_ok(struct client *c);
 
 /* client_login.c */
 void client_login_begin(struct client *c);
-void client_login_packet(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence);
-void client_change_user(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence);
+void client_login_packet(struct client *c, const uint8_t *payload, size_t len);
+void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
 const char *client_peer_name(const struct client *c, char *out, size_t cap);
 
@@ -146,13 +153,14 @@ void client_input(struct client *c);
 
 /* client_run.c */
 extern const struct server_events client_server_events;
-void client_use_schema(struct client *c, struct slice name); /* make it the session's: known, or a node is asked */
-void client_run(struct client *c);            /* c->task is set: route it, get a connection, send it */
+void client_use_schema(struct client *c,
+                       struct slice name); /* make it the session's: known, or a node is asked */
+void client_run(struct client *c);         /* c->task is set: route it, get a connection, send it */
 void client_give_server(struct client *c);
 void client_task_failed(struct client *c, int rc); /* ERR to the client, the task is over */
 void client_task_end(struct client *c);
 void client_serve(struct client *c, struct server *server); /* it waited, here is one */
-void client_retry(struct client *c);          /* it waits: try again */
+void client_retry(struct client *c);                        /* it waits: try again */
 void client_queue_timeout(struct client *c);
 
 /* client_keep_input - bytes for later; client_upload_kept - what was kept belongs to the upload. */

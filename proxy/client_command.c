@@ -9,9 +9,12 @@
 #include "proxy/local.h"
 #include "proxy/worker.h"
 
-static void bad_command(struct client *c)
+static void bad_command(struct client *c, const char *what)
 {
+    struct log_who who = client_who(c, "reading a command");
+
     stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    log_info(&who, "%s", what);
     (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
 }
 
@@ -59,14 +62,16 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     unsigned owner = (unsigned)(id & ((1u << WORKER_BITS) - 1));
     struct mail *mail;
 
-    const struct account *victim = id > UINT32_MAX || owner >= w->galeway->n_workers ? NULL : kill_account_of(w, id);
+    const struct account *victim =
+        id > UINT32_MAX || owner >= w->galeway->n_workers ? NULL : kill_account_of(w, id);
 
     if (victim == NULL) {
         (void)client_errorf(c, ERR_NO_THREAD, "Unknown thread id: %llu", (unsigned long long)id);
         return;
     }
     if (victim != c->session.account) {
-        (void)client_errorf(c, ERR_NOT_OWNER, "You are not owner of thread %llu", (unsigned long long)id);
+        (void)client_errorf(c, ERR_NOT_OWNER, "You are not owner of thread %llu",
+                            (unsigned long long)id);
         return;
     }
     if (id == c->id) {
@@ -100,7 +105,8 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
         return;
     }
     facts_scan(&task->facts, sql, session_sql_mode(&c->session));
-    if (task->facts.verb == VERB_KILL && task->facts.number != 0 && (task->facts.flags & FACT_MULTI) == 0) {
+    if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
+        (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);
@@ -118,7 +124,8 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
 }
 
 /* A command whose reply is relayed without a look at its content. */
-static void relay_command(struct client *c, const uint8_t *packet, size_t len, enum follow_kind follow)
+static void relay_command(struct client *c, const uint8_t *packet, size_t len,
+                          enum follow_kind follow)
 {
     struct task *task = task_of(c, packet, len, true);
 
@@ -152,14 +159,10 @@ static void reset_connection(struct client *c)
 
 static void process_kill(struct client *c, const uint8_t *payload, size_t len)
 {
-    struct reader r = reader_of(payload + 1, len - 1);
-    uint32_t id = get_u32(&r);
+    uint8_t id[4] = {0}; /* a node takes missing bytes for zero */
 
-    if (r.failed) {
-        bad_command(c);
-    } else {
-        kill_command(c, id, false);
-    }
+    memcpy(id, payload + 1, MIN(len - 1, sizeof(id)));
+    kill_command(c, peek_u32(id), false);
 }
 
 static void init_db(struct client *c, const uint8_t *payload, size_t len)
@@ -170,8 +173,10 @@ static void init_db(struct client *c, const uint8_t *payload, size_t len)
 /* Commands for one server, not for a farm: refused as a node refuses them to users without the privilege. */
 static void deny(struct client *c, const char *privilege)
 {
-    (void)client_errorf(c, ERR_PRIVILEGE, "Access denied; you need (at least one of) the %s privilege(s) for this operation",
-                        privilege);
+    (void)client_errorf(
+        c, ERR_PRIVILEGE,
+        "Access denied; you need (at least one of) the %s privilege(s) for this operation",
+        privilege);
 }
 
 static void short_command(struct client *c, uint8_t *packet, size_t len)
@@ -180,72 +185,29 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
     size_t n = len - PACKET_HEADER;
 
     switch (payload[0]) {
-    case COM_QUIT:
-        client_close(c, CLOSE_QUIT, 0);
-        break;
-    case COM_PING:
-        local_ping(c);
-        break;
-    case COM_INIT_DB:
-        init_db(c, payload, n);
-        break;
-    case COM_STATISTICS:
-        local_statistics(c);
-        break;
-    case COM_SET_OPTION:
-        local_set_option(c, payload, n);
-        break;
-    case COM_RESET_CONNECTION:
-        reset_connection(c);
-        break;
-    case COM_CHANGE_USER:
-        client_change_user(c, payload, n, packet_sequence(packet));
-        break;
-    case COM_PROCESS_KILL:
-        process_kill(c, payload, n);
-        break;
-    case COM_FIELD_LIST:
-        relay_command(c, packet, len, FOLLOW_FIELD_LIST);
-        break;
-    case COM_PROCESS_INFO:
-        relay_command(c, packet, len, FOLLOW_RESULT);
-        break;
-    case COM_DEBUG:
-        deny(c, "SUPER");
-        break;
-    case COM_REFRESH:
-        deny(c, "RELOAD");
-        break;
-    case COM_SHUTDOWN:
-        deny(c, "SHUTDOWN");
-        break;
-    case COM_BINLOG_DUMP:
-        deny(c, "REPLICATION SLAVE");
-        break;
-    default:
-        bad_command(c);
-        break;
+    case COM_QUIT: client_close(c, CLOSE_QUIT, 0); break;
+    case COM_PING: local_ping(c); break;
+    case COM_INIT_DB: init_db(c, payload, n); break;
+    case COM_STATISTICS: local_statistics(c); break;
+    case COM_SET_OPTION: local_set_option(c, payload, n); break;
+    case COM_RESET_CONNECTION: reset_connection(c); break;
+    case COM_CHANGE_USER: client_change_user(c, payload, n); break;
+    case COM_PROCESS_KILL: process_kill(c, payload, n); break;
+    case COM_FIELD_LIST: relay_command(c, packet, len, FOLLOW_FIELD_LIST); break;
+    case COM_PROCESS_INFO: relay_command(c, packet, len, FOLLOW_RESULT); break;
+    case COM_DEBUG: deny(c, "SUPER"); break;
+    case COM_REFRESH: deny(c, "RELOAD"); break;
+    case COM_SHUTDOWN: deny(c, "SHUTDOWN"); break;
+    case COM_BINLOG_DUMP: deny(c, "REPLICATION SLAVE"); break;
+    default: bad_command(c, "an unknown command"); break;
     }
 }
 
 static bool is_stmt_command(uint8_t command)
 {
-    return command == COM_STMT_PREPARE || command == COM_STMT_EXECUTE || command == COM_STMT_SEND_LONG_DATA ||
-           command == COM_STMT_CLOSE || command == COM_STMT_RESET || command == COM_STMT_FETCH;
-}
-
-/* A command must start with sequence number 0; MariaDB answers anything else by closing. */
-static bool in_sequence(struct client *c, const uint8_t *packet)
-{
-    if (packet_sequence(packet) == 0) {
-        return true;
-    }
-    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
-    c->sequence = (uint8_t)(packet_sequence(packet) + 1);
-    if (client_error_rc(c, ERR_SEQUENCE)) {
-        client_close_after_write(c, CLOSE_PROTOCOL);
-    }
-    return false;
+    return command == COM_STMT_PREPARE || command == COM_STMT_EXECUTE ||
+           command == COM_STMT_SEND_LONG_DATA || command == COM_STMT_CLOSE ||
+           command == COM_STMT_RESET || command == COM_STMT_FETCH;
 }
 
 /* The node that held the session's transaction is gone: said once, on an open connection. */
@@ -255,7 +217,9 @@ static bool told_of_loss(struct client *c)
         return false;
     }
     c->session_lost = false;
-    (void)client_errorf(c, ERR_NODE_LOST, "Lost connection to server: the node that held the transaction is gone; it was rolled back");
+    (void)client_errorf(c, ERR_NODE_LOST,
+                        "Lost connection to server: the node that held the transaction is gone; it "
+                        "was rolled back");
     return true;
 }
 
@@ -263,14 +227,11 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
 {
     uint8_t command;
 
-    if (!in_sequence(c, packet)) {
-        return;
-    }
     c->sequence = 1;
     c->questions++;
     stat_add(&c->worker->stats, STAT_QUESTIONS, 1);
     if (len == PACKET_HEADER) {
-        bad_command(c);
+        bad_command(c, "an empty packet");
         return;
     }
     command = packet[PACKET_HEADER];
@@ -287,7 +248,7 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
         }
     } else if (is_whole) {
         short_command(c, packet, len);
-    } else if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
-        client_close_after_write(c, CLOSE_PROTOCOL);
+    } else {
+        client_refuse(c, ERR_PACKET_TOO_LARGE, CLOSE_PROTOCOL);
     }
 }

@@ -2,6 +2,8 @@
 /*
  * client_end.c - a task is over: its connection goes back or stays; the schema of a session.
  */
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
@@ -127,19 +129,28 @@ static bool is_known(const struct client *c, const struct schema *schema)
            schema->known_epoch == atomic_load(&c->worker->galeway->schema_epoch);
 }
 
+/* No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes. */
+static void refuse_schema(struct client *c, struct slice name)
+{
+    char text[160];
+    bool is_long = name.len > 100;
+
+    if (name.len == 0) {
+        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'", is_long ? 97 : (int)name.len, name.data,
+                   is_long ? "..." : "");
+    client_end_with_error(c, err_number(ERR_NO_SCHEMA), err_sqlstate(ERR_NO_SCHEMA), slice_of(text));
+}
+
 void client_use_schema(struct client *c, struct slice name)
 {
     struct worker *w = c->worker;
     struct schema *schema = schema_get(&w->pool.schemas, c->session.account, name);
 
     if (schema == NULL) {
-        if (c->login != NULL) {
-            client_end_with_error(c, 1049, "42000", SLICE("Unknown database"));
-        } else if (name.len == 0) {
-            (void)client_error(c, 1046, "3D000", SLICE("No database selected"));
-        } else {
-            (void)client_errorf(c, ERR_NO_SCHEMA, "Incorrect database name '%.*s'", (int)MIN(name.len, 256u), name.data);
-        }
+        refuse_schema(c, name);
         return;
     }
     if (is_known(c, schema) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0 && worker_vars(w)->mysql_learn_answers) {

@@ -2,6 +2,7 @@
 /*
  * client_login.c - who is it, and may it: greeting, login, authentication switch, COM_CHANGE_USER.
  *
+ *   LOGIN --> RESPONSE
  *   RESPONSE --> (right plugin) check --> accepted
  *            --> (other plugin) switch --> SWITCHED --> check --> accepted
  *   caching_sha2_password: fast path right --> accepted; else FULL --> (clear over a unix socket)
@@ -17,28 +18,31 @@
 #include "proxy/client_stmt.h"
 #include "proxy/worker.h"
 
-#define OFFERED_CAPS                                                                                         \
-    (CAP_LONG_PASSWORD | CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC |   \
-     CAP_LOCAL_FILES | CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE |           \
-     CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS | CAP_MULTI_RESULTS |    \
-     CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS | CAP_PLUGIN_AUTH_LENENC)
+/* A MariaDB server does not offer CAP_LONG_PASSWORD: that says that it has extended bits, of which here are none. */
+#define OFFERED_CAPS                                                                               \
+    (CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC |             \
+     CAP_LOCAL_FILES | CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE | \
+     CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS |              \
+     CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS |              \
+     CAP_PLUGIN_AUTH_LENENC)
 
-enum step { STEP_RESPONSE, STEP_SWITCHED, STEP_FULL, STEP_KEY };
+#define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
+
+enum step { STEP_LOGIN, STEP_RESPONSE, STEP_SWITCHED, STEP_FULL, STEP_KEY };
 
 static const struct conf *conf_of(const struct client *c)
 {
     return c->worker->snapshot->conf;
 }
 
-static void refuse_early(struct client *c, int rc, enum close_reason reason)
+/* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
+static bool error_early(struct client *c, int rc, const char *text)
 {
-    uint8_t bytes[256];
+    uint8_t bytes[800];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
-    c->sequence = err_encode_early(&w, err_number(rc), slice_of(err_text(rc)), c->sequence);
-    if (client_write(c, bytes, w.len)) {
-        client_close_after_write(c, reason);
-    }
+    c->sequence = err_encode_early(&w, err_number(rc), slice_of(text), c->sequence);
+    return client_write(c, bytes, w.len);
 }
 
 static void copy_version(struct worker *w)
@@ -51,34 +55,49 @@ static void copy_version(struct worker *w)
     }
 }
 
-void client_login_begin(struct client *c)
+static bool login_new(struct client *c, enum step step, bool is_change_user)
+{
+    c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
+    if (c->login == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    *c->login = (struct client_login){
+        .step = (uint8_t)step, .is_change_user = is_change_user, .caps = c->session.caps};
+    return true;
+}
+
+static void greet(struct client *c)
 {
     struct worker *w = c->worker;
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof(bytes));
-    struct greeting g = {.thread_id = (uint32_t)c->id, .caps = OFFERED_CAPS, .status = STATUS_AUTOCOMMIT};
+    struct greeting g = {
+        .thread_id = (uint32_t)c->id, .caps = OFFERED_CAPS, .status = STATUS_AUTOCOMMIT};
 
-    if (atomic_load(&w->galeway->n_clients) > worker_vars(w)->mysql_max_connections) {
-        stat_add(&w->stats, STAT_REFUSED_MAX_CONNECTIONS, 1);
-        refuse_early(c, ERR_TOO_MANY_CONNECTIONS, CLOSE_LIMIT);
-        return;
-    }
-    c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
-    if (c->login == NULL) {
-        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
-        return;
-    }
-    *c->login = (struct client_login){.step = STEP_RESPONSE};
     auth_random_salt(c->login->salt);
     copy_version(w);
     g.version = slice_of(w->version);
     g.charset = w->charset;
     g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
     memcpy(g.salt, c->login->salt, SALT_LEN);
-    greeting_encode(&out, &g, 0);
+    greeting_encode(&out, &g, c->sequence++);
     CHECK(!out.failed);
-    c->sequence = 1;
     (void)!client_write(c, bytes, out.len);
+}
+
+void client_login_begin(struct client *c)
+{
+    struct worker *w = c->worker;
+
+    if (atomic_load(&w->galeway->n_clients) > worker_vars(w)->mysql_max_connections) {
+        stat_add(&w->stats, STAT_REFUSED_MAX_CONNECTIONS, 1);
+        if (error_early(c, ERR_TOO_MANY_CONNECTIONS, err_text(ERR_TOO_MANY_CONNECTIONS))) {
+            client_close_because(c, CLOSE_LIMIT, ERR_TOO_MANY_CONNECTIONS);
+        }
+    } else if (login_new(c, STEP_LOGIN, false)) {
+        greet(c);
+    }
 }
 
 /* --- the outcome ----------------------------------------------------------------------------- */
@@ -108,14 +127,18 @@ static void refused(struct client *c, enum close_reason reason)
 
 static void denied(struct client *c, bool with_password)
 {
-    char peer[64];
+    char peer[64], text[700];
     struct log_who who = client_who(c, "logging in");
+    bool is_old = (c->login->caps & CAP_PROTOCOL_41) == 0;
 
     stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
-    (void)client_peer_name(c, peer, sizeof(peer));
-    log_info(&who, "access denied for '%s' from %s", c->login->user, peer);
-    if (client_errorf(c, ERR_ACCESS_DENIED, "Access denied for user '%s'@'%s' (using password: %s)", c->login->user,
-                      peer, with_password ? "YES" : "NO")) {
+    (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
+                   c->login->user, client_peer_name(c, peer, sizeof(peer)),
+                   with_password ? "YES" : "NO");
+    log_info(&who, "%s", text);
+    if (is_old ? error_early(c, ERR_ACCESS_DENIED, text)
+               : client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
+                              slice_of(text))) {
         refused(c, CLOSE_DENIED);
     }
 }
@@ -135,10 +158,13 @@ static void finish_login(struct client *c)
 /* The schema was accepted by a node, or refused: err is its answer. */
 void client_login_verified(struct client *c, const struct err *err)
 {
+    struct log_who who = client_who(c, "logging in");
+
     if (err == NULL) {
         finish_login(c);
         return;
     }
+    log_info(&who, "%.*s", SLICE_ARGS(err->message));
     if (client_error(c, err->number, err->sqlstate, err->message)) {
         refused(c, CLOSE_DENIED);
     }
@@ -152,15 +178,17 @@ static bool user_limit_reached(struct client *c, const struct conf_user *user)
         return false;
     }
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
-    if (client_errorf(c, ERR_USER_LIMIT, "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
-                      user->username, user->max_connections)) {
-        client_close_after_write(c, CLOSE_LIMIT);
+    if (client_errorf(
+            c, ERR_USER_LIMIT,
+            "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
+            user->username, user->max_connections)) {
+        client_close_because(c, CLOSE_LIMIT, ERR_USER_LIMIT);
     }
     return true;
 }
 
 /* A fresh session of this account, as right after a login to a node. */
-static bool begin_session(struct client *c, struct account *account)
+static bool begin_session(struct client *c, struct account *account, const struct conf_user *user)
 {
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
@@ -182,6 +210,7 @@ static bool begin_session(struct client *c, struct account *account)
     s->schema = NULL;
     s->caps = c->login->caps;
     s->charset = c->login->charset;
+    s->default_hostgroup = user->default_hostgroup;
     return true;
 }
 
@@ -196,7 +225,7 @@ static void accepted(struct client *c, struct account *account)
         return;
     }
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
-    if (!begin_session(c, account) || user_limit_reached(c, user)) {
+    if (!begin_session(c, account, user) || user_limit_reached(c, user)) {
         return;
     }
     if (schema.len == 0) {
@@ -233,7 +262,8 @@ static bool send_more(struct client *c, struct slice data)
     return !w.failed && client_write(c, bytes, w.len);
 }
 
-static void check_native(struct client *c, struct account *account, const struct secret *secret, struct slice response)
+static void check_native(struct client *c, struct account *account, const struct secret *secret,
+                         struct slice response)
 {
     uint8_t stage1[SHA1_LEN];
 
@@ -255,7 +285,8 @@ static void check_native(struct client *c, struct account *account, const struct
     accepted(c, account);
 }
 
-static void check_sha2(struct client *c, struct account *account, const struct secret *secret, struct slice response)
+static void check_sha2(struct client *c, struct account *account, const struct secret *secret,
+                       struct slice response)
 {
     if (secret->is_empty || response.len <= 1) {
         if (secret->is_empty && response.len <= 1) {
@@ -278,7 +309,8 @@ static void check_sha2(struct client *c, struct account *account, const struct s
 }
 
 /* The clear password, by whichever way it came. */
-static void check_clear(struct client *c, struct account *account, const struct secret *secret, struct slice clear)
+static void check_clear(struct client *c, struct account *account, const struct secret *secret,
+                        struct slice clear)
 {
     bool right;
 
@@ -298,7 +330,8 @@ static void check_clear(struct client *c, struct account *account, const struct 
     accepted(c, account);
 }
 
-static void full_path(struct client *c, struct account *account, const struct secret *secret, struct slice data)
+static void full_path(struct client *c, struct account *account, const struct secret *secret,
+                      struct slice data)
 {
     const struct rsa_key *rsa = c->worker->galeway->rsa;
     uint8_t clear[512];
@@ -309,7 +342,8 @@ static void full_path(struct client *c, struct account *account, const struct se
     } else if (c->login->step == STEP_FULL && data.len == 1 && data.data[0] == 2) {
         c->login->step = STEP_KEY;
         (void)!send_more(c, rsa_key_pem(rsa));
-    } else if (rsa_decrypt(rsa, data, clear, &len) != 0) { /* clear text on an open line is refused too */
+    } else if (rsa_decrypt(rsa, data, clear, &len) !=
+               0) { /* clear text on an open line is refused too */
         denied(c, true);
     } else {
         sha2_unmask(clear, len, c->login->salt);
@@ -335,9 +369,11 @@ static void check_response(struct client *c, struct slice response)
     account_secret(account, &secret);
     if (c->login->step >= STEP_FULL) {
         full_path(c, account, &secret, response);
-    } else if (plugin != NULL && strcmp(plugin, PLUGIN_NATIVE) == 0 && (secret.has_stage2 || secret.is_empty)) {
+    } else if (plugin != NULL && strcmp(plugin, PLUGIN_NATIVE) == 0 &&
+               (secret.has_stage2 || secret.is_empty)) {
         check_native(c, account, &secret, response);
-    } else if (plugin != NULL && strcmp(plugin, PLUGIN_SHA2) == 0 && (secret.has_clear || secret.has_sha2)) {
+    } else if (plugin != NULL && strcmp(plugin, PLUGIN_SHA2) == 0 &&
+               (secret.has_clear || secret.has_sha2)) {
         check_sha2(c, account, &secret, response);
     } else if (may_switch) {
         ask_switch(c, secret.has_stage2 || secret.is_empty ? PLUGIN_NATIVE : PLUGIN_SHA2);
@@ -347,11 +383,23 @@ static void check_response(struct client *c, struct slice response)
     secret_wipe(&secret);
 }
 
+/* Bytes of the first n characters. */
+static size_t clip(struct slice text, size_t n)
+{
+    size_t len = 0;
+
+    while (len < text.len && (n > 0 || ((unsigned char)text.data[len] & 0xc0) == 0x80)) {
+        n -= ((unsigned char)text.data[len++] & 0xc0) != 0x80;
+    }
+    return len;
+}
+
 static void keep_login(struct client *c, const struct login *l)
 {
     struct client_login *k = c->login;
 
-    (void)snprintf(k->user, sizeof(k->user), "%.*s", SLICE_ARGS(l->user));
+    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(l->user, USER_NAME_CHARS),
+                   l->user.data);
     (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
     k->charset = l->charset;
     k->plugin = NULL;
@@ -362,46 +410,73 @@ static void keep_login(struct client *c, const struct login *l)
     }
 }
 
+/* A client of before 4.1: there is no password that it and we could agree on. */
+static void old_client(struct client *c, const uint8_t *payload, size_t len)
+{
+    struct login l;
+    int rc = login_old_decode(&l, payload, len);
+
+    if (rc == 0) {
+        keep_login(c, &l);
+    }
+    if (rc == 0 && l.response.len == 0) {
+        denied(c, false);
+        return;
+    }
+    rc = rc == 0 ? ERR_OLD_CLIENT : rc;
+    if (error_early(c, rc, err_text(rc))) {
+        client_close_because(c, CLOSE_PROTOCOL, rc);
+    }
+}
+
 static void first_message(struct client *c, const uint8_t *payload, size_t len)
 {
     struct login l;
-    int rc = login_decode(&l, payload, len);
 
-    if (rc != 0 || (l.caps & CAP_SSL) != 0) {
-        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
-        refuse_early(c, ERR_HANDSHAKE, CLOSE_PROTOCOL);
+    if (len >= 2 && (peek_u16(payload) & CAP_PROTOCOL_41) == 0) {
+        old_client(c, payload, len);
+        return;
+    }
+    if (login_decode(&l, payload, len) != 0 || (l.caps & CAP_SSL) != 0) {
+        client_refuse(c, ERR_HANDSHAKE, CLOSE_PROTOCOL);
         return;
     }
     keep_login(c, &l);
     c->login->caps = l.caps & OFFERED_CAPS;
+    c->login->step = STEP_RESPONSE;
     check_response(c, l.response);
 }
 
-void client_login_packet(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence)
+void client_login_packet(struct client *c, const uint8_t *payload, size_t len)
 {
-    (void)sequence;
-    if (c->login->step == STEP_RESPONSE && c->login->user[0] == '\0' && !c->login->is_change_user) {
+    if (c->login->step == STEP_LOGIN) {
         first_message(c, payload, len);
     } else {
         check_response(c, (struct slice){(const char *)payload, len});
     }
 }
 
-void client_change_user(struct client *c, const uint8_t *payload, size_t len, uint8_t sequence)
+void client_change_user(struct client *c, const uint8_t *payload, size_t len)
 {
+    struct log_who who = client_who(c, "reading a command");
     struct login l;
 
-    c->sequence = (uint8_t)(sequence + 1);
+    if (len == 1) { /* as MariaDB: it begins with a greeting again */
+        if (login_new(c, STEP_LOGIN, true)) {
+            client_to(c, CLIENT_LOGIN);
+            greet(c);
+        }
+        return;
+    }
     if (change_user_decode(&l, c->session.caps, payload, len) != 0) {
+        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+        log_info(&who, "a malformed COM_CHANGE_USER");
         (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
         return;
     }
-    c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
-    if (c->login == NULL) {
-        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    if (!login_new(c, STEP_RESPONSE, true)) {
         return;
     }
-    *c->login = (struct client_login){.is_change_user = true, .caps = c->session.caps, .step = STEP_RESPONSE};
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
     /* As MariaDB: what was sent along is not looked at, a fresh salt is asked to be answered. */

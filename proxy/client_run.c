@@ -34,7 +34,7 @@ static bool must_follow(const struct client *c)
                               c->worker->now_ms, (uint64_t)vars->mysql_causal_window_ms);
 }
 
-/* False: the user's hostgroup has no servers in this configuration (or the user is gone from it). */
+/* False: the user's hostgroup has no servers in this configuration. Who is gone from it may go on until he leaves. */
 static bool choose(struct client *c)
 {
     struct worker *w = c->worker;
@@ -50,7 +50,7 @@ static bool choose(struct client *c)
         .owner = &w->pool,
     };
 
-    in.roles = user == NULL ? NULL : topology_roles(w->snapshot->topology, user->default_hostgroup);
+    in.roles = topology_roles(w->snapshot->topology, user != NULL ? user->default_hostgroup : s->default_hostgroup);
     if (in.roles == NULL) {
         return false;
     }

@@ -18,6 +18,7 @@
 #include "proxy/worker.h"
 
 #define STMTS_MAX 1000000
+#define EXECUTE_MIN 10 /* bytes: command, id, cursor, iterations */
 #define ER_UNKNOWN_STMT 1243
 #define ER_TOO_MANY_STMTS 1461
 
@@ -28,6 +29,9 @@ static struct slice key_of(const uint32_t *id)
 
 static struct client_stmt *find(const struct client *c, uint32_t id)
 {
+    if (id == STMT_ID_LAST) { /* MariaDB: PREPARE and EXECUTE are sent at once, before the id is known */
+        id = c->session.last_stmt_id;
+    }
     return c->session.stmts == NULL ? NULL : map_get(c->session.stmts, key_of(&id));
 }
 
@@ -55,6 +59,7 @@ void client_stmts_drop(struct client *c)
     map_fini(c->session.stmts);
     mem_free(MEM_STMT, c->session.stmts);
     c->session.stmts = NULL;
+    c->n_cursors = c->n_long_data = 0; /* their pins go with the session */
 }
 
 static struct client_stmt *stmt_add(struct client *c, struct slice text)
@@ -130,6 +135,26 @@ static void close_on_server(struct client *c, struct client_stmt *stmt)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
+static void malformed(struct client *c)
+{
+    struct log_who who = client_who(c, "reading a command");
+
+    stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+    log_info(&who, "a malformed COM_STMT_EXECUTE");
+    if (client_error_rc(c, ERR_MALFORMED)) {
+        client_task_end(c);
+    }
+}
+
+/* A node takes missing bytes for zero, other than in COM_STMT_EXECUTE. */
+static uint32_t id_of(const uint8_t *payload, size_t len)
+{
+    uint8_t id[4] = {0};
+
+    memcpy(id, payload + 1, MIN(len - 1, sizeof(id)));
+    return peek_u32(id);
+}
+
 static void unknown(struct client *c, uint32_t id, const char *command)
 {
     char text[128];
@@ -164,6 +189,7 @@ static void prepare(struct client *c, struct task *task)
     facts_scan(&task->facts, text, session_sql_mode(&c->session));
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
+    c->session.last_stmt_id = 0; /* if it fails */
     client_run(c);
 }
 
@@ -186,6 +212,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
         return;
     }
     stmt->n_params = p.n_params;
+    c->session.last_stmt_id = stmt->id;
     stmt_id_put(payload, stmt->id);
     if (close.len > 0) { /* one that had to leave, or the same prepared before */
         uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)close.len);
@@ -209,9 +236,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
 
     stat_add(&c->worker->stats, STAT_STMT_EXECUTED, 1);
     if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0 && !task->is_streaming) {
-        if (client_error_rc(c, ERR_MALFORMED)) {
-            client_task_end(c);
-        }
+        malformed(c);
         return;
     }
     scan_stmt(c, task, stmt);
@@ -282,27 +307,24 @@ void client_stmt_command(struct client *c, struct task *task)
 {
     const uint8_t *payload = task->bytes + PACKET_HEADER;
     struct client_stmt *stmt;
-    uint32_t id;
 
     task->facts.local = LOCAL_NONE;
     if (task->command == COM_STMT_PREPARE) {
         prepare(c, task);
         return;
     }
-    if (stmt_id_get(&id, payload, task->len - PACKET_HEADER) != 0) {
-        if (client_error_rc(c, ERR_MALFORMED)) {
-            client_task_end(c);
-        }
+    if (task->command == COM_STMT_EXECUTE && task->len - PACKET_HEADER < EXECUTE_MIN) {
+        malformed(c);
         return;
     }
-    stmt = find(c, id);
+    stmt = find(c, id_of(payload, task->len - PACKET_HEADER));
     if (task->command == COM_STMT_CLOSE || (task->command == COM_STMT_SEND_LONG_DATA && stmt == NULL)) {
         if (stmt != NULL) { /* neither has a reply */
             close_stmt(c, stmt);
         }
         client_task_end(c);
     } else if (stmt == NULL) {
-        unknown(c, id, function_name(task->command));
+        unknown(c, id_of(payload, task->len - PACKET_HEADER), function_name(task->command));
     } else if (task->command == COM_STMT_EXECUTE) {
         execute(c, task, stmt);
     } else if (task->command == COM_STMT_SEND_LONG_DATA) {

@@ -26,16 +26,19 @@ static void finish(struct client *c)
 static bool next_packet(struct client *c)
 {
     uint32_t payload = packet_length(c->upload_head);
+    bool continued = c->upload_continues;
 
     c->upload_head_len = 0;
     c->upload_left = payload;
     c->upload_continues = payload == PACKET_MAX;
-    return payload > 0 || (c->upload_is_file && c->upload_continues);
+    return payload > 0 ||
+           (c->upload_is_file && continued); /* an empty one may only end a long one */
 }
 
 static bool expects_header(const struct client *c)
 {
-    return c->upload_left == 0 && (c->upload_is_file || c->upload_continues || c->upload_head_len > 0);
+    return c->upload_left == 0 &&
+           (c->upload_is_file || c->upload_continues || c->upload_head_len > 0);
 }
 
 /* How many bytes of data belong to the message; *ended: it is complete behind them. */
@@ -80,7 +83,8 @@ void client_upload_bytes(struct client *c, uint8_t *data, size_t len)
     int rc = 0;
 
     c->upload_total += n;
-    if (c->upload_total > (uint64_t)worker_vars(c->worker)->mysql_max_allowed_packet && !c->upload_is_file) {
+    if (c->upload_total > (uint64_t)worker_vars(c->worker)->mysql_max_allowed_packet &&
+        !c->upload_is_file) {
         c->sequence = 1;
         if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
             client_close_after_write(c, CLOSE_PROTOCOL);

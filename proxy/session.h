@@ -48,6 +48,8 @@ struct session {
     uint32_t next_stmt_id;
     uint16_t status;         /* STATUS_* bits of the session, as the client last saw them or would */
     uint8_t charset;         /* collation id named at login: COM_RESET_CONNECTION goes back to it */
+    uint32_t last_stmt_id;   /* what STMT_ID_LAST stands for; 0 = nothing */
+    int default_hostgroup;   /* at login: of a user that is no longer configured */
     bool last_id_unknown;    /* an insert made an id: ask the server connection before it is given back */
     bool found_rows_known;
 };

@@ -12,7 +12,9 @@ from util import account, wait_until
 NOT_OFFERED = (wire.COMPRESS  # frames between two local programs gain nothing from zlib
                | wire.SSL | 1 << 31  # TLS is configured at each side for itself
                | 1 << 29  # progress reports of ALTER TABLE, a MariaDB extension
-               | 1 << 22)  # expired passwords are the node's business
+               | 1 << 22  # expired passwords are the node's business
+             # Rows are relayed as nodes send them, and how they end is agreed with the nodes for all clients.
+             | wire.DEPRECATE_EOF | wire.SESSION_TRACK)
 # MariaDB's extended capabilities (bulk execution and others) may all be missing.
 
 

@@ -271,14 +271,48 @@ TEST(change_user_there_and_back)
 
 TEST(change_user_charset_is_optional)
 {
+    const uint32_t caps = MYSQLND_CAPS & ~(uint32_t)CAP_PLUGIN_AUTH;
     struct login l;
 
-    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00")), 0);
+    assert_int_equal(change_user_decode(&l, caps, BYTES("\x11u\x00\x00\x00")), 0);
     assert_int_equal(l.charset, 0);
-    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00\x00\x08")), 0);
+    assert_int_equal(change_user_decode(&l, caps, BYTES("\x11u\x00\x00\x00\x00\x08")), 0);
     assert_int_equal(l.charset, 0); /* 2048 */
     assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x12u\x00\x00\x00")),
                      ERR_HANDSHAKE);
+}
+
+TEST(change_user_needs_schema_and_plugin)
+{
+    struct login l;
+
+    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00")),
+                     ERR_HANDSHAKE);
+    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00")), ERR_HANDSHAKE);
+    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00\x2d\x00p")), 0);
+    assert_slice_equal(l.plugin, "p");
+}
+
+static int decode_login_old(const uint8_t *data, size_t len)
+{
+    struct login l;
+    int rc = login_old_decode(&l, data, len);
+
+    cuts_assert_inside(l.user, data, len);
+    cuts_assert_inside(l.response, data, len);
+    return rc;
+}
+
+TEST(login_of_before_41)
+{
+    static const char old_login[] = "\x05\x00\x00\x00\x01user\x00resp";
+    struct login l;
+
+    assert_int_equal(login_old_decode(&l, BYTES(old_login)), 0);
+    assert_slice_equal(l.user, "user");
+    assert_slice_equal(l.response, "resp");
+    assert_int_equal(login_old_decode(&l, BYTES(mariadb_login)), ERR_HANDSHAKE);
+    cuts_check(decode_login_old, old_login, sizeof(old_login) - 1, 5);
 }
 
 static int decode_switch(const uint8_t *data, size_t len)
