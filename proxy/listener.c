@@ -58,7 +58,6 @@ static int set_options(int fd, const struct conf_vars *vars)
 {
     int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
-    rc = rc != 0 ? rc : set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     rc = rc != 0 ? rc : set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (rc == 0 && vars->mysql_use_tcp_keepalive) {
         rc = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -69,9 +68,24 @@ static int set_options(int fd, const struct conf_vars *vars)
     return rc;
 }
 
-static int bind_tcp(const struct conf_vars *vars, const char *host, const char *port)
+/*
+ * The first worker binds without SO_REUSEPORT: it fails when another process has the port, even another Galeway. The
+ * option set afterwards lets the other workers in.
+ */
+static int bind_shared(int fd, const struct addrinfo *to, bool is_first)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    int rc = is_first ? 0 : set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+
+    if (rc == 0 && bind(fd, to->ai_addr, to->ai_addrlen) != 0) {
+        rc = -errno;
+    }
+    return rc == 0 && is_first ? set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) : rc;
+}
+
+static int bind_tcp(const struct conf_vars *vars, const char *host, const char *port, bool is_first)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     int fd, rc;
 
@@ -80,9 +94,7 @@ static int bind_tcp(const struct conf_vars *vars, const char *host, const char *
     }
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     rc = fd < 0 ? -errno : set_options(fd, vars);
-    if (rc == 0 && bind(fd, found->ai_addr, found->ai_addrlen) != 0) {
-        rc = -errno;
-    }
+    rc = rc != 0 ? rc : bind_shared(fd, found, is_first);
     freeaddrinfo(found);
     if (rc != 0 && fd >= 0) {
         (void)close(fd);
@@ -90,28 +102,49 @@ static int bind_tcp(const struct conf_vars *vars, const char *host, const char *
     return rc != 0 ? rc : fd;
 }
 
+/* The socket of a process that did not end well is in the way; one that somebody listens on is his. */
+static int remove_dead_socket(int fd, const struct sockaddr_un *address)
+{
+    struct stat st;
+
+    if (lstat(address->sun_path, &st) != 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        return -EEXIST;
+    }
+    if (connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 ||
+        errno != ECONNREFUSED) {
+        return -EADDRINUSE;
+    }
+    return unlink(address->sun_path) == 0 ? 0 : -errno;
+}
+
 static int bind_unix(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc;
 
     if (fd < 0) {
         return -errno;
     }
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    (void)unlink(path); /* of a process that did not end well; a living one would hold its TCP port too */
-    if (bind(fd, (struct sockaddr *)(void *)&address, sizeof(address)) != 0 || chmod(path, 0777) != 0) {
-        int rc = -errno;
-
-        (void)close(fd);
-        return rc;
+    rc = remove_dead_socket(fd, &address);
+    if (rc == 0 && (bind(fd, (struct sockaddr *)(void *)&address, sizeof(address)) != 0 ||
+                    chmod(path, 0777) != 0)) {
+        rc = -errno;
     }
-    return fd;
+    if (rc != 0) {
+        (void)close(fd);
+    }
+    return rc != 0 ? rc : fd;
 }
 
 static int listener_start(struct listener *l, int fd)
 {
-    int rc = l->is_unix ? uv_pipe_init(&l->worker->loop, &l->u.pipe, 0) : uv_tcp_init(&l->worker->loop, &l->u.tcp);
+    int rc = l->is_unix ? uv_pipe_init(&l->worker->loop, &l->u.pipe, 0)
+                        : uv_tcp_init(&l->worker->loop, &l->u.tcp);
 
     if (rc != 0) {
         (void)close(fd);
@@ -154,7 +187,7 @@ static int open_one(struct worker *w, const struct iface *iface)
 
         (void)snprintf(host, sizeof(host), "%.*s", SLICE_ARGS(iface->host));
         (void)snprintf(port, sizeof(port), "%u", iface->port);
-        fd = bind_tcp(worker_vars(w), host, port);
+        fd = bind_tcp(worker_vars(w), host, port, w->index == 0);
     }
     if (fd < 0) {
         mem_free(MEM_OTHER, l);
@@ -174,8 +207,13 @@ int listeners_open(struct worker *w)
         int rc = open_one(w, &iface);
 
         if (rc != 0) {
-            log_error(NULL, "cannot listen on %.*s:%u (mysql-interfaces): %s", SLICE_ARGS(iface.host), iface.port,
-                      err_text(rc));
+            char port[8] = "";
+
+            if (!iface.is_unix) {
+                (void)snprintf(port, sizeof(port), ":%u", iface.port);
+            }
+            log_error(NULL, "cannot listen on %.*s%s (mysql-interfaces): %s",
+                      SLICE_ARGS(iface.host), port, err_text(rc));
             return rc;
         }
     }

@@ -76,9 +76,11 @@ static void take_config(struct worker *w)
     snapshot_unref(old);
 }
 
+/* Only an open transaction is worth waiting for: whatever else a session has, its end is not in sight. */
 static bool is_at_rest(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN || (c->state == CLIENT_IDLE && !session_is_pinned(&c->session));
+    return c->state == CLIENT_LOGIN ||
+           (c->state == CLIENT_IDLE && (c->session.status & STATUS_IN_TRANS) == 0);
 }
 
 /* Draining: who has nothing under way goes at once, the others when they have; all at the deadline. */
@@ -86,7 +88,7 @@ static void drain(struct worker *w)
 {
     bool is_late = w->now_ms >= w->drain_deadline_ms;
 
-    LIST_FOREACH_SAFE(it, next, &w->clients) {
+    LIST_FOREACH_SAFE (it, next, &w->clients) {
         struct client *c = CONTAINER_OF(it, struct client, in_worker);
 
         if (c->state != CLIENT_CLOSING && (is_late || is_at_rest(c))) {
@@ -117,30 +119,18 @@ static void read_mail(struct worker *w, struct mail *mail)
     struct client *c;
 
     switch (mail->kind) {
-    case MAIL_SERVER:
-        take_server(w, mail);
-        break;
+    case MAIL_SERVER: take_server(w, mail); break;
     case MAIL_WAKE:
         c = worker_find_client(w, mail->client_id);
         if (c != NULL) {
             client_retry(c);
         }
         break;
-    case MAIL_SERVE:
-        pool_serve_waiters(&w->pool);
-        break;
-    case MAIL_KILL:
-        kill_client(w, mail->client_id, mail->kill_query, mail->account);
-        break;
-    case MAIL_CONFIG:
-        take_config(w);
-        break;
-    case MAIL_DRAIN:
-        begin_drain(w, false);
-        break;
-    case MAIL_STOP:
-        begin_drain(w, true);
-        break;
+    case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
+    case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
+    case MAIL_CONFIG: take_config(w); break;
+    case MAIL_DRAIN: begin_drain(w, false); break;
+    case MAIL_STOP: begin_drain(w, true); break;
     }
 }
 
@@ -212,7 +202,8 @@ static void serve(struct pool *pool, struct server *s, uint64_t client_id)
 
 static void wake(struct pool *pool, const struct waiter *to)
 {
-    struct mail *mail = mail_new(MAIL_WAKE); /* by mail even when it is ours: never from inside another callback */
+    struct mail *mail =
+        mail_new(MAIL_WAKE); /* by mail even when it is ours: never from inside another callback */
 
     mail->client_id = to->client_id;
     worker_post(worker_of(pool)->galeway->workers[to->worker], mail);
@@ -230,7 +221,7 @@ static void check_waiting(struct worker *w)
 {
     uint64_t limit = (uint64_t)worker_vars(w)->mysql_connect_timeout_server_max;
 
-    LIST_FOREACH_SAFE(it, next, &w->waiting) {
+    LIST_FOREACH_SAFE (it, next, &w->waiting) {
         struct client *c = CONTAINER_OF(it, struct client, in_waiting);
 
         if (w->now_ms - c->task->queued_ms > limit) {
@@ -247,7 +238,7 @@ static void check_clients(struct worker *w)
     uint64_t login = (uint64_t)worker_vars(w)->mysql_connect_timeout_client;
     uint64_t idle = (uint64_t)worker_vars(w)->mysql_wait_timeout;
 
-    LIST_FOREACH_SAFE(it, next, &w->clients) {
+    LIST_FOREACH_SAFE (it, next, &w->clients) {
         struct client *c = CONTAINER_OF(it, struct client, in_worker);
 
         if (c->state == CLIENT_LOGIN && w->now_ms - c->since_ms > login) {

@@ -285,14 +285,16 @@ class Galeway:
                 {"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10,
                  "max_connections": connections, "weight": 1100 - 100 * n} for n in NODES],
             "mysql_galera_hostgroups": [{**GALERA_ROW, **(galera or {})}],
-            "mysql_users": users or DEFAULT_ACCOUNTS,
+            "mysql_users": [dict(user) for user in users or DEFAULT_ACCOUNTS],
             **tables,
         }
         self.process = None
 
     def write_config(self):
         text = "".join(f"{k}={libconfig(v)}\n" for k, v in self.data.items())
-        self.config_path.write_text(text)
+        fresh = self.config_path.with_suffix(".new")  # a reload never sees half a file
+        fresh.write_text(text)
+        fresh.rename(self.config_path)
 
     def start(self):
         assert GALEWAY_BIN.exists(), f"there is no {GALEWAY_BIN}; run make, or set GALEWAY_BIN"
