@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_account.c - users of the process: made by configurations, with what logins prove of them.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "pool/account.h"
+#include "tests/unit/test.h"
+
+/* Of the password "secret". */
+#define HASH_OF_SECRET "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"
+
+static struct conf_user user_of(const char *name, const char *password)
+{
+    return (struct conf_user){.username = (char *)(uintptr_t)name,
+                              .password = (char *)(uintptr_t)password};
+}
+
+static int load(struct accounts *a, struct conf_user *users, size_t n)
+{
+    struct conf conf = {.users = users, .n_users = n};
+
+    return accounts_load(a, &conf);
+}
+
+static void load_one(struct accounts *a, const char *name, const char *password)
+{
+    struct conf_user user = user_of(name, password);
+
+    assert_int_equal(load(a, &user, 1), 0);
+}
+
+static struct secret secret_of(struct accounts *a, const char *name)
+{
+    struct account *account = account_find(a, slice_of(name));
+    struct secret secret;
+
+    assert_non_null(account);
+    account_secret(account, &secret);
+    return secret;
+}
+
+TEST(account_exists_from_its_first_configuration_on)
+{
+    struct conf_user users[] = {user_of("app", "x"), user_of("shop", "y"), user_of("", "")};
+    struct accounts a;
+    struct account *app;
+
+    accounts_init(&a);
+    assert_null(account_find(&a, SLICE("app")));
+    assert_int_equal(load(&a, users, 3), 0);
+    app = account_find(&a, SLICE("app"));
+    assert_non_null(app);
+    assert_string_equal(app->name, "app");
+    assert_ptr_not_equal(account_find(&a, SLICE("shop")), app);
+    assert_int_not_equal(account_find(&a, SLICE("shop"))->id, app->id);
+    assert_non_null(account_find(&a, SLICE("")));
+    assert_null(account_find(&a, SLICE("App")));
+    assert_null(account_find(&a, SLICE("ap")));
+    assert_null(account_find(&a, SLICE("app\0")));
+    load_one(&a, "shop", "y"); /* app is not in it any more: clients may still hold it */
+    assert_ptr_equal(account_find(&a, SLICE("app")), app);
+    accounts_fini(&a);
+    assert_int_equal(mem_blocks(MEM_POOL), 0);
+}
+
+TEST(account_counters_stay_over_configurations)
+{
+    struct accounts a;
+    struct account *app;
+
+    accounts_init(&a);
+    load_one(&a, "app", "x");
+    app = account_find(&a, SLICE("app"));
+    atomic_store(&app->n_clients, 3);
+    load_one(&a, "app", "other");
+    assert_ptr_equal(account_find(&a, SLICE("app")), app);
+    assert_int_equal(atomic_load(&app->n_clients), 3);
+    accounts_fini(&a);
+}
+
+TEST(account_password_changes_with_the_configuration)
+{
+    struct accounts a;
+    struct secret secret;
+
+    accounts_init(&a);
+    load_one(&a, "app", "old");
+    load_one(&a, "app", "new");
+    secret = secret_of(&a, "app");
+    assert_true(secret.has_clear);
+    assert_string_equal(secret.clear, "new");
+    load_one(&a, "app", "");
+    secret = secret_of(&a, "app");
+    assert_true(secret.is_empty);
+    assert_false(secret.has_clear || secret.has_stage2);
+    accounts_fini(&a);
+}
+
+TEST(account_keeps_what_a_login_proved_until_the_password_changes)
+{
+    static const uint8_t stage1[SHA1_LEN] = {1, 2, 3};
+    struct accounts a;
+    struct secret secret;
+
+    accounts_init(&a);
+    load_one(&a, "app", HASH_OF_SECRET);
+    assert_false(secret_of(&a, "app").has_stage1);
+    account_learn_stage1(account_find(&a, SLICE("app")), stage1);
+    load_one(&a, "app", HASH_OF_SECRET); /* loaded again: the same password */
+    secret = secret_of(&a, "app");
+    assert_true(secret.has_stage1);
+    assert_memory_equal(secret.stage1, stage1, SHA1_LEN);
+    load_one(&a, "app", "*94BDCEBE19083CE2A1F959FD02F964C7AF4CFC29");
+    assert_false(secret_of(&a, "app").has_stage1);
+    accounts_fini(&a);
+}
+
+TEST(account_stage1_of_the_configuration_is_not_replaced)
+{
+    static const uint8_t stage1[SHA1_LEN] = {1, 2, 3};
+    struct accounts a;
+    struct secret before;
+    struct secret after;
+
+    accounts_init(&a);
+    load_one(&a, "app", "secret");
+    before = secret_of(&a, "app");
+    assert_true(before.has_stage1);
+    account_learn_stage1(account_find(&a, SLICE("app")), stage1);
+    after = secret_of(&a, "app");
+    assert_memory_equal(after.stage1, before.stage1, SHA1_LEN);
+    accounts_fini(&a);
+}
+
+TEST(account_learns_all_hashes_from_a_clear_password)
+{
+    struct accounts a;
+    struct secret learnt;
+    struct secret known;
+
+    accounts_init(&a);
+    load_one(&a, "hash", HASH_OF_SECRET);
+    load_one(&a, "clear", "secret");
+    assert_false(secret_of(&a, "hash").has_sha2_fast);
+    account_learn_clear(account_find(&a, SLICE("hash")), SLICE("secret"));
+    learnt = secret_of(&a, "hash");
+    known = secret_of(&a, "clear");
+    assert_true(learnt.has_stage1 && learnt.has_stage2 && learnt.has_sha2_fast);
+    assert_memory_equal(learnt.stage1, known.stage1, SHA1_LEN);
+    assert_memory_equal(learnt.stage2, known.stage2, SHA1_LEN);
+    assert_memory_equal(learnt.sha2_fast, known.sha2_fast, SHA256_LEN);
+    assert_false(learnt.has_clear); /* the text itself is not kept */
+    accounts_fini(&a);
+}
+
+TEST(account_malformed_password_leaves_the_one_before)
+{
+    struct conf_user bad = user_of("app", "*HALF");
+    struct accounts a;
+    struct secret secret;
+
+    accounts_init(&a);
+    load_one(&a, "app", "good");
+    assert_int_equal(load(&a, &bad, 1), ERR_CONFIG);
+    secret = secret_of(&a, "app");
+    assert_true(secret.has_clear);
+    assert_string_equal(secret.clear, "good");
+    accounts_fini(&a);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+static atomic_bool is_loading;
+
+/* Sees one password or the other, never half of each. */
+static void *read_secrets(void *arg)
+{
+    struct accounts *a = arg;
+    uintptr_t n_bad = 0;
+
+    while (atomic_load(&is_loading)) {
+        struct secret secret = {.clear = ""};
+        struct account *account = account_find(a, SLICE("app"));
+
+        if (account != NULL) {
+            account_secret(account, &secret);
+            n_bad += strcmp(secret.clear, "one") != 0 && strcmp(secret.clear, "twotwo") != 0;
+        }
+    }
+    return (void *)n_bad; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+TEST(account_is_read_while_configurations_are_loaded)
+{
+    struct accounts a;
+    pthread_t thread;
+    void *n_bad;
+    char name[] = "other000";
+
+    accounts_init(&a);
+    load_one(&a, "app", "one");
+    atomic_store(&is_loading, true);
+    assert_int_equal(pthread_create(&thread, NULL, read_secrets, &a), 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        name[5] = (char)('0' + i / 100);
+        name[6] = (char)('0' + i / 10 % 10);
+        name[7] = (char)('0' + i % 10);
+        load_one(&a, name, ""); /* the table grows */
+        load_one(&a, "app", i % 2 == 0 ? "twotwo" : "one");
+    }
+    atomic_store(&is_loading, false);
+    assert_int_equal(pthread_join(thread, &n_bad), 0);
+    assert_null(n_bad);
+    accounts_fini(&a);
+}
