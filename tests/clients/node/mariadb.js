@@ -14,7 +14,9 @@ main(async () => {
     assert.equal(two.length, 2);
     await db.query('CREATE TABLE b (a INT, s VARCHAR(20))');
     const batch = await db.batch('INSERT INTO b VALUES (?, ?)', [...Array(100).keys()].map((i) => [i, 'row ' + i]));
-    assert.equal(batch.affectedRows, 100);
+    // One result when the server offers bulk execution (Galeway does not), else one for each row.
+    const affected = Array.isArray(batch) ? batch.map((r) => r.affectedRows).reduce((a, b) => a + b) : batch.affectedRows;
+    assert.equal(affected, 100);
     let sum = 0;
     for await (const row of db.queryStream('SELECT a FROM b')) {
         sum += row.a;
