@@ -236,6 +236,16 @@ static struct server *open_new(struct pool *pool, const struct want *want, struc
     return NULL;
 }
 
+/*
+ * The node that is best has hardly any connections: it is new, or it was lost and is back. Without this it would stay so,
+ * since a free connection elsewhere is always at hand. After a failure one attempt at a time finds out.
+ */
+static bool is_behind(const struct node *best, const struct node *other)
+{
+    return best != other && atomic_load(&best->shared.n_connections) * 2 < atomic_load(&other->shared.n_connections) &&
+           (atomic_load(&best->shared.n_failures) == 0 || atomic_load(&best->shared.n_connecting) == 0);
+}
+
 int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n, void *owner,
                  const struct server_events *events, struct server **out)
 {
@@ -246,8 +256,8 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
         return ERR_NO_NODE;
     }
     s = find_free(pool, want, nodes, n);
-    if (s == NULL) {
-        *out = open_new(pool, want, nodes, n, owner, events);
+    if (s == NULL || is_behind(nodes[0], s->node)) {
+        *out = open_new(pool, want, nodes, s == NULL ? n : 1, owner, events);
         if (*out != NULL) {
             return 0;
         }
