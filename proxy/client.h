@@ -101,6 +101,7 @@ struct client {
     uint64_t upload_total;  /* bytes of the message so far */
     uint8_t upload_head[4]; /* of a packet header that is not whole */
     uint8_t upload_head_len;
+    uint8_t upload_sequence; /* of the next packet */
     struct waiter waiter;
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
     struct list_node in_warned;     /* of the worker, while idle with warnings */

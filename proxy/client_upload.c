@@ -29,6 +29,7 @@ static bool next_packet(struct client *c)
     bool continued = c->upload_continues;
 
     c->upload_head_len = 0;
+    c->upload_sequence++;
     c->upload_left = payload;
     c->upload_continues = payload == PACKET_MAX;
     return payload > 0 ||
@@ -41,12 +42,15 @@ static bool expects_header(const struct client *c)
            (c->upload_is_file || c->upload_continues || c->upload_head_len > 0);
 }
 
-/* How many bytes of data belong to the message; *ended: it is complete behind them. */
-static size_t message_bytes(struct client *c, const uint8_t *data, size_t len, bool *ended)
+enum upload_event { UPLOAD_MORE, UPLOAD_ENDED, UPLOAD_BROKEN };
+
+/* How many bytes of data belong to the message, which is complete behind them or has a wrong sequence number. */
+static size_t message_bytes(struct client *c, const uint8_t *data, size_t len,
+                            enum upload_event *event)
 {
     size_t at = 0;
 
-    *ended = false;
+    *event = UPLOAD_MORE;
     while (at < len) {
         if (c->upload_left > 0) {
             size_t n = (size_t)MIN((uint64_t)(len - at), c->upload_left);
@@ -55,17 +59,30 @@ static size_t message_bytes(struct client *c, const uint8_t *data, size_t len, b
             at += n;
         } else if (expects_header(c)) {
             c->upload_head[c->upload_head_len++] = data[at++];
-            if (c->upload_head_len == PACKET_HEADER && !next_packet(c)) {
-                *ended = true;
+            if (c->upload_head_len < PACKET_HEADER) {
+                continue;
+            }
+            if (packet_sequence(c->upload_head) != c->upload_sequence) {
+                *event = UPLOAD_BROKEN;
+                return at;
+            }
+            if (!next_packet(c)) {
+                *event = UPLOAD_ENDED;
                 return at;
             }
         }
         if (c->upload_left == 0 && !expects_header(c)) {
-            *ended = true;
+            *event = UPLOAD_ENDED;
             return at;
         }
     }
     return at;
+}
+
+static bool is_too_long(const struct client *c)
+{
+    return !c->upload_is_file &&
+           c->upload_total > (uint64_t)worker_vars(c->worker)->mysql_max_allowed_packet;
 }
 
 static void keep_ahead(struct client *c, uint8_t *data, size_t len)
@@ -77,18 +94,16 @@ static void keep_ahead(struct client *c, uint8_t *data, size_t len)
 
 void client_upload_bytes(struct client *c, uint8_t *data, size_t len)
 {
-    bool ended;
-    size_t n = message_bytes(c, data, len, &ended);
+    enum upload_event event;
+    size_t n = message_bytes(c, data, len, &event);
     uv_buf_t buf = uv_buf_init((char *)data, (unsigned)n);
     int rc = 0;
 
     c->upload_total += n;
-    if (c->upload_total > (uint64_t)worker_vars(c->worker)->mysql_max_allowed_packet &&
-        !c->upload_is_file) {
-        c->sequence = 1;
-        if (client_error_rc(c, ERR_PACKET_TOO_LARGE)) {
-            client_close_after_write(c, CLOSE_PROTOCOL);
-        }
+    if (event == UPLOAD_BROKEN || is_too_long(c)) {
+        c->sequence = c->upload_sequence;
+        client_refuse(c, event == UPLOAD_BROKEN ? ERR_SEQUENCE : ERR_PACKET_TOO_LARGE,
+                      CLOSE_PROTOCOL);
         return;
     }
     if (c->server != NULL && !c->upload_discards) {
@@ -102,7 +117,7 @@ void client_upload_bytes(struct client *c, uint8_t *data, size_t len)
         stream_read_stop(&c->stream);
     }
     keep_ahead(c, data + n, len - n);
-    if (ended && c->state == CLIENT_UPLOADING) {
+    if (event == UPLOAD_ENDED && c->state == CLIENT_UPLOADING) {
         if (stream_read_start(&c->stream) != 0) {
             client_close(c, CLOSE_RESET, UV_EPIPE);
             return;
@@ -118,6 +133,7 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     c->upload_is_file = false;
     c->upload_head_len = 0;
     c->upload_total = c->task->len;
+    c->upload_sequence = 1;
     client_to(c, CLIENT_UPLOADING);
     if (left == 0 && !continues) {
         finish(c);
@@ -133,5 +149,6 @@ void client_upload_file(struct client *c)
     c->upload_is_file = true;
     c->upload_head_len = 0;
     c->upload_total = 0;
+    c->upload_sequence = c->server->follow.next_sequence;
     client_to(c, CLIENT_UPLOADING);
 }

@@ -173,3 +173,108 @@ def test_silent_connections_do_not_disturb(proxy):
     for client in silent:
         client.abort()
     assert _works(proxy)
+
+
+def long_statement(second):
+    """A statement of two packets; the second has this sequence number."""
+    text = b"\x03SELECT LENGTH('" + b"x" * (1 << 24) + b"')"
+    first, rest = text[:wire.MAX_FRAME], text[wire.MAX_FRAME:]
+    return b"\xff\xff\xff\0" + first + frame(rest, second)
+
+
+def test_wrong_sequence_in_a_long_statement(cluster, proxy):
+    """Its first packet is on its way when the second turns out to be wrong: only its client is closed."""
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant") as client:
+            client.sock.sendall(long_statement(1))
+            assert wire.text_row(client.read_query()[3].payload, 1) == [str(1 << 24)]
+        client = wire.Client(port=port, user="tenant", password="tenant")
+        client.sock.sendall(long_statement(9))
+        packet = client.read_packet()
+        assert packet.seq == 1 and wire.parse_error(packet.payload)[0] == 1156, wire.describe(packet)
+        assert client.at_end()
+        client.sock.close()
+    assert _works(proxy)
+
+
+@pytest.mark.parametrize("sequence", [2, 7])
+def test_wrong_sequence_in_a_file(cluster, galeway, schema, sequence):
+    """What LOAD DATA LOCAL sends continues the numbers of the request."""
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    caps = CAPS | wire.LOCAL_FILES
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, caps=caps) as client:
+            client.query("CREATE OR REPLACE TABLE f (s VARCHAR(100))")
+            client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f")
+            assert client.read_packet().payload == b"\xfbx"
+            client.sock.sendall(frame(b"one\n", sequence) + frame(b"", sequence + 1))
+            packet = client.read_packet()
+            if sequence == 2:
+                assert packet.payload[0] == 0, wire.describe(packet)
+            else:
+                with pytest.raises(wire.Closed):  # a node takes the rest for a command, and says it twice
+                    while True:
+                        assert wire.parse_error(packet.payload)[0] == 1156, wire.describe(packet)
+                        packet = client.read_packet()
+
+
+def test_file_of_one_whole_packet(galeway, schema):
+    """A packet of the greatest length is continued by an empty one; only the next empty one ends the file."""
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    with wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema,
+                     caps=CAPS | wire.LOCAL_FILES) as client:
+        client.query("CREATE TABLE f (s VARCHAR(100))")
+        client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f (@a) SET s = LENGTH(@a)")
+        client.read_packet()
+        client.sock.sendall(b"\xff\xff\xff\2" + b"y" * wire.MAX_FRAME + frame(b"", 3)
+                            + frame(b"z\n", 4) + frame(b"", 5))
+        packet = client.read_packet()
+        assert packet.payload[:2] == b"\0\1", wire.describe(packet)
+        assert client.value("SELECT s FROM f") == str(wire.MAX_FRAME + 1)
+
+
+def test_statement_id_of_the_last_one(cluster, proxy, schema):
+    """PREPARE and EXECUTE in one write, the id being the one that stands for the last (MariaDB)."""
+    last = 0xFFFFFFFF
+    answers = []
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema) as client:
+            seen = []
+            for text in (b"SELECT 40 + ?", b"SELECT nothing", b"SELECT 'again', ?"):
+                values = [] if b"?" not in text else [2]
+                client.sock.sendall(frame(b"\x16" + text, 0) + frame(wire.execute_packet(last, values), 0))
+                seen.append([wire.describe(p) for p in client.read_prepare()[1:]])
+                seen.append([wire.describe(p) for p in client.read_query()])
+            client.send(b"\x19" + struct.pack("<I", last))
+            client.send(wire.execute_packet(last, [3]))
+            seen.append([wire.describe(p) for p in client.read_query()])
+            answers.append(seen)
+    assert answers[0] == answers[1]
+    assert "1243" in str(answers[0][3]) and "1243" in str(answers[0][-1])
+
+
+def test_the_log_names_the_reason_once(galeway):
+    proxy = galeway()
+    cases = {
+        "Got packets out of order": frame(b"\x03SELECT 1", 5),
+        "an unknown command": frame(b"\x99", 0),
+        "an empty packet": frame(b"", 0),
+    }
+    for data in cases.values():
+        client = wire.Client(port=proxy.port, user="tenant", password="tenant")
+        client.sock.sendall(data)
+        client.read_packet()
+        client.close()
+    client = wire.Client(port=proxy.port, login=False)
+    client.sock.sendall(frame(b"nonsense", 1))
+    client.read_packet()
+    for user, password in (("tenant", "wrong"), ("nobody", "x")):
+        with pytest.raises(wire.ServerError):
+            wire.Client(port=proxy.port, user=user, password=password)
+    proxy.stop()
+    lines = [line for line in proxy.log_path.read_text().splitlines() if "tenant" in line or "nobody" in line
+             or "Bad handshake" in line]
+    reasons = [*cases, "Bad handshake", "Access denied for user 'tenant'", "Access denied for user 'nobody'"]
+    assert len(lines) == len(reasons), lines
+    for reason in reasons:
+        assert sum(reason in line for line in lines) == 1, (reason, lines)
