@@ -58,6 +58,7 @@ struct galeway {
     atomic_uint snapshot_number;
     /* workers */
     unsigned n_workers;
+    atomic_uint n_listening; /* workers 0..n-1 take clients; others join when these are busy */
     struct worker *workers[WORKERS_MAX];
     struct pool *pools[WORKERS_MAX];
     /* clients of all workers */
@@ -73,6 +74,9 @@ struct snapshot *galeway_snapshot(struct galeway *g);
 
 /* galeway_load - read and check a file and make it the snapshot. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
+
+/* galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a moment. */
+void galeway_first_look(struct galeway *g);
 
 /* galeway_learn_version - a node's greeting said so. Any thread. */
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset);

@@ -182,6 +182,7 @@ static int init_workers(struct galeway *g)
         }
     }
     g->n_workers = n;
+    atomic_store(&g->n_listening, 1);
     for (unsigned i = 0; i < n; i++) {
         CHECK(worker_start(g->workers[i]) == 0);
     }
@@ -283,6 +284,7 @@ static int serve(struct galeway *g, const char *file)
     raise_descriptors(conf);
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length);
     g->rsa = rsa_key_new();
+    galeway_first_look(g);
     rc = init_workers(g);
     if (rc != 0) {
         log_error(NULL, "cannot start: %s", err_text(rc));

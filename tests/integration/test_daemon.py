@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
 import wire
 from conftest import need_proxy
-from util import GALEWAY_BIN, Galeway, account, run, wait_until
+from util import BAD_WORDS, GALEWAY_BIN, PATIENCE, Galeway, account, free_port, run, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
 
@@ -64,13 +65,39 @@ def test_variable_not_acted_on_is_a_warning(config):
     assert "monitor_history" in check(config, 0)
 
 
-def test_port_in_use(galeway, tmp_path):
+def test_port_in_use(cluster, galeway, tmp_path):
     proxy = galeway()
-    done = run([GALEWAY_BIN, "-c", proxy.config_path], check=False, timeout=20)
-    assert done.returncode != 0
-    assert str(proxy.port) in done.stdout
-    with wire.Client(port=proxy.port, **TENANT) as client:
+    for interfaces in (f"127.0.0.1:{proxy.port}", f"0.0.0.0:{proxy.port}", proxy.unix,
+                       f"127.0.0.1:{free_port()};{proxy.unix}"):
+        second = Galeway(cluster, tmp_path, variables={"interfaces": interfaces})
+        second.write_config()
+        done = run([GALEWAY_BIN, "-c", second.config_path], check=False, timeout=20)
+        assert done.returncode == 1, done.stdout
+        assert f"{interfaces.split(';')[-1]} (mysql-interfaces): Address already in use" in done.stdout
+        assert not BAD_WORDS.search(done.stdout), done.stdout
+    for _ in range(20):
+        for where in ({"port": proxy.port}, {"unix": proxy.unix}):
+            with wire.Client(**where, **TENANT) as client:
+                assert client.value("SELECT 1") == "1"
+
+
+def test_unix_socket_left_behind(galeway, tmp_path):
+    """The socket of a process that was killed is replaced, a file of that name is not."""
+    proxy = galeway()
+    proxy.kill()
+    assert os.path.exists(proxy.unix)
+    proxy.start()
+    with wire.Client(unix=proxy.unix, **TENANT) as client:
         assert client.value("SELECT 1") == "1"
+    proxy.stop()
+    assert not os.path.exists(proxy.unix)
+    with open(proxy.unix, "w", encoding="utf8") as file:
+        file.write("precious")
+    done = run([GALEWAY_BIN, "-c", proxy.config_path], check=False, timeout=20)
+    assert done.returncode == 1 and f"{proxy.unix} (mysql-interfaces): File exists" in done.stdout
+    with open(proxy.unix, encoding="utf8") as file:
+        assert file.read() == "precious"
+    os.unlink(proxy.unix)
 
 
 def test_drain(galeway, schema):
@@ -93,6 +120,23 @@ def test_drain(galeway, schema):
     proxy.stop()
 
 
+def test_drain_lets_idle_clients_go(galeway, schema):
+    """Whatever a session has on its connection: only an open transaction is waited for."""
+    proxy = galeway()
+    clients = []
+    for statement in ("SET @a=1", "CREATE TEMPORARY TABLE pinned (a INT)", "SET autocommit=0",
+                      "SELECT GET_LOCK('drain', 0)", "LOCK TABLES information_schema.ENGINES READ",
+                      "PREPARE p FROM 'SELECT 1'", "SELECT 1/0"):
+        clients.append(wire.Client(port=proxy.port, db=schema, **TENANT))
+        clients[-1].query(statement)
+    clients.append(wire.Client(port=proxy.port, login=False))
+    began = time.monotonic()
+    proxy.stop()
+    assert time.monotonic() - began < 3 * PATIENCE
+    for client in clients:
+        client.sock.close()
+
+
 def _refuses(proxy):
     try:
         wire.Client(port=proxy.port, timeout=2, **TENANT).close()
@@ -103,11 +147,13 @@ def _refuses(proxy):
 
 def test_drain_has_a_deadline(galeway):
     """A transaction that never ends does not keep the process alive for ever."""
-    proxy = galeway()
+    proxy = galeway(variables={"shutdown_timeout_ms": 1500})
     client = wire.Client(port=proxy.port, **TENANT)
     client.query("BEGIN")
     client.query("SELECT 1 FROM information_schema.ENGINES")
-    proxy.stop(timeout=90)
+    began = time.monotonic()
+    proxy.stop()
+    assert time.monotonic() - began > 1.4
     client.sock.close()
 
 
@@ -119,11 +165,13 @@ def test_second_signal_ends_at_once(galeway):
     wait_until(lambda: _refuses(proxy), 5, "new clients to be refused")
     proxy.process.send_signal(signal.SIGINT)
     try:
-        proxy.process.wait(15)
+        code = proxy.process.wait(15)
     except subprocess.TimeoutExpired:
         proxy.kill()
         pytest.fail("still there after a second SIGINT\n" + proxy.tail())
     proxy.process = None
+    assert code == 0
+    proxy.check_log()
     client.sock.close()
 
 
@@ -136,7 +184,27 @@ def test_reload_adds_and_removes_users(galeway):
     wait_until(lambda: _can_log_in(proxy, "tenant2"), 10, "the new user to be known")
     assert not _can_log_in(proxy, "tenant")
     assert old.value("SELECT 2 FROM information_schema.ENGINES") == "2", "a client that was there may stay"
+    old.query("BEGIN")
+    assert old.value("SELECT 3") == "3"
+    old.query("COMMIT")
+    assert old.change_user("tenant", "tenant")[-1].payload[0] == 0xFF, "but not log in again"
+    proxy.data["mysql_users"].append(account("tenant", "other-word"))
+    proxy.reload()
+    wait_until(lambda: _can_log_in(proxy, "tenant", "other-word"), 10, "the user with a new password")
+    assert not _can_log_in(proxy, "tenant")
+    assert old.value("SELECT 4 FROM information_schema.ENGINES") == "4"
     old.close()
+
+
+def test_log_file_is_opened_again(galeway, tmp_path):
+    """SIGUSR1 after a rotation: the lines go to the new file."""
+    path, rotated = tmp_path / "log", tmp_path / "log.1"
+    proxy = galeway(variables={"log_file": str(path)})
+    path.rename(rotated)
+    proxy.process.send_signal(signal.SIGUSR1)
+    wait_until(path.exists, 5, "a new log file")
+    _can_log_in(proxy, "tenant", "wrong")
+    assert "Access denied" in path.read_text() and "ready on" in rotated.read_text()
 
 
 def test_reload_of_a_bad_file_changes_nothing(galeway):
@@ -148,9 +216,9 @@ def test_reload_of_a_bad_file_changes_nothing(galeway):
     assert _can_log_in(proxy, "tenant") and not _can_log_in(proxy, "tenant2")
 
 
-def _can_log_in(proxy, user):
+def _can_log_in(proxy, user, password=None):
     try:
-        wire.Client(port=proxy.port, user=user, password=user).close()
+        wire.Client(port=proxy.port, user=user, password=password or user).close()
         return True
     except wire.ServerError:
         return False

@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 import wire
-from util import account, wait_until
+from util import account, free_port, run, wait_until
 
 # Bits of the node's greeting that the proxy need not offer, and why.
 NOT_OFFERED = (wire.COMPRESS  # frames between two local programs gain nothing from zlib
@@ -18,7 +18,9 @@ NOT_OFFERED = (wire.COMPRESS  # frames between two local programs gain nothing f
 # MariaDB's extended capabilities (bulk execution and others) may all be missing.
 
 
-def test_greeting_is_the_nodes(cluster, proxy):
+def test_greeting_is_the_nodes(cluster, galeway):
+    """Also the first one, before a node was needed."""
+    proxy = galeway()
     with wire.Client(port=cluster.port(1), login=False) as node:
         want = node.greeting
     with wire.Client(port=proxy.port, login=False) as client:
@@ -31,6 +33,15 @@ def test_greeting_is_the_nodes(cluster, proxy):
     assert len(got.salt) == 20 and b"\0" not in got.salt
     assert got.caps & ~want.caps == 0, hex(got.caps & ~want.caps)
     assert want.caps & ~got.caps & ~NOT_OFFERED == 0, hex(want.caps & ~got.caps)
+
+
+def test_greeting_without_a_node(galeway):
+    """A version of the same line until a node was seen; a variable can set it."""
+    nowhere = [{"address": "127.0.0.1", "port": free_port(), "hostgroup": 10}]
+    for version in ("", "5.5.5-10.11.99-MariaDB"):
+        proxy = galeway(servers=nowhere, variables={"server_version": version} if version else {})
+        with wire.Client(port=proxy.port, login=False) as client:
+            assert client.greeting.version.startswith(version.encode() or b"5.5.5-10.11.")
 
 
 def test_salts_and_thread_ids_differ(proxy):
@@ -111,6 +122,21 @@ def test_password_forms(galeway, form, way):
         with pytest.raises(pymysql.err.OperationalError) as error:
             pymysql.connect(user="tenant", password=wrong, **where)
         assert error.value.args[0] == 1045
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("first", ["mysql_native_password", "caching_sha2_password"])
+def test_password_forms_of_php(galeway, form, first):
+    """mysqlnd follows the plugin of the greeting, or the switch; without TLS it asks for the RSA key."""
+    proxy = galeway(users=[account("tenant", FORMS[form]("tenant"))],
+                    variables={"default_authentication_plugin": first})
+    program = """mysqli_report(MYSQLI_REPORT_OFF);
+        foreach (['tenant', 'tenant', 'wrong', ''] as $password) {
+            $db = @mysqli_connect('127.0.0.1', 'tenant', $password, '', (int)$argv[1]);
+            echo $db ? mysqli_query($db, 'SELECT CURRENT_USER()')->fetch_row()[0] : mysqli_connect_errno(), ' ';
+        }"""
+    done = run(["php", "-r", program, str(proxy.port)])
+    assert done.stdout.split() == ["tenant@%", "tenant@%", "1045", "1045"], done.stdout
 
 
 def test_unknown_user_looks_like_a_wrong_password(proxy):
