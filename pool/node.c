@@ -112,7 +112,7 @@ static int by_weight(const void *a, const void *b)
     if (x->weight != y->weight) {
         return x->weight < y->weight ? 1 : -1;
     }
-    return x->node->index < y->node->index ? -1 : x->node->index > y->node->index;
+    return x->order < y->order ? -1 : x->order > y->order;
 }
 
 static void add_member(struct topology *t, size_t max, const struct conf_server *server, struct node *node)
@@ -124,7 +124,8 @@ static void add_member(struct topology *t, size_t max, const struct conf_server 
         group->number = server->hostgroup;
         group->members = mem_new(MEM_POOL, max * sizeof(*group->members));
     }
-    group->members[group->n++] = (struct member){node, server->weight, server->status};
+    group->members[group->n] = (struct member){node, server->weight, server->status, group->n};
+    group->n++;
 }
 
 static void make_roles(struct topology *t, const struct conf *conf)
@@ -206,8 +207,14 @@ bool node_is_up(const struct node *node, uint64_t now_ms)
 
 void node_failed(struct node *node, uint64_t now_ms, uint64_t recovery_ms)
 {
-    unsigned failures = atomic_fetch_add(&node->shared.n_failures, 1);
-    uint64_t wait = (uint64_t)FIRST_RECOVERY_MS << MIN(failures, 10u);
+    unsigned failures;
+    uint64_t wait;
+
+    if (now_ms < atomic_load(&node->shared.down_until_ms)) {
+        return; /* of connections that were opened together: one failure */
+    }
+    failures = atomic_fetch_add(&node->shared.n_failures, 1);
+    wait = (uint64_t)FIRST_RECOVERY_MS << MIN(failures, 10u);
 
     atomic_store(&node->shared.down_until_ms, now_ms + MIN(wait, recovery_ms));
 }

@@ -47,6 +47,7 @@ struct member {
     struct node *node; /* borrowed */
     uint32_t weight;
     uint8_t status; /* enum conf_server_status */
+    size_t order;   /* in the file: among equal weights the same on every Galeway */
 };
 
 struct hostgroup {

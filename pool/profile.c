@@ -207,7 +207,7 @@ static void write_value(struct writer *w, int variable, struct slice value)
 {
     if (value.data == NULL) {
         put_slice(w, SLICE("DEFAULT"));
-    } else if (variable == VAR_CHARACTER_SET_RESULTS && value.len == 0) {
+    } else if (value.len == 0 && variable_empty_is_null(variable)) {
         put_slice(w, SLICE("NULL"));
     } else if (variable_kind(variable) == VALUE_NUMBER && is_number(value)) {
         put_slice(w, value);

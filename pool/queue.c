@@ -133,7 +133,7 @@ bool queue_pop(struct wait_queue *q, unsigned node_index, uint64_t now_ms, struc
     if (found == NULL) {
         return false;
     }
-    if (now_ms - out->since_ms > atomic_load(&q->longest_ms)) {
+    if (now_ms > out->since_ms && now_ms - out->since_ms > atomic_load(&q->longest_ms)) {
         atomic_store(&q->longest_ms, now_ms - out->since_ms);
     }
     return true;

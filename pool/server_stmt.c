@@ -89,7 +89,11 @@ struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, st
         return stmt;
     }
     if (s->stmts.count >= (size_t)s->pool->conf->vars.mysql_max_stmts_per_connection) {
-        struct server_stmt *oldest = CONTAINER_OF(list_back(&s->stmts), struct server_stmt, in_server);
+        struct list_node *last = list_back(&s->stmts);
+        struct server_stmt *oldest;
+
+        CHECK(last != NULL);
+        oldest = CONTAINER_OF(last, struct server_stmt, in_server);
 
         write_close(close, oldest->id);
         server_stmt_remove(s, oldest);

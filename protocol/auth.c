@@ -123,6 +123,14 @@ static void native_mask(uint8_t out[SHA1_LEN], const uint8_t stage2[SHA1_LEN],
     sha1(out, both, sizeof(both));
 }
 
+bool native_stage1_fits(const uint8_t stage1[SHA1_LEN], const uint8_t stage2[SHA1_LEN])
+{
+    uint8_t hash[SHA1_LEN];
+
+    sha1(hash, stage1, SHA1_LEN);
+    return CRYPTO_memcmp(hash, stage2, SHA1_LEN) == 0;
+}
+
 void native_response(uint8_t out[SHA1_LEN], const uint8_t stage1[SHA1_LEN],
                      const uint8_t salt[SALT_LEN])
 {

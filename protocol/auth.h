@@ -58,6 +58,9 @@ void native_response(uint8_t out[SHA1_LEN], const uint8_t stage1[SHA1_LEN],
 bool native_check(uint8_t stage1[SHA1_LEN], const uint8_t stage2[SHA1_LEN],
                   const uint8_t salt[SALT_LEN], struct slice response);
 
+/* native_stage1_fits - is stage2 the hash of stage1? */
+bool native_stage1_fits(const uint8_t stage1[SHA1_LEN], const uint8_t stage2[SHA1_LEN]);
+
 /*
  * sha2_response, sha2_check_fast - the fast path: XOR(SHA256(pw), SHA256(SHA256(SHA256(pw)) + salt)).
  */

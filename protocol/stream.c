@@ -161,6 +161,7 @@ static void read_cb(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     struct stream_loop *loop = s->loop;
 
     if (n > 0) {
+        loop->n_reads++;
         s->events->on_bytes(s, (uint8_t *)buf->base, (size_t)n);
         if (loop->reading != NULL && loop->reading->is_lent) {
             loop->reading = NULL; /* a stream's queue owns it now */

@@ -28,8 +28,9 @@ struct task *task_new(struct tasks *tasks, size_t len)
         return NULL;
     }
     memset(task, 0, offsetof(struct task, facts));
-    memset(&task->stmt, 0, offsetof(struct task, peek) - offsetof(struct task, stmt));
-    task->facts.flags = 0;
+    memset(&task->facts, 0, offsetof(struct facts, tables)); /* tables are counted by n_tables */
+    memset(&task->facts.column_name, 0, sizeof(task->facts) - offsetof(struct facts, column_name));
+    memset(&task->new_schema, 0, offsetof(struct task, peek) - offsetof(struct task, new_schema));
     task->is_heap = bytes != NULL;
     task->bytes = bytes != NULL ? bytes : task->inline_bytes;
     task->len = len;

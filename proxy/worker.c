@@ -4,7 +4,9 @@
  */
 #include "proxy/worker.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,6 +15,8 @@
 #include "proxy/warnings.h"
 
 #define CLIENTS_MAX 1000000
+#define BUSY_PERCENT 80        /* of a core: then another worker takes clients */
+#define CLIENTS_PER_WORKER 1000 /* idle ones cost nothing, but all may become busy */
 
 /* --- mail ------------------------------------------------------------------------------------- */
 
@@ -114,6 +118,14 @@ static void begin_drain(struct worker *w, bool now)
     drain(w);
 }
 
+/* From now on this worker takes clients too. */
+static void join_listeners(struct worker *w)
+{
+    if (!w->is_draining && listeners_open(w) == 0) {
+        log_info(NULL, "worker %u takes clients too", w->index);
+    }
+}
+
 static void read_mail(struct worker *w, struct mail *mail)
 {
     struct client *c;
@@ -129,6 +141,7 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
     case MAIL_CONFIG: take_config(w); break;
+    case MAIL_LISTEN: join_listeners(w); break;
     case MAIL_DRAIN: begin_drain(w, false); break;
     case MAIL_STOP: begin_drain(w, true); break;
     }
@@ -249,6 +262,43 @@ static void check_clients(struct worker *w)
     }
 }
 
+/* How much of a core this thread used over the last second or so. */
+static void update_busy(struct worker *w)
+{
+    struct timespec ts;
+    uint64_t now = clock_now_us(), cpu;
+
+    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) == 0);
+    cpu = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+    if (w->looked_us != 0 && now > w->looked_us) {
+        atomic_store(&w->busy_percent, (unsigned)((cpu - w->cpu_us) * 100 / (now - w->looked_us)));
+    }
+    w->cpu_us = cpu;
+    w->looked_us = now;
+}
+
+/*
+ * One busy worker does more with less than two that sleep and wake all the time (measured on 2 cores: 0.7 x the CPU for
+ * each statement, 1.4 x the throughput). So a worker takes clients only when those that do are busy or have many.
+ */
+static void consider_another(struct worker *w)
+{
+    struct galeway *g = w->galeway;
+    unsigned n = atomic_load(&g->n_listening);
+    unsigned busy = 0;
+
+    if (w->index != 0 || n == g->n_workers || w->is_draining) {
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        busy += atomic_load(&g->workers[i]->busy_percent);
+    }
+    if (busy > BUSY_PERCENT * n || atomic_load(&g->n_clients) > (int)(CLIENTS_PER_WORKER * n)) {
+        atomic_store(&g->n_listening, n + 1);
+        worker_post(g->workers[n], mail_new(MAIL_LISTEN));
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *w = CONTAINER_OF(timer, struct worker, timer);
@@ -259,6 +309,8 @@ static void on_timer(uv_timer_t *timer)
     pool_tick(&w->pool);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
+        update_busy(w);
+        consider_another(w);
     }
     if (w->is_draining) {
         drain(w);
@@ -266,6 +318,20 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* The loop's time is read once a turn, by libuv, after it has waited; everything in the turn uses it. */
+/*
+ * Before the loop waits: let others run first if there was something to do, so that what they send is read in one turn. On
+ * a busy machine this saves sleeping and being woken; on an idle one it is a system call that returns at once.
+ */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct worker *w = CONTAINER_OF(prepare, struct worker, prepare);
+
+    if (w->streams.n_reads != w->turn_reads) {
+        w->turn_reads = w->streams.n_reads;
+        (void)sched_yield();
+    }
+}
+
 static void on_check(uv_check_t *check)
 {
     set_now(CONTAINER_OF(check, struct worker, check));
@@ -288,6 +354,8 @@ static int init_loop(struct worker *w)
     CHECK(uv_async_init(&w->loop, &w->async, on_async) == 0);
     CHECK(uv_timer_init(&w->loop, &w->timer) == 0);
     CHECK(uv_timer_start(&w->timer, on_timer, WORKER_TICK_MS, WORKER_TICK_MS) == 0);
+    CHECK(uv_prepare_init(&w->loop, &w->prepare) == 0);
+    CHECK(uv_prepare_start(&w->prepare, on_prepare) == 0);
     CHECK(uv_check_init(&w->loop, &w->check) == 0);
     CHECK(uv_check_start(&w->check, on_check) == 0);
     return 0;
@@ -315,6 +383,7 @@ static void close_handles(struct worker *w)
     listeners_close(w);
     uv_close((uv_handle_t *)&w->async, NULL);
     uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->prepare, NULL);
     uv_close((uv_handle_t *)&w->check, NULL);
 }
 
@@ -378,7 +447,7 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
     init_pool(w);
     learnt_init(&w->learnt, &w->pool.profiles);
     set_now(w);
-    return listeners_open(w);
+    return index == 0 ? listeners_open(w) : 0;
 }
 
 int worker_start(struct worker *w)

@@ -26,6 +26,7 @@ enum mail_kind {
     MAIL_SERVE,   /* others wait: give what is free */
     MAIL_KILL,    /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG,  /* a new snapshot */
+    MAIL_LISTEN,  /* the workers that take clients have enough to do: join them */
     MAIL_DRAIN,   /* no new clients; end when the last has left or at the deadline */
     MAIL_STOP     /* end now */
 };
@@ -49,6 +50,11 @@ struct worker {
     uv_async_t async;
     uv_timer_t timer;
     uv_check_t check;
+    uv_prepare_t prepare;
+    uint64_t turn_reads; /* streams.n_reads when the turn began */
+    uint64_t cpu_us;     /* of the thread, at the last look */
+    uint64_t looked_us;
+    _Atomic unsigned busy_percent; /* of a core, over the last second */
     uint64_t ticks;
     struct stream_loop streams;
     uint64_t now_ms;

@@ -7,7 +7,7 @@
  * DUAL: not ours.
  */
 #include "router/scan.h"
-#include "router/variables.h"
+#include "pool/variable.h"
 
 #define ALIAS_LONGEST 64
 

@@ -60,6 +60,14 @@ static bool is_elected(const struct role_set *roles, const struct member *m, uin
     return false;
 }
 
+/* Rendezvous: each site draws a number for each node, the highest is its home; a lost node moves only its own sites. */
+static uint64_t draw(const struct route_input *in, const struct member *m)
+{
+    uint64_t mixed = (in->site ^ (m->node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+
+    return (mixed >> 33) * MAX(m->weight, 1u);
+}
+
 static void add_writers(struct choices *c, const struct route_input *in)
 {
     const struct hostgroup *group = in->roles->writers;
@@ -72,9 +80,7 @@ static void add_writers(struct choices *c, const struct route_input *in)
         }
         if (takes_traffic(m, in->now_ms) && is_elected(in->roles, m, in->now_ms)) {
             /* several writers: each site keeps to one of them, so that sites do not conflict */
-            uint64_t home = (in->site * UINT64_C(0x9e3779b97f4a7c15)) ^ (m->node->index * UINT64_C(0xc2b2ae3d27d4eb4f));
-
-            add(c, m->node, in->roles->max_writers == 1 ? i : home >> 1);
+            add(c, m->node, in->roles->max_writers == 1 ? i : UINT64_MAX - draw(in, m));
         }
     }
 }
@@ -122,14 +128,12 @@ static void add_readers(struct choices *c, const struct route_input *in)
     uint64_t best = 0;
 
     collect_readers(&readers, c, in);
-    for (size_t i = 0; i < readers.n; i++) { /* rendezvous: a lost node moves only its own sites */
-        const struct node *node = readers.items[i]->node;
-        uint64_t draw = (in->site ^ (node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+    for (size_t i = 0; i < readers.n; i++) {
+        uint64_t drawn = draw(in, readers.items[i]);
 
-        draw = (draw >> 33) * MAX(readers.items[i]->weight, 1u);
-        if (home == NULL || draw > best) {
-            home = node;
-            best = draw;
+        if (home == NULL || drawn > best) {
+            home = readers.items[i]->node;
+            best = drawn;
         }
     }
     for (size_t i = 0; i < readers.n; i++) {

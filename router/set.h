@@ -9,7 +9,7 @@
 #define ROUTER_SET_H
 
 #include "base/base.h"
-#include "router/variables.h"
+#include "pool/variable.h"
 
 #define SET_MAX_ASSIGNMENTS 16
 

@@ -99,12 +99,17 @@ TEST(account_password_changes_with_the_configuration)
 
 TEST(account_keeps_what_a_login_proved_until_the_password_changes)
 {
-    static const uint8_t stage1[SHA1_LEN] = {1, 2, 3};
+    /* SHA1("secret") */
+    static const uint8_t stage1[SHA1_LEN] = {0xe5, 0xe9, 0xfa, 0x1b, 0xa3, 0x1e, 0xcd, 0x1a, 0xe8, 0x4f,
+                                             0x75, 0xca, 0xaa, 0x47, 0x4f, 0x3a, 0x66, 0x3f, 0x05, 0xf4};
+    static const uint8_t wrong[SHA1_LEN] = {1, 2, 3};
     struct accounts a;
     struct secret secret;
 
     accounts_init(&a);
     load_one(&a, "app", HASH_OF_SECRET);
+    assert_false(secret_of(&a, "app").has_stage1);
+    account_learn_stage1(account_find(&a, SLICE("app")), wrong);
     assert_false(secret_of(&a, "app").has_stage1);
     account_learn_stage1(account_find(&a, SLICE("app")), stage1);
     load_one(&a, "app", HASH_OF_SECRET); /* loaded again: the same password */

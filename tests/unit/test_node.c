@@ -88,8 +88,8 @@ TEST(node_galera_row_gives_writers_and_readers)
     assert_int_equal(roles->max_writers, 2);
     assert_int_equal(roles->writer_is_also_reader, 1);
     assert_members(roles->writers, (const char *const[]){"/a"}, 1);
-    assert_members(roles->readers, (const char *const[]){"/a", "/b"}, 2);
-    assert_ptr_equal(roles->writers->members[0].node, roles->readers->members[0].node);
+    assert_members(roles->readers, (const char *const[]){"/b", "/a"}, 2); /* as in the file */
+    assert_ptr_equal(roles->writers->members[0].node, roles->readers->members[1].node);
     assert_int_equal(atomic_load(&nodes.count), 3); /* a stands in two hostgroups */
     roles = topology_roles(t, 20);                  /* its row is not active */
     assert_int_equal(roles->reader_hostgroup, 20);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "pool/profile.h"
+#include "router/set.h"
 #include "protocol/caps.h"
 #include "tests/unit/test.h"
 

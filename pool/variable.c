@@ -2,7 +2,7 @@
 /*
  * variables.c - session variables by name.
  */
-#include "router/variables.h"
+#include "pool/variable.h"
 
 struct variable_row {
     const char *name;
