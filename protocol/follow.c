@@ -124,7 +124,8 @@ static uint8_t *run(struct follow *f, uint8_t *pos, const uint8_t *end)
 /* One reply of possibly several has ended. */
 static enum follow_event end_of_reply(struct follow *f)
 {
-    if ((f->status & STATUS_MORE_RESULTS) != 0 && f->kind == FOLLOW_RESULT) {
+    if ((f->status & STATUS_MORE_RESULTS) != 0 &&
+        (f->kind == FOLLOW_RESULT || f->kind == FOLLOW_CURSOR)) {
         f->phase = PHASE_FIRST;
         return FOLLOW_MORE;
     }
@@ -165,6 +166,8 @@ static enum follow_event on_ok(struct follow *f, const uint8_t *payload, uint32_
     f->last_insert_id = last_insert_id;
     f->status = (uint16_t)(status & ~STATUS_SESSION_STATE_CHANGED);
     f->warnings = warnings;
+    f->has_warnings |= warnings != 0;
+    f->ends_with_rows = false;
     f->results++;
     event = end_of_reply(f);
     if ((status & STATUS_SESSION_STATE_CHANGED) != 0) {
@@ -184,6 +187,7 @@ static bool read_eof(struct follow *f, uint8_t *payload, uint32_t length)
         return false;
     }
     f->warnings = peek_u16(payload + 1);
+    f->has_warnings |= f->warnings != 0;
     status = peek_u16(payload + 3);
     if ((status & STATUS_SESSION_STATE_CHANGED) != 0) {
         f->state_changed = true;
@@ -204,6 +208,7 @@ static enum follow_event on_column_count(struct follow *f, const uint8_t *payloa
     f->columns_left = n;
     f->rows = 0;
     f->has_result = true;
+    f->ends_with_rows = true;
     f->results++;
     f->phase = PHASE_COLUMNS;
     return FOLLOW_MORE;
@@ -277,7 +282,8 @@ static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t len
     }
     switch ((enum phase)f->phase) {
     case PHASE_COLUMNS:
-        if ((f->status & STATUS_CURSOR_EXISTS) != 0) { /* rows come by COM_STMT_FETCH */
+        /* The bit is also set while a procedure has a cursor of its own open (10.11): then the rows do follow. */
+        if (f->kind == FOLLOW_CURSOR && (f->status & STATUS_CURSOR_EXISTS) != 0) {
             return end_of_reply(f);
         }
         f->phase = PHASE_ROWS;
@@ -288,6 +294,7 @@ static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t len
     case PHASE_ROWS:
         if (f->kind == FOLLOW_ROWS) { /* had no column count to tell */
             f->has_result = true;
+            f->ends_with_rows = true;
             f->results++;
         }
         return end_of_reply(f);

@@ -29,6 +29,7 @@
 
 enum follow_kind {
     FOLLOW_RESULT,     /* COM_QUERY, COM_STMT_EXECUTE and all whose reply is like theirs */
+    FOLLOW_CURSOR,     /* COM_STMT_EXECUTE of a query that asks for a cursor: rows may come later */
     FOLLOW_PREPARE,    /* COM_STMT_PREPARE */
     FOLLOW_ROWS,       /* COM_STMT_FETCH: rows, EOF or ERR */
     FOLLOW_FIELD_LIST, /* COM_FIELD_LIST: column definitions, EOF or ERR */
@@ -56,7 +57,9 @@ struct follow {
     bool continued;     /* the packet before was PACKET_MAX long: this one continues it */
     bool is_error;      /* the reply ended with ERR */
     bool has_result;    /* at least one result set was sent */
-    bool state_changed; /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
+    bool ends_with_rows;     /* the last of the results is a result set, not an OK */
+    bool has_warnings;       /* one of the results told of warnings */
+    bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
     uint8_t next_sequence;   /* sequence number behind the last packet seen */
     uint16_t status;         /* of the last OK or EOF, as clients see it (no ..._STATE_CHANGED) */
     uint16_t warnings;       /* of the last OK or EOF */

@@ -6,6 +6,8 @@
  * its facts count when it is executed, and it is prepared again on whichever connection executes it. What lives on one
  * connection (an open cursor, long data) pins the session.
  */
+#include "proxy/client_stmt.h"
+
 #include <stdio.h>
 
 #include "base/err.h"
@@ -13,13 +15,12 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
-#include "proxy/client_stmt.h"
 #include "proxy/local.h"
 #include "proxy/worker.h"
 
-#define STMTS_MAX 1000000
-#define EXECUTE_MIN 10 /* bytes: command, id, cursor, iterations */
-#define ER_UNKNOWN_STMT 1243
+#define STMTS_MAX         1000000
+#define EXECUTE_MIN       10 /* bytes: command, id, cursor, iterations */
+#define ER_UNKNOWN_STMT   1243
 #define ER_TOO_MANY_STMTS 1461
 
 static struct slice key_of(const uint32_t *id)
@@ -29,7 +30,8 @@ static struct slice key_of(const uint32_t *id)
 
 static struct client_stmt *find(const struct client *c, uint32_t id)
 {
-    if (id == STMT_ID_LAST) { /* MariaDB: PREPARE and EXECUTE are sent at once, before the id is known */
+    if (id ==
+        STMT_ID_LAST) { /* MariaDB: PREPARE and EXECUTE are sent at once, before the id is known */
         id = c->session.last_stmt_id;
     }
     return c->session.stmts == NULL ? NULL : map_get(c->session.stmts, key_of(&id));
@@ -59,6 +61,7 @@ void client_stmts_drop(struct client *c)
     map_fini(c->session.stmts);
     mem_free(MEM_STMT, c->session.stmts);
     c->session.stmts = NULL;
+    c->n_cursors = c->n_long_data = 0;
     c->n_cursors = c->n_long_data = 0; /* their pins go with the session */
 }
 
@@ -158,7 +161,8 @@ static uint32_t id_of(const uint8_t *payload, size_t len)
 static void unknown(struct client *c, uint32_t id, const char *command)
 {
     char text[128];
-    int n = snprintf(text, sizeof(text), "Unknown prepared statement handler (%u) given to %s", id, command);
+    int n = snprintf(text, sizeof(text), "Unknown prepared statement handler (%u) given to %s", id,
+                     command);
 
     if (client_error(c, ER_UNKNOWN_STMT, "HY000", (struct slice){text, (size_t)n})) {
         client_task_end(c);
@@ -167,14 +171,16 @@ static void unknown(struct client *c, uint32_t id, const char *command)
 
 static void prepare(struct client *c, struct task *task)
 {
-    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1};
+    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1,
+                         task->len - PACKET_HEADER - 1};
     size_t count = c->session.stmts == NULL ? 0 : c->session.stmts->count;
 
     stat_add(&c->worker->stats, STAT_STMT_PREPARED, 1);
     if (task->is_streaming) {
-        if (client_errorf(c, ERR_PACKET_TOO_LARGE,
-                          "A statement to prepare may have at most %lld bytes (mysql-threshold_query_length)",
-                          (long long)worker_vars(c->worker)->mysql_threshold_query_length)) {
+        if (client_errorf(
+                c, ERR_PACKET_TOO_LARGE,
+                "A statement to prepare may have at most %lld bytes (mysql-threshold_query_length)",
+                (long long)worker_vars(c->worker)->mysql_threshold_query_length)) {
             client_close_after_write(c, CLOSE_PROTOCOL);
         }
         return;
@@ -196,7 +202,8 @@ static void prepare(struct client *c, struct task *task)
 void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 {
     struct task *task = c->task;
-    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1};
+    struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1,
+                         task->len - PACKET_HEADER - 1};
     struct prepare_ok p;
     struct client_stmt *stmt;
     uint8_t bytes[64];
@@ -207,7 +214,8 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
         return;
     }
     stmt = stmt_add(c, text);
-    if (stmt == NULL || server_stmt_add(c->server, stmt->text, stmt->schema, stmt->profile, p.stmt_id, &close) == NULL) {
+    if (stmt == NULL || server_stmt_add(c->server, stmt->text, stmt->schema, stmt->profile,
+                                        p.stmt_id, &close) == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return;
     }
@@ -218,7 +226,9 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
         uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)close.len);
 
         if (server_write(c->server, &buf, 1) < 0) {
-            log_debug(NULL, "a server connection broke while a statement was closed"); /* its end is read soon */
+            log_debug(
+                NULL,
+                "a server connection broke while a statement was closed"); /* its end is read soon */
         }
     }
 }
@@ -226,7 +236,14 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, session_sql_mode(&c->session));
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
+               session_sql_mode(&c->session));
+}
+
+/* A procedure sends its rows at once, whatever was asked for (10.11). */
+static bool may_open_cursor(const struct facts *f)
+{
+    return f->verb != VERB_CALL && f->verb != VERB_BEGIN && f->verb != VERB_EXECUTE;
 }
 
 static void execute(struct client *c, struct task *task, struct client_stmt *stmt)
@@ -235,7 +252,8 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
     size_t n = task->len - PACKET_HEADER;
 
     stat_add(&c->worker->stats, STAT_STMT_EXECUTED, 1);
-    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0 && !task->is_streaming) {
+    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0 &&
+        !task->is_streaming) {
         malformed(c);
         return;
     }
@@ -243,7 +261,8 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
     if (stmt->has_cursor) { /* executing again closes the cursor */
         set_open(c, stmt, &stmt->has_cursor, false);
     }
-    if (e.cursor != 0) {
+    if (e.cursor != 0 && may_open_cursor(&task->facts)) {
+        task->follow = FOLLOW_CURSOR;
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
     if (!local_answer_binary(c)) {
@@ -253,7 +272,8 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
 
 static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
 {
-    if (c->server == NULL || on_server(c->server, stmt) == NULL || (!stmt->has_cursor && !stmt->has_long_data)) {
+    if (c->server == NULL || on_server(c->server, stmt) == NULL ||
+        (!stmt->has_cursor && !stmt->has_long_data)) {
         if (client_ok(c)) {
             client_task_end(c);
         }
@@ -285,7 +305,7 @@ static void long_data(struct client *c, struct task *task, struct client_stmt *s
 static void fetch(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     if (!stmt->has_cursor || c->server == NULL) {
-        if (client_errorf(c, ERR_NO_CURSOR, "The statement (%u) has no open cursor.", stmt->id)) {
+        if (client_errorf(c, ERR_NO_CURSOR, "The statement (%u) has no open cursor", stmt->id)) {
             client_task_end(c);
         }
         return;
@@ -318,7 +338,8 @@ void client_stmt_command(struct client *c, struct task *task)
         return;
     }
     stmt = find(c, id_of(payload, task->len - PACKET_HEADER));
-    if (task->command == COM_STMT_CLOSE || (task->command == COM_STMT_SEND_LONG_DATA && stmt == NULL)) {
+    if (task->command == COM_STMT_CLOSE ||
+        (task->command == COM_STMT_SEND_LONG_DATA && stmt == NULL)) {
         if (stmt != NULL) { /* neither has a reply */
             close_stmt(c, stmt);
         }
@@ -352,7 +373,8 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
 
     packet_write_header(head, (uint32_t)stmt->text->len + 1, 0);
     head[PACKET_HEADER] = COM_STMT_PREPARE;
-    s->preparing = server_stmt_add(s, stmt->text, stmt->schema, stmt->profile, STMT_ID_LAST, prefix);
+    s->preparing =
+        server_stmt_add(s, stmt->text, stmt->schema, stmt->profile, STMT_ID_LAST, prefix);
     if (s->preparing == NULL || prefix->failed) {
         return ERR_MEMORY;
     }
@@ -416,7 +438,8 @@ int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body)
 
     CHECK(there != NULL && there->id != STMT_ID_LAST);
     if (task->command == COM_STMT_EXECUTE && stmt->n_params > 0) {
-        rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, task->len - PACKET_HEADER);
+        rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
+                            task->len - PACKET_HEADER);
         if (rc == 0 && e.has_types) {
             rc = keep_types(stmt, &e);
         } else if (rc == 0 && stmt->types != NULL) {

@@ -369,9 +369,38 @@ TEST(follow_cursor_ends_behind_the_columns)
     m.sequence = result_begin(&m.w, 2, m.sequence);
     make_columns(&m, 2);
     make_eof(&m, STATUS_AUTOCOMMIT | STATUS_CURSOR_EXISTS);
-    t = follow_made(&m, FOLLOW_RESULT, "D");
+    t = follow_made(&m, FOLLOW_CURSOR, "D");
     assert_true((t->follow.status & STATUS_CURSOR_EXISTS) != 0);
     assert_int_equal(t->follow.rows, 0);
+    trace_free(t);
+}
+
+/* What 10.11 sends for a procedure that selects while a cursor of its own is open: the bit, and the rows. */
+TEST(follow_cursor_of_a_procedure_does_not_hold_back_rows)
+{
+    static const char reply[] = "\1\0\0\1\1"
+                                "\x18\0\0\2\3def\0\0\0\1v\1v\x0c?\0\x0b\0\0\0\3\0\0\0\0\0"
+                                "\5\0\0\3\xfe\0\0\x6a\0"
+                                "\3\0\0\4\2"
+                                "10"
+                                "\5\0\0\5\xfe\0\0\x6a\0"
+                                "\1\0\0\6\1"
+                                "\x18\0\0\7\3def\0\0\0\1v\1v\x0c?\0\x0b\0\0\0\3\0\0\0\0\0"
+                                "\5\0\0\x08\xfe\0\0\x6a\0"
+                                "\3\0\0\x09\2"
+                                "20"
+                                "\5\0\0\x0a\xfe\0\0\x6a\0"
+                                "\7\0\0\x0b\0\0\0\x22\0\0\0";
+    struct made m;
+    struct trace *t;
+
+    make_begin(&m);
+    put_bytes(&m.w, reply, sizeof(reply) - 1);
+    t = follow_made(&m, FOLLOW_RESULT, "D");
+    assert_int_equal(t->follow.results, 3);
+    assert_int_equal(t->follow.rows, 1);
+    assert_true(t->follow.has_result);
+    assert_false(t->follow.ends_with_rows);
     trace_free(t);
 }
 
