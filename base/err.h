@@ -39,11 +39,13 @@
     X(ERR_LOCAL_INFILE, 4166, "HY000",                                                            \
       "The used command is not allowed because the MariaDB server or client has disabled the "    \
       "local infile capability")                                                                  \
-    X(ERR_NO_SCHEMA, 1102, "42000", "Incorrect database name")                                     \
-    X(ERR_NO_THREAD, 1094, "HY000", "Unknown thread id")                                           \
-    X(ERR_NOT_OWNER, 1095, "HY000", "You are not owner of this thread")                            \
-    X(ERR_PRIVILEGE, 1227, "42000", "Access denied; you need more privileges")                     \
-    X(ERR_NO_CURSOR, 1421, "HY000", "The statement has no open cursor")                            \
+    X(ERR_NO_SCHEMA, 1102, "42000", "Incorrect database name")                                    \
+    X(ERR_NO_THREAD, 1094, "HY000", "Unknown thread id")                                          \
+    X(ERR_NOT_OWNER, 1095, "HY000", "You are not owner of this thread")                           \
+    X(ERR_PRIVILEGE, 1227, "42000", "Access denied; you need more privileges")                    \
+    X(ERR_NOT_PREPARABLE, 1295, "HY000",                                                          \
+      "This command is not supported in the prepared statement protocol yet")                     \
+    X(ERR_NO_CURSOR, 1421, "HY000", "The statement has no open cursor")                           \
     X(ERR_CONFIG, 1231, "42000", "The configuration is not valid")                                \
     X(ERR_FILE, 29, "HY000", "A file could not be read or written")                               \
     X(ERR_NOT_FOUND, 1032, "HY000", "Not found")                                                  \

@@ -18,14 +18,16 @@
 #include "protocol/packet.h"
 
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
-#define MAX_BUFS 8
+#define MAX_BUFS  8
 
 static const struct sm_state server_states[SERVER_STATE_COUNT] = {
     [SERVER_CONNECTING] = {"connecting", BIT(SERVER_LOGIN) | BIT(SERVER_CLOSING)},
     [SERVER_LOGIN] = {"login", BIT(SERVER_LENT) | BIT(SERVER_FREE) | BIT(SERVER_CLOSING)},
     [SERVER_FREE] = {"free", BIT(SERVER_LENT) | BIT(SERVER_RESETTING) | BIT(SERVER_CLOSING)},
-    [SERVER_LENT] = {"lent", BIT(SERVER_FREE) | BIT(SERVER_DRAINING) | BIT(SERVER_RESETTING) | BIT(SERVER_CLOSING)},
-    [SERVER_DRAINING] = {"draining", BIT(SERVER_FREE) | BIT(SERVER_RESETTING) | BIT(SERVER_CLOSING)},
+    [SERVER_LENT] = {"lent", BIT(SERVER_FREE) | BIT(SERVER_DRAINING) | BIT(SERVER_RESETTING) |
+                                 BIT(SERVER_CLOSING)},
+    [SERVER_DRAINING] = {"draining",
+                         BIT(SERVER_FREE) | BIT(SERVER_RESETTING) | BIT(SERVER_CLOSING)},
     [SERVER_RESETTING] = {"resetting", BIT(SERVER_FREE) | BIT(SERVER_LENT) | BIT(SERVER_CLOSING)},
     [SERVER_CLOSING] = {"closing", 0},
 };
@@ -42,7 +44,8 @@ void server_to(struct server *s, enum server_state next)
 
 struct log_who server_who(const struct server *s, const char *doing)
 {
-    return (struct log_who){.server_id = s->id, .node = s->node->text, .user = s->account->name, .doing = doing};
+    return (struct log_who){
+        .server_id = s->id, .node = s->node->text, .user = s->account->name, .doing = doing};
 }
 
 /* --- open and close ------------------------------------------------------------------------- */
@@ -51,7 +54,8 @@ static void on_stream_bytes(struct stream *stream, uint8_t *data, size_t len);
 
 static void on_stream_end(struct stream *stream, int rc)
 {
-    server_lost(CONTAINER_OF(stream, struct server, stream), rc == UV_EOF ? ERR_NODE_LOST : rc, NULL);
+    server_lost(CONTAINER_OF(stream, struct server, stream), rc == UV_EOF ? ERR_NODE_LOST : rc,
+                NULL);
 }
 
 static void on_stream_drained(struct stream *stream)
@@ -103,7 +107,8 @@ static const struct stream_events server_stream_events = {
     .on_closed = on_stream_closed,
 };
 
-static struct server *server_new(struct pool *pool, struct node *node, struct account *account, uint32_t caps)
+static struct server *server_new(struct pool *pool, struct node *node, struct account *account,
+                                 uint32_t caps)
 {
     struct server *s = mem_try(MEM_SERVER, sizeof(*s));
 
@@ -140,8 +145,8 @@ static void server_drop(struct server *s)
     pool_forget(s->pool, s);
 }
 
-struct server *server_open(struct pool *pool, struct node *node, const struct want *want, void *owner,
-                           const struct server_events *events)
+struct server *server_open(struct pool *pool, struct node *node, const struct want *want,
+                           void *owner, const struct server_events *events)
 {
     struct server *s;
     int rc;
@@ -219,7 +224,8 @@ void server_close(struct server *s, const char *reason, int rc)
     if (rc != 0) {
         stat_add(s->pool->stats, STAT_SERVERS_ABORTED, 1);
         log_warn(&who, "closing: %s (%s, age %llus, %llu statements)", reason, err_text(rc),
-                 (unsigned long long)((s->pool->now_ms - s->created_ms) / 1000), (unsigned long long)s->statements);
+                 (unsigned long long)((s->pool->now_ms - s->created_ms) / 1000),
+                 (unsigned long long)s->statements);
     } else {
         log_debug(&who, "closing: %s", reason);
     }
@@ -244,7 +250,8 @@ void server_leave(struct server *s)
 void server_lost(struct server *s, int rc, const struct err *err)
 {
     const struct server_events *events = s->events;
-    bool was_asked = s->state == SERVER_LENT || s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN;
+    bool was_asked =
+        s->state == SERVER_LENT || s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN;
     bool was_free = s->state == SERVER_FREE;
     bool was_new = s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN;
 
@@ -253,7 +260,8 @@ void server_lost(struct server *s, int rc, const struct err *err)
     }
     /* Only a login that gets no answer speaks against the node: a client can have its own connection closed. */
     if (err == NULL && was_new) {
-        node_failed(s->node, s->pool->now_ms, (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);
+        node_failed(s->node, s->pool->now_ms,
+                    (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);
     }
     if (was_asked && events != NULL && s->owner != NULL) {
         events->on_lost(s, rc, err); /* looks at the server before it is taken apart */
@@ -270,6 +278,7 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
     CHECK(s->n_expects < SERVER_MAX_EXPECTS);
     s->expects[at] = (struct expect){(uint8_t)what, (uint8_t)follow};
     s->statement_sent |= what == EXPECT_REPLY;
+    s->n_commands++;
     if (s->n_expects++ == 0) {
         follow_begin(&s->follow, follow);
     }
@@ -343,7 +352,8 @@ static int refuse_infile(struct server *s)
 }
 
 /* A packet handed out by follow_feed: look at it, pass on what the client is to see. */
-static int handle_packet(struct server *s, struct gather *g, enum follow_event event, uint8_t *packet, size_t len)
+static int handle_packet(struct server *s, struct gather *g, enum follow_event event,
+                         uint8_t *packet, size_t len)
 {
     bool pass = s->expects[s->first_expect].what == EXPECT_REPLY;
 
@@ -412,7 +422,8 @@ static uint64_t read_number(const uint8_t *data, size_t len)
     size_t at = 0;
 
     for (unsigned i = 0; i < 4 && at + PACKET_HEADER <= len; i++) {
-        struct reader r = reader_of(data + at + PACKET_HEADER, MIN(packet_length(data + at), len - at - PACKET_HEADER));
+        struct reader r = reader_of(data + at + PACKET_HEADER,
+                                    MIN(packet_length(data + at), len - at - PACKET_HEADER));
 
         if (i == 3) {
             field = get_lenenc_bytes(&r);
@@ -436,11 +447,13 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         struct follow before = s->follow;
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
-        if (s->follow.is_error && !before.is_error && used >= PACKET_HEADER + 1 && data[at + PACKET_HEADER] == 0xff) {
+        if (s->follow.is_error && !before.is_error && used >= PACKET_HEADER + 1 &&
+            data[at + PACKET_HEADER] == 0xff) {
             (void)!err_decode(&err, data + at + PACKET_HEADER, used - PACKET_HEADER);
         }
         if (what == EXPECT_NUMBER && event == FOLLOW_MORE) {
-            follow_begin(&s->follow, FOLLOW_RESULT); /* it is small: looked at again when it is whole */
+            follow_begin(&s->follow,
+                         FOLLOW_RESULT); /* it is small: looked at again when it is whole */
             return 0;
         }
         if (what == EXPECT_NUMBER && event == FOLLOW_DONE && !s->follow.is_error) {
@@ -474,7 +487,8 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 }
 
 /* The reply to the client's command: pass it on. */
-static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, size_t len, bool *is_done)
+static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, size_t len,
+                          bool *is_done)
 {
     size_t at = 0;
 
@@ -627,7 +641,8 @@ static void on_stream_bytes(struct stream *stream, uint8_t *data, size_t len)
     }
     if (used < 0) {
         struct err err;
-        bool told = len > PACKET_HEADER && err_decode(&err, data + PACKET_HEADER, len - PACKET_HEADER) == 0;
+        bool told =
+            len > PACKET_HEADER && err_decode(&err, data + PACKET_HEADER, len - PACKET_HEADER) == 0;
 
         server_lost(s, (int)used, s->n_expects == 0 && told ? &err : NULL);
         return;
@@ -652,7 +667,7 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->schema = s->schema_before;
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
-    } else if (err != NULL) {
+    } else if (err != NULL && what != EXPECT_PRIME) {
         /* What the node had accepted before it now refuses: nothing on this connection can be trusted. */
         struct log_who who = server_who(s, "making it fit");
 

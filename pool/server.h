@@ -44,33 +44,35 @@ enum server_state {
 enum expect_what {
     EXPECT_GREETING,
     EXPECT_LOGIN,
-    EXPECT_SETUP,       /* session tracking switched on */
+    EXPECT_SETUP, /* session tracking switched on */
     EXPECT_CHANGE_USER,
     EXPECT_INIT_DB,
     EXPECT_RESET,
-    EXPECT_SET,         /* a profile's variables: known to be accepted */
+    EXPECT_SET, /* a profile's variables: known to be accepted */
     EXPECT_SET_OPTION,
-    EXPECT_PREPARE,     /* a statement of a client prepared again here */
-    EXPECT_NUMBER,      /* SELECT FOUND_ROWS() or LAST_INSERT_ID() behind a client's statement */
-    EXPECT_REPLY        /* the client's command */
+    EXPECT_PREPARE, /* a statement of a client prepared again here */
+    EXPECT_PRIME,   /* brings a number of the session to the connection; may fail */
+    EXPECT_NUMBER,  /* SELECT FOUND_ROWS() or LAST_INSERT_ID() behind a client's statement */
+    EXPECT_REPLY    /* the client's command */
 };
 
 #define SERVER_MAX_EXPECTS 16
-#define SERVER_ERROR_MAX 512
+#define SERVER_ERROR_MAX   512
 
 /* Capabilities that change what statements mean: a connection has them for life. */
-#define CAPS_OF_IDENTITY                                                                                     \
+#define CAPS_OF_IDENTITY \
     (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE | CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS)
 
 /* What a statement needs its connection to be. */
 struct want {
     struct account *account;
-    struct schema *schema;   /* NULL = none */
+    struct schema *schema; /* NULL = none */
     struct profile *profile;
-    uint32_t caps;           /* of CAPS_OF_IDENTITY */
+    uint32_t caps; /* of CAPS_OF_IDENTITY */
     bool multi_statements;
-    bool is_side;            /* a connection of ours to kill with: beyond the node's limit, never pooled */
-    bool fresh;              /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
+    bool is_side;    /* a connection of ours to kill with: beyond the node's limit, never pooled */
+    bool ask_schema; /* also when the connection has it: it may be gone */
+    bool fresh;      /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
 };
 
 /*
@@ -115,44 +117,45 @@ struct server {
     /* state */
     uint8_t state; /* enum server_state */
     bool was_reset;
-    bool multi_statements;   /* COM_SET_OPTION state on the node */
-    bool is_counted;         /* in node->n_connections */
-    bool is_connecting;      /* in node->n_connecting */
-    bool unfit_seen;         /* a pipelined SET failed: the reply behind it must not be trusted */
-    bool kill_pending;       /* a side connection is killing its statement */
-    bool statement_sent;     /* the client's command is among what was sent; its reply is awaited */
-    bool must_reset;         /* has state of a session: reset before it serves another */
+    bool multi_statements; /* COM_SET_OPTION state on the node */
+    bool is_counted;       /* in node->n_connections */
+    bool is_connecting;    /* in node->n_connecting */
+    bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
+    bool kill_pending;     /* a side connection is killing its statement */
+    bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
+    bool must_reset;       /* has state of a session: reset before it serves another */
     uint64_t created_ms;
-    uint64_t since_ms;       /* of the state */
-    uint64_t retire_ms;      /* too old after this */
+    uint64_t since_ms;  /* of the state */
+    uint64_t retire_ms; /* too old after this */
     /* borrowed */
     struct pool *pool;
-    void *owner;             /* while LENT */
+    void *owner; /* while LENT */
     const struct server_events *events;
-    struct schema *schema;   /* what the node has as current schema; NULL = none */
+    struct schema *schema;        /* what the node has as current schema; NULL = none */
     struct schema *schema_before; /* while EXPECT_INIT_DB: what it stays if the node refuses */
     /* owned */
     struct profile *profile; /* a reference */
     struct stream stream;
     uv_connect_t connect;
-    uint8_t *carry;          /* bytes of an incomplete packet */
+    uint8_t *carry; /* bytes of an incomplete packet */
     size_t carry_len, carry_cap;
-    struct list stmts;       /* prepared here, most recently used first */
+    struct list stmts; /* prepared here, most recently used first */
     struct list_node in_all;
-    struct list_node in_free;    /* of its pool node, while FREE */
-    struct list_node in_account; /* of its (node, account), while FREE */
+    struct list_node in_free;         /* of its pool node, while FREE */
+    struct list_node in_account;      /* of its (node, account), while FREE */
     struct account_servers *siblings; /* borrowed: where in_account is linked */
     uint8_t salt[SALT_LEN];
     uint16_t status; /* of the last reply */
     /* replies to come */
     struct expect expects[SERVER_MAX_EXPECTS];
     uint8_t first_expect, n_expects;
-    struct follow follow; /* of the first expect */
+    struct follow follow;  /* of the first expect */
     struct follow outcome; /* of the client's reply, when done */
     uint64_t number;
     struct server_stmt *preparing; /* borrowed from stmts: prepared again, its reply is awaited */
     /* counters */
     uint64_t statements;
+    uint64_t n_commands; /* sent in all, ours too */
 };
 
 /* A connection on its way from one worker to another: what the other must know. */
@@ -169,8 +172,8 @@ struct server_move {
 
 /* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.
  * The server is LENT to owner from the start: on_ready or on_lost follows. */
-struct server *server_open(struct pool *pool, struct node *node, const struct want *want, void *owner,
-                           const struct server_events *events) MUST_CHECK;
+struct server *server_open(struct pool *pool, struct node *node, const struct want *want,
+                           void *owner, const struct server_events *events) MUST_CHECK;
 
 /* server_adopt - a logged in connection that another worker gave away: as server_open; it is reset first. */
 struct server *server_adopt(struct pool *pool, const struct server_move *move) MUST_CHECK;
@@ -184,13 +187,22 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move) M
  */
 int server_fit(struct server *s, const struct want *want, struct writer *prefix) MUST_CHECK;
 
+/* server_asks_schema - the step under way is COM_INIT_DB. */
+static inline bool server_asks_schema(const struct server *s)
+{
+    return s->n_expects > 0 && s->expects[s->first_expect].what == EXPECT_INIT_DB;
+}
+
 /* server_expect - a command was (or is just being) sent whose reply is for what. */
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
 
 /* server_write - bytes to the node. As stream_write; on an error the caller closes the server. */
 int server_write(struct server *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
 
-/* server_send_reset - COM_RESET_CONNECTION: back to a fresh session; state RESETTING, then to the pool. */
+/* server_wipe - COM_RESET_CONNECTION while LENT: on_ready follows. */
+int server_wipe(struct server *s) MUST_CHECK;
+
+/* server_reset - the same, back to a fresh session; state RESETTING, then to the pool. */
 void server_reset(struct server *s);
 
 /* server_to - the only way to another state. */

@@ -14,7 +14,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 
-#define SETUP_TEXT                                                                                           \
+#define SETUP_TEXT \
     "SET session_track_system_variables='*',session_track_state_change=1,session_track_schema=1"
 
 /* Session tracking is lost with each reset: asked for again. */
@@ -115,9 +115,10 @@ int server_fit(struct server *s, const struct want *want, struct writer *prefix)
     int rc = 0;
 
     CHECK(s->state == SERVER_LENT && s->n_expects == 0);
-    if (s->account != want->account || s->must_reset || (want->schema == NULL && s->schema != NULL)) {
+    if (s->account != want->account || s->must_reset ||
+        (want->schema == NULL && s->schema != NULL)) {
         rc = fit_user(s, want); /* nothing else takes a schema away */
-    } else if (want->schema != s->schema) {
+    } else if (want->schema != s->schema || want->ask_schema) {
         rc = fit_schema(s, want->schema);
     } else {
         if (want->profile != s->profile) {
@@ -136,7 +137,7 @@ int server_fit(struct server *s, const struct want *want, struct writer *prefix)
     return rc;
 }
 
-void server_reset(struct server *s)
+int server_wipe(struct server *s)
 {
     uint8_t bytes[256];
     struct writer w = writer_of(bytes, sizeof(bytes));
@@ -144,9 +145,6 @@ void server_reset(struct server *s)
 
     put_u8(&w, COM_RESET_CONNECTION);
     packet_end(&w, at, 0);
-    server_to(s, SERVER_RESETTING);
-    s->owner = NULL;
-    s->events = NULL;
     server_expect(s, EXPECT_RESET, FOLLOW_RESULT);
     became_fresh(s, s->schema);
     if (server_setup_text(&w) != 0) {
@@ -154,7 +152,15 @@ void server_reset(struct server *s)
     }
     server_expect(s, EXPECT_SETUP, FOLLOW_RESULT);
     stat_add(s->pool->stats, STAT_POOL_RESETS, 1);
-    if (stream_read_start(&s->stream) != 0 || send_now(s, &w) != 0) {
+    return send_now(s, &w);
+}
+
+void server_reset(struct server *s)
+{
+    server_to(s, SERVER_RESETTING);
+    s->owner = NULL;
+    s->events = NULL;
+    if (stream_read_start(&s->stream) != 0 || server_wipe(s) != 0) {
         server_lost(s, ERR_NODE_LOST, NULL);
     }
 }

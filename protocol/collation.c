@@ -230,3 +230,9 @@ const struct collation *collation_by_id(uint8_t id)
 {
     return collations[id].name == NULL ? NULL : &collations[id];
 }
+
+bool collation_is_wide(const struct collation *c)
+{
+    return strcmp(c->charset, "ucs2") == 0 || strncmp(c->charset, "utf16", 5) == 0 ||
+           strcmp(c->charset, "utf32") == 0;
+}

@@ -13,6 +13,9 @@ struct collation {
     bool is_default; /* of its charset */
 };
 
+/* collation_is_wide - more than a byte for each ASCII character: a node takes no statements in it. */
+bool collation_is_wide(const struct collation *c);
+
 /* collation_by_id - NULL for numbers that 10.11 does not know. */
 const struct collation *collation_by_id(uint8_t id);
 

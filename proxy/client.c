@@ -102,6 +102,7 @@ bool client_error(struct client *c, uint16_t number, const char *sqlstate, struc
     struct writer w = writer_of(bytes, sizeof(bytes));
 
     text.len = MIN(text.len, ERROR_MAX - 64u);
+    session_said(&c->session, -1, false);
     c->sequence = err_encode(&w, number, sqlstate, text, c->sequence);
     return client_write(c, bytes, w.len);
 }
@@ -223,6 +224,10 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     if (c->task != NULL) {
         task_free(&w->tasks, c->task);
         c->task = NULL;
+    }
+    if (c->held != NULL) {
+        task_free(&w->tasks, c->held);
+        c->held = NULL;
     }
     client_to(c, CLIENT_CLOSING);
     client_stmts_drop(c);

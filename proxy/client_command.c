@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
 #include "proxy/worker.h"
@@ -77,8 +78,8 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     if (id == c->id) {
         if (query_only) {
             (void)client_error_rc(c, ERR_INTERRUPTED);
-        } else if (client_error_rc(c, ERR_KILLED)) {
-            client_close_after_write(c, CLOSE_KILLED);
+        } else { /* without a packet, as a node */
+            client_close(c, CLOSE_KILLED, 0);
         }
         return;
     }
@@ -139,12 +140,30 @@ static void relay_command(struct client *c, const uint8_t *packet, size_t len,
     }
 }
 
+/*
+ * What the session has on its connection goes first, and only then the command is answered: others must not see a lock
+ * or a table of it behind the answer. False = there is nothing; else the command comes again (client_wiped).
+ */
+static bool wipe_first(struct client *c, const uint8_t *packet, size_t len)
+{
+    struct task *task;
+
+    if (c->server == NULL || (c->session.pins & pins_that_reset()) == 0) {
+        return false;
+    }
+    task = task_of(c, packet, len, true);
+    if (task != NULL) {
+        task->is_wipe = true;
+        client_run(c);
+    }
+    return true;
+}
+
 static void reset_connection(struct client *c)
 {
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
     struct profile *fresh = profile_of_charset(profiles, s->charset);
-    uint64_t found_rows = s->found_rows; /* survives, as on a node (10.11) */
 
     if (fresh == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
@@ -153,7 +172,6 @@ static void reset_connection(struct client *c)
     client_give_server(c);
     client_stmts_drop(c);
     session_reset(s, profiles, fresh, STATUS_AUTOCOMMIT);
-    s->found_rows = found_rows;
     (void)client_ok(c);
 }
 
@@ -190,8 +208,16 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
     case COM_INIT_DB: init_db(c, payload, n); break;
     case COM_STATISTICS: local_statistics(c); break;
     case COM_SET_OPTION: local_set_option(c, payload, n); break;
-    case COM_RESET_CONNECTION: reset_connection(c); break;
-    case COM_CHANGE_USER: client_change_user(c, payload, n); break;
+    case COM_RESET_CONNECTION:
+        if (!wipe_first(c, packet, len)) {
+            reset_connection(c);
+        }
+        break;
+    case COM_CHANGE_USER:
+        if (!wipe_first(c, packet, len)) {
+            client_change_user(c, payload, n);
+        }
+        break;
     case COM_PROCESS_KILL: process_kill(c, payload, n); break;
     case COM_FIELD_LIST: relay_command(c, packet, len, FOLLOW_FIELD_LIST); break;
     case COM_PROCESS_INFO: relay_command(c, packet, len, FOLLOW_RESULT); break;
@@ -199,7 +225,33 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
     case COM_REFRESH: deny(c, "RELOAD"); break;
     case COM_SHUTDOWN: deny(c, "SHUTDOWN"); break;
     case COM_BINLOG_DUMP: deny(c, "REPLICATION SLAVE"); break;
+    case COM_REGISTER_SLAVE:
+        (void)client_errorf(c, ERR_ACCESS_DENIED,
+                            "Access denied for user '%s'@'%%' (using password: YES)",
+                            c->session.account->name);
+        break;
+    case COM_STMT_BULK_EXECUTE: (void)client_error_rc(c, ERR_NOT_PREPARABLE); break;
     default: bad_command(c, "an unknown command"); break;
+    }
+}
+
+void client_wiped(struct client *c)
+{
+    struct task *task = c->task;
+
+    c->task = NULL;
+    c->session.pins = 0;
+    client_stmts_drop(c);
+    client_give_server(c);
+    client_to(c, CLIENT_IDLE);
+    if (task->command == COM_RESET_CONNECTION) {
+        reset_connection(c);
+    } else {
+        client_change_user(c, task->bytes + PACKET_HEADER, task->len - PACKET_HEADER);
+    }
+    task_free(&c->worker->tasks, task);
+    if (c->state == CLIENT_IDLE && c->in_len > 0) {
+        client_input(c);
     }
 }
 

@@ -28,7 +28,8 @@ void client_give_server(struct client *c)
 
     if (s != NULL) {
         c->server = NULL;
-        s->must_reset |= (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
+        s->must_reset |=
+            (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
         pool_give(&c->worker->pool, s);
     }
     c->session.last_id_server = 0;
@@ -43,7 +44,8 @@ bool client_ask_last_id(struct client *c)
     struct server *s = c->server;
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)question_last_id, sizeof(question_last_id) - 1);
 
-    if (c->session.last_id_server != s->id || (!c->session.last_id_unknown && c->session.last_insert_id == 0)) {
+    if (c->session.last_id_server != s->id ||
+        (!c->session.last_id_unknown && c->session.last_insert_id == 0)) {
         c->session.last_id_server = 0;
         return false;
     }
@@ -58,7 +60,8 @@ bool client_ask_last_id(struct client *c)
 
 void client_release_if_free(struct client *c)
 {
-    if (c->server != NULL && c->server->n_expects == 0 && !session_is_pinned(&c->session) && !client_ask_last_id(c)) {
+    if (c->server != NULL && c->server->n_expects == 0 && !session_is_pinned(&c->session) &&
+        !client_ask_last_id(c)) {
         client_give_server(c);
     }
 }
@@ -73,13 +76,20 @@ void client_task_end(struct client *c)
         client_to(c, CLIENT_IDLE);
     }
     client_release_if_free(c);
+    if (c->held != NULL && c->state == CLIENT_IDLE) {
+        c->task = c->held;
+        c->held = NULL;
+        client_run(c);
+        return;
+    }
     warnings_watch(c);
     if (c->state == CLIENT_IDLE && c->in_len > 0) {
         client_input(c);
     }
 }
 
-void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
+void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate,
+                           struct slice text)
 {
     struct err err = {.number = number, .message = text};
 
@@ -105,7 +115,7 @@ void client_schema_accepted(struct client *c, struct schema *schema)
     schema->known_until_ms = c->worker->now_ms + SCHEMA_KNOWN_MS;
     schema->known_epoch = atomic_load(&c->worker->galeway->schema_epoch);
     c->session.schema = schema;
-    c->session.row_count = 0;
+    session_said(&c->session, 0, false);
     if (c->login != NULL) {
         if (c->task != NULL) {
             task_free(&c->worker->tasks, c->task);
@@ -139,9 +149,10 @@ static void refuse_schema(struct client *c, struct slice name)
         client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
         return;
     }
-    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'", is_long ? 97 : (int)name.len, name.data,
-                   is_long ? "..." : "");
-    client_end_with_error(c, err_number(ERR_NO_SCHEMA), err_sqlstate(ERR_NO_SCHEMA), slice_of(text));
+    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'",
+                   is_long ? 97 : (int)name.len, name.data, is_long ? "..." : "");
+    client_end_with_error(c, err_number(ERR_NO_SCHEMA), err_sqlstate(ERR_NO_SCHEMA),
+                          slice_of(text));
 }
 
 void client_use_schema(struct client *c, struct slice name)
@@ -153,9 +164,9 @@ void client_use_schema(struct client *c, struct slice name)
         refuse_schema(c, name);
         return;
     }
-    if (is_known(c, schema) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0 && worker_vars(w)->mysql_learn_answers) {
+    if (is_known(c, schema) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0 &&
+        worker_vars(w)->mysql_learn_answers) {
         stat_add(&w->stats, STAT_ANSWERED_HERE, 1);
-        session_unpin(&c->session, PIN_WARNINGS);
         client_schema_accepted(c, schema);
         return;
     }
@@ -172,4 +183,3 @@ void client_use_schema(struct client *c, struct slice name)
     c->task->since_ms = w->now_ms;
     client_run(c);
 }
-

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "protocol/auth.h"
 #include "protocol/caps.h"
+#include "protocol/collation.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
 #include "proxy/worker.h"
@@ -170,13 +171,21 @@ void client_login_verified(struct client *c, const struct err *err)
     }
 }
 
-static bool user_limit_reached(struct client *c, const struct conf_user *user)
+/* Counted and compared in one step, so that who is refused takes no place from who is not. */
+static bool count_client(struct account *account, const struct conf_user *user)
 {
-    int n = atomic_load(&c->session.account->n_clients);
+    int n = atomic_load(&account->n_clients);
 
-    if (user->max_connections == 0 || n <= (int)user->max_connections) {
-        return false;
-    }
+    do {
+        if (user->max_connections != 0 && n >= (int)user->max_connections) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&account->n_clients, &n, n + 1));
+    return true;
+}
+
+static void refuse_user_limit(struct client *c, const struct conf_user *user)
+{
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
     if (client_errorf(
             c, ERR_USER_LIMIT,
@@ -184,7 +193,6 @@ static bool user_limit_reached(struct client *c, const struct conf_user *user)
             user->username, user->max_connections)) {
         client_close_because(c, CLOSE_LIMIT, ERR_USER_LIMIT);
     }
-    return true;
 }
 
 /* A fresh session of this account, as right after a login to a node. */
@@ -198,10 +206,14 @@ static bool begin_session(struct client *c, struct account *account, const struc
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return false;
     }
+    if (s->account != account && !count_client(account, user)) {
+        profile_unref(profiles, profile);
+        refuse_user_limit(c, user);
+        return false;
+    }
     client_stmts_drop(c);
     session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
     if (s->account != account) {
-        (void)atomic_fetch_add(&account->n_clients, 1);
         if (s->account != NULL) {
             (void)atomic_fetch_sub(&s->account->n_clients, 1);
         }
@@ -225,7 +237,7 @@ static void accepted(struct client *c, struct account *account)
         return;
     }
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
-    if (!begin_session(c, account, user) || user_limit_reached(c, user)) {
+    if (!begin_session(c, account, user)) {
         return;
     }
     if (schema.len == 0) {
@@ -279,7 +291,7 @@ static void check_native(struct client *c, struct account *account, const struct
         denied(c, true);
         return;
     }
-    if (!secret->has_stage1) {
+    if (!secret->has_stage1 || memcmp(secret->stage1, stage1, SHA1_LEN) != 0) {
         account_learn_stage1(account, stage1);
     }
     accepted(c, account);
@@ -429,6 +441,22 @@ static void old_client(struct client *c, const uint8_t *payload, size_t len)
     }
 }
 
+/* A node looks at the charset before the password. */
+static bool charset_refused(struct client *c)
+{
+    const struct collation *collation = collation_by_id(c->login->charset);
+
+    if (collation == NULL || !collation_is_wide(collation)) {
+        return false;
+    }
+    if (client_errorf(c, ERR_CONFIG,
+                      "Variable 'character_set_client' can't be set to the value of '%s'",
+                      collation->charset)) {
+        refused(c, CLOSE_DENIED);
+    }
+    return true;
+}
+
 static void first_message(struct client *c, const uint8_t *payload, size_t len)
 {
     struct login l;
@@ -444,7 +472,9 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
     keep_login(c, &l);
     c->login->caps = l.caps & OFFERED_CAPS;
     c->login->step = STEP_RESPONSE;
-    check_response(c, l.response);
+    if (!charset_refused(c)) {
+        check_response(c, l.response);
+    }
 }
 
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len)
@@ -479,6 +509,8 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     }
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
-    /* As MariaDB: what was sent along is not looked at, a fresh salt is asked to be answered. */
-    ask_switch(c, c->login->plugin != NULL ? c->login->plugin : PLUGIN_NATIVE);
+    if (!charset_refused(
+            c)) { /* as MariaDB: what was sent along is not looked at, a fresh salt is to be answered */
+        ask_switch(c, c->login->plugin != NULL ? c->login->plugin : PLUGIN_NATIVE);
+    }
 }

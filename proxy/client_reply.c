@@ -37,6 +37,10 @@ static void on_unfit(struct server *s, const struct err *err)
     } else if (c->session.schema != NULL) {
         c->session.schema->known_until_ms = 0;
     }
+    if (c->login == NULL) { /* its diagnostics say so to SHOW WARNINGS */
+        warnings_drop(c);
+        session_pin(&c->session, PIN_WARNINGS, c->task->facts.digest, c->worker->now_ms);
+    }
     client_end_with_error(c, err->number, err->sqlstate, err->message);
 }
 
@@ -97,7 +101,8 @@ static bool on_infile(struct server *s)
 {
     struct client *c = s->owner;
 
-    if (!worker_vars(c->worker)->mysql_enable_load_data_local_infile || (c->session.caps & CAP_LOCAL_FILES) == 0) {
+    if (!worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
+        (c->session.caps & CAP_LOCAL_FILES) == 0) {
         return false;
     }
     client_upload_file(c);
@@ -107,7 +112,8 @@ static bool on_infile(struct server *s)
 /* A procedure without a result set has most likely counted nothing: the number is another session's. */
 static bool counted_rows(const struct task *task, const struct follow *outcome)
 {
-    return outcome->has_result || task->facts.verb == VERB_INSERT || task->facts.verb == VERB_REPLACE;
+    return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
+           task->facts.verb == VERB_REPLACE;
 }
 
 static void on_number(struct server *s, uint64_t number)
@@ -156,14 +162,16 @@ static void on_done(struct server *s)
         return;
     }
     session_after(&c->session, s, task, &s->outcome);
-    if (c->warnings != NULL && (s->outcome.is_error || s->outcome.warnings > 0 || task->facts.n_tables > 0)) {
+    if (c->warnings != NULL &&
+        (s->outcome.is_error || s->outcome.has_warnings || task->facts.n_tables > 0)) {
         warnings_drop(c);
     }
     if (task->stmt != NULL) {
         client_stmt_after(c, &s->outcome);
     }
     server_follows_session(c, s);
-    if (c->state == CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
+    if (c->state ==
+        CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
         profile_unref(&c->worker->pool.profiles, before);
         c->server = NULL;
         c->upload_discards = true;
@@ -191,7 +199,7 @@ static bool lost_state(const struct session *s)
 static void transaction_is_gone(struct client *c)
 {
     c->session.pins &= ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING));
-    c->session.status &= (uint16_t)~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
+    c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
     c->session.last_id_unknown = false;
 }
 
@@ -199,11 +207,13 @@ static bool may_repeat(const struct client *c)
 {
     const struct task *task = c->task;
 
-    if (task->reply_begun || task->is_streaming || session_is_pinned(&c->session) || task->stmt != NULL) {
+    if (task->reply_begun || task->is_streaming || session_is_pinned(&c->session) ||
+        task->stmt != NULL) {
         return false;
     }
-    return !task->sent || ((task->facts.flags & FACT_READ) != 0 &&
-                           task->retries < (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1);
+    return !task->sent ||
+           ((task->facts.flags & FACT_READ) != 0 &&
+            task->retries < (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1);
 }
 
 static bool is_capacity_error(const struct err *err)
@@ -253,6 +263,10 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     c->server = NULL;
     if (task != NULL && is_release(task)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
+        return;
+    }
+    if (task != NULL && task->is_wipe) { /* gone is wiped too */
+        client_wiped(c);
         return;
     }
     if (task == NULL || task->is_capture) {

@@ -6,15 +6,17 @@
  *              --> (none free) --> queue --> client_serve | client_retry | client_queue_timeout
  *   on_lost: nothing of the reply was sent and it is a read (or no byte was sent) --> client_run again; else ERR
  */
+#include "proxy/client_run.h"
+
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
-#include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 static unsigned load_of(const void *owner, const struct node *node)
@@ -30,8 +32,9 @@ static bool must_follow(const struct client *c)
     const struct conf_vars *vars = worker_vars(c->worker);
 
     return (c->task->facts.flags & FACT_READ) != 0 &&
-           causal_must_follow(&c->worker->galeway->causal, s->written, &c->task->facts, session_schema_name(s),
-                              c->worker->now_ms, (uint64_t)vars->mysql_causal_window_ms);
+           causal_must_follow(&c->worker->galeway->causal, s->written, &c->task->facts,
+                              session_schema_name(s), c->worker->now_ms,
+                              (uint64_t)vars->mysql_causal_window_ms);
 }
 
 /* False: the user's hostgroup has no servers in this configuration. Who is gone from it may go on until he leaves. */
@@ -50,7 +53,8 @@ static bool choose(struct client *c)
         .owner = &w->pool,
     };
 
-    in.roles = topology_roles(w->snapshot->topology, user != NULL ? user->default_hostgroup : s->default_hostgroup);
+    in.roles = topology_roles(w->snapshot->topology,
+                              user != NULL ? user->default_hostgroup : s->default_hostgroup);
     if (in.roles == NULL) {
         return false;
     }
@@ -103,8 +107,9 @@ void client_wait_in_queue(struct client *c)
     c->waiter.since_ms = c->task->queued_ms;
     rc = queue_push(&w->galeway->queue, &c->waiter, c->session.account);
     if (rc != 0) {
-        (void)client_errorf(c, rc, "Too many statements wait for a server connection: %zu (mysql-queue_max_length)",
-                            atomic_load(&w->galeway->queue.n_waiting));
+        (void)client_errorf(
+            c, rc, "Too many statements wait for a server connection: %zu (mysql-queue_max_length)",
+            atomic_load(&w->galeway->queue.n_waiting));
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);
         }
@@ -119,7 +124,8 @@ static void stop_waiting(struct client *c)
 {
     if (list_is_linked(&c->in_waiting)) {
         list_remove(&c->worker->waiting, &c->in_waiting);
-        stat_add(&c->worker->stats, STAT_POOL_WAIT_US, (c->worker->now_ms - c->waiter.since_ms) * 1000);
+        stat_add(&c->worker->stats, STAT_POOL_WAIT_US,
+                 (c->worker->now_ms - c->waiter.since_ms) * 1000);
     }
 }
 
@@ -135,26 +141,79 @@ void client_queue_timeout(struct client *c)
     stop_waiting(c);
     stat_add(&w->stats, STAT_POOL_WAIT_TIMEOUTS, 1);
     (void)snprintf(text, sizeof(text),
-                   "No server connection for user '%s' in hostgroup %d after %llu ms (mysql-connect_timeout_server_max): "
+                   "No server connection for user '%s' in hostgroup %d after %llu ms "
+                   "(mysql-connect_timeout_server_max): "
                    "%zu node(s) up, %d connections of the user, %zu statements wait",
-                   c->session.account->name, task->route.hostgroup, (unsigned long long)(w->now_ms - task->queued_ms),
-                   task->route.n, atomic_load(&c->session.account->n_servers),
+                   c->session.account->name, task->route.hostgroup,
+                   (unsigned long long)(w->now_ms - task->queued_ms), task->route.n,
+                   atomic_load(&c->session.account->n_servers),
                    atomic_load(&w->galeway->queue.n_waiting));
     log_warn(NULL, "%s", text);
-    client_end_with_error(c, err_number(ERR_POOL_TIMEOUT), err_sqlstate(ERR_POOL_TIMEOUT), slice_of(text));
+    client_end_with_error(c, err_number(ERR_POOL_TIMEOUT), err_sqlstate(ERR_POOL_TIMEOUT),
+                          slice_of(text));
 }
 
 /* A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where the warnings are. */
 static void let_warnings_go(struct client *c)
 {
-    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 || (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 ||
-        c->task->facts.n_tables == 0) {
+    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 ||
+        (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 || c->task->facts.n_tables == 0) {
         return;
     }
     session_unpin(&c->session, PIN_WARNINGS);
-    if (c->server != NULL && c->server->n_expects == 0 && c->session.pins == 0 && !client_ask_last_id(c)) {
+    if (c->server != NULL && c->server->n_expects == 0 && c->session.pins == 0 &&
+        !client_ask_last_id(c)) {
         client_give_server(c);
     }
+}
+
+/* Does the task have to go where the session's state is? Warnings alone do not keep a write on a reader. */
+static bool is_bound(const struct client *c)
+{
+    const struct session *s = &c->session;
+    const struct task *task = c->task;
+
+    return (s->pins & ~BIT(PIN_WARNINGS)) != 0 || s->last_id_unknown || task->is_capture ||
+           task->is_wipe ||
+           (s->pins != 0 && (task->facts.flags & (FACT_READ | FACT_DIAGNOSTICS)) != 0);
+}
+
+static bool is_chosen(const struct route *route, const struct node *node)
+{
+    for (size_t i = 0; i < route->n; i++) {
+        if (route->nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The connection is kept for warnings, or because a reply to us is still to come: the task may use it when it goes to
+ * that node anyway. Else its warnings are fetched, and it goes. False = the task is on its way.
+ */
+static bool leave_server(struct client *c)
+{
+    struct task *task = c->task;
+
+    if (is_chosen(&task->route, c->server->node)) {
+        client_fit_and_send(c);
+        return false;
+    }
+    if ((c->session.pins & BIT(PIN_WARNINGS)) != 0 && c->held == NULL && !task->warnings_asked) {
+        task->warnings_asked = true;
+        c->held = task;
+        c->task = NULL;
+        warnings_fetch(c);
+        if (c->task != NULL || c->held == NULL) {
+            return false;
+        }
+        c->task = c->held; /* no memory: without them */
+        c->held = NULL;
+    }
+    session_unpin(&c->session, PIN_WARNINGS);
+    client_give_server(c);
+    return true;
 }
 
 void client_run(struct client *c)
@@ -164,23 +223,28 @@ void client_run(struct client *c)
     int rc;
 
     let_warnings_go(c);
-    if (c->server != NULL) {
+    if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
         client_fit_and_send(c);
         return;
     }
     if (!choose(c)) {
-        (void)client_errorf(c, ERR_NO_NODE, "User '%s' has no default hostgroup with servers", c->session.account->name);
+        (void)client_errorf(c, ERR_NO_NODE, "User '%s' has no default hostgroup with servers",
+                            c->session.account->name);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);
         }
+        return;
+    }
+    if (c->server != NULL && !leave_server(c)) {
         return;
     }
     if (queue_has_waiters(&w->galeway->queue) && c->task->queued_ms == 0 && c->task->route.n > 0) {
         pool_serve_waiters(&w->pool); /* first come, first served: who waits already goes before */
     }
     want = client_want(c);
-    rc = pool_acquire(&w->pool, &want, c->task->route.nodes, c->task->route.n, c, &client_server_events, &c->server);
+    rc = pool_acquire(&w->pool, &want, c->task->route.nodes, c->task->route.n, c,
+                      &client_server_events, &c->server);
     if (rc != 0) {
         client_wait_in_queue(c);
         return;
@@ -190,7 +254,8 @@ void client_run(struct client *c)
 
 void client_serve(struct client *c, struct server *s)
 {
-    (void)queue_remove(&c->worker->galeway->queue, &c->waiter); /* it may have tried again meanwhile */
+    (void)queue_remove(&c->worker->galeway->queue,
+                       &c->waiter); /* it may have tried again meanwhile */
     stop_waiting(c);
     pool_lend(s, c, &client_server_events);
     c->server = s;
@@ -211,4 +276,3 @@ void client_retry(struct client *c)
     client_to(c, CLIENT_FITTING);
     client_run(c);
 }
-

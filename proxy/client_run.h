@@ -17,11 +17,15 @@ void client_fit_and_send(struct client *c);
 /* client_asks_found_rows - is SELECT FOUND_ROWS() sent behind the task? */
 bool client_asks_found_rows(const struct task *task);
 
+/* client_wiped - the connection has nothing of the session any more: go on with the command that asked for that. */
+void client_wiped(struct client *c);
+
 /* client_wait_in_queue - no connection can be had now. */
 void client_wait_in_queue(struct client *c);
 
 /* client_end_with_error - an ERR packet, then the task (or the login it belongs to) is over. */
-void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
+void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate,
+                           struct slice text);
 
 /* client_schema_accepted - a node has it, or was seen to have it lately: answer USE, COM_INIT_DB or the login. */
 void client_schema_accepted(struct client *c, struct schema *schema);

@@ -14,12 +14,19 @@
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
+#include "proxy/numbers.h"
 #include "proxy/worker.h"
 
 #define PREFIX_BYTES 16384
 
 /* The session has no warnings, but the connection may have another's: only a statement with a table clears them. */
 #define CLEAR_DIAGNOSTICS "SELECT 1 FROM information_schema.ENGINES LIMIT 0"
+
+/* Who looks at the variables of session tracking is to see them as on a connection of his own. */
+#define UNTRACK                                                                                \
+    "SET "                                                                                     \
+    "session_track_system_variables=DEFAULT,session_track_state_change=DEFAULT,session_track_" \
+    "schema=DEFAULT"
 
 static const char question_found_rows[] = "\x14\0\0\0\x03SELECT FOUND_ROWS()";
 
@@ -40,6 +47,7 @@ struct want client_want(const struct client *c)
     return (struct want){
         .account = s->account,
         .schema = task->is_fit_only ? task->new_schema : s->schema,
+        .ask_schema = task->is_fit_only && !task->schema_asked,
         .profile = s->profile,
         .caps = s->caps & CAPS_OF_IDENTITY,
         .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
@@ -64,9 +72,19 @@ static bool concerns_last_id(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 || f->verb == VERB_INSERT ||
-           f->verb == VERB_REPLACE || f->verb == VERB_LOAD || f->verb == VERB_CALL || f->verb == VERB_EXECUTE ||
-           task->is_unseen;
+    return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
+           f->verb == VERB_INSERT || f->verb == VERB_REPLACE || f->verb == VERB_LOAD ||
+           f->verb == VERB_CALL || f->verb == VERB_EXECUTE ||
+           f->verb == VERB_CREATE /* ... SELECT */ || task->is_unseen;
+}
+
+static bool concerns_tracking(const struct facts *f)
+{
+    static const char name[] = "session_track";
+
+    return (f->flags & FACT_TRACKING_VARIABLE) != 0 ||
+           (f->verb == VERB_SHOW && f->body.len > sizeof(name) &&
+            memmem(f->body.data, f->body.len, name, sizeof(name) - 1) != NULL);
 }
 
 /* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */
@@ -79,23 +97,31 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
 
     if (session->last_id_server != s->id && concerns_last_id(c->task)) {
         if (session->last_insert_id != 0) {
-            n = snprintf(text, sizeof(text), "SET last_insert_id=%llu", (unsigned long long)session->last_insert_id);
+            n = snprintf(text, sizeof(text), "SET last_insert_id=%llu",
+                         (unsigned long long)session->last_insert_id);
             write_question(w, text, (size_t)n);
             server_expect(s, EXPECT_SET, FOLLOW_RESULT);
         }
         session->last_id_server = s->id;
     }
+    if (concerns_tracking(&c->task->facts) && !session->is_untracked) {
+        write_question(w, UNTRACK, sizeof(UNTRACK) - 1);
+        server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+        session->is_untracked = true; /* so it is pinned from here on */
+    }
     if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0) {
         write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     }
+    numbers_prime(c, s, w);
 }
 
 bool client_asks_found_rows(const struct task *task)
 {
     const struct facts *f = &task->facts;
     bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->verb == VERB_CALL ||
-                  f->verb == VERB_EXECUTE || (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
+                  f->verb == VERB_EXECUTE ||
+                  (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
 
     return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
 }
@@ -132,7 +158,9 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
     rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;
-    if (rc != 0 || prefix->failed) { /* replies are expected to what was never sent: it serves nobody any more */
+    if (rc != 0 ||
+        prefix
+            ->failed) { /* replies are expected to what was never sent: it serves nobody any more */
         c->server = NULL;
         server_close(s, "a statement could not be made ready", rc != 0 ? rc : ERR_LIMIT);
         client_task_failed(c, rc != 0 ? rc : ERR_LIMIT);
@@ -146,8 +174,10 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     if (has_reply(task)) {
         server_expect(s, EXPECT_REPLY, (enum follow_kind)task->follow);
     }
+    task->numbers_at = s->n_commands;
     if (client_asks_found_rows(task)) {
-        bufs[n++] = uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
+        bufs[n++] =
+            uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
         server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
     }
     rc = server_write(s, bufs, n);
@@ -157,6 +187,20 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
         return;
     }
     after_send(c, s);
+}
+
+/* The client hears of it when it is done: nobody may see its locks after that. */
+static void wipe(struct client *c, struct server *s)
+{
+    if (c->task->sent) {
+        client_wiped(c);
+        return;
+    }
+    c->task->sent = true;
+    client_to(c, CLIENT_FITTING);
+    if (server_wipe(s) < 0) {
+        server_lost(s, ERR_NODE_LOST, NULL);
+    }
 }
 
 /* The connection is there: bring it to what is wanted, then send. */
@@ -169,8 +213,14 @@ void client_fit_and_send(struct client *c)
     bool must_prepare;
     int rc;
 
-    if (s->state != SERVER_LENT || s->n_expects > 0) { /* connecting, or a question of ours is not answered yet */
-        client_to(c, CLIENT_FITTING);
+    if (s->state != SERVER_LENT || s->n_expects > 0 || s->kill_pending) {
+        client_to(
+            c,
+            CLIENT_FITTING); /* it connects, or owes an answer to us, or KILL would hit the wrong statement */
+        return;
+    }
+    if (c->task->is_wipe) {
+        wipe(c, s);
         return;
     }
     must_prepare = !client_stmt_is_ready(c, s);
@@ -188,6 +238,7 @@ void client_fit_and_send(struct client *c)
         rc = 1;
     }
     if (rc == 1) {
+        c->task->schema_asked = server_asks_schema(s);
         client_to(c, CLIENT_FITTING);
         return;
     }
@@ -199,7 +250,8 @@ void client_fit_and_send(struct client *c)
     if (c->task->is_fit_only) {
         struct schema *schema = c->task->new_schema;
 
-        if (prefix.len > 0) { /* its replies are on their way: the connection is kept until they are in */
+        if (prefix.len >
+            0) { /* its replies are on their way: the connection is kept until they are in */
             uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)prefix.len);
 
             if (server_write(s, &buf, 1) < 0) {
@@ -212,4 +264,3 @@ void client_fit_and_send(struct client *c)
     }
     send_task(c, s, &prefix);
 }
-

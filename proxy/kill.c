@@ -22,7 +22,7 @@ struct killer {
 
 static struct server *find_server(struct worker *w, uint64_t id)
 {
-    LIST_FOREACH(it, &w->pool.all) {
+    LIST_FOREACH (it, &w->pool.all) {
         struct server *s = CONTAINER_OF(it, struct server, in_all);
 
         if (s->id == id && s->state != SERVER_CLOSING) {
@@ -45,6 +45,8 @@ static void finished(struct killer *k, bool worked)
         server_close(victim, "its statement could not be interrupted", 0);
     } else if (victim->state == SERVER_DRAINING && victim->n_expects == 0) {
         server_reset(victim);
+    } else if (victim->state == SERVER_LENT && victim->n_expects == 0 && victim->owner != NULL) {
+        victim->events->on_ready(victim); /* its client's next statement has waited */
     }
 }
 
@@ -52,7 +54,8 @@ static void on_ready(struct server *s)
 {
     struct killer *k = s->owner;
     char bytes[64];
-    int n = snprintf(bytes + PACKET_HEADER + 1, sizeof(bytes) - PACKET_HEADER - 1, "KILL QUERY %u", k->thread_id);
+    int n = snprintf(bytes + PACKET_HEADER + 1, sizeof(bytes) - PACKET_HEADER - 1, "KILL QUERY %u",
+                     k->thread_id);
     uv_buf_t buf = uv_buf_init(bytes, (unsigned)n + PACKET_HEADER + 1);
 
     packet_write_header((uint8_t *)bytes, (uint32_t)n + 1, 0);
@@ -159,7 +162,8 @@ void kill_register(struct client *c)
     struct client_index *index = &c->worker->galeway->clients;
 
     CHECK(pthread_mutex_lock(&index->lock) == 0);
-    (void)!map_put(&index->accounts, (struct slice){(const char *)&c->id, sizeof(c->id)}, c->session.account);
+    (void)!map_put(&index->accounts, (struct slice){(const char *)&c->id, sizeof(c->id)},
+                   c->session.account);
     CHECK(pthread_mutex_unlock(&index->lock) == 0);
 }
 

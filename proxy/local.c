@@ -12,11 +12,11 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define ANSWER_BYTES 2048
-#define NUMBER_LENGTH 21 /* of a BIGINT column, as MariaDB declares it */
+#define ANSWER_BYTES         2048
+#define NUMBER_LENGTH        21 /* of a BIGINT column, as MariaDB declares it */
 #define CONNECTION_ID_LENGTH 10
-#define CHARSET_BINARY 63
-#define FLAG_UNSIGNED 0x0020
+#define CHARSET_BINARY       63
+#define FLAG_UNSIGNED        0x0020
 
 static struct slice format_number(char *out, size_t cap, int64_t value, bool is_unsigned)
 {
@@ -38,8 +38,8 @@ static uint8_t binary_row(struct writer *w, int64_t number, uint8_t sequence)
 }
 
 /* A result of one column and one row with a number in it. */
-static bool write_number(struct client *c, const struct facts *f, int64_t number, uint32_t length, uint16_t flags,
-                         bool is_binary)
+static bool write_number(struct client *c, const struct facts *f, int64_t number, uint32_t length,
+                         uint16_t flags, bool is_binary)
 {
     char text[24];
     struct slice value = format_number(text, sizeof(text), number, (flags & FLAG_UNSIGNED) != 0);
@@ -78,16 +78,16 @@ static bool answer_number(struct client *c, const struct facts *f, bool is_binar
 
     switch (f->local) {
     case LOCAL_FOUND_ROWS:
-        return s->found_rows_known && write_number(c, f, (int64_t)s->found_rows, NUMBER_LENGTH, flags, is_binary);
-    case LOCAL_ROW_COUNT:
-        return write_number(c, f, s->row_count, NUMBER_LENGTH, flags, is_binary);
+        return s->found_rows_known &&
+               write_number(c, f, (int64_t)s->found_rows, NUMBER_LENGTH, flags, is_binary);
+    case LOCAL_ROW_COUNT: return write_number(c, f, s->row_count, NUMBER_LENGTH, flags, is_binary);
     case LOCAL_LAST_INSERT_ID:
-        return !s->last_id_unknown &&
-               write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH, last_id_flags(f), is_binary);
+        return !s->last_id_unknown && write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH,
+                                                   last_id_flags(f), is_binary);
     case LOCAL_CONNECTION_ID:
-        return write_number(c, f, (int64_t)c->id, CONNECTION_ID_LENGTH, flags | FLAG_UNSIGNED, is_binary);
-    default:
-        return false;
+        return write_number(c, f, (int64_t)c->id, CONNECTION_ID_LENGTH, flags | FLAG_UNSIGNED,
+                            is_binary);
+    default: return false;
     }
 }
 
@@ -134,9 +134,10 @@ static bool answer_set(struct client *c, const struct facts *f)
     profile_unref(profiles, s->profile);
     s->profile = to;
     if (to->has_sql_mode) {
-        s->status = (uint16_t)((s->status & ~(STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)) | to->status);
+        s->status = (uint16_t)((s->status & ~(STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)) |
+                               to->status);
     }
-    s->row_count = 0;
+    session_said(s, 0, false);
     (void)client_ok(c);
     return true;
 }
@@ -155,7 +156,7 @@ static bool try_answer(struct client *c, const struct facts *f)
         return worker_vars(c->worker)->mysql_learn_answers && answer_variables(c, f);
     }
     if (f->local == LOCAL_DO) {
-        c->session.row_count = 0;
+        session_said(&c->session, 0, false);
         (void)client_ok(c);
         return true;
     }
@@ -169,11 +170,10 @@ static void answered(struct client *c, bool result)
         return;
     }
     if (result) {
-        c->session.found_rows = 1;
-        c->session.found_rows_known = true;
-        c->session.row_count = -1;
+        session_said(&c->session, -1, true);
     }
-    client_task_end(c); /* what the diagnostics hold stays: only statements with tables clear it (10.11) */
+    client_task_end(
+        c); /* what the diagnostics hold stays: only statements with tables clear it (10.11) */
 }
 
 bool local_answer(struct client *c)
@@ -182,11 +182,12 @@ bool local_answer(struct client *c)
     bool result = is_result(task->facts.local);
 
     if ((task->facts.flags & FACT_DIAGNOSTICS) != 0 && warnings_answer(c, &task->facts)) {
-        c->session.row_count = -1;
+        session_said(&c->session, -1, false);
         answered(c, false);
         return true;
     }
-    if ((task->facts.local == LOCAL_NONE && task->facts.verb != VERB_SET) || !try_answer(c, &task->facts)) {
+    if ((task->facts.local == LOCAL_NONE && task->facts.verb != VERB_SET) ||
+        !try_answer(c, &task->facts)) {
         return false;
     }
     answered(c, result);
@@ -214,13 +215,14 @@ static void learn_set(struct client *c, struct profile *before)
         (task->facts.flags & (FACT_MULTI | FACT_USER_VARIABLE)) != 0) {
         return;
     }
-    for (unsigned i = 0; i < set.n; i++) { /* what depends on more than the profile is asked for each time */
+    for (unsigned i = 0; i < set.n;
+         i++) { /* what depends on more than the profile is asked for each time */
         if (set.assignments[i].variable == VARIABLE_NONE) {
             return;
         }
     }
-    learnt_set_keep(&c->worker->learnt, c->session.account, before, task->facts.body, c->session.profile,
-                    c->worker->now_ms);
+    learnt_set_keep(&c->worker->learnt, c->session.account, before, task->facts.body,
+                    c->session.profile, c->worker->now_ms);
 }
 
 void local_learn(struct client *c, struct profile *before)
@@ -234,9 +236,10 @@ void local_learn(struct client *c, struct profile *before)
     }
     if (task->facts.verb == VERB_SET) {
         learn_set(c, before);
-    } else if (task->facts.local == LOCAL_VARIABLES && c->session.pins == 0 && task->peek_len < TASK_PEEK_BYTES) {
-        learnt_answer_keep(&c->worker->learnt, c->session.profile, task->facts.body, task->peek, task->peek_len,
-                           c->worker->now_ms);
+    } else if (task->facts.local == LOCAL_VARIABLES && c->session.pins == 0 &&
+               task->peek_len < TASK_PEEK_BYTES) {
+        learnt_answer_keep(&c->worker->learnt, c->session.profile, task->facts.body, task->peek,
+                           task->peek_len, c->worker->now_ms);
     }
 }
 
@@ -244,7 +247,7 @@ void local_learn(struct client *c, struct profile *before)
 
 void local_ping(struct client *c)
 {
-    c->session.row_count = 0;
+    session_said(&c->session, 0, false);
     stat_add(&c->worker->stats, STAT_ANSWERED_HERE, 1);
     (void)client_ok(c);
 }
@@ -264,11 +267,12 @@ void local_statistics(struct client *c)
         sets[i] = &g->workers[i]->stats;
     }
     questions = stat_sum(sets, g->n_workers, STAT_QUESTIONS);
-    (void)snprintf(text, sizeof(text),
-                   "Uptime: %llu  Threads: %d  Questions: %llu  Slow queries: 0  Opens: 0  Open tables: 0  "
-                   "Queries per second avg: %.3f",
-                   (unsigned long long)uptime, atomic_load(&g->n_clients), (unsigned long long)questions,
-                   (double)questions / (double)(uptime == 0 ? 1 : uptime));
+    (void)snprintf(
+        text, sizeof(text),
+        "Uptime: %llu  Threads: %d  Questions: %llu  Slow queries: 0  Opens: 0  Open tables: 0  "
+        "Queries per second avg: %.3f",
+        (unsigned long long)uptime, atomic_load(&g->n_clients), (unsigned long long)questions,
+        (double)questions / (double)(uptime == 0 ? 1 : uptime));
     put_slice(&w, slice_of(text));
     packet_end(&w, at, c->sequence);
     (void)!client_write(c, bytes, w.len);
@@ -289,7 +293,7 @@ void local_set_option(struct client *c, const uint8_t *payload, size_t len)
     } else {
         c->session.caps &= ~CAP_MULTI_STATEMENTS;
     }
-    c->session.row_count = -1;
+    session_said(&c->session, -1, false);
     c->sequence = eof_encode(&w, 0, c->session.status, c->sequence);
     (void)!client_write(c, bytes, w.len);
 }

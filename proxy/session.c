@@ -41,7 +41,18 @@ static void set_pin(struct session *s, bool on, enum pin pin, uint64_t digest, u
     }
 }
 
-void session_reset(struct session *s, struct profiles *profiles, struct profile *profile, uint16_t status)
+void session_said(struct session *s, int64_t row_count, bool rows)
+{
+    s->row_count = row_count;
+    s->numbers_server = 0;
+    if (rows) {
+        s->found_rows = 1;
+        s->found_rows_known = true;
+    }
+}
+
+void session_reset(struct session *s, struct profiles *profiles, struct profile *profile,
+                   uint16_t status)
 {
     profile_unref(profiles, s->profile);
     mem_free(MEM_CLIENT, s->pin_details);
@@ -49,11 +60,12 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->pin_details = NULL;
     s->pins = 0;
     s->last_insert_id = 0;
-    s->found_rows = 0;
-    s->found_rows_known = true;
+    s->found_rows_known = true; /* and survives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11) */
     s->row_count = 0;
     s->written = 0;
     s->last_id_server = 0;
+    s->numbers_server = 0;
+    s->is_untracked = false;
     s->last_id_unknown = false;
     s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
 }
@@ -76,14 +88,10 @@ bool session_apply(struct session *s, struct profiles *profiles, int variable, s
     profile_unref(profiles, s->profile);
     s->profile = next;
     if (variable == VAR_SQL_MODE && next->has_sql_mode) {
-        s->status = (uint16_t)((s->status & ~(STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)) | next->status);
+        s->status = (uint16_t)((s->status & ~(STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)) |
+                               next->status);
     }
     return true;
-}
-
-static bool is_tracking_variable(struct slice name)
-{
-    return name.len > 14 && memcmp(name.data, "session_track_", 14) == 0;
 }
 
 static bool is_charset_variable(int variable)
@@ -92,7 +100,13 @@ static bool is_charset_variable(int variable)
            variable == VAR_CHARACTER_SET_RESULTS || variable == VAR_COLLATION_CONNECTION;
 }
 
-static void track_variable(struct session *s, struct pool *pool, struct task *task, const struct track_item *item)
+static bool is_off(struct slice value)
+{
+    return slice_eq_nocase(value, SLICE("OFF")) || slice_eq(value, SLICE("0"));
+}
+
+static void track_variable(struct session *s, struct pool *pool, struct task *task,
+                           const struct track_item *item)
 {
     int variable = variable_find(item->name);
 
@@ -104,8 +118,13 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
         task->tracked_known = task->tracked_charset = true; /* see apply_charsets */
         return;
     }
+    if (variable == VAR_SQL_AUTO_IS_NULL && !is_off(item->value)) {
+        task->tracked_other =
+            true; /* a read of IS NULL then depends on the last insert: it stays where that was */
+        return;
+    }
     if (!is_carried(variable) || !session_apply(s, &pool->profiles, variable, item->value)) {
-        task->tracked_other |= !is_tracking_variable(item->name);
+        task->tracked_other = true;
         return;
     }
     task->tracked_known = true;
@@ -149,15 +168,14 @@ static bool may_write(const struct facts *f)
     case VERB_UNLOCK_TABLES:
     case VERB_DEALLOCATE:
     case VERB_KILL:
-    case VERB_EMPTY:
-        return (f->flags & FACT_MULTI) != 0;
-    default:
-        return (f->flags & FACT_READ) == 0;
+    case VERB_EMPTY: return (f->flags & FACT_MULTI) != 0;
+    default: return (f->flags & FACT_READ) == 0;
     }
 }
 
 /* A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the writer. */
-void session_wrote(struct session *s, struct causal *causal, const struct task *task, uint64_t now_ms)
+void session_wrote(struct session *s, struct causal *causal, const struct task *task,
+                   uint64_t now_ms)
 {
     const struct facts *f = &task->facts;
     struct session_pins *d = s->pin_details;
@@ -168,13 +186,15 @@ void session_wrote(struct session *s, struct causal *causal, const struct task *
     if (d == NULL) {
         return;
     }
-    for (unsigned i = 0; may_write(f) && (s->status & STATUS_IN_TRANS) != 0 && i < f->n_tables; i++) {
+    for (unsigned i = 0; may_write(f) && (s->status & STATUS_IN_TRANS) != 0 && i < f->n_tables;
+         i++) {
         if (d->n_written == SESSION_TRANSACTION_MAX) {
             d->written[0] = causal_hash_schema(session_schema_name(s));
             break;
         }
-        d->written[d->n_written++] = causal_hash(
-            f->tables[i].schema.len > 0 ? f->tables[i].schema : session_schema_name(s), f->tables[i].name);
+        d->written[d->n_written++] =
+            causal_hash(f->tables[i].schema.len > 0 ? f->tables[i].schema : session_schema_name(s),
+                        f->tables[i].name);
     }
     if ((s->status & STATUS_IN_TRANS) == 0) { /* it ended: now others see it */
         for (unsigned i = 0; i < d->n_written; i++) {
@@ -304,9 +324,11 @@ static void after_drop(struct session *s, const struct task *task)
     }
 }
 
-static void after_temporary(struct session *s, const struct task *task, bool failed, uint64_t now_ms)
+static void after_temporary(struct session *s, const struct task *task, bool failed,
+                            uint64_t now_ms)
 {
-    if ((task->facts.flags & FACT_CREATES_TEMPORARY) != 0) { /* a failed one may have been made all the same */
+    if ((task->facts.flags & FACT_CREATES_TEMPORARY) !=
+        0) { /* a failed one may have been made all the same */
         session_pin(s, PIN_TEMPORARY_TABLE, task->facts.digest, now_ms);
         after_create_temporary(s, task);
     } else if ((task->facts.flags & FACT_DROPS_TABLE) != 0 && !failed && s->pin_details != NULL) {
@@ -322,15 +344,19 @@ static bool peeked_one(const struct task *task)
 {
     size_t at = 0;
 
-    for (unsigned packet = 0; packet < 3 && at + 4 < task->peek_len; packet++) { /* count, column, EOF */
-        at += 4 + ((size_t)task->peek[at] | (size_t)task->peek[at + 1] << 8 | (size_t)task->peek[at + 2] << 16);
+    for (unsigned packet = 0; packet < 3 && at + 4 < task->peek_len;
+         packet++) { /* count, column, EOF */
+        at += 4 + ((size_t)task->peek[at] | (size_t)task->peek[at + 1] << 8 |
+                   (size_t)task->peek[at + 2] << 16);
     }
-    return at + 6 <= task->peek_len && task->peek[at] == 2 && task->peek[at + 4] == 1 && task->peek[at + 5] == '1';
+    return at + 6 <= task->peek_len && task->peek[at] == 2 && task->peek[at + 4] == 1 &&
+           task->peek[at + 5] == '1';
 }
 
 static void after_user_locks(struct session *s, const struct task *task, uint64_t now_ms)
 {
-    uint32_t flags = task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK | FACT_RELEASE_ALL_LOCKS);
+    uint32_t flags =
+        task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK | FACT_RELEASE_ALL_LOCKS);
     struct session_pins *d;
 
     if (flags == 0) {
@@ -360,7 +386,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     if (f->verb == VERB_PREPARE) {
         session_pin(s, PIN_SQL_PREPARE, f->digest, now_ms);
     }
-    if (f->verb == VERB_LOCK_TABLES || f->verb == VERB_FLUSH) { /* FLUSH TABLES WITH READ LOCK, ... FOR EXPORT */
+    if ((f->flags & FACT_HOLDS_LOCK) != 0) {
         session_pin(s, PIN_TABLE_LOCK, f->digest, now_ms);
     } else if (f->verb == VERB_UNLOCK_TABLES && !failed) {
         session_unpin(s, PIN_TABLE_LOCK);
@@ -377,13 +403,15 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     after_user_locks(s, task, now_ms);
 }
 
-/* Does FOUND_ROWS() tell the rows of this result? Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */
-static void after_found_rows(struct session *s, const struct task *task, const struct follow *f)
+/* FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */
+static bool after_found_rows(struct session *s, const struct task *task, const struct follow *f)
 {
     uint32_t flags = task->facts.flags;
 
-    if (f->is_error || (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {
-        return; /* CALC: asked for behind the statement */
+    if (f->is_error || task->command == COM_FIELD_LIST ||
+        (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {
+        return !f->is_error &&
+               (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
     switch (task->facts.verb) {
     case VERB_SELECT:
@@ -394,34 +422,55 @@ static void after_found_rows(struct session *s, const struct task *task, const s
     case VERB_DESCRIBE:
         s->found_rows = f->has_result ? f->rows : f->affected; /* SELECT ... INTO */
         s->found_rows_known = true;
-        break;
+        return true;
     case VERB_EXPLAIN:
         s->found_rows = 0;
         s->found_rows_known = true;
-        break;
-    default:
-        break;
+        return true;
+    default: return false;
     }
 }
 
+/* It may have made an id that no OK packet tells: INSERT ... RETURNING has none. */
+static bool hides_last_id(const struct task *task, const struct follow *f)
+{
+    uint8_t verb = task->facts.verb;
+
+    return verb == VERB_CALL || verb == VERB_EXECUTE ||
+           (f->has_result && (verb == VERB_INSERT || verb == VERB_REPLACE)) ||
+           (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0;
+}
+
+/* Does the connection now have the session's numbers? It may have had another's FOUND_ROWS() before. */
+static void note_numbers(struct session *s, const struct task *task, uint64_t server_id,
+                         bool counted)
+{
+    s->numbers_server = counted || task->had_numbers ? server_id : 0;
+    s->numbers_at = task->numbers_at;
+}
+
 /* ROW_COUNT() and LAST_INSERT_ID() as the next statement would see them. */
-static void after_numbers(struct session *s, const struct task *task, const struct follow *f, uint64_t server_id)
+static void after_numbers(struct session *s, const struct task *task, const struct follow *f,
+                          uint64_t server_id)
 {
     if (task->command == COM_STMT_PREPARE && !f->is_error) {
+        note_numbers(s, task, server_id, false);
         return;
     }
-    s->row_count = f->is_error || f->has_result || task->command == COM_FIELD_LIST ? -1 : (int64_t)f->affected;
-    after_found_rows(s, task, f);
+    s->row_count = f->is_error || f->ends_with_rows || task->command == COM_FIELD_LIST
+                       ? -1
+                       : (int64_t)f->affected;
+    note_numbers(s, task, server_id, after_found_rows(s, task, f));
     /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return; a failed statement may
      * have made one all the same. */
     if (s->last_id_server == server_id &&
-        (f->last_insert_id != 0 || f->is_error || task->facts.verb == VERB_CALL || task->facts.verb == VERB_EXECUTE ||
-         task->is_unseen || (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0)) {
+        (f->last_insert_id != 0 || f->is_error || task->is_unseen || hides_last_id(task, f))) {
         s->last_id_unknown = true;
     }
 }
 
-void session_after(struct session *s, struct server *server, struct task *task, const struct follow *f)
+void session_after(struct session *s, struct server *server, struct task *task,
+                   const struct follow *f)
 {
     uint64_t now_ms = server->pool->now_ms;
     uint64_t digest = task->facts.digest;
@@ -434,15 +483,18 @@ void session_after(struct session *s, struct server *server, struct task *task, 
     }
     set_pin(s, (s->status & STATUS_IN_TRANS) != 0, PIN_TRANSACTION, digest, now_ms);
     set_pin(s, (s->status & STATUS_AUTOCOMMIT) == 0, PIN_AUTOCOMMIT, digest, now_ms);
-    if (f->warnings > 0 || f->is_error) {
+    if (f->has_warnings || f->is_error) {
         session_pin(s, PIN_WARNINGS, digest, now_ms);
-    } else if (task->facts.n_tables > 0) { /* others leave the diagnostics as they are (10.11) */
+    } else if (task->facts.n_tables > 0 &&
+               (task->facts.flags & FACT_MULTI) ==
+                   0) { /* others leave the diagnostics as they are (10.11) */
         session_unpin(s, PIN_WARNINGS);
     }
-    if (task->tracked_other) {
+    if (task->tracked_other || s->is_untracked || (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
-    if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) && !change_is_known(task)) {
+    if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&
+        !change_is_known(task)) {
         session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);
     }
     if (task->is_unseen) {

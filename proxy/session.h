@@ -17,41 +17,48 @@
 #include "router/causal.h"
 #include "router/set.h"
 
-#define SESSION_TRANSACTION_MAX 32 /* tables of one transaction remembered; more: the schema as a whole */
+#define SESSION_TRANSACTION_MAX \
+    32 /* tables of one transaction remembered; more: the schema as a whole */
 #define SESSION_TEMPORARY_MAX 32 /* names remembered; more: pinned until the end */
 
 /* Made when a session pins for the first time: most never do. */
 struct session_pins {
     struct pin_origin origins[PIN_COUNT];
     unsigned n_user_locks;
-    bool locks_unknown;      /* it cannot be told which are held */
+    bool locks_unknown; /* it cannot be told which are held */
     unsigned n_temporary;
     bool temporary_unknown;
-    unsigned n_written;      /* tables written in the transaction: marked again when it ends */
+    unsigned n_written; /* tables written in the transaction: marked again when it ends */
     uint32_t written[SESSION_TRANSACTION_MAX]; /* causal_hash */
     uint32_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */
 };
 
 struct session {
-    struct account *account; /* borrowed */
-    struct schema *schema;   /* borrowed from the worker; NULL = none */
-    struct profile *profile; /* a reference */
+    struct account *account;          /* borrowed */
+    struct schema *schema;            /* borrowed from the worker; NULL = none */
+    struct profile *profile;          /* a reference */
     struct session_pins *pin_details; /* owned, or NULL */
-    struct map *stmts;       /* prepared statements by id; owned, or NULL */
+    struct map *stmts;                /* prepared statements by id; owned, or NULL */
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t row_count;       /* what ROW_COUNT() would say */
     uint64_t written;        /* bloom of the tables it wrote (causal.h) */
     uint64_t last_id_server; /* id of the server connection that has our last_insert_id; 0 = none */
-    uint32_t pins;           /* BIT(enum pin) */
-    uint32_t caps;           /* agreed with the client */
+    uint64_t
+        numbers_server;  /* id of the one that has our FOUND_ROWS() and ROW_COUNT(), 0 = none, */
+    uint64_t numbers_at; /* as long as it was sent no more than so many commands */
+    uint32_t pins;       /* BIT(enum pin) */
+    uint32_t caps;       /* agreed with the client */
     uint32_t next_stmt_id;
-    uint16_t status;         /* STATUS_* bits of the session, as the client last saw them or would */
-    uint8_t charset;         /* collation id named at login: COM_RESET_CONNECTION goes back to it */
-    uint32_t last_stmt_id;   /* what STMT_ID_LAST stands for; 0 = nothing */
-    int default_hostgroup;   /* at login: of a user that is no longer configured */
-    bool last_id_unknown;    /* an insert made an id: ask the server connection before it is given back */
+    uint32_t last_stmt_id; /* what STMT_ID_LAST stands for; 0 = nothing */
+    int default_hostgroup; /* at login: of a user that is no longer configured */
+    uint16_t status;       /* STATUS_* bits of the session, as the client last saw them or would */
+    uint8_t charset;       /* collation id named at login: COM_RESET_CONNECTION goes back to it */
+    bool
+        last_id_unknown; /* an insert made an id: ask the server connection before it is given back */
     bool found_rows_known;
+    bool
+        is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
 };
 
 static inline bool session_is_pinned(const struct session *s)
@@ -80,14 +87,19 @@ static inline struct slice session_schema_name(const struct session *s)
 void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
 void session_unpin(struct session *s, enum pin pin);
 
+/* session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows, else as it was. */
+void session_said(struct session *s, int64_t row_count, bool rows);
+
 /* session_reset - as after COM_RESET_CONNECTION: takes over profile's reference. Statements are dropped by the caller. */
-void session_reset(struct session *s, struct profiles *profiles, struct profile *profile, uint16_t status);
+void session_reset(struct session *s, struct profiles *profiles, struct profile *profile,
+                   uint16_t status);
 
 /*
  * session_after - a reply is complete: pins, status, FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT as they now are.
  * Session changes that the node reported were applied by session_track before.
  */
-void session_after(struct session *s, struct server *server, struct task *task, const struct follow *f);
+void session_after(struct session *s, struct server *server, struct task *task,
+                   const struct follow *f);
 
 /*
  * session_track - apply what the node reports: variables, the schema. The caller then makes the server connection's
@@ -96,7 +108,8 @@ void session_after(struct session *s, struct server *server, struct task *task, 
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
 
 /* session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it begins and when it ends. */
-void session_wrote(struct session *s, struct causal *causal, const struct task *task, uint64_t now_ms);
+void session_wrote(struct session *s, struct causal *causal, const struct task *task,
+                   uint64_t now_ms);
 
 /* session_apply - one variable of the profile changes. False when it cannot be carried (pin). */
 bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value);

@@ -14,36 +14,42 @@
 #include "router/route.h"
 
 #define TASK_INLINE_BYTES 4096
-#define TASKS_KEPT 256    /* free ones a worker keeps */
-#define TASK_PEEK_BYTES 1024 /* of the reply, for what is learnt from it */
+#define TASKS_KEPT        256  /* free ones a worker keeps */
+#define TASK_PEEK_BYTES   1024 /* of the reply, for what is learnt from it */
 
 struct client_stmt;
 
 struct task {
     struct task *next_free;
     /* what the client sent */
-    uint8_t command; /* enum command */
-    uint8_t follow;  /* enum follow_kind */
-    bool is_streaming; /* more of it follows than is here */
-    bool is_unseen;    /* only its head was looked at */
-    bool is_capture;   /* ours: the reply is kept, the client does not see it (warnings.h) */
-    bool is_fit_only;  /* a connection that fits is all: USE, the schema of a login */
-    bool is_heap;    /* bytes is an allocation of its own */
-    uint32_t payload; /* of the (first) packet as the client framed it */
+    uint8_t command;     /* enum command */
+    uint8_t follow;      /* enum follow_kind */
+    bool is_streaming;   /* more of it follows than is here */
+    bool is_unseen;      /* only its head was looked at */
+    bool is_capture;     /* ours: the reply is kept, the client does not see it (warnings.h) */
+    bool warnings_asked; /* it waited for the session's warnings to be fetched */
+    bool is_fit_only;    /* a connection that fits is all: USE, the schema of a login */
+    bool
+        is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
+    bool schema_asked;    /* is_fit_only: the node was asked for it */
+    bool is_heap;         /* bytes is an allocation of its own */
+    uint32_t payload;     /* of the (first) packet as the client framed it */
     uint64_t upload_left; /* bytes of that packet that are not here */
-    size_t len;      /* header included */
-    uint8_t *bytes;  /* one or more whole packets with headers, or the head of one */
+    size_t len;           /* header included */
+    uint8_t *bytes;       /* one or more whole packets with headers, or the head of one */
     struct facts facts;
     struct schema *new_schema; /* is_fit_only: borrowed */
-    struct client_stmt *stmt; /* borrowed from the session: the statement executed */
+    struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     /* where it goes */
     struct route route;
     uint64_t since_ms;
-    uint64_t queued_ms;  /* when it began to wait; 0 = did not */
+    uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     /* what is known of the reply */
     bool reply_begun;    /* the client has had bytes of it */
     bool sent;           /* bytes of it were written to a node */
+    bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
+    uint64_t numbers_at; /* commands the connection was sent up to it (session.h) */
     bool state_changed;  /* the node reported "something changed" */
     bool tracked_known;  /* and named variables that a profile carries */
     bool tracked_other;  /* and named one that it does not carry */

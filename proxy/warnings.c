@@ -18,7 +18,7 @@ void warnings_watch(struct client *c)
     }
 }
 
-static void fetch(struct client *c)
+void warnings_fetch(struct client *c)
 {
     struct worker *w = c->worker;
     struct task *task = task_new(&w->tasks, sizeof(show_warnings) - 1);
@@ -39,7 +39,9 @@ static void fetch(struct client *c)
     task->follow = FOLLOW_RESULT;
     task->is_capture = true;
     task->since_ms = w->now_ms;
-    facts_scan(&task->facts, (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, task->len - PACKET_HEADER - 1},
+    facts_scan(&task->facts,
+               (struct slice){(const char *)task->bytes + PACKET_HEADER + 1,
+                              task->len - PACKET_HEADER - 1},
                0);
     c->task = task;
     client_run(c);
@@ -47,16 +49,16 @@ static void fetch(struct client *c)
 
 void warnings_tick(struct worker *w)
 {
-    LIST_FOREACH_SAFE(it, next, &w->warned) {
+    LIST_FOREACH_SAFE (it, next, &w->warned) {
         struct client *c = CONTAINER_OF(it, struct client, in_warned);
-        bool idle = c->state == CLIENT_IDLE && c->session.pins == BIT(PIN_WARNINGS) && c->server != NULL &&
-                    c->server->n_expects == 0;
+        bool idle = c->state == CLIENT_IDLE && c->session.pins == BIT(PIN_WARNINGS) &&
+                    c->server != NULL && c->server->n_expects == 0;
 
         if (!idle) {
             list_remove(&w->warned, it);
         } else if (w->now_ms - c->since_ms >= WARNINGS_PIN_MS) {
             list_remove(&w->warned, it);
-            fetch(c);
+            warnings_fetch(c);
         }
     }
 }
@@ -84,7 +86,11 @@ static bool has_other(const struct kept_warnings *kept)
         uint32_t payload = packet_length(kept->bytes + at);
         const uint8_t *data = kept->bytes + at + PACKET_HEADER;
 
-        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe) && (payload < 6 || memcmp(data, "\x05" "Error", 6) != 0)) {
+        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe) &&
+            (payload < 6 || memcmp(data,
+                                   "\x05"
+                                   "Error",
+                                   6) != 0)) {
             return true;
         }
         at += PACKET_HEADER + payload;

@@ -11,7 +11,7 @@
 
 #include "proxy/client.h"
 
-#define WARNINGS_PIN_MS    100
+#define WARNINGS_PIN_MS    1000
 #define WARNINGS_MAX_BYTES 16384 /* a longer answer is not kept: the session stays pinned */
 
 struct kept_warnings {
@@ -24,6 +24,9 @@ struct kept_warnings {
 
 /* warnings_watch - the client is idle and pinned by its warnings only: fetch them when it stays so. */
 void warnings_watch(struct client *c);
+
+/* warnings_fetch - the client is to have no task: fetch them now, on the connection it has. */
+void warnings_fetch(struct client *c);
 
 /* warnings_tick - fetch for those that stayed idle. Called a few times a second. */
 void warnings_tick(struct worker *w);
