@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The greeting, passwords and their forms in the configuration, limits on connections."""
+import concurrent.futures
 import hashlib
 
 import pymysql
@@ -175,6 +176,55 @@ def test_limit_of_a_user(galeway):
     clients.append(_login_when_possible(proxy, "tenant"))
     for client in clients:
         client.close()
+
+
+def test_limit_of_a_user_is_exact(galeway):
+    """Many at once, on all workers: never one too many, and nobody is refused while there is room."""
+    proxy = galeway(users=[account("tenant", max_connections=10)], variables={"threads": 4})
+
+    def attempt(_):
+        try:
+            return wire.Client(port=proxy.port, user="tenant", password="tenant")
+        except wire.ServerError as error:
+            assert error.errno == 1226
+            return None
+
+    for turn in range(5):
+        with concurrent.futures.ThreadPoolExecutor(30) as threads:
+            clients = [client for client in threads.map(attempt, range(30)) if client]
+        # In later turns one that left may still be counted for a moment.
+        assert len(clients) <= 10 and (turn > 0 or len(clients) == 10)
+        for client in clients:
+            client.close()
+        wait_until(lambda: _has_room(proxy), 5, "ten free places")
+
+
+def _has_room(proxy):
+    """Ten places are free again."""
+    clients = []
+    try:
+        for _ in range(10):
+            clients.append(wire.Client(port=proxy.port, user="tenant", password="tenant"))
+        return True
+    except wire.ServerError:
+        return False
+    finally:
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("user", ["tenant", "galeway"])
+@pytest.mark.parametrize("name", ["nosuch_db", "mysql", "x" * 64, "x" * 65, "y" * 101, "z" * 300, "a`b", "..", " "])
+def test_schema_of_a_login(cluster, proxy, user, name):
+    """One that is not there, not granted, or no name at all: the node's answer."""
+    answers = []
+    for port in (cluster.port(1), proxy.port):
+        try:
+            with wire.Client(port=port, user=user, password=user, db=name) as client:
+                answers.append(client.value("SELECT DATABASE()"))
+        except wire.ServerError as error:
+            answers.append(str(error))
+    assert answers[0] == answers[1]
 
 
 def _login_when_possible(proxy, user):
