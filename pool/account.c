@@ -115,7 +115,8 @@ void account_secret(struct account *account, struct secret *copy)
 void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN])
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
-    if (native_stage1_fits(stage1, account->shared.secret.stage2)) { /* the password may have changed meanwhile */
+    if (native_stage1_fits(
+            stage1, account->shared.secret.stage2)) { /* the password may have changed meanwhile */
         memcpy(account->shared.secret.stage1, stage1, SHA1_LEN);
         account->shared.secret.has_stage1 = true;
     }

@@ -11,7 +11,8 @@
 
 #include "base/mem.h"
 
-#define FIRST_RECOVERY_MS 250 /* after the first failure; doubles up to mysql-shun_recovery_time_sec */
+#define FIRST_RECOVERY_MS \
+    250 /* after the first failure; doubles up to mysql-shun_recovery_time_sec */
 
 void nodes_init(struct nodes *nodes)
 {
@@ -56,7 +57,8 @@ static void resolve(struct node *node)
 static struct node *node_new(const struct conf_server *server)
 {
     size_t size = strlen(server->address) + 8;
-    struct node *node = aligned_alloc(CACHE_LINE, (sizeof(*node) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    struct node *node =
+        aligned_alloc(CACHE_LINE, (sizeof(*node) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 
     CHECK(node != NULL);
     *node = (struct node){.port = server->port};
@@ -80,7 +82,8 @@ static struct node *nodes_get(struct nodes *nodes, const struct conf_server *ser
     CHECK(pthread_mutex_lock(&nodes->lock) == 0);
     n = atomic_load(&nodes->count);
     for (unsigned i = 0; i < n && node == NULL; i++) {
-        if (nodes->items[i]->port == server->port && strcmp(nodes->items[i]->address, server->address) == 0) {
+        if (nodes->items[i]->port == server->port &&
+            strcmp(nodes->items[i]->address, server->address) == 0) {
             node = nodes->items[i];
         }
     }
@@ -115,7 +118,8 @@ static int by_weight(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void add_member(struct topology *t, size_t max, const struct conf_server *server, struct node *node)
+static void add_member(struct topology *t, size_t max, const struct conf_server *server,
+                       struct node *node)
 {
     struct hostgroup *group = hostgroup_get(t, server->hostgroup);
 
@@ -157,13 +161,14 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf, stru
         struct node *node = nodes_get(nodes, server);
 
         if (node == NULL) {
-            fault_error(faults, "mysql_servers", 0, "more than %d different nodes (address and port) since start",
-                        NODES_MAX);
+            fault_error(faults, "mysql_servers", 0,
+                        "more than %d different nodes (address and port) since start", NODES_MAX);
             topology_free(t);
             return NULL;
         }
         if (!node->is_resolved) {
-            fault_warning(faults, "mysql_servers", 0, "address '%s' cannot be resolved: the node gets no traffic",
+            fault_warning(faults, "mysql_servers", 0,
+                          "address '%s' cannot be resolved: the node gets no traffic",
                           server->address);
         }
         atomic_store(&node->shared.max_connections, server->max_connections);

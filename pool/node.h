@@ -16,21 +16,21 @@
 #include "base/base.h"
 #include "conf/conf.h"
 
-#define NODES_MAX 64 /* a set of nodes is a 64-bit mask */
+#define NODES_MAX        64 /* a set of nodes is a 64-bit mask */
 #define NODE_VERSION_MAX 96
 
 struct node {
     /* identity */
-    char *address; /* owned */
-    uint16_t port; /* 0 = address is the path of a unix socket */
-    unsigned index; /* in struct nodes: bit in masks */
-    char *text;     /* owned: "10.0.0.1:3306" */
+    char *address;                    /* owned */
+    uint16_t port;                    /* 0 = address is the path of a unix socket */
+    unsigned index;                   /* in struct nodes: bit in masks */
+    char *text;                       /* owned: "10.0.0.1:3306" */
     struct sockaddr_storage sockaddr; /* resolved when the configuration was loaded */
     bool is_resolved;
     /* what all workers see and change */
     struct {
         _Alignas(CACHE_LINE) atomic_uint n_connections; /* open or opening, of all workers */
-        atomic_uint max_connections; /* of the newest configuration */
+        atomic_uint max_connections;                    /* of the newest configuration */
         atomic_uint n_connecting;
         atomic_uint n_failures;      /* in a row */
         atomic_ullong down_until_ms; /* 0 = takes traffic */
@@ -59,7 +59,7 @@ struct hostgroup {
 /* What a statement of a user may choose from. */
 struct role_set {
     int writer_hostgroup;
-    int reader_hostgroup;  /* the same as writer_hostgroup when there is no split */
+    int reader_hostgroup; /* the same as writer_hostgroup when there is no split */
     uint32_t max_writers;
     uint8_t writer_is_also_reader;
     const struct hostgroup *writers; /* borrowed from the topology; NULL = no such hostgroup */
@@ -80,7 +80,8 @@ void nodes_fini(struct nodes *nodes);
  * topology_new - from a configuration; adds nodes that are new and resolves names (may block).
  * Returns NULL and faults when there are more than NODES_MAX nodes.
  */
-struct topology *topology_new(struct nodes *nodes, const struct conf *conf, struct faults *faults) MUST_CHECK;
+struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
+                              struct faults *faults) MUST_CHECK;
 void topology_free(struct topology *topology);
 
 /* topology_roles - for users whose default hostgroup is number; NULL = no such hostgroup. */

@@ -7,11 +7,12 @@
 #include "base/err.h"
 #include "pool/server_stmt.h"
 
-#define BASE_CHARSET 45 /* what server_login.c logs in with: utf8mb4_general_ci */
+#define BASE_CHARSET          45 /* what server_login.c logs in with: utf8mb4_general_ci */
 #define ACCOUNTS_PER_NODE_MAX 200000
-#define STMT_TEXTS_MAX 200000
-#define LOOK_AT 8           /* free connections of an account looked at for an exact fit */
-#define TAKE_AFTER_MS 100   /* another account's connection is taken when it was free that long, else a new one opened */
+#define STMT_TEXTS_MAX        200000
+#define LOOK_AT               8 /* free connections of an account looked at for an exact fit */
+#define TAKE_AFTER_MS \
+    100 /* another account's connection is taken when it was free that long, else a new one opened */
 
 void pool_init(struct pool *pool, unsigned worker)
 {
@@ -31,7 +32,7 @@ void pool_init(struct pool *pool, unsigned worker)
 void pool_close(struct pool *pool)
 {
     pool->is_closing = true;
-    LIST_FOREACH_SAFE(it, next, &pool->all) {
+    LIST_FOREACH_SAFE (it, next, &pool->all) {
         server_close(CONTAINER_OF(it, struct server, in_all), "shutdown", 0);
     }
 }
@@ -70,7 +71,8 @@ static struct account_servers *account_set(struct pool_node *pn, struct account 
         set = mem_new(MEM_POOL, sizeof(*set));
         set->account = account;
         list_init(&set->servers);
-        if (map_put(&pn->accounts, (struct slice){(const char *)&set->account, sizeof(set->account)}, set) != 0) {
+        if (map_put(&pn->accounts,
+                    (struct slice){(const char *)&set->account, sizeof(set->account)}, set) != 0) {
             mem_free(MEM_POOL, set);
             return NULL;
         }
@@ -124,7 +126,8 @@ void pool_forget(struct pool *pool, struct server *s)
 
 /* --- lending ---------------------------------------------------------------------------------- */
 
-static struct server *lend(struct pool *pool, struct server *s, void *owner, const struct server_events *events)
+static struct server *lend(struct pool *pool, struct server *s, void *owner,
+                           const struct server_events *events)
 {
     pool_unlink_free(pool, s);
     server_to(s, SERVER_LENT);
@@ -146,7 +149,8 @@ static bool is_usable(const struct server *s, const struct want *want)
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */
-static struct server *find_of_account(struct pool *pool, const struct node *node, const struct want *want, bool exact)
+static struct server *find_of_account(struct pool *pool, const struct node *node,
+                                      const struct want *want, bool exact)
 {
     struct account_servers *set = account_set(node_of(pool, node), want->account, false);
     unsigned seen = 0;
@@ -154,10 +158,11 @@ static struct server *find_of_account(struct pool *pool, const struct node *node
     if (set == NULL) {
         return NULL;
     }
-    LIST_FOREACH(it, &set->servers) {
+    LIST_FOREACH (it, &set->servers) {
         struct server *s = CONTAINER_OF(it, struct server, in_account);
 
-        if (is_usable(s, want) && (!exact || (s->schema == want->schema && s->profile == want->profile))) {
+        if (is_usable(s, want) &&
+            (!exact || (s->schema == want->schema && s->profile == want->profile))) {
             return s;
         }
         if (++seen == LOOK_AT) {
@@ -168,13 +173,14 @@ static struct server *find_of_account(struct pool *pool, const struct node *node
 }
 
 /* The connection that was free longest, whoever's it is. */
-static struct server *find_longest_free(struct pool *pool, const struct node *node, const struct want *want,
-                                        uint64_t min_free_ms)
+static struct server *find_longest_free(struct pool *pool, const struct node *node,
+                                        const struct want *want, uint64_t min_free_ms)
 {
     struct list_node *last = list_back(&node_of(pool, node)->free);
     struct server *s = last == NULL ? NULL : CONTAINER_OF(last, struct server, in_free);
 
-    if (s == NULL || want->fresh || s->caps != want->caps || pool->now_ms - s->since_ms < min_free_ms) {
+    if (s == NULL || want->fresh || s->caps != want->caps ||
+        pool->now_ms - s->since_ms < min_free_ms) {
         return NULL;
     }
     return s;
@@ -182,19 +188,21 @@ static struct server *find_longest_free(struct pool *pool, const struct node *no
 
 static bool may_connect(const struct pool *pool, const struct node *node)
 {
-    return atomic_load(&node->shared.n_connecting) < (unsigned)pool->conf->vars.mysql_pending_connects_per_node;
+    return atomic_load(&node->shared.n_connecting) <
+           (unsigned)pool->conf->vars.mysql_pending_connects_per_node;
 }
 
 /* The last way: a connection that fits nobody now must leave so that one may come. */
-static struct server *replace_free(struct pool *pool, struct node *node, const struct want *want, void *owner,
-                                   const struct server_events *events)
+static struct server *replace_free(struct pool *pool, struct node *node, const struct want *want,
+                                   void *owner, const struct server_events *events)
 {
     struct list_node *last = list_back(&node_of(pool, node)->free);
 
     if (last == NULL) {
         return NULL;
     }
-    server_close(CONTAINER_OF(last, struct server, in_free), "makes room for another kind of connection", 0);
+    server_close(CONTAINER_OF(last, struct server, in_free),
+                 "makes room for another kind of connection", 0);
     return server_open(pool, node, want, owner, events);
 }
 
@@ -203,10 +211,12 @@ static enum stat_id fit_stat(const struct server *s, const struct want *want)
     if (s->account != want->account) {
         return STAT_POOL_FIT_CHANGE_USER;
     }
-    return s->schema == want->schema && s->profile == want->profile ? STAT_POOL_FIT_EXACT : STAT_POOL_FIT_SET;
+    return s->schema == want->schema && s->profile == want->profile ? STAT_POOL_FIT_EXACT
+                                                                    : STAT_POOL_FIT_SET;
 }
 
-static struct server *find_free(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n)
+static struct server *find_free(struct pool *pool, const struct want *want,
+                                struct node *const *nodes, size_t n)
 {
     struct server *s = NULL;
 
@@ -222,11 +232,13 @@ static struct server *find_free(struct pool *pool, const struct want *want, stru
     return s;
 }
 
-static struct server *open_new(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n,
-                               void *owner, const struct server_events *events)
+static struct server *open_new(struct pool *pool, const struct want *want,
+                               struct node *const *nodes, size_t n, void *owner,
+                               const struct server_events *events)
 {
     for (size_t i = 0; i < n; i++) {
-        struct server *s = may_connect(pool, nodes[i]) ? server_open(pool, nodes[i], want, owner, events) : NULL;
+        struct server *s =
+            may_connect(pool, nodes[i]) ? server_open(pool, nodes[i], want, owner, events) : NULL;
 
         if (s != NULL) {
             stat_add(pool->stats, STAT_POOL_FIT_NEW, 1);
@@ -242,12 +254,15 @@ static struct server *open_new(struct pool *pool, const struct want *want, struc
  */
 static bool is_behind(const struct node *best, const struct node *other)
 {
-    return best != other && atomic_load(&best->shared.n_connections) * 2 < atomic_load(&other->shared.n_connections) &&
-           (atomic_load(&best->shared.n_failures) == 0 || atomic_load(&best->shared.n_connecting) == 0);
+    return best != other &&
+           atomic_load(&best->shared.n_connections) * 2 <
+               atomic_load(&other->shared.n_connections) &&
+           (atomic_load(&best->shared.n_failures) == 0 ||
+            atomic_load(&best->shared.n_connecting) == 0);
 }
 
-int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n, void *owner,
-                 const struct server_events *events, struct server **out)
+int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n,
+                 void *owner, const struct server_events *events, struct server **out)
 {
     struct server *s;
 
@@ -302,7 +317,8 @@ static bool is_retired(const struct pool *pool, const struct server *s)
     uint64_t max_age = (uint64_t)pool->conf->vars.mysql_connection_max_age_ms;
 
     /* +-10 % by id, so that connections opened together do not leave together */
-    return max_age != 0 && pool->now_ms - s->created_ms > max_age + max_age / 10 * (s->id % 20) / 10 - max_age / 10;
+    return max_age != 0 &&
+           pool->now_ms - s->created_ms > max_age + max_age / 10 * (s->id % 20) / 10 - max_age / 10;
 }
 
 void pool_put(struct pool *pool, struct server *s)
@@ -349,7 +365,8 @@ void pool_serve_waiters(struct pool *pool)
     for (unsigned i = 0; i < atomic_load(&pool->nodes->count); i++) {
         struct list_node *last;
 
-        while (queue_has_waiters(pool->queue) && (last = list_back(&pool->per_node[i].free)) != NULL) {
+        while (queue_has_waiters(pool->queue) &&
+               (last = list_back(&pool->per_node[i].free)) != NULL) {
             struct server *s = CONTAINER_OF(last, struct server, in_free);
 
             pool_unlink_free(pool, s);
@@ -383,7 +400,8 @@ static void trim_node(struct pool *pool, unsigned index)
 
     while (pn->free.count > 0) { /* the last one is the one that was free longest */
         struct server *s = CONTAINER_OF(list_back(&pn->free), struct server, in_free);
-        bool is_idle = idle_ms != 0 && pool->now_ms - s->since_ms > idle_ms && pn->free.count > keep;
+        bool is_idle =
+            idle_ms != 0 && pool->now_ms - s->since_ms > idle_ms && pn->free.count > keep;
 
         if (!is_idle && !(most != 0 && pn->free.count > most) && !is_retired(pool, s)) {
             break;
@@ -396,10 +414,11 @@ static void check_timeouts(struct pool *pool)
 {
     uint64_t limit = (uint64_t)pool->conf->vars.mysql_connect_timeout_server;
 
-    LIST_FOREACH_SAFE(it, next, &pool->all) {
+    LIST_FOREACH_SAFE (it, next, &pool->all) {
         struct server *s = CONTAINER_OF(it, struct server, in_all);
 
-        if ((s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) && pool->now_ms - s->created_ms > limit) {
+        if ((s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) &&
+            pool->now_ms - s->created_ms > limit) {
             server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->state == SERVER_RESETTING && pool->now_ms - s->since_ms > 10 * limit) {
             server_close(s, "its reset takes too long", ERR_NODE_TIMEOUT);

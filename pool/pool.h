@@ -24,7 +24,7 @@ struct account_servers {
 };
 
 struct pool_node {
-    struct list free; /* most recently used first */
+    struct list free;               /* most recently used first */
     unsigned n_lent;                /* working for clients of this worker */
     _Atomic unsigned n_free_shared; /* = free.count, for other workers to see */
     struct map accounts;            /* -> struct account_servers; owned */
@@ -44,16 +44,19 @@ struct pool {
     struct profiles profiles;
     struct schemas schemas;
     struct profile *base_profile; /* of a fresh server connection */
-    struct map stmt_texts; /* -> struct stmt_text, counted by references */
+    struct map stmt_texts;        /* -> struct stmt_text, counted by references */
     struct list all;
     struct pool_node per_node[NODES_MAX];
     uint64_t now_ms; /* the loop's time, set by the worker */
     uint64_t next_server_id;
     bool is_closing;
     /* what the pool asks its worker for */
-    void (*give_away)(struct pool *pool, struct server *s, const struct waiter *to); /* another worker waits for it */
-    void (*serve)(struct pool *pool, struct server *s, uint64_t client_id); /* one of ours waits for it: s is LENT to nobody yet */
-    void (*wake)(struct pool *pool, const struct waiter *to); /* there is room for a new connection */
+    void (*give_away)(struct pool *pool, struct server *s,
+                      const struct waiter *to); /* another worker waits for it */
+    void (*serve)(struct pool *pool, struct server *s,
+                  uint64_t client_id); /* one of ours waits for it: s is LENT to nobody yet */
+    void (*wake)(struct pool *pool,
+                 const struct waiter *to); /* there is room for a new connection */
     void (*learn_version)(struct pool *pool, struct slice version, uint8_t charset);
 };
 
@@ -69,8 +72,8 @@ void pool_fini(struct pool *pool);
  * Returns 0 with *out LENT to owner: ready for server_fit(), or connecting (state CONNECTING or LOGIN: on_ready
  * follows). ERR_POOL_FULL: none can be had now; the caller waits in the queue. ERR_NO_NODE: n is 0.
  */
-int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n, void *owner,
-                 const struct server_events *events, struct server **out) MUST_CHECK;
+int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n,
+                 void *owner, const struct server_events *events, struct server **out) MUST_CHECK;
 
 /* pool_lend - make a server LENT to owner that serve() offered. */
 void pool_lend(struct server *s, void *owner, const struct server_events *events);

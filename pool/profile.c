@@ -32,7 +32,8 @@ static void derive(struct profile *p)
     p->has_sql_mode = mode.data != NULL;
     p->status = 0;
     if (p->has_sql_mode) {
-        p->status |= has_word(mode, SLICE("NO_BACKSLASH_ESCAPES")) ? STATUS_NO_BACKSLASH_ESCAPES : 0;
+        p->status |=
+            has_word(mode, SLICE("NO_BACKSLASH_ESCAPES")) ? STATUS_NO_BACKSLASH_ESCAPES : 0;
         p->status |= has_word(mode, SLICE("ANSI_QUOTES")) ? STATUS_ANSI_QUOTES : 0;
     }
     p->wants_fresh = wait.data != NULL && !slice_eq(wait, SLICE("0"));
@@ -143,13 +144,15 @@ void profile_unref(struct profiles *t, struct profile *p)
     }
 }
 
-struct profile *profile_with(struct profiles *t, const struct profile *p, int variable, struct slice value)
+struct profile *profile_with(struct profiles *t, const struct profile *p, int variable,
+                             struct slice value)
 {
     struct slice values[PROFILE_VALUES];
 
     CHECK(variable >= 0 && variable < PROFILE_VALUES);
     /* A backslash would read differently under NO_BACKSLASH_ESCAPES: such values are not carried. */
-    if (value.len > PROFILE_VALUE_MAX || (value.len > 0 && memchr(value.data, '\\', value.len) != NULL)) {
+    if (value.len > PROFILE_VALUE_MAX ||
+        (value.len > 0 && memchr(value.data, '\\', value.len) != NULL)) {
         return NULL;
     }
     memcpy(values, p->values, sizeof(values));
@@ -242,7 +245,8 @@ static bool is_charset(int variable)
 static bool charsets_differ(const struct profile *from, const struct profile *to)
 {
     return differs(from, to, PROFILE_NAMES) || differs(from, to, VAR_CHARACTER_SET_CLIENT) ||
-           differs(from, to, VAR_CHARACTER_SET_CONNECTION) || differs(from, to, VAR_CHARACTER_SET_RESULTS) ||
+           differs(from, to, VAR_CHARACTER_SET_CONNECTION) ||
+           differs(from, to, VAR_CHARACTER_SET_RESULTS) ||
            differs(from, to, VAR_COLLATION_CONNECTION);
 }
 

@@ -20,17 +20,19 @@
 #define PROFILE_NAMES  VARIABLE_COUNT
 #define PROFILE_VALUES (VARIABLE_COUNT + 1)
 
-#define PROFILE_VALUE_MAX 4096 /* bytes of one value; longer ones are not carried (the session is pinned) */
-#define PROFILES_MAX 100000    /* of one worker */
+#define PROFILE_VALUE_MAX \
+    4096 /* bytes of one value; longer ones are not carried (the session is pinned) */
+#define PROFILES_MAX 100000 /* of one worker */
 
 struct profile {
     unsigned refs;
-    uint32_t id;           /* unique in the worker while the profile lives */
-    uint16_t status;       /* STATUS_NO_BACKSLASH_ESCAPES, STATUS_ANSI_QUOTES as its sql_mode says */
-    bool has_sql_mode;     /* status says something; else the nodes' default holds */
-    bool wants_fresh;      /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
-    struct slice key;      /* owned: "variable=value\0" for each, in order */
-    struct slice values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
+    uint32_t id;       /* unique in the worker while the profile lives */
+    uint16_t status;   /* STATUS_NO_BACKSLASH_ESCAPES, STATUS_ANSI_QUOTES as its sql_mode says */
+    bool has_sql_mode; /* status says something; else the nodes' default holds */
+    bool wants_fresh;  /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
+    struct slice key;  /* owned: "variable=value\0" for each, in order */
+    struct slice
+        values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
 };
 
 struct profiles {

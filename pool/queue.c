@@ -38,7 +38,8 @@ static struct slice site_key(const struct wait_site *site)
 
 static struct wait_site *site_get(struct wait_queue *q, const struct account *account)
 {
-    struct wait_site *site = map_get(&q->sites, (struct slice){(const char *)&account, sizeof(account)});
+    struct wait_site *site =
+        map_get(&q->sites, (struct slice){(const char *)&account, sizeof(account)});
 
     if (site == NULL) {
         site = mem_new(MEM_POOL, sizeof(*site));
@@ -101,7 +102,7 @@ bool queue_remove(struct wait_queue *q, struct waiter *w)
 /* The first waiter of a site that can use the node. */
 static struct waiter *first_for(const struct wait_site *site, uint64_t bit)
 {
-    LIST_FOREACH(it, &site->waiters) {
+    LIST_FOREACH (it, &site->waiters) {
         struct waiter *w = CONTAINER_OF(it, struct waiter, in_site);
 
         if ((w->nodes & bit) != 0) {
@@ -117,7 +118,7 @@ bool queue_pop(struct wait_queue *q, unsigned node_index, uint64_t now_ms, struc
     struct waiter *found = NULL;
 
     CHECK(pthread_mutex_lock(&q->lock) == 0);
-    LIST_FOREACH(it, &q->ring) {
+    LIST_FOREACH (it, &q->ring) {
         struct wait_site *site = CONTAINER_OF(it, struct wait_site, in_ring);
 
         found = first_for(site, bit);

@@ -30,8 +30,8 @@ struct wait_queue {
     pthread_mutex_t lock;
     atomic_size_t n_waiting;
     size_t max_waiting;
-    struct list ring;  /* of struct wait_site with waiters, in turn */
-    struct map sites;  /* by account; owned */
+    struct list ring;         /* of struct wait_site with waiters, in turn */
+    struct map sites;         /* by account; owned */
     atomic_ullong longest_ms; /* wait seen since start */
 };
 

@@ -12,7 +12,7 @@
 #include "base/base.h"
 #include "base/map.h"
 
-#define SCHEMAS_MAX 200000
+#define SCHEMAS_MAX     200000
 #define SCHEMA_NAME_MAX 256 /* bytes; MariaDB allows 64 characters */
 
 struct account;
@@ -22,8 +22,9 @@ struct schema {
     struct slice name;       /* owned */
     uint32_t hash;           /* of the name, the same in all workers */
     uint64_t known_until_ms; /* 0 = ask a node */
-    unsigned known_epoch;    /* of the process's schemas when a node accepted it: a DROP since makes it unknown */
-    char key[];              /* account pointer, name */
+    unsigned
+        known_epoch; /* of the process's schemas when a node accepted it: a DROP since makes it unknown */
+    char key[]; /* account pointer, name */
 };
 
 struct schemas {
@@ -35,6 +36,5 @@ void schemas_fini(struct schemas *t);
 
 /* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name) MUST_CHECK;
-
 
 #endif

@@ -17,12 +17,12 @@
 #include "protocol/greet.h"
 #include "protocol/packet.h"
 
-#define DIALOG_BYTES 2048
+#define DIALOG_BYTES  2048
 #define LOGIN_CHARSET 45 /* utf8mb4_general_ci; the base of all profiles, see pool_init */
 
-#define LOGIN_CAPS                                                                                           \
-    (CAP_LONG_PASSWORD | CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | CAP_SECURE_CONNECTION |        \
-     CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
+#define LOGIN_CAPS                                                            \
+    (CAP_LONG_PASSWORD | CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | \
+     CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
 
 static void write_dialog(struct server *s, struct writer *w)
 {
@@ -88,7 +88,8 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     login.plugin = slice_eq(g.plugin, SLICE(PLUGIN_SHA2)) ? g.plugin : SLICE(PLUGIN_NATIVE);
     n = challenge_response(s, login.plugin, s->salt, response);
     if (n < 0) {
-        fail(s, ERR_NODE_LOGIN, "the password of the account is not known in a form that this node's plugin needs");
+        fail(s, ERR_NODE_LOGIN,
+             "the password of the account is not known in a form that this node's plugin needs");
         return;
     }
     login.caps = LOGIN_CAPS | s->caps;
@@ -125,14 +126,16 @@ static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint
     }
     if (s->expects[s->first_expect].what == EXPECT_CHANGE_USER) {
         if (memcmp(data.data, s->salt, SALT_LEN) != 0 || !slice_eq(plugin, SLICE(PLUGIN_NATIVE))) {
-            fail(s, ERR_NODE_LOST, "the node asks for another authentication than the one sent along");
+            fail(s, ERR_NODE_LOST,
+                 "the node asks for another authentication than the one sent along");
         }
         return; /* what was sent along answers it */
     }
     memcpy(s->salt, data.data, SALT_LEN);
     n = challenge_response(s, plugin, s->salt, response);
     if (n < 0) {
-        fail(s, ERR_NODE_LOGIN, "the node asks for an authentication plugin that the account's password cannot serve");
+        fail(s, ERR_NODE_LOGIN,
+             "the node asks for an authentication plugin that the account's password cannot serve");
         return;
     }
     send_response(s, response, (size_t)n, (uint8_t)(sequence + 1));
@@ -160,8 +163,8 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
     memcpy(clear, secret.clear, clear_len);
     secret_wipe(&secret);
     sha2_unmask(clear, clear_len, s->salt);
-    rc = rsa_encrypt((struct slice){(const char *)payload + 1, len - 1}, (struct slice){(const char *)clear, clear_len},
-                     block, sizeof(block), &n);
+    rc = rsa_encrypt((struct slice){(const char *)payload + 1, len - 1},
+                     (struct slice){(const char *)clear, clear_len}, block, sizeof(block), &n);
     if (rc != 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node's public key cannot be used");
         return;
@@ -228,7 +231,8 @@ int server_change_user(struct server *s, const struct want *want)
     uint8_t bytes[DIALOG_BYTES], response[SHA256_LEN];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct account *before = s->account;
-    struct login login = {.caps = LOGIN_CAPS, .charset = LOGIN_CHARSET, .plugin = SLICE(PLUGIN_NATIVE)};
+    struct login login = {
+        .caps = LOGIN_CAPS, .charset = LOGIN_CHARSET, .plugin = SLICE(PLUGIN_NATIVE)};
     uv_buf_t buf;
     size_t at;
     int n;

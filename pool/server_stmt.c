@@ -43,10 +43,10 @@ void stmt_text_unref(struct pool *pool, struct stmt_text *text)
     }
 }
 
-struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text, const struct schema *schema,
-                                     const struct profile *profile)
+struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text,
+                                     const struct schema *schema, const struct profile *profile)
 {
-    LIST_FOREACH(it, &s->stmts) {
+    LIST_FOREACH (it, &s->stmts) {
         struct server_stmt *stmt = CONTAINER_OF(it, struct server_stmt, in_server);
 
         if (stmt->text == text && stmt->schema == schema && stmt->profile == profile) {
@@ -135,6 +135,7 @@ void server_stmt_prepare_done(struct server *s, const struct err *err)
 
     s->preparing = NULL;
     if (err != NULL && stmt != NULL) {
-        server_stmt_remove(s, stmt); /* the execute behind it fails: the node has no statement prepared last */
+        server_stmt_remove(
+            s, stmt); /* the execute behind it fails: the node has no statement prepared last */
     }
 }

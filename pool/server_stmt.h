@@ -30,8 +30,8 @@ struct stmt_text *stmt_text_get(struct pool *pool, struct slice text) MUST_CHECK
 void stmt_text_unref(struct pool *pool, struct stmt_text *text);
 
 /* server_stmt_find - NULL when it is not prepared here. It becomes the most recently used. */
-struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text, const struct schema *schema,
-                                     const struct profile *profile);
+struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text,
+                                     const struct schema *schema, const struct profile *profile);
 
 /*
  * server_stmt_add - the node prepared it as id (STMT_ID_LAST: its reply is awaited, see server_stmt_prepared).
@@ -40,7 +40,8 @@ struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *t
  * NULL when there is no memory.
  */
 struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, struct schema *schema,
-                                    struct profile *profile, uint32_t id, struct writer *close) MUST_CHECK;
+                                    struct profile *profile, uint32_t id,
+                                    struct writer *close) MUST_CHECK;
 void server_stmt_remove(struct server *s, struct server_stmt *stmt);
 
 /* server_stmts_drop - the node forgot them all (reset, closed). */

@@ -42,7 +42,7 @@ struct stream_loop {
     struct stream_chunk *free_chunks; /* owned */
     unsigned n_free;
     size_t queued_bytes; /* in all streams of the loop */
-    uint64_t n_reads; /* since the start */
+    uint64_t n_reads;    /* since the start */
 };
 
 struct stream {

@@ -9,9 +9,9 @@
 
 /* What a client's statement id stands for. */
 struct client_stmt {
-    uint32_t id;             /* as the client knows it */
+    uint32_t id; /* as the client knows it */
     uint16_t n_params;
-    bool has_cursor;         /* open on the connection the session is pinned to */
+    bool has_cursor; /* open on the connection the session is pinned to */
     bool has_long_data;
     struct stmt_text *text;  /* a reference */
     struct schema *schema;   /* borrowed: when it was prepared */

@@ -86,7 +86,8 @@ void galeway_learn_version(struct galeway *g, struct slice version, uint8_t char
     CHECK(pthread_mutex_unlock(&f->lock) == 0);
 }
 
-void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX], uint8_t *charset)
+void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX],
+                     uint8_t *charset)
 {
     struct node_facts *f = &g->node_facts;
 
@@ -95,7 +96,8 @@ void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSIO
     if (conf->vars.mysql_server_version[0] != '\0') {
         (void)snprintf(out, VERSION_TEXT_MAX, "%s", conf->vars.mysql_server_version);
     } else {
-        (void)snprintf(out, VERSION_TEXT_MAX, "%s", f->version[0] != '\0' ? f->version : FALLBACK_VERSION);
+        (void)snprintf(out, VERSION_TEXT_MAX, "%s",
+                       f->version[0] != '\0' ? f->version : FALLBACK_VERSION);
     }
     CHECK(pthread_mutex_unlock(&f->lock) == 0);
 }

@@ -17,7 +17,7 @@
 #include "protocol/auth.h"
 #include "router/causal.h"
 
-#define WORKERS_MAX 64
+#define WORKERS_MAX      64
 #define VERSION_TEXT_MAX 96
 
 struct worker;
@@ -64,7 +64,8 @@ struct galeway {
     /* clients of all workers */
     struct client_index clients; /* whose is which id: for KILL */
     atomic_int n_clients;
-    atomic_uint schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_uint
+        schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
     atomic_bool is_draining;
     uint64_t started_ms;
 };
@@ -82,6 +83,7 @@ void galeway_first_look(struct galeway *g);
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset);
 
 /* galeway_version - a terminated copy of what clients are to be told. Any thread. */
-void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX], uint8_t *charset);
+void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX],
+                     uint8_t *charset);
 
 #endif

@@ -8,7 +8,7 @@
 #include "protocol/packet.h"
 
 #define TEXT_MAX 1024
-#define KEY_MAX (TEXT_MAX + sizeof(void *) + sizeof(uint32_t))
+#define KEY_MAX  (TEXT_MAX + sizeof(void *) + sizeof(uint32_t))
 
 void learnt_init(struct learnt *l, struct profiles *profiles)
 {
@@ -57,7 +57,8 @@ void learnt_fini(struct learnt *l)
 }
 
 /* Whose, under which variables, what. Length 0 when the text is too long to be kept. */
-static size_t make_key(char key[KEY_MAX], const void *account, const struct profile *profile, struct slice text)
+static size_t make_key(char key[KEY_MAX], const void *account, const struct profile *profile,
+                       struct slice text)
 {
     size_t n = 0;
 
@@ -72,8 +73,8 @@ static size_t make_key(char key[KEY_MAX], const void *account, const struct prof
     return n + text.len;
 }
 
-struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from, struct slice text,
-                                uint64_t now_ms)
+struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from,
+                                struct slice text, uint64_t now_ms)
 {
     char key[KEY_MAX];
     size_t len = make_key(key, account, from, text);
@@ -103,16 +104,18 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
     if (set == NULL) {
         return;
     }
-    *set = (struct learnt_set){
-        .from = profile_ref(from), .to = profile_ref(to), .until_ms = now_ms + LEARN_TTL_MS, .key_len = len};
+    *set = (struct learnt_set){.from = profile_ref(from),
+                               .to = profile_ref(to),
+                               .until_ms = now_ms + LEARN_TTL_MS,
+                               .key_len = len};
     memcpy(set->key, key, len);
     if (map_put(&l->sets, (struct slice){set->key, len}, set) != 0) {
         free_set(l, set);
     }
 }
 
-const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile, struct slice text,
-                                               uint64_t now_ms)
+const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile,
+                                               struct slice text, uint64_t now_ms)
 {
     char key[KEY_MAX];
     size_t len = make_key(key, NULL, profile, text);
@@ -141,8 +144,8 @@ static bool find_status(const uint8_t *bytes, size_t len, uint16_t status_at[2])
     return n_eof == 2 && at == len && bytes[0] == 1 && bytes[PACKET_HEADER] != 0;
 }
 
-void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text, const uint8_t *bytes,
-                        size_t len, uint64_t now_ms)
+void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text,
+                        const uint8_t *bytes, size_t len, uint64_t now_ms)
 {
     char key[KEY_MAX];
     size_t key_len = make_key(key, NULL, profile, text);
@@ -160,8 +163,10 @@ void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct 
     if (answer == NULL) {
         return;
     }
-    *answer = (struct learnt_answer){
-        .until_ms = now_ms + LEARN_TTL_MS, .len = len, .status_at = {status_at[0], status_at[1]}, .key_len = key_len};
+    *answer = (struct learnt_answer){.until_ms = now_ms + LEARN_TTL_MS,
+                                     .len = len,
+                                     .status_at = {status_at[0], status_at[1]},
+                                     .key_len = key_len};
     memcpy(answer->key, key, key_len);
     answer->bytes = (uint8_t *)answer->key + key_len;
     memcpy(answer->bytes, bytes, len);

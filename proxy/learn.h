@@ -11,8 +11,8 @@
 #include "base/map.h"
 #include "pool/profile.h"
 
-#define LEARN_TTL_MS 10000
-#define LEARN_MAX 20000
+#define LEARN_TTL_MS     10000
+#define LEARN_MAX        20000
 #define LEARN_ANSWER_MAX 1024 /* bytes */
 
 /* SET that a node accepted without a warning: from one profile to another. */
@@ -43,16 +43,16 @@ void learnt_init(struct learnt *l, struct profiles *profiles);
 void learnt_fini(struct learnt *l);
 
 /* learnt_set_find - the profile after this SET (borrowed), or NULL: a node must run it. */
-struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from, struct slice text,
-                                uint64_t now_ms);
+struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from,
+                                struct slice text, uint64_t now_ms);
 void learnt_set_keep(struct learnt *l, const void *account, struct profile *from, struct slice text,
                      struct profile *to, uint64_t now_ms);
 
 /* learnt_answer_find - the reply to this read of variables; its status words must be set by the caller. */
-const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile, struct slice text,
-                                               uint64_t now_ms);
+const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile,
+                                               struct slice text, uint64_t now_ms);
 /* learnt_answer_keep - bytes: one whole text result set; kept only when it has the expected form. */
-void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text, const uint8_t *bytes,
-                        size_t len, uint64_t now_ms);
+void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text,
+                        const uint8_t *bytes, size_t len, uint64_t now_ms);
 
 #endif

@@ -26,15 +26,16 @@ struct options {
 
 static void print_usage(FILE *out)
 {
-    (void)fprintf(out, "usage: galeway -c FILE [--check]\n"
-                       "\n"
-                       "  -c, --config FILE   the configuration (libconfig, as ProxySQL's)\n"
-                       "      --check         say what is wrong with it, start nothing; exit 1 on an error\n"
-                       "  -V, --version       print the version\n"
-                       "  -h, --help          print this\n"
-                       "\n"
-                       "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
-                       "SIGUSR1: open the log file again.\n");
+    (void)fprintf(
+        out, "usage: galeway -c FILE [--check]\n"
+             "\n"
+             "  -c, --config FILE   the configuration (libconfig, as ProxySQL's)\n"
+             "      --check         say what is wrong with it, start nothing; exit 1 on an error\n"
+             "  -V, --version       print the version\n"
+             "  -h, --help          print this\n"
+             "\n"
+             "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
+             "SIGUSR1: open the log file again.\n");
 }
 
 /* Returns -1 to go on, else the exit code. */
@@ -49,23 +50,12 @@ static int read_options(struct options *o, int argc, char **argv)
 
     while ((c = getopt_long(argc, argv, "c:fVh", longs, NULL)) != -1) {
         switch (c) {
-        case 'c':
-            o->file = optarg;
-            break;
-        case 'f': /* in the foreground: as always; ProxySQL's scripts give it */
-            break;
-        case 'k':
-            o->check_only = true;
-            break;
-        case 'V':
-            (void)printf("galeway %s\n", GALEWAY_VERSION);
-            return 0;
-        case 'h':
-            print_usage(stdout);
-            return 0;
-        default:
-            print_usage(stderr);
-            return 2;
+        case 'c': o->file = optarg; break;
+        case 'f': /* in the foreground: as always; ProxySQL's scripts give it */ break;
+        case 'k': o->check_only = true; break;
+        case 'V': (void)printf("galeway %s\n", GALEWAY_VERSION); return 0;
+        case 'h': print_usage(stdout); return 0;
+        default: print_usage(stderr); return 2;
         }
     }
     if (o->file == NULL || optind != argc) {
@@ -80,7 +70,8 @@ static void print_faults(const struct faults *faults)
     for (size_t i = 0; i < faults->count; i++) {
         const struct fault *f = &faults->items[i];
 
-        (void)fprintf(stderr, "%s:%d: %s: %s\n", f->file, f->line, f->is_error ? "error" : "warning", f->text);
+        (void)fprintf(stderr, "%s:%d: %s: %s\n", f->file, f->line,
+                      f->is_error ? "error" : "warning", f->text);
     }
     if (faults->dropped > 0) {
         (void)fprintf(stderr, "and %zu more\n", faults->dropped);
@@ -130,8 +121,10 @@ static void raise_descriptors(const struct conf *conf)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < (rlim_t)conf->vars.mysql_max_connections + 1000) {
-        log_warn(NULL, "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
-                 (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
+        log_warn(
+            NULL,
+            "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
+            (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
     }
 }
 
@@ -248,7 +241,8 @@ static void control(struct galeway *g, const char *file, const sigset_t *signals
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
         } else {
-            log_info(NULL, draining ? "stopping at once" : "draining: no new clients, what runs may end");
+            log_info(NULL,
+                     draining ? "stopping at once" : "draining: no new clients, what runs may end");
             post_all(g, draining ? MAIL_STOP : MAIL_DRAIN);
             draining = true;
         }
@@ -276,7 +270,8 @@ static int serve(struct galeway *g, const char *file)
     int rc = log_open(log_file[0] != '\0' ? log_file : NULL);
 
     if (rc != 0) {
-        (void)fprintf(stderr, "galeway: cannot write %s (mysql-log_file): %s\n", log_file, err_text(rc));
+        (void)fprintf(stderr, "galeway: cannot write %s (mysql-log_file): %s\n", log_file,
+                      err_text(rc));
         return 1;
     }
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
@@ -289,7 +284,8 @@ static int serve(struct galeway *g, const char *file)
     if (rc != 0) {
         log_error(NULL, "cannot start: %s", err_text(rc));
     } else {
-        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION, conf->vars.mysql_interfaces, g->n_workers);
+        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
+                 conf->vars.mysql_interfaces, g->n_workers);
         control(g, file, &signals);
         free_workers(g, g->n_workers);
         log_info(NULL, "ended");

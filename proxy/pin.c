@@ -23,5 +23,5 @@ uint32_t pins_that_reset(void)
 #define X(code, name, reset) | ((reset) != 0 ? BIT(code) : 0)
         PIN_TABLE(X)
 #undef X
-        ;
+            ;
 }

@@ -8,28 +8,28 @@
 #include <stdint.h>
 
 /* code, name, needs a reset before the connection serves another session */
-#define PIN_TABLE(X)                                                                                         \
-    X(PIN_TRANSACTION, "transaction", 1)                                                                     \
-    X(PIN_AUTOCOMMIT, "autocommit=0", 1)                                                                     \
-    X(PIN_NEXT_TRANSACTION, "set transaction", 1)                                                            \
-    X(PIN_TABLE_LOCK, "lock tables", 1)                                                                      \
-    X(PIN_USER_LOCK, "get_lock", 1)                                                                          \
-    X(PIN_TEMPORARY_TABLE, "temporary table", 1)                                                             \
-    X(PIN_USER_VARIABLE, "user variable", 1)                                                                 \
-    X(PIN_SQL_PREPARE, "prepare", 1)                                                                         \
-    X(PIN_CURSOR, "cursor", 1)                                                                               \
-    X(PIN_LONG_DATA, "long data", 1)                                                                         \
-    X(PIN_WARNINGS, "warnings", 0)                                                                           \
-    X(PIN_VARIABLE, "session variable that is not carried", 1)                                               \
-    X(PIN_UNKNOWN_STATE, "unknown state change", 1)                                                          \
-    X(PIN_UNSEEN_TEXT, "statement too long to be scanned", 1)                                                \
+#define PIN_TABLE(X)                                           \
+    X(PIN_TRANSACTION, "transaction", 1)                       \
+    X(PIN_AUTOCOMMIT, "autocommit=0", 1)                       \
+    X(PIN_NEXT_TRANSACTION, "set transaction", 1)              \
+    X(PIN_TABLE_LOCK, "lock tables", 1)                        \
+    X(PIN_USER_LOCK, "get_lock", 1)                            \
+    X(PIN_TEMPORARY_TABLE, "temporary table", 1)               \
+    X(PIN_USER_VARIABLE, "user variable", 1)                   \
+    X(PIN_SQL_PREPARE, "prepare", 1)                           \
+    X(PIN_CURSOR, "cursor", 1)                                 \
+    X(PIN_LONG_DATA, "long data", 1)                           \
+    X(PIN_WARNINGS, "warnings", 0)                             \
+    X(PIN_VARIABLE, "session variable that is not carried", 1) \
+    X(PIN_UNKNOWN_STATE, "unknown state change", 1)            \
+    X(PIN_UNSEEN_TEXT, "statement too long to be scanned", 1)  \
     X(PIN_NO_MULTIPLEXING, "multiplexing is off", 1)
 
 enum pin {
 #define X(code, name, reset) code,
     PIN_TABLE(X)
 #undef X
-    PIN_COUNT
+        PIN_COUNT
 };
 
 /* How a pin came to be, for who asks why. */

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "proxy/warnings.h"
 
-#define CLIENTS_MAX 1000000
-#define BUSY_PERCENT 80        /* of a core: then another worker takes clients */
+#define CLIENTS_MAX        1000000
+#define BUSY_PERCENT       80   /* of a core: then another worker takes clients */
 #define CLIENTS_PER_WORKER 1000 /* idle ones cost nothing, but all may become busy */
 
 /* --- mail ------------------------------------------------------------------------------------- */

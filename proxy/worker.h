@@ -18,17 +18,17 @@
 #include "proxy/learn.h"
 
 #define WORKER_TICK_MS 100
-#define WORKER_BITS 6 /* of a client's id */
+#define WORKER_BITS    6 /* of a client's id */
 
 enum mail_kind {
-    MAIL_SERVER,  /* a server connection for a client that waits */
-    MAIL_WAKE,    /* a client that waits may try again */
-    MAIL_SERVE,   /* others wait: give what is free */
-    MAIL_KILL,    /* KILL [QUERY] of a client of this worker */
-    MAIL_CONFIG,  /* a new snapshot */
-    MAIL_LISTEN,  /* the workers that take clients have enough to do: join them */
-    MAIL_DRAIN,   /* no new clients; end when the last has left or at the deadline */
-    MAIL_STOP     /* end now */
+    MAIL_SERVER, /* a server connection for a client that waits */
+    MAIL_WAKE,   /* a client that waits may try again */
+    MAIL_SERVE,  /* others wait: give what is free */
+    MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
+    MAIL_CONFIG, /* a new snapshot */
+    MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
+    MAIL_DRAIN,  /* no new clients; end when the last has left or at the deadline */
+    MAIL_STOP    /* end now */
 };
 
 struct mail {

@@ -58,11 +58,12 @@ static void mark(struct causal *causal, uint64_t *bloom, uint32_t hash, uint32_t
 
 void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms)
 {
-    atomic_store_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], stamp(now_ms), memory_order_release);
+    atomic_store_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], stamp(now_ms),
+                          memory_order_release);
 }
 
-void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts, struct slice schema,
-                 uint64_t now_ms)
+void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts,
+                 struct slice schema, uint64_t now_ms)
 {
     uint32_t time = stamp(now_ms);
 
@@ -81,7 +82,8 @@ void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *fac
     }
 }
 
-static bool was_written(const struct causal *causal, uint64_t bloom, uint32_t hash, uint32_t now, uint64_t window_ms)
+static bool was_written(const struct causal *causal, uint64_t bloom, uint32_t hash, uint32_t now,
+                        uint64_t window_ms)
 {
     uint32_t time;
 
@@ -89,7 +91,8 @@ static bool was_written(const struct causal *causal, uint64_t bloom, uint32_t ha
         return true;
     }
     time = atomic_load_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], memory_order_acquire);
-    return time != 0 && (int32_t)(now + 1 - time) <= (int64_t)window_ms; /* another thread's clock may be ahead */
+    return time != 0 && (int32_t)(now + 1 - time) <=
+                            (int64_t)window_ms; /* another thread's clock may be ahead */
 }
 
 bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
@@ -109,7 +112,8 @@ bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struc
         struct slice s = schema_of(t, schema);
 
         if (was_written(causal, bloom, causal_hash(s, t->name), now, window_ms) ||
-            (t->schema.len > 0 && was_written(causal, bloom, causal_hash_schema(s), now, window_ms))) {
+            (t->schema.len > 0 &&
+             was_written(causal, bloom, causal_hash_schema(s), now, window_ms))) {
             return true;
         }
     }

@@ -25,8 +25,8 @@ uint32_t causal_hash(struct slice schema, struct slice table);
 uint32_t causal_hash_schema(struct slice schema);
 
 /* causal_mark - a write of these facts began or ended. *bloom (64 bits of the session) gets its tables too. */
-void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts, struct slice schema,
-                 uint64_t now_ms);
+void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts,
+                 struct slice schema, uint64_t now_ms);
 
 /* causal_mark_hash - one table, by causal_hash(). */
 void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms);

@@ -6,8 +6,8 @@
  * the alias. Comments inside, aliases with quotes or other bytes than ASCII, modifiers, FROM
  * DUAL: not ours.
  */
-#include "router/scan.h"
 #include "pool/variable.h"
+#include "router/scan.h"
 
 #define ALIAS_LONGEST 64
 

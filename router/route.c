@@ -4,7 +4,8 @@
  */
 #include "router/route.h"
 
-#define AWAY_FROM_HOME 2 /* statements a site's own reader may be ahead before another one is better */
+#define AWAY_FROM_HOME \
+    2 /* statements a site's own reader may be ahead before another one is better */
 
 struct choice {
     struct node *node;
@@ -63,7 +64,8 @@ static bool is_elected(const struct role_set *roles, const struct member *m, uin
 /* Rendezvous: each site draws a number for each node, the highest is its home; a lost node moves only its own sites. */
 static uint64_t draw(const struct route_input *in, const struct member *m)
 {
-    uint64_t mixed = (in->site ^ (m->node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+    uint64_t mixed = (in->site ^ (m->node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) *
+                     UINT64_C(0xff51afd7ed558ccd);
 
     return (mixed >> 33) * MAX(m->weight, 1u);
 }
@@ -86,7 +88,8 @@ static void add_writers(struct choices *c, const struct route_input *in)
 }
 
 /* Weighted: (load + 1) / weight, in 1024ths; the site's home gets a start of some statements. */
-static uint64_t reader_score(const struct route_input *in, const struct member *m, const struct node *home)
+static uint64_t reader_score(const struct route_input *in, const struct member *m,
+                             const struct node *home)
 {
     uint64_t load = 1 + in->load(in->owner, m->node) + (m->node == home ? 0 : AWAY_FROM_HOME);
 
@@ -98,11 +101,13 @@ struct readers {
     size_t n;
 };
 
-static void collect_readers(struct readers *readers, struct choices *c, const struct route_input *in)
+static void collect_readers(struct readers *readers, struct choices *c,
+                            const struct route_input *in)
 {
     const struct role_set *roles = in->roles;
 
-    for (size_t i = 0; roles->readers != NULL && i < roles->readers->n && readers->n < NODES_MAX; i++) {
+    for (size_t i = 0; roles->readers != NULL && i < roles->readers->n && readers->n < NODES_MAX;
+         i++) {
         const struct member *m = &roles->readers->members[i];
 
         c->mask |= m->status == SERVER_ONLINE ? UINT64_C(1) << m->node->index : 0;
@@ -110,7 +115,8 @@ static void collect_readers(struct readers *readers, struct choices *c, const st
             readers->items[readers->n++] = m;
         }
     }
-    for (size_t i = 0; roles->writers != NULL && i < roles->writers->n && readers->n < NODES_MAX; i++) {
+    for (size_t i = 0; roles->writers != NULL && i < roles->writers->n && readers->n < NODES_MAX;
+         i++) {
         const struct member *m = &roles->writers->members[i];
         bool reads = roles->writer_is_also_reader == 1 || !is_elected(roles, m, in->now_ms);
 
@@ -143,7 +149,8 @@ static void add_readers(struct choices *c, const struct route_input *in)
 
 static bool has_readers(const struct role_set *roles)
 {
-    return roles->readers != NULL || (roles->writer_hostgroup != roles->reader_hostgroup && roles->writers != NULL);
+    return roles->readers != NULL ||
+           (roles->writer_hostgroup != roles->reader_hostgroup && roles->writers != NULL);
 }
 
 static uint8_t writer_reason(const struct route_input *in)

@@ -12,12 +12,12 @@
 
 #define ROUTE_MAX_NODES 8
 
-#define ROUTE_REASONS(X)                                                                                     \
-    X(ROUTE_READ, "a read: to a reader")                                                                     \
-    X(ROUTE_WRITE, "not provably a read: to the writer")                                                     \
-    X(ROUTE_TRANSACTION, "in a transaction: to the writer")                                                  \
-    X(ROUTE_CAUSAL, "a read of what the site wrote: to the writer")                                          \
-    X(ROUTE_NO_SPLIT, "the hostgroup has no readers of its own")                                             \
+#define ROUTE_REASONS(X)                                            \
+    X(ROUTE_READ, "a read: to a reader")                            \
+    X(ROUTE_WRITE, "not provably a read: to the writer")            \
+    X(ROUTE_TRANSACTION, "in a transaction: to the writer")         \
+    X(ROUTE_CAUSAL, "a read of what the site wrote: to the writer") \
+    X(ROUTE_NO_SPLIT, "the hostgroup has no readers of its own")    \
     X(ROUTE_NO_READER, "no reader is up: to the writer")
 
 enum route_reason {
@@ -32,9 +32,10 @@ struct route_input {
     const struct facts *facts;
     bool in_transaction; /* or autocommit is off, or pinned for another reason */
     bool must_follow;    /* causal.h */
-    uint32_t site;       /* hash of the site: its reads stay on one reader while that is not busier */
+    uint32_t site; /* hash of the site: its reads stay on one reader while that is not busier */
     uint64_t now_ms;
-    unsigned (*load)(const void *owner, const struct node *node); /* statements running there from here */
+    unsigned (*load)(const void *owner,
+                     const struct node *node); /* statements running there from here */
     const void *owner;
 };
 

@@ -227,7 +227,7 @@ class Galeway(Proxy):
 admin_variables = {{ admin_credentials = "admin:admin";
     mysql_ifaces = "127.0.0.1:{self.ports + 2}"; }};
 mysql_variables = {{
-    threads = 2;
+    threads = 0;
     interfaces = "127.0.0.1:{self.port}";
     max_connections = 10000;
     monitor_username = "galeway";

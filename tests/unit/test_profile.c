@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "pool/profile.h"
-#include "router/set.h"
 #include "protocol/caps.h"
+#include "router/set.h"
 #include "tests/unit/test.h"
 
 /* A profile with one more variable; p's reference goes over to the result. */
