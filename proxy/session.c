@@ -186,10 +186,14 @@ void session_wrote(struct session *s, struct causal *causal, const struct task *
     if (d == NULL) {
         return;
     }
+    if (may_write(f) && (s->status & STATUS_IN_TRANS) != 0 &&
+        (f->n_tables == 0 || (f->flags & FACT_TABLES_UNKNOWN) != 0)) {
+        d->written_more = true; /* CALL: some table of the schema */
+    }
     for (unsigned i = 0; may_write(f) && (s->status & STATUS_IN_TRANS) != 0 && i < f->n_tables;
          i++) {
         if (d->n_written == SESSION_TRANSACTION_MAX) {
-            d->written[0] = causal_hash_schema(session_schema_name(s));
+            d->written_more = true;
             break;
         }
         d->written[d->n_written++] =
@@ -200,7 +204,11 @@ void session_wrote(struct session *s, struct causal *causal, const struct task *
         for (unsigned i = 0; i < d->n_written; i++) {
             causal_mark_hash(causal, d->written[i], now_ms);
         }
+        if (d->written_more) {
+            causal_mark_hash(causal, causal_hash_schema(session_schema_name(s)), now_ms);
+        }
         d->n_written = 0;
+        d->written_more = false;
     }
 }
 
@@ -212,7 +220,8 @@ static bool is_names(const struct set_statement *set, unsigned at)
     return at + 3 < set->n && set->assignments[at].variable == VAR_CHARACTER_SET_CLIENT &&
            set->assignments[at + 1].variable == VAR_CHARACTER_SET_CONNECTION &&
            set->assignments[at + 2].variable == VAR_CHARACTER_SET_RESULTS &&
-           set->assignments[at + 3].variable == VAR_COLLATION_CONNECTION;
+           set->assignments[at + 3].variable == VAR_COLLATION_CONNECTION &&
+           set->assignments[at].text.data == set->assignments[at + 2].text.data;
 }
 
 static bool apply_names(struct session *s, struct profiles *profiles, const struct assignment *a)
@@ -258,7 +267,8 @@ static void apply_charsets(struct session *s, struct pool *pool, struct task *ta
     bool carried = true;
 
     set_parse(&set, task->facts.body, session_sql_mode(s));
-    if (task->facts.verb != VERB_SET || set.form != SET_VARIABLES) {
+    if (task->facts.verb != VERB_SET || set.form != SET_VARIABLES ||
+        (task->facts.flags & FACT_MULTI) != 0) {
         task->tracked_other |= task->tracked_charset; /* SET CHARACTER SET, a procedure */
         return;
     }
@@ -294,7 +304,8 @@ static void after_create_temporary(struct session *s, const struct task *task)
 {
     struct session_pins *d = details(s);
 
-    if (task->facts.n_tables == 0 || d->n_temporary == SESSION_TEMPORARY_MAX) {
+    if (task->facts.n_tables == 0 || d->n_temporary == SESSION_TEMPORARY_MAX ||
+        (task->facts.flags & FACT_MULTI) != 0) {
         d->temporary_unknown = true;
     } else {
         uint32_t hash = temporary_hash(s, &task->facts.tables[0]);
@@ -327,8 +338,8 @@ static void after_drop(struct session *s, const struct task *task)
 static void after_temporary(struct session *s, const struct task *task, bool failed,
                             uint64_t now_ms)
 {
-    if ((task->facts.flags & FACT_CREATES_TEMPORARY) !=
-        0) { /* a failed one may have been made all the same */
+    /* A failed one may have been made all the same. */
+    if ((task->facts.flags & FACT_CREATES_TEMPORARY) != 0) {
         session_pin(s, PIN_TEMPORARY_TABLE, task->facts.digest, now_ms);
         after_create_temporary(s, task);
     } else if ((task->facts.flags & FACT_DROPS_TABLE) != 0 && !failed && s->pin_details != NULL) {
@@ -353,7 +364,43 @@ static bool peeked_one(const struct task *task)
            task->peek[at + 5] == '1';
 }
 
-static void after_user_locks(struct session *s, const struct task *task, uint64_t now_ms)
+/*
+ * Exactly SELECT name(...): then its one value tells what happened. In any other place (an expression, a condition, DO, a
+ * prepared statement) the call may have taken a lock that the reply does not show.
+ */
+static bool is_plain_call(const struct task *task, struct slice name)
+{
+    struct slice body = task->facts.body;
+    size_t at = 7 + name.len;
+    unsigned depth = 0;
+    char quote = 0;
+
+    if (task->command != COM_QUERY || body.len <= at || (task->facts.flags & FACT_MULTI) != 0 ||
+        !slice_eq_nocase((struct slice){body.data, 7}, SLICE("SELECT ")) ||
+        !slice_eq_nocase((struct slice){body.data + 7, name.len}, name) || body.data[at] != '(') {
+        return false;
+    }
+    for (; at < body.len; at++) {
+        char c = body.data[at];
+
+        if (c == '\\') {
+            return false; /* whether it escapes depends on sql_mode: not worth the doubt */
+        }
+        if (quote != 0) {
+            quote = c == quote ? 0 : quote;
+        } else if (c == '\'' || c == '"' || c == '`') {
+            quote = c;
+        } else if (c == '(') {
+            depth++;
+        } else if (c == ')' && --depth == 0) {
+            return at + 1 == body.len;
+        }
+    }
+    return false;
+}
+
+static void after_user_locks(struct session *s, const struct task *task, bool failed,
+                             uint64_t now_ms)
 {
     uint32_t flags =
         task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK | FACT_RELEASE_ALL_LOCKS);
@@ -363,14 +410,15 @@ static void after_user_locks(struct session *s, const struct task *task, uint64_
         return;
     }
     d = details(s);
-    if (flags == FACT_GET_LOCK && task->follow == FOLLOW_RESULT && task->command == COM_QUERY) {
-        d->n_user_locks += peeked_one(task) ? 1 : 0;
-    } else if (flags == FACT_RELEASE_LOCK && task->command == COM_QUERY) {
-        d->n_user_locks -= peeked_one(task) && d->n_user_locks > 0 ? 1 : 0;
-    } else if (flags == FACT_RELEASE_ALL_LOCKS && task->command == COM_QUERY) {
+    if (flags == FACT_GET_LOCK && is_plain_call(task, SLICE("GET_LOCK"))) {
+        d->n_user_locks += !failed && peeked_one(task) ? 1 : 0;
+    } else if (flags == FACT_RELEASE_LOCK && is_plain_call(task, SLICE("RELEASE_LOCK"))) {
+        d->n_user_locks -= !failed && peeked_one(task) && d->n_user_locks > 0 ? 1 : 0;
+    } else if (flags == FACT_RELEASE_ALL_LOCKS && !failed &&
+               is_plain_call(task, SLICE("RELEASE_ALL_LOCKS"))) {
         d->n_user_locks = 0;
         d->locks_unknown = false;
-    } else {
+    } else if ((flags & FACT_GET_LOCK) != 0) {
         d->locks_unknown = true;
     }
     set_pin(s, d->n_user_locks > 0 || d->locks_unknown, PIN_USER_LOCK, task->facts.digest, now_ms);
@@ -382,6 +430,9 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
 
     if ((f->flags & FACT_USER_VARIABLE) != 0) {
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
+    }
+    if (f->verb == VERB_CALL || (f->flags & FACT_UNKNOWN_CALL) != 0) {
+        session_pin(s, PIN_ROUTINE, f->digest, now_ms); /* it may take locks: no node tells */
     }
     if (f->verb == VERB_PREPARE) {
         session_pin(s, PIN_SQL_PREPARE, f->digest, now_ms);
@@ -400,7 +451,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
         session_unpin(s, PIN_NEXT_TRANSACTION);
     }
     after_temporary(s, task, failed, now_ms);
-    after_user_locks(s, task, now_ms);
+    after_user_locks(s, task, failed, now_ms);
 }
 
 /* FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */

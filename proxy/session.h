@@ -28,6 +28,7 @@ struct session_pins {
     bool locks_unknown; /* it cannot be told which are held */
     unsigned n_temporary;
     bool temporary_unknown;
+    bool written_more;  /* and others: counted as the whole schema */
     unsigned n_written; /* tables written in the transaction: marked again when it ends */
     uint32_t written[SESSION_TRANSACTION_MAX]; /* causal_hash */
     uint32_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */

@@ -335,7 +335,7 @@ TEST(session_change_that_nothing_explains_pins)
 
     ran_make(&r);
     ran_track_state(&r);
-    ran(&r, "SELECT f()");
+    ran(&r, "UPDATE t SET a=1"); /* a trigger */
     assert_int_equal(r.session.pins, BIT(PIN_UNKNOWN_STATE));
     ran(&r, "SELECT a FROM t");
     assert_int_equal(r.session.pins, BIT(PIN_UNKNOWN_STATE));
@@ -348,9 +348,37 @@ TEST(session_change_in_an_eof_that_nothing_explains_pins)
 
     ran_make(&r);
     r.state_changed = true;
-    ran_value(&r, "SELECT f()", "1");
+    ran_value(&r, "SELECT a FROM v", "1"); /* a view that calls a function */
     assert_int_equal(r.session.pins, BIT(PIN_UNKNOWN_STATE));
     ran_done(&r);
+}
+
+TEST(session_stored_routine_pins)
+{
+    struct ran r;
+
+    ran_make(&r);
+    ran_value(&r, "SELECT f()", "1");
+    assert_int_equal(r.session.pins, BIT(PIN_ROUTINE));
+    ran_done(&r);
+}
+
+TEST(session_lock_inside_an_expression_is_not_counted_away)
+{
+    static const char *const statements[] = {
+        "SELECT IF(GET_LOCK('a', 1), 0, 1)", "SELECT GET_LOCK('a', 1) = 0",
+        "SELECT GET_LOCK('a', 1), GET_LOCK('b', 1)", "SELECT 0 FROM t WHERE GET_LOCK('a', 1)"};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(statements); i++) {
+        struct ran r;
+
+        ran_make(&r);
+        ran_value(&r, statements[i], "0");
+        assert_true(ran_has(&r, PIN_USER_LOCK));
+        ran_value(&r, "SELECT RELEASE_LOCK('a')", "1");
+        assert_true(ran_has(&r, PIN_USER_LOCK));
+        ran_done(&r);
+    }
 }
 
 TEST(session_change_that_the_statement_explains_does_not)
