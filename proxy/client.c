@@ -103,6 +103,9 @@ bool client_error(struct client *c, uint16_t number, const char *sqlstate, struc
 
     text.len = MIN(text.len, ERROR_MAX - 64u);
     session_said(&c->session, -1, false);
+    if (c->login == NULL) {
+        warnings_said(c, number, sqlstate, text);
+    }
     c->sequence = err_encode(&w, number, sqlstate, text, c->sequence);
     return client_write(c, bytes, w.len);
 }
@@ -181,6 +184,7 @@ static void drop_server(struct client *c)
         server_close(s, "its client left while it sent", 0);
         return;
     }
+    s->must_reset |= c->session.last_id_server == s->id; /* its LAST_INSERT_ID() may be there */
     s->must_reset |= (c->session.pins & pins_that_reset()) != 0 ||
                      (s->status & STATUS_IN_TRANS) != 0 || s->n_expects > 0;
     if (s->n_expects > 0 && worker_vars(c->worker)->mysql_kill_backend_connection_when_disconnect) {

@@ -23,6 +23,7 @@
 #include "proxy/task.h"
 
 struct kept_warnings;
+struct said_error;
 struct worker;
 
 enum client_state {
@@ -104,6 +105,7 @@ struct client {
     uint8_t upload_sequence; /* of the next packet */
     struct waiter waiter;
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
+    struct said_error *said;        /* owned, or NULL: see warnings.h */
     struct task *held;              /* owned, or NULL: comes when the warnings are fetched */
     struct list_node in_warned;     /* of the worker, while idle with warnings */
     struct list_node in_waiting;    /* of the worker, while WAITING */

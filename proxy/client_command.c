@@ -8,6 +8,7 @@
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 static void bad_command(struct client *c, const char *what)
@@ -172,6 +173,7 @@ static void reset_connection(struct client *c)
     client_give_server(c);
     client_stmts_drop(c);
     session_reset(s, profiles, fresh, STATUS_AUTOCOMMIT);
+    warnings_drop(c);
     (void)client_ok(c);
 }
 

@@ -17,6 +17,7 @@
 #include "protocol/collation.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 /* A MariaDB server does not offer CAP_LONG_PASSWORD: that says that it has extended bits, of which here are none. */
@@ -121,6 +122,7 @@ static void refused(struct client *c, enum close_reason reason)
     client_give_server(c);
     client_stmts_drop(c);
     session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
+    warnings_drop(c);
     mem_free(MEM_CLIENT, c->login);
     c->login = NULL;
     client_task_end(c);
@@ -213,6 +215,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     }
     client_stmts_drop(c);
     session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
+    warnings_drop(c);
     if (s->account != account) {
         if (s->account != NULL) {
             (void)atomic_fetch_sub(&s->account->n_clients, 1);

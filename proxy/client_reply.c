@@ -37,10 +37,6 @@ static void on_unfit(struct server *s, const struct err *err)
     } else if (c->session.schema != NULL) {
         c->session.schema->known_until_ms = 0;
     }
-    if (c->login == NULL) { /* its diagnostics say so to SHOW WARNINGS */
-        warnings_drop(c);
-        session_pin(&c->session, PIN_WARNINGS, c->task->facts.digest, c->worker->now_ms);
-    }
     client_end_with_error(c, err->number, err->sqlstate, err->message);
 }
 
@@ -162,7 +158,7 @@ static void on_done(struct server *s)
         return;
     }
     session_after(&c->session, s, task, &s->outcome);
-    if (c->warnings != NULL &&
+    if ((c->warnings != NULL || c->said != NULL) &&
         (s->outcome.is_error || s->outcome.has_warnings || task->facts.n_tables > 0)) {
         warnings_drop(c);
     }

@@ -15,6 +15,7 @@
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
 #include "proxy/numbers.h"
+#include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define PREFIX_BYTES 16384
@@ -109,7 +110,8 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
         session->is_untracked = true; /* so it is pinned from here on */
     }
-    if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0) {
+    if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0 &&
+        !warnings_raise(c, s, w)) {
         write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     }

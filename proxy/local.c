@@ -26,13 +26,17 @@ static struct slice format_number(char *out, size_t cap, int64_t value, bool is_
     return (struct slice){out, (size_t)n};
 }
 
-static uint8_t binary_row(struct writer *w, int64_t number, uint8_t sequence)
+static uint8_t binary_row(struct writer *w, int64_t number, uint8_t type, uint8_t sequence)
 {
     size_t at = packet_begin(w);
 
     put_u8(w, 0);
     put_u8(w, 0); /* no column is NULL */
-    put_u64(w, (uint64_t)number);
+    if (type == TYPE_LONG) {
+        put_u32(w, (uint32_t)number);
+    } else {
+        put_u64(w, (uint64_t)number);
+    }
     packet_end(w, at, sequence);
     return (uint8_t)(sequence + 1);
 }
@@ -45,16 +49,18 @@ static bool write_number(struct client *c, const struct facts *f, int64_t number
     struct slice value = format_number(text, sizeof(text), number, (flags & FLAG_UNSIGNED) != 0);
     uint8_t bytes[ANSWER_BYTES];
     struct writer w = writer_of(bytes, sizeof(bytes));
+    /* CONNECTION_ID() alone has no 64 bits (10.11) */
+    uint8_t type = f->local == LOCAL_CONNECTION_ID ? TYPE_LONG : TYPE_LONGLONG;
     struct column column = {.name = f->column_name,
                             .charset = CHARSET_BINARY,
                             .length = length,
-                            .type = TYPE_LONGLONG,
+                            .type = type,
                             .flags = flags};
     uint8_t n = result_begin(&w, 1, c->sequence);
 
     n = column_encode(&w, &column, n);
     n = eof_encode(&w, 0, c->session.status, n);
-    n = is_binary ? binary_row(&w, number, n) : row_encode(&w, &value, 1, n);
+    n = is_binary ? binary_row(&w, number, type, n) : row_encode(&w, &value, 1, n);
     c->sequence = eof_encode(&w, 0, c->session.status, n);
     if (w.failed) { /* a column name longer than any identifier: a node may answer that */
         return false;

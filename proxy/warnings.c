@@ -4,6 +4,8 @@
  */
 #include "proxy/warnings.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
@@ -143,8 +145,105 @@ bool warnings_answer(struct client *c, const struct facts *f)
     return true;
 }
 
+/* --- errors that were made here --------------------------------------------------------------- */
+
+void warnings_said(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
+{
+    struct said_error *said;
+
+    warnings_drop(c);
+    session_unpin(&c->session, PIN_WARNINGS);
+    said = mem_try(MEM_CLIENT, sizeof(*said));
+    if (said == NULL) {
+        return; /* SHOW WARNINGS will say nothing */
+    }
+    said->number = number;
+    memcpy(said->sqlstate, sqlstate, sizeof(said->sqlstate) - 1);
+    said->sqlstate[sizeof(said->sqlstate) - 1] = '\0';
+    said->len = MIN(text.len, sizeof(said->text));
+    memcpy(said->text, text.data, said->len);
+    c->said = said;
+}
+
+static void put_quoted(struct writer *w, struct slice text, bool backslashes)
+{
+    put_u8(w, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '\'' || (text.data[i] == '\\' && backslashes)) {
+            put_u8(w, (uint8_t)text.data[i]);
+        }
+        put_u8(w, (uint8_t)text.data[i]);
+    }
+    put_u8(w, '\'');
+}
+
+static void put_signal(struct writer *w, const char *sqlstate, struct slice number,
+                       struct slice text, bool backslashes)
+{
+    size_t at = packet_begin(w);
+
+    put_u8(w, COM_QUERY);
+    put_slice(w, SLICE("SIGNAL SQLSTATE '"));
+    put_slice(w, slice_of(sqlstate));
+    put_slice(w, SLICE("' SET MYSQL_ERRNO="));
+    put_slice(w, number);
+    put_slice(w, SLICE(",MESSAGE_TEXT="));
+    put_quoted(w, text, backslashes);
+    packet_end(w, at, 0);
+}
+
+/* The only condition that was kept: level, code, message. Several cannot be raised: each SIGNAL drops those before it. */
+static bool only_condition(const struct kept_warnings *kept, struct slice out[3])
+{
+    unsigned n = 0;
+    size_t at = 0;
+
+    for (unsigned packet = 0; at + PACKET_HEADER < kept->len; packet++) {
+        uint32_t payload = packet_length(kept->bytes + at);
+        const uint8_t *data = kept->bytes + at + PACKET_HEADER;
+
+        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe)) {
+            struct reader r = reader_of(data, payload);
+
+            for (unsigned i = 0; i < 3; i++) {
+                out[i] = get_lenenc_bytes(&r);
+            }
+            n += r.failed ? 2 : 1;
+        }
+        at += PACKET_HEADER + payload;
+    }
+    return n == 1 && out[2].len <= SAID_MAX &&
+           (slice_eq(out[0], SLICE("Error")) || slice_eq(out[0], SLICE("Warning")));
+}
+
+bool warnings_raise(struct client *c, struct server *s, struct writer *w)
+{
+    bool backslashes = (c->session.status & STATUS_NO_BACKSLASH_ESCAPES) == 0;
+    struct slice condition[3];
+    char number[8];
+
+    if (c->said != NULL) {
+        int n = snprintf(number, sizeof(number), "%u", c->said->number);
+
+        put_signal(w, c->said->sqlstate, (struct slice){number, (size_t)n},
+                   (struct slice){c->said->text, c->said->len}, backslashes);
+    } else if (c->warnings != NULL && c->warnings->is_complete &&
+               only_condition(c->warnings, condition)) {
+        put_signal(w, slice_eq(condition[0], SLICE("Error")) ? "HY000" : "01000", condition[1],
+                   condition[2], backslashes);
+    } else {
+        return false;
+    }
+    server_expect(s, EXPECT_PRIME, FOLLOW_RESULT);
+    warnings_drop(c);
+    session_pin(&c->session, PIN_WARNINGS, c->task->facts.digest, c->worker->now_ms);
+    return true;
+}
+
 void warnings_drop(struct client *c)
 {
+    mem_free(MEM_CLIENT, c->said);
+    c->said = NULL;
     mem_free(MEM_CLIENT, c->warnings);
     c->warnings = NULL;
 }

@@ -61,6 +61,12 @@ def on(connection, *steps):
     return tuple(("on", connection, step) for step in steps)
 
 
+# The bit SESSION_STATE_CHANGED of an EOF's status, in its high byte.
+STATE_BIT = (rb"^(\xfe...)[\x00\x40]$",
+             "10.11 sets the bit in EOF also for clients without SESSION_TRACK; the proxy clears it, "
+             "as tracking is its own")
+
+
 def all_topics():
     """{topic: [Sequence]} of every module of this package; names must be unique."""
     topics = {}

@@ -5,6 +5,8 @@ import wire
 from . import on, seq
 
 NUMBERS = (rb"\d+(\.\d+)?", "counters of the node")
+# In expressions the id is that of the connection to the node: SELECT CONNECTION_ID() alone is answered as is.
+ID = (rb"^\x01[01]$", "CONNECTION_ID() in an expression is the id of the connection to the node")
 
 
 def unknown(command):
@@ -51,10 +53,19 @@ SEQUENCES = [
         ("masked", rb"thread \d+", "the message names the thread", "KILL QUERY $id(b)"), ("on", "b", "SELECT 1")),
     seq("kill-missing", "KILL 4294967000", "KILL QUERY 4294967000", "KILL", "KILL 'x'", "KILL QUERY", "KILL HARD QUERY 4294967000",
         "KILL USER nobody", "KILL QUERY ID 5", "SELECT 1"),
-    seq("kill-self", "SELECT CONNECTION_ID() = $id AS mine", "KILL QUERY CONNECTION_ID()", "SELECT 1", "KILL $id"),
-    seq("connection-id", "SELECT CONNECTION_ID() = $id AS mine", "SELECT CONNECTION_ID()=$id AND @@pseudo_thread_id=$id AS mine",
-        "SET @id=CONNECTION_ID()", "SELECT @id=$id AS mine", ("on", "b", "SELECT CONNECTION_ID()=$id(b) AS mine"),
-        "SELECT CONNECTION_ID() = $id AS mine"),
+    seq("kill-self", ("masked", *ID, "SELECT CONNECTION_ID() = $id AS mine"), "KILL QUERY CONNECTION_ID()", "SELECT 1", "KILL $id"),
+    seq("connection-id", ("masked", *ID, "SELECT CONNECTION_ID() = $id AS mine"),
+        ("masked", *ID, "SELECT CONNECTION_ID()=$id AND @@pseudo_thread_id=$id AS mine"),
+        "SET @id=CONNECTION_ID()", ("masked", *ID, "SELECT @id=$id AS mine"),
+        ("on", "b", ("masked", *ID, "SELECT CONNECTION_ID()=$id(b) AS mine")),
+        "SELECT CONNECTION_ID() = CONNECTION_ID()"),
+    seq("connection-id-alone", ("masked", rb"^[\x01-\x0a]\d+$", "the id itself", "SELECT CONNECTION_ID()"),
+        ("masked", rb"^[\x01-\x0a]\d+$", "the id itself", "select connection_id() AS me"),
+        ("prepare", "s", "SELECT CONNECTION_ID()"), ("masked", rb"^\0\0....$", "the id itself", ("execute", "s"))),
+    seq("kill-query-idle", ("on", "b", "SELECT 1"), "KILL QUERY $id(b)", *on("b", "SELECT 2", "SELECT a FROM t")),
+    seq("kill-query-then-write", *on("b", "SET @a=1", ("send", "SELECT SLEEP(25) /* $db */")),
+        ("until_running", "SLEEP(25) /* $db */"), "KILL QUERY $id(b)",
+        *on("b", ("receive",), "SET sql_mode='ANSI'", "INSERT INTO t (a) VALUES (5)", "SELECT @a, MAX(a) FROM t")),
     seq("processlist", "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()",
         "SELECT USER, DB, COMMAND FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()"),
     seq("empty-command", ("raw", b""), "SELECT 1"),

@@ -4,6 +4,8 @@ import wire
 
 from . import on, seq
 
+UNKNOWN = 987654321  # a statement id that was never given out
+
 WARN = "SHOW WARNINGS"
 DIVIDE = "SELECT 1/0, CAST('abc' AS INT)"
 
@@ -35,7 +37,6 @@ ERRORS = {
     "denied-global": "FLUSH PRIVILEGES",
     "denied-user": "CREATE USER nobody",
     "denied-grant": "GRANT SELECT ON *.* TO tenant",
-    "denied-kill": "KILL 1",
     "denied-file": "SELECT * FROM t INTO OUTFILE '/tmp/no'",
     "load-file": "SELECT LOAD_FILE('/etc/passwd')",
     "signal": "CALL fails()",
@@ -125,5 +126,18 @@ SEQUENCES = [
     seq("error-charset", "SET NAMES latin1", b"SELECT * FROM `\xe9t\xe9`", "SET NAMES utf8mb4",
         "SELECT * FROM `été`", "SET character_set_results=NULL", "SELECT * FROM `été`",
         "SET NAMES latin1", b"SELECT '\xe9'", b"SELECT 1 AS '\xe9'"),
+    seq("error-denied-kill", ("masked", rb"^\xff..#HY000.*$", "thread 1 is the node's own; the proxy has none of that id",
+        "KILL 1"), "SELECT 1"),
+    seq("errors-made-by-the-proxy", "KILL 4294967000", WARN, WARN, "SHOW ERRORS", "SELECT @@error_count",
+        "KILL 4294967000", "GET DIAGNOSTICS CONDITION 1 @e=MYSQL_ERRNO, @s=RETURNED_SQLSTATE, @m=MESSAGE_TEXT",
+        "SELECT @e, @s, @m", ("init_db", "$db_missing"), WARN, ("init_db", "it's"), WARN, ("stmt_reset", UNKNOWN), WARN,
+        ("fetch", UNKNOWN, 1), "SELECT @@error_count, @@warning_count", "KILL 4294967000", "SELECT a FROM t LIMIT 1", WARN,
+        "KILL 4294967000", ("reset_connection",), WARN, DIVIDE, "KILL 4294967000", WARN, DIVIDE, WARN),
+    seq("warnings-then-write", DIVIDE, "INSERT INTO t (a) VALUES (7)", "SELECT MAX(id) FROM t", DIVIDE, "BEGIN",
+        "INSERT INTO t (a) VALUES (8)", WARN, "COMMIT", DIVIDE, "SET @a=1", WARN, "INSERT INTO t (a) VALUES (@a)",
+        "SELECT MAX(id) FROM t", DIVIDE, "CALL p()", WARN, "SELECT MAX(id) FROM t",
+        setup=("CREATE PROCEDURE p() INSERT INTO t (a) VALUES (9)",)),
+    seq("warning-counted-later", "SELECT nothing", "SELECT SLEEP(0)", "BEGIN", "SELECT @@error_count", "ROLLBACK", WARN,
+        "SELECT 1/0", "DO SLEEP(0)", "SELECT @@warning_count", WARN),
     seq("error-before-first-read", "SELECT nothing", "SELECT 1", db=None),
 ]

@@ -4,7 +4,7 @@ import struct
 
 import wire
 
-from . import on, seq
+from . import STATE_BIT, on, seq
 
 
 def once(name, sql, *executions, **options):
@@ -15,6 +15,15 @@ def once(name, sql, *executions, **options):
 
 
 UNKNOWN = 987654321
+
+# Forms that the proxy answers itself.
+LOCAL = ("SELECT FOUND_ROWS()", "SELECT FOUND_ROWS() AS n", "SELECT ROW_COUNT()", "SELECT LAST_INSERT_ID()", "SELECT @@identity",
+         "SELECT @@last_insert_id AS l", "SELECT @@sql_mode", "SELECT @@warning_count", "DO 1", "SET sql_mode='ANSI'",
+         "SHOW WARNINGS")
+
+# METADATA_CHANGED in an EOF's status.
+PREPARED_ANEW = (rb"^(\xfe...)[\x00\x04]$",
+                 "on another connection it is prepared anew, there its metadata did not change")
 
 SEQUENCES = [
     once("constant", "SELECT 1, 'two', 3.0, NULL", [], []),
@@ -138,11 +147,12 @@ SEQUENCES = [
     seq("cursor-and-disconnect", *on("b", ("prepare", "s", "SELECT id FROM t"),
         ("execute", "s", [], {"cursor": 1}), ("fetch", "s", 1), ("quit",)), "SELECT 1"),
     seq("after-schema-change", ("prepare", "s", "SELECT * FROM t"), ("execute", "s"),
-        "ALTER TABLE t ADD n INT DEFAULT 4", ("execute", "s"), "ALTER TABLE t DROP s", ("execute", "s"),
-        "DROP TABLE t", ("execute", "s"), "CREATE TABLE t (x INT)", ("execute", "s")),
+        "ALTER TABLE t ADD n INT DEFAULT 4", ("masked", *PREPARED_ANEW, ("execute", "s")),
+        "ALTER TABLE t DROP s", ("masked", *PREPARED_ANEW, ("execute", "s")), "DROP TABLE t", ("execute", "s"),
+        "CREATE TABLE t (x INT)", ("masked", *PREPARED_ANEW, ("execute", "s"))),
     seq("unqualified-after-use", ("prepare", "s", "SELECT * FROM t"), "CREATE DATABASE $db_b",
-        "CREATE TABLE $db_b.t (other INT)", "USE $db_b", ("execute", "s"), ("prepare", "o", "SELECT * FROM t"),
-        ("execute", "o"), "USE $db", ("execute", "o"), ("execute", "s"), "DROP DATABASE $db_b"),
+        "CREATE TABLE $db_b.t (other INT)", "USE $db_b", ("masked", *STATE_BIT, ("execute", "s")), ("prepare", "o", "SELECT * FROM t"),
+        ("masked", *STATE_BIT, ("execute", "o")), "USE $db", ("masked", *STATE_BIT, ("execute", "o")), ("masked", *STATE_BIT, ("execute", "s")), "DROP DATABASE $db_b"),
     seq("sql-mode-at-prepare", "SET sql_mode='ANSI_QUOTES'", ("prepare", "s", "SELECT \"a\" FROM t"),
         "SET sql_mode=''", ("execute", "s"), ("prepare", "o", "SELECT \"a\" FROM t"), ("execute", "o"),
         "SET sql_mode='ANSI_QUOTES'", ("execute", "o"), ("execute", "s")),
@@ -154,11 +164,14 @@ SEQUENCES = [
     seq("change-user", ("prepare", "s", "SELECT 1"), ("change_user", "tenant", "tenant", "$db"),
         ("execute", "s"), "SELECT 1"),
     seq("malformed", ("prepare", "s", "SELECT ?"), ("raw", bytes([wire.COM_STMT_EXECUTE])),
-        "SELECT 1", ("raw", bytes([wire.COM_STMT_RESET]) + b"\1"), "SELECT 1",
-        ("raw", bytes([wire.COM_STMT_FETCH])), "SELECT 1"),
+        "SELECT 1", ("masked", rb".*", "too short to hold an id: the node reads what follows in its buffer",
+            ("raw", bytes([wire.COM_STMT_RESET]) + b"\1")), "SELECT 1",
+        ("masked", rb".*", "the same", ("raw", bytes([wire.COM_STMT_FETCH]))), "SELECT 1"),
     seq("session-variables", ("prepare", "s", "SELECT @@sql_mode, @@time_zone, DATABASE(), @v"),
-        ("execute", "s"), "SET sql_mode='', time_zone='+01:00', @v=3", ("execute", "s"),
-        "USE information_schema", ("execute", "s")),
+        ("execute", "s"), "SET sql_mode='', time_zone='+01:00', @v=3",
+        ("masked", *STATE_BIT, ("execute", "s")),
+        "USE information_schema",
+        ("masked", *STATE_BIT, ("execute", "s"))),
     seq("status-bits", ("prepare", "s", "SELECT * FROM t"), ("execute", "s"), "BEGIN", ("execute", "s"),
         "SET sql_mode='NO_BACKSLASH_ESCAPES'", ("execute", "s"), "COMMIT", ("execute", "s")),
     seq("metadata-of-write", ("prepare", "s", "INSERT INTO t (a) VALUES (?) RETURNING id, a"),
@@ -166,5 +179,14 @@ SEQUENCES = [
         "SELECT * FROM y"),
     seq("temporary-and-prepared", "CREATE TEMPORARY TABLE x (a INT)", ("prepare", "s", "SELECT * FROM x"),
         ("execute", "s"), "INSERT INTO x VALUES (1)", ("execute", "s"), "DROP TABLE x", ("execute", "s")),
+    seq("local-forms", *[("prepare", f"s{i}", sql) for i, sql in enumerate(LOCAL)],
+        "INSERT INTO t (a) VALUES (1),(2)", *[step for i in range(len(LOCAL)) for step in (
+            ("execute", f"s{i}"), LOCAL[i], "UPDATE t SET a=a+1 WHERE id<3", ("execute", f"s{i}"))]),
+    seq("numbers-in-expressions", ("prepare", "f", "SELECT FOUND_ROWS() + ?"), ("prepare", "r", "SELECT ROW_COUNT() + ?"),
+        "SELECT * FROM t", ("execute", "f", [1]), "UPDATE t SET a=1", ("execute", "r", [1]), ("execute", "r", [1]),
+        ("execute", "f", [1])),
+    seq("cursor-and-reset-connection", ("prepare", "s", "SELECT id FROM t"), ("execute", "s", [], {"cursor": 1}),
+        ("fetch", "s", 1), ("reset_connection",), ("fetch", "s", 1), ("prepare", "s", "SELECT id FROM t"),
+        ("execute", "s", [], {"cursor": 1}), ("fetch", "s", 9), ("stmt_close", "s"), "SELECT @@sql_mode"),
     seq("max-prepared", ("prepare", "s", "SELECT ?"), *[("execute", "s", [i]) for i in range(50)]),
 ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SET in all its forms, and what a later statement sees of it."""
-from . import on, seq
+from . import STATE_BIT, on, seq
 
 # Session variables with values that differ from the default. Each is set in every way the
 # grammar has, and read back in every way.
@@ -75,6 +75,10 @@ VARIABLES = {
     "standard_compliant_cte": ("0",),
 }
 
+# Variables that differ between the nodes.
+OF_A_NODE = {"auto_increment_offset": "Galera gives each node its own, whatever a session sets"}
+
+
 def set_and_see(name, values):
     steps = [f"SELECT @@{name}"]
     for value in values:
@@ -85,6 +89,8 @@ def set_and_see(name, values):
         ]
     steps += [f"SET @@session.{name}=DEFAULT, @@LOCAL.{name}=DEFAULT", f"SELECT @@local.{name}",
               "SELECT 1"]
+    if name in OF_A_NODE:
+        steps = [("masked", rb"\x01\d$", OF_A_NODE[name], step) for step in steps]
     return seq(f"variable-{name}", *steps)
 
 
@@ -221,12 +227,21 @@ SEQUENCES = [set_and_see(name, values) for name, values in VARIABLES.items()] + 
     seq("set-statement",
         "SET STATEMENT sql_mode='ANSI_QUOTES' FOR SELECT \"a\" FROM t WHERE id=1",
         "SELECT @@sql_mode", "SET STATEMENT max_statement_time=10 FOR SELECT @@max_statement_time",
-        "SET STATEMENT time_zone='+01:00', sql_mode='' FOR SELECT @@time_zone, @@sql_mode",
+        ("masked", *STATE_BIT,
+         "SET STATEMENT time_zone='+01:00', sql_mode='' FOR SELECT @@time_zone, @@sql_mode"),
         "SELECT @@time_zone, @@max_statement_time",
         "SET STATEMENT nothing=1 FOR SELECT 1",
         "SET STATEMENT sql_select_limit=1 FOR SELECT * FROM t",
         "SET STATEMENT foreign_key_checks=0 FOR INSERT INTO t (a) VALUES (4)",
         "SET STATEMENT autocommit=0 FOR SELECT 1", "SELECT COUNT(*) FROM t"),
+    seq("tracking-off", "SET session_track_system_variables='', session_track_state_change=0", "SET sql_mode='ANSI', @a=3",
+        *on("b", "SET sql_mode=''", "SELECT @@sql_mode, @a"), "SELECT @@sql_mode, @a",
+        "SELECT @@session_track_system_variables", ("reset_connection",), "SELECT @@sql_mode, @a",
+        *on("b", "SET sql_mode='PIPES_AS_CONCAT'", "SELECT @@sql_mode")),
+    seq("tracking-off-unseen", "EXECUTE IMMEDIATE 'SET session_track_system_variables=DEFAULT'", "SET time_zone='+02:00'",
+        "SELECT @@time_zone", "USE information_schema", "SELECT DATABASE(), @@time_zone"),
+    seq("no-scope", "SET @@sql_mode='ANSI'", "SELECT @@sql_mode", "SELECT \"a\" FROM t", "SET @@time_zone='+02:00', @a=1",
+        "SELECT @@time_zone", ("reset_connection",), "SELECT @@time_zone"),
     seq("set-password", "SET PASSWORD FOR root@localhost=''",
         "SET DEFAULT ROLE nobody", "SET ROLE nobody", "SET ROLE NONE", "SELECT CURRENT_ROLE()"),
     seq("autocommit-off-in-set", "SET autocommit=0, sql_mode=''", "INSERT INTO t (a) VALUES (9)",
