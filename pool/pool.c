@@ -64,12 +64,13 @@ void pool_fini(struct pool *pool)
 
 static struct account_servers *account_set(struct pool_node *pn, struct account *account, bool make)
 {
-    struct slice key = {(const char *)&account, sizeof(account)};
-    struct account_servers *set = map_get(&pn->accounts, key);
+    const uintptr_t id = (uintptr_t)account;
+    struct account_servers *set =
+        map_get(&pn->accounts, (struct slice){(const char *)&id, sizeof(id)});
 
     if (set == NULL && make) {
         set = mem_new(MEM_POOL, sizeof(*set));
-        set->account = account;
+        set->account = id;
         list_init(&set->servers);
         if (map_put(&pn->accounts,
                     (struct slice){(const char *)&set->account, sizeof(set->account)}, set) != 0) {

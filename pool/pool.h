@@ -20,7 +20,7 @@
 /* The free connections of one (node, account). */
 struct account_servers {
     struct list servers; /* most recently used first */
-    struct account *account;
+    uintptr_t account;   /* the key: the account's address */
 };
 
 struct pool_node {

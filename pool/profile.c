@@ -233,7 +233,10 @@ static bool differs(const struct profile *a, const struct profile *b, int variab
     struct slice x = a->values[variable];
     struct slice y = b->values[variable];
 
-    return (x.data == NULL) != (y.data == NULL) || !slice_eq(x, y);
+    if (x.data == NULL || y.data == NULL) {
+        return x.data != y.data;
+    }
+    return !slice_eq(x, y);
 }
 
 static bool is_charset(int variable)

@@ -13,7 +13,7 @@
 struct wait_site {
     struct list_node in_ring;
     struct list waiters;
-    const struct account *account; /* the key is the bytes of this pointer */
+    uintptr_t account; /* the key: the account's address */
 };
 
 void queue_init(struct wait_queue *q, size_t max_waiting)
@@ -38,12 +38,12 @@ static struct slice site_key(const struct wait_site *site)
 
 static struct wait_site *site_get(struct wait_queue *q, const struct account *account)
 {
-    struct wait_site *site =
-        map_get(&q->sites, (struct slice){(const char *)&account, sizeof(account)});
+    const uintptr_t id = (uintptr_t)account;
+    struct wait_site *site = map_get(&q->sites, (struct slice){(const char *)&id, sizeof(id)});
 
     if (site == NULL) {
         site = mem_new(MEM_POOL, sizeof(*site));
-        site->account = account;
+        site->account = id;
         list_init(&site->waiters);
         if (map_put(&q->sites, site_key(site), site) != 0) {
             mem_free(MEM_POOL, site);

@@ -26,15 +26,16 @@ void schemas_fini(struct schemas *t)
 
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name)
 {
-    char key[sizeof(account) + SCHEMA_NAME_MAX];
+    const uintptr_t id = (uintptr_t)account; /* accounts live as long as the process */
+    char key[sizeof(id) + SCHEMA_NAME_MAX];
     struct schema *schema;
-    size_t len = sizeof(account) + name.len;
+    size_t len = sizeof(id) + name.len;
 
     if (name.len == 0 || name.len > SCHEMA_NAME_MAX) {
         return NULL;
     }
-    memcpy(key, &account, sizeof(account));
-    memcpy(key + sizeof(account), name.data, name.len);
+    memcpy(key, &id, sizeof(id));
+    memcpy(key + sizeof(id), name.data, name.len);
     schema = map_get(&t->by_key, (struct slice){key, len});
     if (schema != NULL) {
         return schema;
@@ -46,7 +47,7 @@ struct schema *schema_get(struct schemas *t, struct account *account, struct sli
     *schema = (struct schema){.account = account};
     memcpy(schema->key, key, len);
     schema->key[len] = '\0';
-    schema->name = (struct slice){schema->key + sizeof(account), name.len};
+    schema->name = (struct slice){schema->key + sizeof(id), name.len};
     schema->hash = (uint32_t)XXH3_64bits(name.data, name.len);
     if (map_put(&t->by_key, (struct slice){schema->key, len}, schema) != 0) {
         mem_free(MEM_POOL, schema);

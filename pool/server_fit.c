@@ -72,6 +72,7 @@ static int fit_schema(struct server *s, struct schema *schema)
     size_t at = packet_begin(&w);
     int rc;
 
+    CHECK(schema != NULL); /* server_fit: a connection cannot be taken its schema away */
     put_u8(&w, COM_INIT_DB);
     put_slice(&w, schema->name);
     packet_end(&w, at, 0);

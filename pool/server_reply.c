@@ -180,6 +180,29 @@ static uint64_t read_number(const uint8_t *data, size_t len)
 }
 
 /* Replies to our own commands are short: decoded whole, for their error. */
+static void note_error(struct server *s, struct err *err, const uint8_t *packet, size_t len)
+{
+    if (s->follow.is_error && err->number == 0 && len > PACKET_HEADER &&
+        packet[PACKET_HEADER] == 0xff) {
+        (void)!err_decode(err, packet + PACKET_HEADER, len - PACKET_HEADER);
+    }
+}
+
+/* A packet of one of our own replies was handed out: look at it; gives what comes next. */
+static enum follow_event skip_own(struct server *s, enum follow_event event, uint8_t *packet,
+                                  size_t len)
+{
+    struct gather none = {.n = 0};
+
+    if (event != FOLLOW_OK_TRACK && event != FOLLOW_PREPARED && event != FOLLOW_INFILE) {
+        return event;
+    }
+    if (handle_packet(s, &none, event, packet, len) != 0) {
+        return FOLLOW_MALFORMED;
+    }
+    return follow_skip_packet(&s->follow);
+}
+
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
     struct err err = {0};
@@ -187,41 +210,25 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
     for (;;) { /* walk packets until the reply is complete */
         size_t used = 0, packet_len = 0;
-        struct follow before = s->follow;
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
-        if (s->follow.is_error && !before.is_error && used >= PACKET_HEADER + 1 &&
-            data[at + PACKET_HEADER] == 0xff) {
-            (void)!err_decode(&err, data + at + PACKET_HEADER, used - PACKET_HEADER);
-        }
+        note_error(s, &err, data + at, used);
         if (what == EXPECT_NUMBER && event == FOLLOW_MORE) {
-            follow_begin(&s->follow,
-                         FOLLOW_RESULT); /* it is small: looked at again when it is whole */
+            follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
             return 0;
         }
-        if (what == EXPECT_NUMBER && event == FOLLOW_DONE && !s->follow.is_error) {
-            s->number = read_number(data, at + used);
-        }
         at += used;
-        if (event == FOLLOW_OK_TRACK || event == FOLLOW_PREPARED || event == FOLLOW_INFILE) {
-            struct gather none = {.n = 0};
-
-            if (handle_packet(s, &none, event, data + at, packet_len) != 0) {
-                return ERR_NODE_PROTOCOL;
-            }
-            at += packet_len;
-            event = follow_skip_packet(&s->follow);
+        if (what == EXPECT_NUMBER && event == FOLLOW_DONE && !s->follow.is_error) {
+            s->number = read_number(data, at);
         }
+        event = skip_own(s, event, data + at, packet_len);
+        at += packet_len;
         if (event == FOLLOW_MALFORMED) {
             return ERR_NODE_PROTOCOL;
         }
         if (event == FOLLOW_DONE) {
-            enum expect_what done = what;
-
-            if (!own_reply_done(s, done, s->follow.is_error ? &err : NULL)) {
-                return (int64_t)len;
-            }
-            return (int64_t)at;
+            return own_reply_done(s, what, s->follow.is_error ? &err : NULL) ? (int64_t)at
+                                                                             : (int64_t)len;
         }
         if (used == 0 && packet_len == 0) { /* FOLLOW_MORE */
             return (int64_t)at;
@@ -438,12 +445,10 @@ bool server_dialog_done(struct server *s)
         }
     } else if (s->state == SERVER_RESETTING) {
         pool_put(s->pool, s);
-    } else if (s->statement_sent) {
+    } else if (s->statement_sent || s->state == SERVER_DRAINING) {
         all_done(s);
     } else if (is_lent(s)) {
         s->events->on_ready(s);
-    } else if (s->state == SERVER_DRAINING) {
-        all_done(s);
     }
     return s->state != SERVER_CLOSING;
 }

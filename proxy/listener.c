@@ -196,6 +196,17 @@ static int open_one(struct worker *w, const struct iface *iface)
     return listener_start(l, fd);
 }
 
+static void say_failed(const struct iface *iface, int rc)
+{
+    char port[8] = "";
+
+    if (!iface->is_unix) {
+        (void)snprintf(port, sizeof(port), ":%u", iface->port);
+    }
+    log_error(NULL, "cannot listen on %.*s%s (mysql-interfaces): %s", SLICE_ARGS(iface->host), port,
+              err_text(rc));
+}
+
 int listeners_open(struct worker *w)
 {
     struct slice rest = slice_of(worker_vars(w)->mysql_interfaces);
@@ -207,13 +218,7 @@ int listeners_open(struct worker *w)
         int rc = open_one(w, &iface);
 
         if (rc != 0) {
-            char port[8] = "";
-
-            if (!iface.is_unix) {
-                (void)snprintf(port, sizeof(port), ":%u", iface.port);
-            }
-            log_error(NULL, "cannot listen on %.*s%s (mysql-interfaces): %s",
-                      SLICE_ARGS(iface.host), port, err_text(rc));
+            say_failed(&iface, rc);
             return rc;
         }
     }

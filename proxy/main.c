@@ -48,6 +48,7 @@ static int read_options(struct options *o, int argc, char **argv)
                                           {NULL, 0, NULL, 0}};
     int c;
 
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before there is another thread */
     while ((c = getopt_long(argc, argv, "c:fVh", longs, NULL)) != -1) {
         switch (c) {
         case 'c': o->file = optarg; break;
@@ -221,6 +222,12 @@ static void *join_workers(void *arg)
     return NULL;
 }
 
+static void end_workers(struct galeway *g, bool at_once)
+{
+    log_info(NULL, at_once ? "stopping at once" : "draining: no new clients, what runs may end");
+    post_all(g, at_once ? MAIL_STOP : MAIL_DRAIN);
+}
+
 /* Signals until the workers have ended. */
 static void control(struct galeway *g, const char *file, const sigset_t *signals)
 {
@@ -241,9 +248,7 @@ static void control(struct galeway *g, const char *file, const sigset_t *signals
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
         } else {
-            log_info(NULL,
-                     draining ? "stopping at once" : "draining: no new clients, what runs may end");
-            post_all(g, draining ? MAIL_STOP : MAIL_DRAIN);
+            end_workers(g, draining);
             draining = true;
         }
     }

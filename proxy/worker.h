@@ -41,6 +41,7 @@ struct mail {
 };
 
 struct worker {
+    struct stat_set stats; /* first: it starts a cache line */
     /* identity */
     unsigned index;
     struct galeway *galeway; /* borrowed */
@@ -76,7 +77,6 @@ struct worker {
     struct pool pool;
     struct tasks tasks;
     struct learnt learnt;
-    struct stat_set stats;
     /* shared */
     struct {
         pthread_mutex_t lock;
