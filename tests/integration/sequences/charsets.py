@@ -23,9 +23,16 @@ def with_mode(mode):
                setup=("CREATE TABLE d (x DATE)",))
 
 
+# Numbers that 10.11 does not know: the server's defaults hold.
+UNKNOWN_CHARSETS = (0, 255)
+LEFT_BEHIND = (rb".*", "COM_RESET_CONNECTION takes the charset that the last connection served by the "
+                       "same thread of the node had named at its login")
+
+
 def login_charset(number, name):
+    after_reset = ("masked", *LEFT_BEHIND, SEE) if number in UNKNOWN_CHARSETS else SEE
     return seq(f"login-charset-{name}", SEE, b"SELECT 'a\xc3\xa9'", "SET NAMES utf8mb4", SEE,
-               ("reset_connection",), SEE, ("change_user", "tenant", "tenant", "$db"), SEE, charset=number)
+               ("reset_connection",), after_reset, ("change_user", "tenant", "tenant", "$db"), SEE, charset=number)
 
 
 SEQUENCES = [with_mode(mode) for mode in MODES] + [
