@@ -101,6 +101,7 @@ static void on_track(struct server *s, const struct ok *ok)
     (void)ok;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is server_events' */
 static void on_prepared(struct server *s, uint8_t *payload, size_t len)
 {
     (void)s;
