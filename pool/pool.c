@@ -33,7 +33,7 @@ void pool_close(struct pool *pool)
 {
     pool->is_closing = true;
     LIST_FOREACH_SAFE (it, next, &pool->all) {
-        server_close(CONTAINER_OF(it, struct server, in_all), "shutdown", 0);
+        server_quit(CONTAINER_OF(it, struct server, in_all), "shutdown");
     }
 }
 
@@ -193,18 +193,31 @@ static bool may_connect(const struct pool *pool, const struct node *node)
            (unsigned)pool->conf->vars.mysql_pending_connects_per_node;
 }
 
-/* The last way: a connection that fits nobody now must leave so that one may come. */
-static struct server *replace_free(struct pool *pool, struct node *node, const struct want *want,
-                                   void *owner, const struct server_events *events)
+/*
+ * The last way: a connection of another kind must leave so that one of this kind may come. The statement waits until
+ * the node has closed it: pool_room then wakes who waits.
+ */
+static void make_room(struct pool *pool, struct node *node)
 {
     struct list_node *last = list_back(&node_of(pool, node)->free);
 
-    if (last == NULL) {
-        return NULL;
+    if (last != NULL) {
+        server_quit(CONTAINER_OF(last, struct server, in_free),
+                    "makes room for another kind of connection");
     }
-    server_close(CONTAINER_OF(last, struct server, in_free),
-                 "makes room for another kind of connection", 0);
-    return server_open(pool, node, want, owner, events);
+}
+
+bool pool_suits(const struct server *s, const struct want *want)
+{
+    return is_usable(s, want) && !(want->fresh && (s->must_reset || s->account != want->account));
+}
+
+void pool_discard(struct pool *pool, struct server *s)
+{
+    s->owner = NULL;
+    s->events = NULL;
+    link_free(pool, s);
+    server_quit(s, "is of a kind that who waits cannot use");
 }
 
 static enum stat_id fit_stat(const struct server *s, const struct want *want)
@@ -286,10 +299,10 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
         *out = lend(pool, s, owner, events);
         return 0;
     }
-    for (size_t i = 0; i < n && *out == NULL; i++) {
-        *out = replace_free(pool, nodes[i], want, owner, events);
+    for (size_t i = 0; i < n; i++) {
+        make_room(pool, nodes[i]);
     }
-    return *out != NULL ? 0 : ERR_POOL_FULL;
+    return ERR_POOL_FULL;
 }
 
 /* --- giving back ------------------------------------------------------------------------------ */
@@ -407,7 +420,7 @@ static void trim_node(struct pool *pool, unsigned index)
         if (!is_idle && !(most != 0 && pn->free.count > most) && !is_retired(pool, s)) {
             break;
         }
-        server_close(s, "idle", 0);
+        server_quit(s, "idle");
     }
 }
 
@@ -423,6 +436,8 @@ static void check_timeouts(struct pool *pool)
             server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->state == SERVER_RESETTING && pool->now_ms - s->since_ms > 10 * limit) {
             server_close(s, "its reset takes too long", ERR_NODE_TIMEOUT);
+        } else if (s->is_quitting && pool->now_ms - s->since_ms > limit) {
+            server_quit_timeout(s);
         }
     }
 }

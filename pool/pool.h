@@ -78,6 +78,13 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
 /* pool_lend - make a server LENT to owner that serve() offered. */
 void pool_lend(struct server *s, void *owner, const struct server_events *events);
 
+/*
+ * pool_suits - can a server that serve() offered be made what is wanted? Capabilities are for life.
+ * pool_discard - it cannot: it leaves, and whoever waits may open another (LENT to nobody yet).
+ */
+bool pool_suits(const struct server *s, const struct want *want);
+void pool_discard(struct pool *pool, struct server *s);
+
 /* pool_give - the owner is done with a LENT server: reset if it must be, then free, or to who waits. */
 void pool_give(struct pool *pool, struct server *s);
 

@@ -47,8 +47,26 @@ struct log_who server_who(const struct server *s, const char *doing)
 
 /* --- open and close ------------------------------------------------------------------------- */
 
+/* The socket goes, and with it the place in the node's count. */
+static void end(struct server *s)
+{
+    s->is_quitting = false;
+    if (s->is_counted) {
+        s->is_counted = false;
+        node_unreserve(s->node);
+    }
+    stream_close(&s->stream);
+    pool_room(s->pool, s->node);
+}
+
 static void on_stream_end(struct stream *stream, int rc)
 {
+    struct server *quitting = CONTAINER_OF(stream, struct server, stream);
+
+    if (quitting->is_quitting) {
+        end(quitting);
+        return;
+    }
     server_lost(CONTAINER_OF(stream, struct server, stream), rc == UV_EOF ? ERR_NODE_LOST : rc,
                 NULL);
 }
@@ -228,12 +246,31 @@ void server_close(struct server *s, const char *reason, int rc)
     s->owner = NULL;
     s->events = NULL;
     server_stmts_drop(s);
-    if (s->is_counted) {
-        s->is_counted = false;
-        node_unreserve(s->node);
+    end(s);
+}
+
+void server_quit(struct server *s, const char *reason)
+{
+    static const uint8_t quit[] = {1, 0, 0, 0, COM_QUIT};
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)quit, sizeof(quit));
+    struct log_who who = server_who(s, NULL);
+
+    if (s->state != SERVER_FREE || server_write(s, &buf, 1) != 0 || s->pool->is_closing) {
+        server_close(s, reason, 0);
+        return;
     }
-    stream_close(&s->stream);
-    pool_room(s->pool, s->node);
+    log_debug(&who, "quitting: %s", reason);
+    pool_unlink_free(s->pool, s);
+    server_to(s, SERVER_CLOSING);
+    server_stmts_drop(s);
+    s->is_quitting = true;
+}
+
+void server_quit_timeout(struct server *s)
+{
+    if (s->is_quitting) {
+        end(s);
+    }
 }
 
 void server_leave(struct server *s)

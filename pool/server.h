@@ -113,6 +113,7 @@ struct server {
     struct account *account; /* whose login it is */
     uint32_t thread_id;      /* on the node */
     uint32_t caps;           /* of CAPS_OF_IDENTITY */
+    bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */
     bool is_side;            /* for KILL only: never pooled */
     /* state */
     uint8_t state; /* enum server_state */
@@ -210,6 +211,14 @@ void server_to(struct server *s, enum server_state next);
 
 /* server_close - idempotent. reason: for the log; rc: 0 or why. The owner is not told. */
 void server_close(struct server *s, const char *reason, int rc);
+
+/*
+ * server_quit - a FREE connection is not needed any more: say goodbye (a node logs anything else as an aborted
+ * connection) and count it until the node has closed it, so that the node never has more than the limit.
+ * server_quit_timeout - the node does not answer: close it all the same.
+ */
+void server_quit(struct server *s, const char *reason);
+void server_quit_timeout(struct server *s);
 
 /* server_leave - its descriptor was handed to another worker: close ours; the node's count goes along. */
 void server_leave(struct server *s);

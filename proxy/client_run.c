@@ -254,12 +254,19 @@ void client_run(struct client *c)
 
 void client_serve(struct client *c, struct server *s)
 {
-    (void)queue_remove(&c->worker->galeway->queue,
-                       &c->waiter); /* it may have tried again meanwhile */
+    struct want want = client_want(c);
+
+    /* It may have tried again meanwhile. */
+    (void)queue_remove(&c->worker->galeway->queue, &c->waiter);
     stop_waiting(c);
+    client_to(c, CLIENT_FITTING);
+    if (!pool_suits(s, &want)) {
+        pool_discard(&c->worker->pool, s);
+        client_run(c);
+        return;
+    }
     pool_lend(s, c, &client_server_events);
     c->server = s;
-    client_to(c, CLIENT_FITTING);
     client_fit_and_send(c);
 }
 

@@ -127,13 +127,11 @@ class Player:
 
     def _until_running(self, text):
         def runs():
-            for n in (1, 2, 3):
-                rows = self.cluster.sql(n, "SELECT INFO FROM information_schema.PROCESSLIST "
+            # Compared on the node: what others run there may be bytes of any charset.
+            return any(self.cluster.sql(n, "SELECT COUNT(*) FROM information_schema.PROCESSLIST "
                                            "WHERE COMMAND IN ('Query', 'Execute') "
-                                           "AND ID <> CONNECTION_ID()")
-                if any(row[0] and text in row[0] for row in rows):
-                    return True
-            return False
+                                           "AND ID <> CONNECTION_ID() AND LOCATE(%s, INFO)",
+                                        (text,))[0][0] for n in (1, 2, 3))
         wait_until(runs, 20, f"a node runs {text!r}", every=0.05)
 
     def _send(self, connection, kind, *args):
