@@ -520,6 +520,29 @@ static void after_numbers(struct session *s, const struct task *task, const stru
     }
 }
 
+/* SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement only (10.11). */
+static bool is_set_statement(const struct task *task, const struct follow *f)
+{
+    struct slice body = task->facts.body;
+
+    if (task->facts.verb != VERB_SET) {
+        return false;
+    }
+    return f->has_result ||
+           (body.len > 14 && slice_eq_nocase((struct slice){body.data + 4, 9}, SLICE("STATEMENT")));
+}
+
+static void take_status(struct session *s, const struct task *task, const struct follow *f)
+{
+    uint16_t mode = STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES;
+    uint16_t status = (uint16_t)(f->status & STATUS_OF_SESSION);
+
+    if (is_set_statement(task, f)) {
+        status = (uint16_t)((status & ~mode) | (s->status & mode));
+    }
+    s->status = status;
+}
+
 void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f)
 {
@@ -527,7 +550,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     uint64_t digest = task->facts.digest;
 
     if (f->results > 0) {
-        s->status = (uint16_t)(f->status & STATUS_OF_SESSION);
+        take_status(s, task, f);
     }
     if ((task->facts.verb == VERB_SET && !f->is_error) || task->tracked_charset) {
         apply_charsets(s, server->pool, task);
