@@ -107,12 +107,13 @@ void client_wait_in_queue(struct client *c)
     c->waiter.since_ms = c->task->queued_ms;
     rc = queue_push(&w->galeway->queue, &c->waiter, c->session.account);
     if (rc != 0) {
-        (void)client_errorf(
-            c, rc, "Too many statements wait for a server connection: %zu (mysql-queue_max_length)",
-            atomic_load(&w->galeway->queue.n_waiting));
-        if (c->state != CLIENT_CLOSING) {
-            client_task_end(c);
-        }
+        char text[160];
+
+        (void)snprintf(text, sizeof(text),
+                       "Too many statements wait for a server connection: %zu "
+                       "(mysql-queue_max_length)",
+                       atomic_load(&w->galeway->queue.n_waiting));
+        client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
         return;
     }
     client_to(c, CLIENT_WAITING);
@@ -229,11 +230,12 @@ void client_run(struct client *c)
         return;
     }
     if (!choose(c)) {
-        (void)client_errorf(c, ERR_NO_NODE, "User '%s' has no default hostgroup with servers",
-                            c->session.account->name);
-        if (c->state != CLIENT_CLOSING) {
-            client_task_end(c);
-        }
+        char text[400];
+
+        (void)snprintf(text, sizeof(text), "User '%s' has no default hostgroup with servers",
+                       c->session.account->name);
+        client_end_with_error(c, err_number(ERR_NO_NODE), err_sqlstate(ERR_NO_NODE),
+                              slice_of(text));
         return;
     }
     if (c->server != NULL && !leave_server(c)) {

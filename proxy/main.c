@@ -158,13 +158,24 @@ static void free_workers(struct galeway *g, unsigned n)
     }
 }
 
+static int listen_on_all(struct galeway *g)
+{
+    int rc = 0;
+
+    for (unsigned i = 1; i < g->n_workers && rc == 0; i++) {
+        rc = listeners_open(g->workers[i]);
+    }
+    atomic_store(&g->n_listening, g->n_workers);
+    return rc;
+}
+
 static int init_workers(struct galeway *g)
 {
     unsigned n = count_workers(g->snapshot->conf);
+    int rc;
 
     for (unsigned i = 0; i < n; i++) {
         size_t size = (sizeof(struct worker) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-        int rc;
 
         g->workers[i] = aligned_alloc(CACHE_LINE, size);
         CHECK(g->workers[i] != NULL);
@@ -177,6 +188,11 @@ static int init_workers(struct galeway *g)
     }
     g->n_workers = n;
     atomic_store(&g->n_listening, 1);
+    rc = g->snapshot->conf->vars.mysql_worker_busy_percent == 0 ? listen_on_all(g) : 0;
+    if (rc != 0) {
+        free_workers(g, n);
+        return rc;
+    }
     for (unsigned i = 0; i < n; i++) {
         CHECK(worker_start(g->workers[i]) == 0);
     }

@@ -15,7 +15,6 @@
 #include "proxy/warnings.h"
 
 #define CLIENTS_MAX        1000000
-#define BUSY_PERCENT       80   /* of a core: then another worker takes clients */
 #define CLIENTS_PER_WORKER 1000 /* idle ones cost nothing, but all may become busy */
 
 /* --- mail ------------------------------------------------------------------------------------- */
@@ -293,7 +292,8 @@ static void consider_another(struct worker *w)
     for (unsigned i = 0; i < n; i++) {
         busy += atomic_load(&g->workers[i]->busy_percent);
     }
-    if (busy > BUSY_PERCENT * n || atomic_load(&g->n_clients) > (int)(CLIENTS_PER_WORKER * n)) {
+    if (busy > (unsigned)worker_vars(w)->mysql_worker_busy_percent * n ||
+        atomic_load(&g->n_clients) > (int)(CLIENTS_PER_WORKER * n)) {
         atomic_store(&g->n_listening, n + 1);
         worker_post(g->workers[n], mail_new(MAIL_LISTEN));
     }

@@ -274,6 +274,7 @@ class Galeway:
             "datadir": str(folder),
             "mysql_variables": {
                 "threads": 2,
+                "worker_busy_percent": 0,  # both take clients: what passes between them is tested
                 "interfaces": f"127.0.0.1:{self.port};{self.unix}",
                 "max_connections": 6000,
                 "monitor_username": "monitor",
