@@ -22,7 +22,7 @@ export GALEWAY_BIN=$out/galeway
 [ "$mode" = release ] && GALEWAY_BIN=build/galeway
 
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp}
 
 part_packages() {
     tests/setup/packages.sh build test && echo "1 passed, 0 failed"
