@@ -33,7 +33,12 @@ void pool_close(struct pool *pool)
 {
     pool->is_closing = true;
     LIST_FOREACH_SAFE (it, next, &pool->all) {
-        server_quit(CONTAINER_OF(it, struct server, in_all), "shutdown");
+        struct server *s = CONTAINER_OF(it, struct server, in_all);
+
+        if (s->is_side && s->events != NULL) { /* its owner is no client that has left before */
+            s->events->on_lost(s, ERR_SHUTDOWN, NULL);
+        }
+        server_quit(s, "shutdown");
     }
 }
 
