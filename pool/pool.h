@@ -39,7 +39,6 @@ struct pool {
     const struct conf *conf; /* the worker's current snapshot */
     struct nodes *nodes;
     struct wait_queue *queue;
-    struct pool *const *peers; /* the pools of all workers, by worker */
     /* owned */
     struct profiles profiles;
     struct schemas schemas;

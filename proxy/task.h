@@ -54,8 +54,6 @@ struct task {
     bool tracked_known;  /* and named variables that a profile carries */
     bool tracked_other;  /* and named one that it does not carry */
     bool tracked_charset;
-    bool wants_peek;
-    bool prepare_failed; /* it was prepared again, and refused */
     size_t peek_len;
     uint8_t peek[TASK_PEEK_BYTES];
     uint8_t inline_bytes[TASK_INLINE_BYTES];

@@ -44,7 +44,6 @@ TEST(task_from_the_free_list_is_as_new)
     task->retries = 1;
     task->reply_begun = task->sent = task->state_changed = true;
     task->tracked_known = task->tracked_other = task->tracked_charset = true;
-    task->prepare_failed = true;
     task->peek_len = 7;
     task_free(&tasks, task);
     again = task_new(&tasks, 5);
@@ -63,7 +62,6 @@ TEST(task_from_the_free_list_is_as_new)
     assert_int_equal(again->retries, 0);
     assert_false(again->reply_begun || again->sent || again->state_changed);
     assert_false(again->tracked_known || again->tracked_other || again->tracked_charset);
-    assert_false(again->prepare_failed);
     assert_int_equal(again->peek_len, 0);
     task_free(&tasks, again);
     tasks_fini(&tasks);
