@@ -52,7 +52,8 @@ enum expect_what {
     EXPECT_SET_OPTION,
     EXPECT_PREPARE, /* a statement of a client prepared again here */
     EXPECT_PRIME,   /* brings a number of the session to the connection; may fail */
-    EXPECT_NUMBER,  /* SELECT FOUND_ROWS() or LAST_INSERT_ID() behind a client's statement */
+    EXPECT_FOUND_ROWS, /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
+    EXPECT_LAST_ID,
     EXPECT_REPLY    /* the client's command */
 };
 
@@ -92,8 +93,8 @@ struct server_events {
     void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
     /* the node asks for a file: true = the owner passes it on (bytes follow), false = refuse it. */
     bool (*on_infile)(struct server *s);
-    /* the answer to a question of the owner's with one number (server_ask_number). */
-    void (*on_number)(struct server *s, uint64_t number);
+    /* the answer to EXPECT_FOUND_ROWS or EXPECT_LAST_ID; 0 when the node refused. */
+    void (*on_number)(struct server *s, enum expect_what what, uint64_t number);
     /* all replies are in; s->follow tells the outcome. */
     void (*on_done)(struct server *s);
     void (*on_lost)(struct server *s, int rc, const struct err *err);

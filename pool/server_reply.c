@@ -203,6 +203,11 @@ static enum follow_event skip_own(struct server *s, enum follow_event event, uin
     return follow_skip_packet(&s->follow);
 }
 
+static bool is_number(enum expect_what what)
+{
+    return what == EXPECT_FOUND_ROWS || what == EXPECT_LAST_ID;
+}
+
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
     struct err err = {0};
@@ -213,12 +218,12 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
         note_error(s, &err, data + at, used);
-        if (what == EXPECT_NUMBER && event == FOLLOW_MORE) {
+        if (is_number(what) && event == FOLLOW_MORE) {
             follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;
-        if (what == EXPECT_NUMBER && event == FOLLOW_DONE && !s->follow.is_error) {
+        if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
             s->number = read_number(data, at);
         }
         event = skip_own(s, event, data + at, packet_len);
@@ -403,9 +408,9 @@ void server_on_bytes(struct stream *stream, uint8_t *data, size_t len)
 static bool own_reply_done(struct server *s, enum expect_what what, const struct err *err)
 {
     expect_pop(s);
-    if (what == EXPECT_NUMBER) {
+    if (is_number(what)) {
         if (is_lent(s)) {
-            s->events->on_number(s, err == NULL ? s->number : 0);
+            s->events->on_number(s, what, err == NULL ? s->number : 0);
         }
     } else if (what == EXPECT_PREPARE) {
         server_stmt_prepare_done(s, err);

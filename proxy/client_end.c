@@ -50,7 +50,7 @@ bool client_ask_last_id(struct client *c)
         return false;
     }
     c->session.last_id_server = 0;
-    server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
+    server_expect(s, EXPECT_LAST_ID, FOLLOW_RESULT);
     server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     if (server_write(s, &buf, 1) < 0) {
         server_lost(s, ERR_NODE_LOST, NULL);

@@ -112,11 +112,12 @@ static bool counted_rows(const struct task *task, const struct follow *outcome)
            task->facts.verb == VERB_REPLACE;
 }
 
-static void on_number(struct server *s, uint64_t number)
+/* The id may be asked for when the next task is there already. */
+static void on_number(struct server *s, enum expect_what what, uint64_t number)
 {
     struct client *c = s->owner;
 
-    if (c->task != NULL && client_asks_found_rows(c->task)) {
+    if (what == EXPECT_FOUND_ROWS) {
         if (!s->outcome.is_error && counted_rows(c->task, &s->outcome)) {
             c->session.found_rows = number;
             c->session.found_rows_known = true;

@@ -180,7 +180,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     if (client_asks_found_rows(task)) {
         bufs[n++] =
             uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
-        server_expect(s, EXPECT_NUMBER, FOLLOW_RESULT);
+        server_expect(s, EXPECT_FOUND_ROWS, FOLLOW_RESULT);
     }
     rc = server_write(s, bufs, n);
     if (rc < 0) {

@@ -259,6 +259,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
     }
     if (e.cursor != 0 && may_open_cursor(&task->facts)) {
         task->follow = FOLLOW_CURSOR;
+        task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
     if (!local_answer_binary(c)) {
@@ -294,6 +295,7 @@ static void close_stmt(struct client *c, struct client_stmt *stmt)
 static void long_data(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     scan_stmt(c, task, stmt);
+    task->facts.flags &= ~FACT_READ;
     set_open(c, stmt, &stmt->has_long_data, true);
     client_run(c);
 }

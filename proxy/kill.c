@@ -115,9 +115,10 @@ static bool on_infile(struct server *s)
     return false;
 }
 
-static void on_number(struct server *s, uint64_t number)
+static void on_number(struct server *s, enum expect_what what, uint64_t number)
 {
     (void)s;
+    (void)what;
     (void)number;
 }
 

@@ -110,6 +110,9 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
 {
     int variable = variable_find(item->name);
 
+    if (variable != VARIABLE_NONE) {
+        task->tracked[variable / 64] |= UINT64_C(1) << variable % 64;
+    }
     if (variable == VAR_AUTOCOMMIT) { /* the status bits tell */
         task->tracked_known = true;
         return;
@@ -260,6 +263,25 @@ static bool apply_charset(struct session *s, struct profiles *profiles, const st
     return session_apply(s, profiles, a->variable, value);
 }
 
+_Static_assert(VARIABLE_COUNT <= 8 * sizeof(((struct task *)0)->tracked), "a bit each");
+
+/*
+ * A node reports each variable that SET names, changed or not (10.11), but for the collation. When it does not, tracking
+ * was turned off where we could not see it (a trigger): the connection is the session's until it is reset.
+ */
+static bool is_reported(const struct task *task, const struct set_statement *set)
+{
+    for (unsigned i = 0; i < set->n; i++) {
+        int variable = set->assignments[i].variable;
+
+        if (variable != VARIABLE_NONE && variable != VAR_COLLATION_CONNECTION &&
+            (task->tracked[variable / 64] & UINT64_C(1) << variable % 64) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Charsets are taken from the statement: the node does not report collations (seen with 10.11). */
 static void apply_charsets(struct session *s, struct pool *pool, struct task *task)
 {
@@ -280,7 +302,7 @@ static void apply_charsets(struct session *s, struct pool *pool, struct task *ta
             carried = apply_charset(s, &pool->profiles, &set.assignments[i]);
         }
     }
-    task->tracked_other |= !carried;
+    task->tracked_other |= !carried || !is_reported(task, &set);
 }
 
 /* Is "something changed" explained by what the statement is? */
@@ -288,6 +310,9 @@ static bool change_is_known(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
+    if ((f->flags & FACT_MULTI) != 0) {
+        return false; /* of which of them? */
+    }
     if (f->verb == VERB_SET && task->tracked_known) {
         return true;
     }
@@ -424,6 +449,12 @@ static void after_user_locks(struct session *s, const struct task *task, bool fa
     set_pin(s, d->n_user_locks > 0 || d->locks_unknown, PIN_USER_LOCK, task->facts.digest, now_ms);
 }
 
+/* No verb that is known, but a node ran it, or it failed in the middle: a program with a label, new grammar. */
+static bool is_program(const struct facts *f, bool failed)
+{
+    return !failed || (f->flags & FACT_MULTI) != 0;
+}
+
 static void after_verb(struct session *s, const struct task *task, bool failed, uint64_t now_ms)
 {
     const struct facts *f = &task->facts;
@@ -431,8 +462,9 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     if ((f->flags & FACT_USER_VARIABLE) != 0) {
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
     }
-    if (f->verb == VERB_CALL || (f->flags & FACT_UNKNOWN_CALL) != 0) {
-        session_pin(s, PIN_ROUTINE, f->digest, now_ms); /* it may take locks: no node tells */
+    /* It may take locks, name a variable @@so, or turn tracking off: no node tells. */
+    if ((f->flags & FACT_UNKNOWN_CALL) != 0 || (f->verb == VERB_UNKNOWN && is_program(f, failed))) {
+        session_pin(s, PIN_ROUTINE, f->digest, now_ms);
     }
     if (f->verb == VERB_PREPARE) {
         session_pin(s, PIN_SQL_PREPARE, f->digest, now_ms);
@@ -441,9 +473,6 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
         session_pin(s, PIN_TABLE_LOCK, f->digest, now_ms);
     } else if (f->verb == VERB_UNLOCK_TABLES && !failed) {
         session_unpin(s, PIN_TABLE_LOCK);
-    }
-    if (f->verb == VERB_HANDLER || f->verb == VERB_BINLOG) {
-        session_pin(s, PIN_UNKNOWN_STATE, f->digest, now_ms);
     }
     if ((f->flags & FACT_NEXT_TRANSACTION) != 0 && !failed) {
         session_pin(s, PIN_NEXT_TRANSACTION, f->digest, now_ms);

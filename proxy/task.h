@@ -54,6 +54,7 @@ struct task {
     bool tracked_known;  /* and named variables that a profile carries */
     bool tracked_other;  /* and named one that it does not carry */
     bool tracked_charset;
+    uint64_t tracked[2]; /* the variables it named, a bit each (enum variable_id) */
     size_t peek_len;
     uint8_t peek[TASK_PEEK_BYTES];
     uint8_t inline_bytes[TASK_INLINE_BYTES];

@@ -63,7 +63,8 @@ enum verb {
 #define FACT_UNTERMINATED      BIT(27) /* a string, identifier or comment does not end */
 #define FACT_HOLDS_LOCK        BIT(28) /* LOCK TABLES; FLUSH TABLES .. WITH READ LOCK or FOR EXPORT,
                                           BACKUP: no status bit tells of these */
-#define FACT_UNKNOWN_CALL      BIT(29) /* of a function not built in: may write and leave state */
+#define FACT_UNKNOWN_CALL      BIT(29) /* runs what is not seen: a function not built in, a routine,
+                                          dynamic SQL, a program, HANDLER: may write, leave state */
 /*
  * SET @@name = ...: the scope is left out. MariaDB 10.11 obeys and its session tracking says
  * nothing, neither the variable nor "state changed" (measured; @@SESSION.name and the plain name

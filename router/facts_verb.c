@@ -12,6 +12,7 @@
 #define RULE_HEAD    0x10 /* the next words decide */
 #define RULE_DDL     0x20
 #define RULE_QUERY   0x40 /* FROM at the outermost level leads to tables */
+#define RULE_UNSEEN  0x80 /* runs what is not seen here: a routine, dynamic SQL, a program */
 
 struct verb_rule {
     const char *name;
@@ -33,9 +34,9 @@ static const struct verb_rule verb_rules[] = {
     [VERB_UPDATE] = {"UPDATE", RULE_TABLE | RULE_LIST},
     [VERB_DELETE] = {"DELETE", RULE_TABLE | RULE_LIST | RULE_QUERY},
     [VERB_LOAD] = {"LOAD", 0},
-    [VERB_CALL] = {"CALL", RULE_ROWS | RULE_UNKNOWN},
+    [VERB_CALL] = {"CALL", RULE_ROWS | RULE_UNKNOWN | RULE_UNSEEN},
     [VERB_DO] = {"DO", 0},
-    [VERB_HANDLER] = {"HANDLER", RULE_ROWS | RULE_TABLE},
+    [VERB_HANDLER] = {"HANDLER", RULE_ROWS | RULE_TABLE | RULE_UNSEEN},
     [VERB_SET] = {"SET", RULE_HEAD},
     [VERB_USE] = {"USE", 0},
     [VERB_BEGIN] = {"BEGIN", RULE_HEAD},
@@ -47,7 +48,7 @@ static const struct verb_rule verb_rules[] = {
     [VERB_LOCK_TABLES] = {"LOCK TABLES", RULE_HEAD | RULE_LIST},
     [VERB_UNLOCK_TABLES] = {"UNLOCK TABLES", 0},
     [VERB_PREPARE] = {"PREPARE", 0},
-    [VERB_EXECUTE] = {"EXECUTE", RULE_ROWS | RULE_UNKNOWN},
+    [VERB_EXECUTE] = {"EXECUTE", RULE_ROWS | RULE_UNKNOWN | RULE_UNSEEN},
     [VERB_DEALLOCATE] = {"DEALLOCATE", 0},
     [VERB_KILL] = {"KILL", 0},
     [VERB_CREATE] = {"CREATE", RULE_HEAD | RULE_DDL},
@@ -66,8 +67,8 @@ static const struct verb_rule verb_rules[] = {
     [VERB_HELP] = {"HELP", RULE_ROWS},
     [VERB_GET_DIAGNOSTICS] = {"GET DIAGNOSTICS", 0},
     [VERB_SIGNAL] = {"SIGNAL", 0},
-    [VERB_BINLOG] = {"BINLOG", RULE_UNKNOWN},
-    [VERB_OTHER] = {"OTHER", RULE_ROWS | RULE_UNKNOWN},
+    [VERB_BINLOG] = {"BINLOG", RULE_UNKNOWN | RULE_UNSEEN},
+    [VERB_OTHER] = {"OTHER", RULE_ROWS | RULE_UNKNOWN | RULE_UNSEEN},
 };
 
 static const uint8_t verb_of_word[WORD_ID_COUNT] = {
@@ -152,6 +153,13 @@ static void set_verb(struct scan *s, enum verb verb)
     }
 }
 
+/* Behind another statement, or SET STATEMENT .. FOR, the verb that counts for the session is not this one. */
+static bool is_unseen(const struct scan *s, enum verb verb)
+{
+    return ((verb_rules[verb].flags & RULE_UNSEEN) != 0 && s->token->word != W_START) ||
+           (s->verb_fixed && verb == VERB_PREPARE);
+}
+
 /* scan_verb_special - flags and stages that the table of rules cannot say. */
 static void scan_verb_special(struct scan *s)
 {
@@ -202,6 +210,9 @@ void scan_verb(struct scan *s)
     }
     if (verb == VERB_SHOW) {
         scan_flag(s, FACT_VOLATILE);
+    }
+    if (is_unseen(s, verb)) {
+        scan_flag(s, FACT_UNKNOWN_CALL);
     }
     scan_verb_special(s);
 }
@@ -323,7 +334,7 @@ static bool head_begin(struct scan *s)
     s->stage = STAGE_BODY;
     if (s->token->word != W_WORK) {
         set_verb(s, VERB_OTHER);
-        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_MAY_RETURN_ROWS);
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_MAY_RETURN_ROWS | FACT_UNKNOWN_CALL);
         s->stage = STAGE_OPAQUE;
     }
     return true;
@@ -337,7 +348,7 @@ static bool head_start(struct scan *s)
         set_verb(s, VERB_BEGIN);
         s->facts->flags &= ~(uint32_t)FACT_MAY_RETURN_ROWS;
     } else {
-        scan_flag(s, FACT_TABLES_UNKNOWN);
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_UNKNOWN_CALL);
     }
     return true;
 }

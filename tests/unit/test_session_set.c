@@ -121,10 +121,27 @@ TEST(session_set_names_in_a_list)
 
     ran_make(&r);
     ran_track_variable(&r, "time_zone", "UTC");
+    ran_track_variable(&r, "wait_timeout", "5");
     set_names(&r, "SET time_zone = 'UTC', NAMES utf8mb4, wait_timeout = 5", "utf8mb4");
     assert_true(slice_eq(value_of(&r, PROFILE_NAMES), SLICE("utf8mb4")));
     assert_true(slice_eq(value_of(&r, VAR_TIME_ZONE), SLICE("UTC")));
     assert_int_equal(r.session.pins, 0);
+    ran_done(&r);
+}
+
+/* Tracking was turned off where it was not seen: what the connection has is not known. */
+TEST(session_set_that_the_node_does_not_report_pins)
+{
+    struct ran r;
+
+    ran_make(&r);
+    ran_track_variable(&r, "time_zone", "UTC");
+    ran(&r, "SET time_zone = 'UTC', sql_mode = 'ANSI'");
+    assert_int_equal(r.session.pins, BIT(PIN_VARIABLE));
+    ran_done(&r);
+    ran_make(&r);
+    ran(&r, "SET NAMES latin1");
+    assert_int_equal(r.session.pins, BIT(PIN_VARIABLE));
     ran_done(&r);
 }
 

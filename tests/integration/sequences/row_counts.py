@@ -153,6 +153,10 @@ SEQUENCES = [after(kind, sql) for kind, sql in KINDS.items()] + [
 
     seq("last-insert-id", "INSERT INTO t (a) VALUES (4)", LAST, "SELECT 1", LAST,
         "INSERT INTO t (a) VALUES (5),(6),(7)", LAST, "SELECT id FROM t", LAST),
+    seq("last-insert-id-warned", "INSERT INTO t (a) VALUES (8)", "INSERT INTO t (a) VALUES ('5x')",
+        "SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_9 LIMIT 2", "SELECT FOUND_ROWS()", LAST,
+        "SELECT FOUND_ROWS()", "INSERT IGNORE INTO t (a) VALUES ('6x'),(7)",
+        "INSERT INTO u SELECT SQL_CALC_FOUND_ROWS seq + 900, 1 FROM seq_1_to_9 LIMIT 2", LAST, "SELECT FOUND_ROWS()"),
     seq("last-insert-id-explicit", "INSERT INTO t (a) VALUES (1)", "INSERT INTO t (id) VALUES (500)",
         LAST, "INSERT INTO t (id) VALUES (NULL)", LAST, "INSERT INTO t (id) VALUES (0)", LAST,
         "INSERT INTO t (id) VALUES (600),(NULL),(700),(NULL)", LAST),

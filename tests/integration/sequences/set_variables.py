@@ -79,6 +79,27 @@ VARIABLES = {
 OF_A_NODE = {"auto_increment_offset": "Galera gives each node its own, whatever a session sets"}
 
 
+# What runs may turn off what a connection reports, or set what it never reports (@@name without
+# a scope), where no lexer sees it.
+UNTRACK = "SET session_track_system_variables=DEFAULT"
+UNSEEN_UNTRACKING = {
+    "immediate": f"EXECUTE IMMEDIATE '{UNTRACK}'",
+    "program": f"BEGIN NOT ATOMIC {UNTRACK}; END",
+    "program-immediate": f"BEGIN NOT ATOMIC EXECUTE IMMEDIATE '{UNTRACK}'; END",
+    "condition": f"IF 1 THEN EXECUTE IMMEDIATE '{UNTRACK}'; END IF",
+    "set-statement": f"SET STATEMENT max_statement_time=9 FOR EXECUTE IMMEDIATE '{UNTRACK}'",
+    "comment": f"/*M! EXECUTE */ IMMEDIATE '{UNTRACK}'",
+}
+UNSEEN_VARIABLE = {
+    "immediate": "EXECUTE IMMEDIATE 'SET @@sql_mode=''ANSI'''",
+    "program": "BEGIN NOT ATOMIC SET @@sql_mode='ANSI'; END",
+    "program-fails": "BEGIN NOT ATOMIC SET @@sql_mode='ANSI'; SELECT nothing; END",
+    "case": "CASE WHEN 1 THEN SET @@sql_mode='ANSI'; END CASE",
+}
+MODES_TRACKED = ("SET sql_mode='ANSI_QUOTES'", "SELECT @@sql_mode", "SET sql_mode='PIPES_AS_CONCAT'",
+                 "SELECT @@sql_mode", "SELECT @@sql_mode")
+
+
 def set_and_see(name, values):
     steps = [f"SELECT @@{name}"]
     for value in values:
@@ -240,6 +261,18 @@ SEQUENCES = [set_and_see(name, values) for name, values in VARIABLES.items()] + 
         *on("b", "SET sql_mode='PIPES_AS_CONCAT'", "SELECT @@sql_mode")),
     seq("tracking-off-unseen", "EXECUTE IMMEDIATE 'SET session_track_system_variables=DEFAULT'", "SET time_zone='+02:00'",
         "SELECT @@time_zone", "USE information_schema", "SELECT DATABASE(), @@time_zone"),
+    *[seq(f"tracking-off-{name}", statement, *on("b", *MODES_TRACKED), *MODES_TRACKED, ("on", "b", "SELECT @@sql_mode"))
+      for name, statement in UNSEEN_UNTRACKING.items()],
+    *[seq(f"unseen-variable-{name}", *on("b", "SELECT @@sql_mode"), statement, *on("b", "SELECT @@sql_mode"),
+          "SELECT @@sql_mode", "SET sql_mode=''", "SELECT @@sql_mode", *on("b", "SELECT @@sql_mode"))
+      for name, statement in UNSEEN_VARIABLE.items()],
+    seq("tracking-off-trigger", f"CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW {UNTRACK}",
+        "INSERT INTO t (a) VALUES (1)", *MODES_TRACKED, *on("b", *MODES_TRACKED), *MODES_TRACKED),
+    seq("set-statement-ok", "SET STATEMENT sql_mode='ANSI_QUOTES', foreign_key_checks=0 FOR INSERT INTO t (a) VALUES (4)",
+        "SELECT @@sql_mode", "SELECT @@foreign_key_checks", "SET STATEMENT sql_mode='ANSI_QUOTES' FOR DO 1",
+        "SELECT @@sql_mode", *on("b", "SELECT @@sql_mode"), "SELECT COUNT(*) FROM t", "SELECT @@sql_mode",
+        "SET sql_mode='PIPES_AS_CONCAT'", "SET STATEMENT sql_mode='ANSI_QUOTES' FOR DELETE FROM t WHERE id=1",
+        "SELECT @@sql_mode", "SELECT 'a'||'b'"),
     seq("no-scope", "SET @@sql_mode='ANSI'", "SELECT @@sql_mode", "SELECT \"a\" FROM t", "SET @@time_zone='+02:00', @a=1",
         "SELECT @@time_zone", ("reset_connection",), "SELECT @@time_zone"),
     seq("set-password", "SET PASSWORD FOR root@localhost=''",
