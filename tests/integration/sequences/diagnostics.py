@@ -96,7 +96,8 @@ SEQUENCES = [
     seq("many-warnings", "SELECT CAST(CONCAT('x', seq) AS INT) FROM seq_1_to_200", WARN,
         "SELECT @@warning_count", "SET max_error_count=3", "SELECT CAST(s AS INT), CAST('q' AS INT) FROM t",
         WARN, "SET max_error_count=0", DIVIDE, WARN, "SELECT @@warning_count"),
-    seq("warnings-apart", DIVIDE, *on("b", WARN, "SELECT @@warning_count"), WARN),
+    # b reads a table first: a new connection of 10.11 was seen to begin with @@warning_count 2 and no warnings.
+    seq("warnings-apart", ("on", "b", "SELECT COUNT(*) FROM t"), DIVIDE, *on("b", WARN, "SELECT @@warning_count"), WARN),
     seq("warnings-prepared", ("prepare", "d", DIVIDE), ("execute", "d"), WARN, ("execute", "d"),
         ("prepare", "w", WARN), ("execute", "w"), ("prepare", "x", "SELECT nothing"), WARN,
         ("execute", "d"), "SELECT @@warning_count"),
