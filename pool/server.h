@@ -50,11 +50,11 @@ enum expect_what {
     EXPECT_RESET,
     EXPECT_SET, /* a profile's variables: known to be accepted */
     EXPECT_SET_OPTION,
-    EXPECT_PREPARE, /* a statement of a client prepared again here */
-    EXPECT_PRIME,   /* brings a number of the session to the connection; may fail */
+    EXPECT_PREPARE,    /* a statement of a client prepared again here */
+    EXPECT_PRIME,      /* brings a number of the session to the connection; may fail */
     EXPECT_FOUND_ROWS, /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
     EXPECT_LAST_ID,
-    EXPECT_REPLY    /* the client's command */
+    EXPECT_REPLY /* the client's command */
 };
 
 #define SERVER_MAX_EXPECTS 16

@@ -108,6 +108,12 @@ void session_after(struct session *s, struct server *server, struct task *task,
  */
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
 
+/*
+ * session_after_set - a SET was done, or a statement that changed a charset: take over what the node does not report, and
+ * mark the task (tracked_other) when the session's variables cannot be known or carried.
+ */
+void session_after_set(struct session *s, struct pool *pool, struct task *task);
+
 /* session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it begins and when it ends. */
 void session_wrote(struct session *s, struct causal *causal, const struct task *task,
                    uint64_t now_ms);
