@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/worker.h"
 
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
@@ -50,24 +51,44 @@ static void publish(struct galeway *g, struct snapshot *fresh)
     snapshot_unref(old);
 }
 
-int galeway_load(struct galeway *g, const char *path, struct faults *faults)
+static void tell_workers(struct galeway *g)
 {
-    struct snapshot *fresh = mem_new(MEM_CONF, sizeof(*fresh));
-    int rc = conf_load(&fresh->conf, path, faults);
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        worker_post(g->workers[i], mail_new(MAIL_CONFIG));
+    }
+}
+
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+{
+    struct topology *topology = topology_new(&g->nodes, conf, faults);
+    struct snapshot *fresh;
+    int rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
 
     if (rc != 0) {
-        mem_free(MEM_CONF, fresh);
+        topology_free(topology);
         return rc;
     }
+    fresh = mem_new(MEM_CONF, sizeof(*fresh));
     atomic_store(&fresh->refs, 1);
-    fresh->topology = topology_new(&g->nodes, fresh->conf, faults);
-    rc = fresh->topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, fresh->conf);
-    if (rc != 0) {
-        snapshot_unref(fresh);
-        return rc;
-    }
+    fresh->conf = conf;
+    fresh->topology = topology;
     publish(g, fresh);
+    tell_workers(g);
     return 0;
+}
+
+int galeway_load(struct galeway *g, const char *path, struct faults *faults)
+{
+    struct conf *conf = NULL;
+    int rc = conf_load(&conf, path, faults);
+
+    if (rc == 0) {
+        rc = galeway_apply(g, conf, faults);
+        if (rc != 0) {
+            conf_unref(conf);
+        }
+    }
+    return rc;
 }
 
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset)

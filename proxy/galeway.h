@@ -73,7 +73,13 @@ struct galeway {
 /* galeway_snapshot - the current one, with a reference. Any thread. */
 struct snapshot *galeway_snapshot(struct galeway *g);
 
-/* galeway_load - read and check a file and make it the snapshot. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
+/*
+ * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the workers. Takes over the
+ * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. Control thread.
+ */
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
+
+/* galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
 
 /* galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a moment. */

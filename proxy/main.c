@@ -218,7 +218,6 @@ static void reload(struct galeway *g, const char *file)
         return;
     }
     atomic_store(&log_level_now, level_of(g->snapshot->conf->vars.mysql_log_level));
-    post_all(g, MAIL_CONFIG);
     log_info(NULL, "configuration read again from %s", file);
 }
 
