@@ -66,7 +66,7 @@ struct conf_galera { /* mysql_galera_hostgroups */
     int writer_hostgroup, backup_writer_hostgroup, reader_hostgroup, offline_hostgroup;
     bool active;
     uint32_t max_writers;
-    uint8_t writer_is_also_reader; /* 0 no, 1 yes, 2 only backup writers */
+    uint8_t writer_is_also_reader; /* who reads: 0, 2 = those that do not write; 1 = all */
     uint32_t max_transactions_behind;
     char *comment;
     struct conf_place place;

@@ -128,7 +128,11 @@ static void add_member(struct topology *t, size_t max, const struct conf_server 
         group->number = server->hostgroup;
         group->members = mem_new(MEM_POOL, max * sizeof(*group->members));
     }
-    group->members[group->n] = (struct member){node, server->weight, server->status, group->n};
+    group->members[group->n] = (struct member){.node = node,
+                                               .weight = server->weight,
+                                               .status = server->status,
+                                               .max_connections = server->max_connections,
+                                               .order = group->n};
     group->n++;
 }
 
@@ -171,7 +175,6 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf, stru
                           "address '%s' cannot be resolved: the node gets no traffic",
                           server->address);
         }
-        atomic_store(&node->shared.max_connections, server->max_connections);
         add_member(t, conf->n_servers, server, node);
     }
     for (size_t i = 0; i < t->n_hostgroups; i++) {
@@ -192,6 +195,18 @@ void topology_free(struct topology *topology)
     mem_free(MEM_POOL, topology->hostgroups);
     mem_free(MEM_POOL, topology->roles);
     mem_free(MEM_POOL, topology);
+}
+
+void topology_use(const struct topology *topology)
+{
+    for (size_t i = 0; i < topology->n_hostgroups; i++) {
+        const struct hostgroup *group = &topology->hostgroups[i];
+
+        for (size_t j = 0; j < group->n; j++) {
+            atomic_store(&group->members[j].node->shared.max_connections,
+                         group->members[j].max_connections);
+        }
+    }
 }
 
 const struct role_set *topology_roles(const struct topology *topology, int number)

@@ -47,7 +47,8 @@ struct member {
     struct node *node; /* borrowed */
     uint32_t weight;
     uint8_t status; /* enum conf_server_status */
-    size_t order;   /* in the file: among equal weights the same on every Galeway */
+    uint32_t max_connections;
+    size_t order; /* in the file: among equal weights the same on every Galeway */
 };
 
 struct hostgroup {
@@ -83,6 +84,9 @@ void nodes_fini(struct nodes *nodes);
 struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
                               struct faults *faults) MUST_CHECK;
 void topology_free(struct topology *topology);
+
+/* topology_use - it is the one in use from now on: its limits become those of the nodes. Control thread. */
+void topology_use(const struct topology *topology);
 
 /* topology_roles - for users whose default hostgroup is number; NULL = no such hostgroup. */
 const struct role_set *topology_roles(const struct topology *topology, int number);

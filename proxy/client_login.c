@@ -448,10 +448,12 @@ static void old_client(struct client *c, const uint8_t *payload, size_t len)
 static bool charset_refused(struct client *c)
 {
     const struct collation *collation = collation_by_id(c->login->charset);
+    struct log_who who = client_who(c, "logging in");
 
     if (collation == NULL || !collation_is_wide(collation)) {
         return false;
     }
+    log_info(&who, "character set %s cannot be a client's", collation->charset);
     if (client_errorf(c, ERR_CONFIG,
                       "Variable 'character_set_client' can't be set to the value of '%s'",
                       collation->charset)) {

@@ -72,6 +72,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     atomic_store(&fresh->refs, 1);
     fresh->conf = conf;
     fresh->topology = topology;
+    topology_use(topology);
     publish(g, fresh);
     tell_workers(g);
     return 0;
