@@ -83,8 +83,10 @@ box() {
 }
 
 show_what_next() {
+    local end="Ctrl-C stops all."
+    [ "$CLUSTER_IS_OURS" = yes ] || end="The nodes ran before and go on."
     box <<TEXT
-Galeway: 127.0.0.1:$PORT. Nodes: ports $NODE1_PORT $NODE2_PORT $NODE3_PORT. Ctrl-C stops all of it.
+Galeway: 127.0.0.1:$PORT. Nodes: $NODE1_PORT $NODE2_PORT $NODE3_PORT. $end
 
 Type in another terminal, in this folder:
   mariadb -h127.0.0.1 -P$PORT -u$SITE_USER -p$SITE_PASSWORD $SITE_SCHEMA
@@ -95,7 +97,8 @@ A WordPress site through Galeway, then open http://127.0.0.1:8080/ :
   tests/setup/wordpress.sh serve var/site 127.0.0.1:8080
 
 Break something:
-  tests/setup/cluster.sh status | kill 2 | freeze 2 | thaw 2 | restart 2
+  tests/setup/cluster.sh status | kill 2 | restart 2
+  tests/setup/cluster.sh freeze 2 | thaw 2    (a frozen node is not noticed yet)
 TEXT
 }
 
@@ -118,7 +121,8 @@ on_exit() {
 
 run_galeway() {
     local code=0
-    "$BIN" -c "$1" &
+    # A session of its own: else the terminal's Ctrl-C would reach it too, as a second signal.
+    setsid "$BIN" -c "$1" &
     GALEWAY_PID=$!
     # A trapped signal ends a wait early; the process may still be draining.
     while :; do
