@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program itself: options, --check, drain, reload."""
 import os
+import pty
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import pytest
 
 import wire
 from conftest import need_proxy
-from util import BAD_WORDS, GALEWAY_BIN, PATIENCE, Galeway, account, free_port, run, wait_until
+from util import BAD_WORDS, GALEWAY_BIN, PATIENCE, ROOT, Galeway, account, free_port, run, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
 
@@ -155,6 +156,35 @@ def test_drain_has_a_deadline(galeway):
     proxy.stop()
     assert time.monotonic() - began > 1.4
     client.sock.close()
+
+
+def test_one_ctrl_c_drains(config, schema):
+    """`make run CONF=file` in a terminal: Ctrl-C goes to all that runs in it, and counts once."""
+    config.write_config()
+    script, terminal = pty.fork()
+    if script == 0:
+        os.execve(ROOT / "tests" / "setup" / "run.sh", ["run.sh", config.config_path],
+                  {**os.environ, "GALEWAY_BIN": str(GALEWAY_BIN)})
+    try:
+        wait_until(lambda: not _refuses(config), 20, "galeway to take clients")
+        client = wire.Client(port=config.port, db=schema, **TENANT)
+        client.query("CREATE TABLE d (a INT)")
+        client.query("BEGIN")
+        client.query("INSERT INTO d VALUES (1)")
+        os.write(terminal, b"\x03")
+        wait_until(lambda: _refuses(config), 5, "new clients to be refused")
+        assert client.query("COMMIT")[0].payload[0] == 0
+        client.close()
+        said = bytearray()
+        wait_until(lambda: said.extend(os.read(terminal, 65536)) or b"ended" in said, 10,
+                   "galeway to end")
+        _, status = os.waitpid(script, 0)
+    except BaseException:
+        os.kill(script, signal.SIGTERM)
+        raise
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_second_signal_ends_at_once(galeway):
