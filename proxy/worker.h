@@ -27,6 +27,8 @@ enum mail_kind {
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
+    MAIL_PAUSE,  /* close the ports */
+    MAIL_RESUME, /* open them again */
     MAIL_DRAIN,  /* no new clients; end when the last has left or at the deadline */
     MAIL_STOP    /* end now */
 };
