@@ -28,19 +28,18 @@
 #define FIGURES_HERE           (-1) /* the "hostgroup" of a statement that was answered without a node */
 
 /* The names of ProxySQL's stats_mysql_commands_counters. */
-#define FIGURES_COMMANDS(X)                                                                       \
-    X(ALTER_TABLE)                                                                                \
-    X(ALTER_VIEW)                                                                                 \
-    X(ANALYZE_TABLE) X(BEGIN) X(CALL) X(CHANGE_MASTER) X(COMMIT) X(CREATE_DATABASE)               \
-        X(CREATE_INDEX) X(CREATE_TABLE) X(CREATE_TEMPORARY) X(CREATE_TRIGGER) X(CREATE_USER)      \
-            X(CREATE_VIEW) X(DEALLOCATE) X(DELETE) X(DESCRIBE) X(DROP_DATABASE) X(DROP_INDEX)     \
-                X(DROP_TABLE) X(DROP_TRIGGER) X(DROP_USER) X(DROP_VIEW) X(GRANT) X(EXECUTE)       \
-                    X(EXPLAIN) X(FLUSH) X(INSERT) X(KILL) X(LOAD) X(LOCK_TABLE) X(OPTIMIZE)       \
-                        X(PREPARE) X(PURGE) X(RELEASE_SAVEPOINT) X(RENAME_TABLE) X(RESET_MASTER)  \
-                            X(RESET_SLAVE) X(REPLACE) X(REVOKE) X(ROLLBACK) X(ROLLBACK_SAVEPOINT) \
-                                X(SAVEPOINT) X(SELECT) X(SELECT_FOR_UPDATE) X(SET)                \
-                                    X(SHOW_TABLE_STATUS) X(START_TRANSACTION) X(TRUNCATE_TABLE)   \
-                                        X(UNLOCK_TABLES) X(UPDATE) X(USE) X(SHOW) X(UNKNOWN)
+/* clang-format off */
+#define FIGURES_COMMANDS(X)                                                                   \
+    X(ALTER_TABLE) X(ALTER_VIEW) X(ANALYZE_TABLE) X(BEGIN) X(CALL) X(CHANGE_MASTER)           \
+    X(COMMIT) X(CREATE_DATABASE) X(CREATE_INDEX) X(CREATE_TABLE) X(CREATE_TEMPORARY)          \
+    X(CREATE_TRIGGER) X(CREATE_USER) X(CREATE_VIEW) X(DEALLOCATE) X(DELETE) X(DESCRIBE)       \
+    X(DROP_DATABASE) X(DROP_INDEX) X(DROP_TABLE) X(DROP_TRIGGER) X(DROP_USER) X(DROP_VIEW)    \
+    X(GRANT) X(EXECUTE) X(EXPLAIN) X(FLUSH) X(INSERT) X(KILL) X(LOAD) X(LOCK_TABLE)           \
+    X(OPTIMIZE) X(PREPARE) X(PURGE) X(RELEASE_SAVEPOINT) X(RENAME_TABLE) X(RESET_MASTER)      \
+    X(RESET_SLAVE) X(REPLACE) X(REVOKE) X(ROLLBACK) X(ROLLBACK_SAVEPOINT) X(SAVEPOINT)        \
+    X(SELECT) X(SELECT_FOR_UPDATE) X(SET) X(SHOW_TABLE_STATUS) X(START_TRANSACTION)           \
+    X(TRUNCATE_TABLE) X(UNLOCK_TABLES) X(UPDATE) X(USE) X(SHOW) X(UNKNOWN)
+/* clang-format on */
 
 enum figures_command {
 #define X(name) FIGURES_##name,
