@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/credential.h"
 #include "conf/iface.h"
 
 #define CONNECTIONS_MAX 1000000 /* of all nodes together: what one process can hold */
@@ -42,10 +43,12 @@ static bool same_iface(const struct iface *a, const struct iface *b)
     return a->port == b->port && slice_eq(a->host, b->host);
 }
 
-static void check_interfaces(struct check *check)
+/* Gives how many there are. */
+static size_t check_interfaces(struct check *check, enum key_id id, const char *value)
 {
-    struct conf_place at = key_place(check, KEY_mysql_interfaces);
-    struct slice list = slice_of(check->conf->vars.mysql_interfaces);
+    struct conf_place at = key_place(check, id);
+    const char *name = key_at(id)->name;
+    struct slice list = slice_of(value);
     struct slice rest = list;
     struct iface iface, other;
     const char *why = "";
@@ -57,20 +60,18 @@ static void check_interfaces(struct check *check)
 
         n++;
         if (rc < 0) {
-            fault_error(check->faults, at.file, at.line, "mysql-interfaces: no. %zu %s", n, why);
+            fault_error(check->faults, at.file, at.line, "%s: no. %zu %s", name, n, why);
             continue;
         }
         for (size_t i = 1; i < n; i++) {
             if (iface_next(&before, &other, &why) == 1 && same_iface(&iface, &other)) {
-                fault_error(check->faults, at.file, at.line,
-                            "mysql-interfaces: no. %zu is the same as no. %zu", n, i);
+                fault_error(check->faults, at.file, at.line, "%s: no. %zu is the same as no. %zu",
+                            name, n, i);
                 break;
             }
         }
     }
-    if (n == 0) {
-        fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");
-    }
+    return n;
 }
 
 static void check_variables(struct check *check)
@@ -91,7 +92,10 @@ static void check_variables(struct check *check)
                       "mysql-connect_timeout_server_max, %d: no second attempt will be made",
                       vars->mysql_connect_timeout_server, vars->mysql_connect_timeout_server_max);
     }
-    check_interfaces(check);
+    if (check_interfaces(check, KEY_mysql_interfaces, vars->mysql_interfaces) == 0) {
+        at = key_place(check, KEY_mysql_interfaces);
+        fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");
+    }
 }
 
 /* --- servers --------------------------------------------------------------------------------- */
@@ -406,6 +410,48 @@ static void check_users(struct check *check)
     map_fini(&backends);
 }
 
+/* --- console ---------------------------------------------------------------------------------- */
+
+static void check_credential(struct check *check, enum key_id id, size_t n,
+                             const struct credential *credential)
+{
+    struct conf_place at = key_place(check, id);
+    char *password = mem_copy(MEM_CONF, credential->password);
+    const char *bad = bad_password(password);
+
+    if (bad != NULL) {
+        fault_error(check->faults, at.file, at.line, "%s: the password of no. %zu, \"%.*s\", %s",
+                    key_at(id)->name, n, SLICE_ARGS(credential->user), bad);
+    }
+    mem_free(MEM_CONF, password);
+}
+
+static void check_credentials(struct check *check, enum key_id id, const char *value)
+{
+    struct conf_place at = key_place(check, id);
+    struct slice list = slice_of(value);
+    struct credential credential;
+    int rc;
+
+    for (size_t n = 1; (rc = credential_next(&list, &credential)) != 0; n++) {
+        if (rc > 0) {
+            check_credential(check, id, n, &credential);
+        } else {
+            fault_error(check->faults, at.file, at.line,
+                        "%s: no. %zu is not of the form user:password", key_at(id)->name, n);
+        }
+    }
+}
+
+static void check_console(struct check *check)
+{
+    const struct conf_vars *vars = &check->conf->vars;
+
+    (void)check_interfaces(check, KEY_admin_mysql_ifaces, vars->admin_mysql_ifaces);
+    check_credentials(check, KEY_admin_admin_credentials, vars->admin_admin_credentials);
+    check_credentials(check, KEY_admin_stats_credentials, vars->admin_stats_credentials);
+}
+
 void conf_check(const struct conf *conf, const struct conf_place *keys, struct faults *faults)
 {
     struct check check = {.conf = conf, .keys = keys, .faults = faults};
@@ -415,6 +461,7 @@ void conf_check(const struct conf *conf, const struct conf_place *keys, struct f
     check_servers(&check);
     check_galera(&check);
     check_users(&check);
+    check_console(&check);
     mem_free(MEM_CONF, check.hostgroups);
     if (conf->n_query_rules > 0) {
         fault_warning(faults, conf->query_rules[0].place.file, conf->query_rules[0].place.line,

@@ -58,7 +58,7 @@ static void tell_workers(struct galeway *g)
     }
 }
 
-int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology = topology_new(&g->nodes, conf, faults);
     struct snapshot *fresh;
@@ -75,6 +75,18 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     publish(g, fresh);
     tell_workers(g);
     return 0;
+}
+
+/* A signal and the console may want to at the same time. */
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    int rc;
+
+    CHECK(pthread_mutex_lock(&one_at_a_time) == 0);
+    rc = apply_locked(g, conf, faults);
+    CHECK(pthread_mutex_unlock(&one_at_a_time) == 0);
+    return rc;
 }
 
 int galeway_load(struct galeway *g, const char *path, struct faults *faults)

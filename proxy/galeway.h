@@ -67,6 +67,13 @@ struct galeway {
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
     atomic_bool is_draining;
+    atomic_bool is_paused; /* the ports are closed for new clients: pause.h */
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        unsigned n_done; /* workers that have done it */
+        int rc;          /* of the first that could not */
+    } pause;
     uint64_t started_ms;
 };
 

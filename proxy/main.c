@@ -96,6 +96,8 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
+    CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
@@ -109,6 +111,8 @@ static void galeway_fini(struct galeway *g)
     (void)pthread_mutex_destroy(&g->snapshot_lock);
     (void)pthread_mutex_destroy(&g->node_facts.lock);
     (void)pthread_mutex_destroy(&g->clients.lock);
+    (void)pthread_mutex_destroy(&g->pause.lock);
+    (void)pthread_cond_destroy(&g->pause.changed);
 }
 
 /* Each client is a descriptor: as many as the system gives. */

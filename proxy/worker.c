@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "proxy/figures_read.h"
+#include "proxy/pause.h"
 #include "proxy/warnings.h"
 
 #define CLIENTS_MAX        1000000
@@ -121,7 +122,8 @@ static void begin_drain(struct worker *w, bool now)
 /* From now on this worker takes clients too. */
 static void join_listeners(struct worker *w)
 {
-    if (!w->is_draining && listeners_open(w) == 0) {
+    if (!w->is_draining && w->listeners == NULL && !atomic_load(&w->galeway->is_paused) &&
+        listeners_open(w) == 0) {
         log_info(NULL, "worker %u takes clients too", w->index);
     }
 }
@@ -143,6 +145,8 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_CONFIG: take_config(w); break;
     case MAIL_READ: figures_answer(w, mail->request); break;
     case MAIL_LISTEN: join_listeners(w); break;
+    case MAIL_PAUSE: pause_worker(w); break;
+    case MAIL_RESUME: resume_worker(w); break;
     case MAIL_DRAIN: begin_drain(w, false); break;
     case MAIL_STOP: begin_drain(w, true); break;
     }

@@ -29,6 +29,8 @@ enum mail_kind {
     MAIL_CONFIG, /* a new snapshot */
     MAIL_READ,   /* a copy of the figures is asked for */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
+    MAIL_PAUSE,  /* close the ports */
+    MAIL_RESUME, /* open them again */
     MAIL_DRAIN,  /* no new clients; end when the last has left or at the deadline */
     MAIL_STOP    /* end now */
 };

@@ -32,7 +32,7 @@ TEST(keys_defaults_are_valid_and_freed)
     assert_int_equal(vars.mysql_max_allowed_packet, 67108864);
     assert_int_equal(vars.mysql_connection_max_age_ms, 3600000);
     assert_int_equal(vars.mysql_monitor_galera_healthcheck_interval, 1000);
-    assert_string_equal(vars.admin_mysql_ifaces, "0.0.0.0:6032");
+    assert_string_equal(vars.admin_mysql_ifaces, "127.0.0.1:6032");
     conf_vars_fini(&vars);
     conf_vars_fini(&vars); /* zeroed is fine */
     assert_int_equal(mem_blocks(MEM_CONF), before);
