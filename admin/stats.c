@@ -339,6 +339,16 @@ static uint32_t reset_of(const struct stats_table *table)
     return 0;
 }
 
+bool stats_can_be_emptied(const char *table)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (slice_eq_nocase(slice_of(table), slice_of(tables[i].name))) {
+            return reset_of(&tables[i]) != 0;
+        }
+    }
+    return false;
+}
+
 unsigned stats_refresh(struct galeway *g, sqlite3 *db, struct slice sql)
 {
     struct figures_report report = {0};

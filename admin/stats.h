@@ -25,4 +25,7 @@ int stats_create(struct galeway *g, sqlite3 *db) MUST_CHECK;
  */
 unsigned stats_refresh(struct galeway *g, sqlite3 *db, struct slice sql);
 
+/* stats_can_be_emptied - the table has a _reset twin: TRUNCATE makes the workers start from zero. */
+bool stats_can_be_emptied(const char *table);
+
 #endif
