@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "admin/layers.h"
+#include "admin/stats.h"
 #include "admin/store_sql.h"
 
 /* --- rights ----------------------------------------------------------------------------------- */
@@ -81,6 +82,16 @@ static int guard_write(struct store *store, const char *table, const char *schem
     return SQLITE_OK;
 }
 
+/* TRUNCATE of statistics that can start from zero. */
+static int guard_delete(struct store *store, const char *table, const char *schema)
+{
+    if (store->who->is_admin && !store->read_only && sqlite3_stricmp(schema, "stats") == 0 &&
+        stats_can_be_emptied(table)) {
+        return SQLITE_OK;
+    }
+    return guard_write(store, table, schema);
+}
+
 static int guard_pragma(struct store *store, const char *name, const char *value)
 {
     static const char *const harmless[] = {
@@ -123,8 +134,8 @@ int sql_guard(void *ctx, int action, const char *one, const char *two, const cha
     case SQLITE_RECURSIVE: return SQLITE_OK;
     case SQLITE_READ: return guard_read(store, one, schema);
     case SQLITE_INSERT:
-    case SQLITE_UPDATE:
-    case SQLITE_DELETE: return guard_write(store, one, schema);
+    case SQLITE_UPDATE: return guard_write(store, one, schema);
+    case SQLITE_DELETE: return guard_delete(store, one, schema);
     case SQLITE_FUNCTION: return guard_function(store, two);
     case SQLITE_PRAGMA: return guard_pragma(store, one, two);
     default:

@@ -202,7 +202,7 @@ TEST(conf_variables_are_checked_as_a_whole)
 
 TEST(conf_what_is_accepted_only_is_a_warning)
 {
-    WARNING("mysql_variables={\nquery_digests=false}\n", 2, "mysql-query_digests: accepted");
+    WARNING("mysql_variables={\nservers_stats=false}\n", 2, "mysql-servers_stats: accepted");
     WARNING("mysql_variables={\ndefault_net_write_timeout=60}\n", 2, "accepted");
     WARNING("\nscheduler=({id=1; interval_ms=1000; filename=\"/x\"})\n", 2, "scheduler: accepted");
     WARNING("pgsql_servers=()\n", 1, "pgsql_servers: accepted");
