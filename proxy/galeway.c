@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
 
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
@@ -24,6 +25,7 @@ void snapshot_unref(struct snapshot *s)
 {
     if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
         topology_free(s->topology);
+        rules_free(s->rules);
         conf_unref(s->conf);
         mem_free(MEM_CONF, s);
     }
@@ -72,6 +74,10 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     atomic_store(&fresh->refs, 1);
     fresh->conf = conf;
     fresh->topology = topology;
+    if (g->events != NULL) {
+        events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
+                             (uint64_t)conf->vars.mysql_eventslog_filesize);
+    }
     publish(g, fresh);
     tell_workers(g);
     return 0;

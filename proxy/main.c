@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
 
 struct options {
@@ -35,7 +36,7 @@ static void print_usage(FILE *out)
              "  -h, --help          print this\n"
              "\n"
              "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
-             "SIGUSR1: open the log file again.\n");
+             "SIGUSR1: open the log files again.\n");
 }
 
 /* Returns -1 to go on, else the exit code. */
@@ -96,11 +97,13 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
+    g->events = events_log_new();
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
+    events_log_free(g->events);
     snapshot_unref(g->snapshot);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
@@ -262,6 +265,7 @@ static void control(struct galeway *g, const char *file, const sigset_t *signals
             reload(g, file);
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
+            events_log_rotate(g->events);
         } else {
             end_workers(g, draining);
             draining = true;
