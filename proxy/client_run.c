@@ -41,7 +41,7 @@ uint32_t client_site(const struct client *c)
 {
     const struct session *s = &c->session;
 
-    return s->account->id * 2654435761u ^ (s->schema == NULL ? 0 : s->schema->hash);
+    return route_site(s->account->id, s->schema == NULL ? 0 : s->schema->hash);
 }
 
 /*

@@ -122,11 +122,10 @@ static void decide(struct client *c, struct slice text, uint64_t digest, struct 
     c->session.flag_in = r->next_flag_in < 0 ? 0 : r->next_flag_in;
 }
 
-static struct verdict verdict_of(const struct client *c, const struct rules_result *r)
+struct verdict rules_verdict(const struct rules *rules, const struct rules_result *r)
 {
     return (struct verdict){
-        .rule_id =
-            r->n_hits == 0 ? 0 : rules_id(c->worker->snapshot->rules, r->hits[r->n_hits - 1]),
+        .rule_id = r->n_hits == 0 ? 0 : rules_id(rules, r->hits[r->n_hits - 1]),
         .hostgroup = r->hostgroup,
         .retries = r->retries,
         .timeout_ms = r->timeout_ms,
@@ -257,7 +256,7 @@ bool rules_apply(struct client *c, struct slice text)
     struct rules_result r;
 
     decide(c, text, task->facts.digest, &r);
-    task->verdict = verdict_of(c, &r);
+    task->verdict = rules_verdict(c->worker->snapshot->rules, &r);
     if (refused(c, &r) || (!prepares && answered(c, &r))) {
         return true;
     }
@@ -286,7 +285,7 @@ bool rules_apply_execute(struct client *c, struct client_stmt *stmt)
         count_hits(c, stmt->said);
         c->session.flag_in = stmt->said->next_flag_in < 0 ? 0 : stmt->said->next_flag_in;
     }
-    c->task->verdict = verdict_of(c, stmt->said);
+    c->task->verdict = rules_verdict(c->worker->snapshot->rules, stmt->said);
     return refused(c, stmt->said) || answered(c, stmt->said);
 }
 
@@ -362,8 +361,8 @@ void rules_timed_out(struct client *c)
 
 /* --- afterwards ------------------------------------------------------------------------------- */
 
-static void keep_or_let_go(struct session *s, const struct verdict *v, bool multiplexing,
-                           uint64_t digest, uint64_t now_ms)
+void rules_pin(struct session *s, const struct verdict *v, bool multiplexing, uint64_t digest,
+               uint64_t now_ms)
 {
     if (v->multiplex == 0 || v->multiplex == 1) {
         s->multiplex_off = v->multiplex == 0;
@@ -445,8 +444,7 @@ void rules_after(struct client *c, const struct server *s)
     const struct conf_vars *vars = worker_vars(w);
     const struct task *task = c->task;
 
-    keep_or_let_go(&c->session, &task->verdict, vars->mysql_multiplexing, task->facts.digest,
-                   w->now_ms);
+    rules_pin(&c->session, &task->verdict, vars->mysql_multiplexing, task->facts.digest, w->now_ms);
     if (w->now_ms - task->since_ms > (uint64_t)vars->mysql_long_query_time) {
         stat_add(&w->stats, STAT_SLOW, 1);
     }

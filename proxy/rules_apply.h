@@ -44,10 +44,17 @@ bool rules_apply(struct client *c, struct slice text);
 /* rules_apply_execute - the same for a COM_STMT_EXECUTE of stmt. */
 bool rules_apply_execute(struct client *c, struct client_stmt *stmt);
 
+/* rules_verdict - the part of a result that a statement takes along. */
+struct verdict rules_verdict(const struct rules *rules, const struct rules_result *r);
+
+/* rules_pin - a statement with this verdict is complete: multiplex, sticky_conn, mysql-multiplexing. */
+void rules_pin(struct session *s, const struct verdict *v, bool multiplexing, uint64_t digest,
+               uint64_t now_ms);
+
 /* rules_after - the statement is complete: connections to keep or let go as the verdict says, the event to log. */
 void rules_after(struct client *c, const struct server *s);
 
-/* rules_log - the statement was answered here; text of the error, or NULL. */
+/* rules_log - the statement was answered here: the event to log. */
 void rules_log(struct client *c);
 
 /*

@@ -57,6 +57,12 @@ struct route {
     uint8_t reason; /* enum route_reason */
 };
 
+/* route_site - what stands for a site: account's number, hash of the schema (0 = none). */
+static inline uint32_t route_site(uint32_t account, uint32_t schema_hash)
+{
+    return account * 2654435761u ^ schema_hash;
+}
+
 /*
  * route_find_roles - set roles and side: those of hostgroup named if it is not negative (a rule's word is final), else
  * those of users whose default hostgroup it is. False = there is no such hostgroup.
