@@ -116,7 +116,7 @@ static int reserve(struct alarms *a)
     if (a->n < a->room) {
         return 0;
     }
-    grown = mem_try_grow(MEM_OTHER, a->heap, room * sizeof(*grown));
+    grown = mem_try_grow(MEM_OTHER, a->heap, room * sizeof(void *));
     if (grown == NULL) {
         return ERR_MEMORY;
     }

@@ -44,6 +44,15 @@ uint32_t client_site(const struct client *c)
     return route_site(s->account->id, s->schema == NULL ? 0 : s->schema->hash);
 }
 
+int client_default_hostgroup(const struct client *c)
+{
+    const struct session *s = &c->session;
+    const struct conf_user *user =
+        conf_user_find(c->worker->snapshot->conf, slice_of(s->account->name));
+
+    return user != NULL ? user->default_hostgroup : s->default_hostgroup;
+}
+
 /*
  * False: the hostgroup that a rule names, or the user's, has no servers in this configuration. Who is gone from it may go
  * on until he leaves.
@@ -52,7 +61,6 @@ static bool choose(struct client *c)
 {
     struct worker *w = c->worker;
     struct session *s = &c->session;
-    const struct conf_user *user = conf_user_find(w->snapshot->conf, slice_of(s->account->name));
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
@@ -63,8 +71,7 @@ static bool choose(struct client *c)
         .owner = w,
     };
 
-    if (!route_find_roles(&in, w->snapshot->topology,
-                          user != NULL ? user->default_hostgroup : s->default_hostgroup,
+    if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           c->task->verdict.hostgroup)) {
         return false;
     }

@@ -97,8 +97,9 @@ size_t event_room(const struct event *e)
 
 size_t event_write(const struct event *e, char *out, size_t cap)
 {
-    struct out o = {out, 0, cap};
+    struct out o = {.cap = cap};
 
+    o.base = out;
     add(&o, "{\"hostgroup_id\":%d,\"thread_id\":%llu,\"event\":\"%s\"", e->hostgroup,
         (unsigned long long)e->thread_id, e->kind);
     add_text(&o, "username", e->username);

@@ -114,6 +114,11 @@ static void close_file(struct events_log *log)
     }
 }
 
+static void say_not_written(const char *path, int rc)
+{
+    log_error(NULL, "cannot write %s (mysql-eventslog_filename): %s", path, err_text(rc));
+}
+
 /* The next number that no file has: what is there is never written to again. */
 static void open_file(struct events_log *log)
 {
@@ -123,8 +128,7 @@ static void open_file(struct events_log *log)
         (void)snprintf(name, sizeof(name), "%s.%08u", log->open_path, ++log->number);
         log->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
         if (log->fd < 0 && errno != EEXIST) {
-            log_error(NULL, "cannot write %s (mysql-eventslog_filename): %s", name,
-                      err_text(-errno));
+            say_not_written(name, -errno);
             log->number--;
             return;
         }
@@ -142,7 +146,7 @@ static bool write_all(struct events_log *log, size_t len)
         if (n > 0) {
             at += (size_t)n;
         } else if (errno != EINTR) {
-            log_error(NULL, "the statement log cannot be written: %s", err_text(-errno));
+            say_not_written(log->open_path, -errno);
             close_file(log);
         }
     }

@@ -293,7 +293,8 @@ static void begin(struct worker *w, struct mirrored *job)
 
     facts_scan(&facts, job->want.text, job->want.sql_mode);
     job->flags = facts.flags;
-    if (route_find_roles(&in, w->snapshot->topology, -1, job->want.hostgroup)) {
+    if (route_find_roles(&in, w->snapshot->topology, job->want.default_hostgroup,
+                         job->want.hostgroup)) {
         route_choose(&route, &in);
     }
     if (route.n == 0) {

@@ -34,9 +34,10 @@ struct mirror_input {
     struct profile *profile;
     uint32_t caps; /* of CAPS_OF_IDENTITY */
     bool multi_statements;
-    uint32_t site;     /* as for the route */
-    uint32_t sql_mode; /* FACTS_* */
-    int hostgroup;
+    uint32_t site;         /* as for the route */
+    uint32_t sql_mode;     /* FACTS_* */
+    int default_hostgroup; /* of the user */
+    int hostgroup;         /* RULES_UNSET: the split decides, as for the user */
     struct slice text;
 };
 

@@ -130,9 +130,9 @@ struct verdict rules_verdict(const struct rules *rules, const struct rules_resul
         .retries = r->retries,
         .timeout_ms = r->timeout_ms,
         .delay_ms = r->delay_ms,
-        .multiplex = (int8_t)r->multiplex,
-        .sticky_conn = (int8_t)r->sticky_conn,
-        .log = (int8_t)r->log,
+        .multiplex = r->multiplex,
+        .sticky_conn = r->sticky_conn,
+        .log = r->log,
         .new_connection = r->new_connection,
     };
 }
@@ -205,6 +205,7 @@ static void mirror(struct client *c, const struct rules_result *r)
         .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0,
         .site = client_site(c),
         .sql_mode = session_sql_mode(s),
+        .default_hostgroup = client_default_hostgroup(c),
         .hostgroup = r->mirror_hostgroup,
         .text = text,
     };
@@ -220,9 +221,7 @@ static void mirror(struct client *c, const struct rules_result *r)
         in.hostgroup = copy.hostgroup >= 0 ? copy.hostgroup : in.hostgroup;
         in.text = copy.is_rewritten ? copy.rewritten : text;
     }
-    if (in.hostgroup >= 0) {
-        mirror_send(c->worker, &in);
-    }
+    mirror_send(c->worker, &in);
 }
 
 static bool wants_mirror(const struct task *task, const struct rules_result *r)
@@ -402,16 +401,13 @@ static void write_event(struct client *c, struct event *e)
 {
     const struct task *task = c->task;
     const struct client_place *place = place_of(c);
-    char peer[96];
     char *line;
 
-    (void)snprintf(peer, sizeof(peer), "%s",
-                   place->client_addr[0] != '\0' ? place->client_addr : "localhost");
     e->kind = kind_of(task->command);
     e->thread_id = c->id;
     e->username = slice_of(c->session.account->name);
     e->schemaname = session_schema_name(&c->session);
-    e->client = slice_of(peer);
+    e->client = slice_of(place->client_addr[0] != '\0' ? place->client_addr : "localhost");
     e->digest = task->facts.digest;
     e->end_us = clock_unix_us();
     e->start_us = e->end_us - (clock_now_us() - task->started_us);

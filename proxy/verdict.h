@@ -15,9 +15,9 @@ struct verdict {
     int retries;
     int64_t timeout_ms;
     int64_t delay_ms;
-    int8_t multiplex;
-    int8_t sticky_conn;
-    int8_t log;
+    int multiplex;
+    int sticky_conn;
+    int log;
     bool new_connection;
 };
 
