@@ -93,7 +93,7 @@ static void explain_statement(struct explain *x, const char *step)
 {
     const struct facts *f = &x->facts;
     char digest[DIGEST_MAX];
-    size_t len = digest_text(x->sql, 0, digest, sizeof(digest), NULL);
+    size_t len = digest_text(x->sql, x->snapshot->digest_mode, digest, sizeof(digest), NULL);
 
     row(x, step, "digest", "0x%016llX", (unsigned long long)f->digest);
     row_slice(x, step, "digest_text", (struct slice){digest, len});
@@ -164,6 +164,9 @@ static void explain_result(struct explain *x)
     explain_number(x, "multiplex", r->multiplex);
     explain_number(x, "sticky_conn", r->sticky_conn);
     explain_number(x, "log", r->log);
+    if (r->firewall_detected) {
+        row(x, "result", "firewall", "the statement is not listed: it passes, and is counted");
+    }
     if (r->new_connection) {
         row(x, "result", "create_new_connection", "1");
     }
@@ -179,6 +182,7 @@ static void explain_rules(struct explain *x)
         .username = slice_of(x->user->username),
         .schemaname = x->schema,
         .digest = x->facts.digest,
+        .mode = x->snapshot->digest_mode,
         .text = x->sql,
         .chance = (uint32_t)clock_now_us(),
     };
@@ -189,7 +193,7 @@ static void explain_rules(struct explain *x)
     explain_result(x);
     if (x->result.is_rewritten) {
         x->sql = x->result.rewritten;
-        facts_scan(&x->facts, x->sql, 0);
+        facts_scan(&x->facts, x->sql, x->snapshot->digest_mode);
         explain_statement(x, "rewritten");
     }
 }
@@ -303,7 +307,7 @@ static void explain_all(struct explain *x)
     static const char *const columns[] = {"step", "what", "value"};
 
     reply_columns(x->out, ARRAY_SIZE(columns), columns);
-    facts_scan(&x->facts, x->sql, 0);
+    facts_scan(&x->facts, x->sql, x->snapshot->digest_mode);
     explain_statement(x, "statement");
     explain_rules(x);
     row(x, "answer", "made here", "%s", answered_here(x));

@@ -50,6 +50,11 @@ void client_to(struct client *c, enum client_state next)
     c->since_ms = c->worker->now_ms;
 }
 
+uint32_t client_mode(const struct client *c)
+{
+    return session_sql_mode(&c->session) | c->worker->snapshot->digest_mode;
+}
+
 static const char *user_name(const struct client *c)
 {
     if (c->login != NULL && c->login->user[0] != '\0') {

@@ -123,6 +123,9 @@ struct client {
     uint64_t questions;
 };
 
+/* client_mode - how its statements are scanned (facts.h): its sql_mode, and the settings of digests. */
+uint32_t client_mode(const struct client *c);
+
 /* client_new - take the next connection of a listener. */
 void client_accept(struct worker *worker, uv_stream_t *listener);
 

@@ -131,9 +131,9 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
     }
     sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
     if (is_whole) {
-        facts_scan(&task->facts, sql, session_sql_mode(&c->session));
+        facts_scan(&task->facts, sql, client_mode(c));
     } else {
-        facts_scan_head(&task->facts, sql, session_sql_mode(&c->session));
+        facts_scan_head(&task->facts, sql, client_mode(c));
     }
     if ((!rules_concern(c, sql) || !rules_apply(c, sql)) && !rules_delay(c)) {
         statement(c);

@@ -193,7 +193,7 @@ static void prepare(struct client *c, struct task *task)
         }
         return;
     }
-    facts_scan(&task->facts, text, session_sql_mode(&c->session));
+    facts_scan(&task->facts, text, client_mode(c));
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
@@ -238,8 +238,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
-               session_sql_mode(&c->session));
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, client_mode(c));
 }
 
 /* A procedure sends its rows at once, whatever was asked for (10.11). */

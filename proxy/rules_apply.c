@@ -100,7 +100,7 @@ static void match(struct client *c, struct slice text, uint64_t digest, int flag
         .proxy_port = place->proxy_port,
         .flag_in = flag_in,
         .digest = digest,
-        .mode = session_sql_mode(&c->session),
+        .mode = client_mode(c),
         .text = text,
         .chance = next_random(w),
     };
@@ -144,6 +144,9 @@ static bool refused(struct client *c, const struct rules_result *r)
 {
     const char *text = r->firewall_text != NULL ? r->firewall_text : r->error_msg;
 
+    if (r->firewall_detected) {
+        stat_add(&c->worker->stats, STAT_FIREWALL_DETECTED, 1);
+    }
     if (text == NULL) {
         return false;
     }
@@ -183,7 +186,7 @@ static bool rewrite(struct client *c, struct slice text)
     stat_add(&c->worker->stats, STAT_RULE_REWRITTEN, 1);
     facts_scan(&task->facts,
                (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, text.len},
-               session_sql_mode(&c->session));
+               client_mode(c));
     if (task->command == COM_STMT_PREPARE) {
         task->facts.local = LOCAL_NONE;
     }

@@ -20,18 +20,10 @@ struct client_place {
     uint16_t proxy_port;
 };
 
-/* rules_concern - must rules_apply be asked about this text? Without rules only when it begins with a comment: a hint. */
+/* rules_concern - must rules_apply be asked about this text? Without rules only when it may have a hint. */
 static inline bool rules_concern(const struct client *c, struct slice text)
 {
-    size_t at = 0;
-
-    if (c->worker->has_rules) {
-        return true;
-    }
-    while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\n')) {
-        at++;
-    }
-    return UNLIKELY(at < text.len && text.data[at] == '/');
+    return c->worker->has_rules || UNLIKELY(rules_has_hint(text));
 }
 
 /*
