@@ -48,8 +48,9 @@ def to(tag, **columns):
 
 
 def error_of(packets):
-    assert packets[0].payload[0] == 0xFF, wire.describe(packets[0])
-    return wire.parse_error(packets[0].payload)
+    """Of an answer that fails at once, or in the middle of its rows."""
+    assert packets[-1].payload[0] == 0xFF, wire.describe(packets[-1])
+    return wire.parse_error(packets[-1].payload)
 
 
 def ok_text(packet):
@@ -443,7 +444,7 @@ def nodes_of(client, table):
 
 def test_mirror(ruled, schema):
     proxy = ruled([
-        to("INTO both", mirror_hostgroup=50),
+        to("INTO twice", mirror_hostgroup=50),
         to("INTO original", mirror_hostgroup=51, mirror_flagOUT=9),
         {"flagIN": 9, "match_pattern": "INTO original", "replace_pattern": "INTO copies",
          "apply": 1},
@@ -451,16 +452,16 @@ def test_mirror(ruled, schema):
         {"flagIN": 8, "match_digest": ".", "error_msg": "no copy", "apply": 1},
     ])
     with connect(proxy, schema) as client:
-        for table in ("both", "original", "copies", "refused"):
+        for table in ("twice", "original", "copies", "refused"):
             client.query(f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, "
                          "node VARCHAR(64))")
-        for table in ("both", "original", "refused"):
+        for table in ("twice", "original", "refused"):
             insert = f"INSERT INTO {table} (node) VALUES (@@wsrep_node_name)"
             # DDL may not have reached the other nodes when the first copy runs there
             client.query(insert)
-        wait_until(lambda: nodes_of(client, "both") == ["node1", "node3"] or
-                   client.query("INSERT INTO both (node) VALUES (@@wsrep_node_name)") and
-                   "node3" in nodes_of(client, "both"), 10, "the copy on node 3")
+        wait_until(lambda: nodes_of(client, "twice") == ["node1", "node3"] or
+                   client.query("INSERT INTO twice (node) VALUES (@@wsrep_node_name)") and
+                   "node3" in nodes_of(client, "twice"), 10, "the copy on node 3")
         wait_until(lambda: nodes_of(client, "copies") == ["node2"] or
                    client.query("INSERT INTO original (node) VALUES (@@wsrep_node_name)") and
                    "node2" in nodes_of(client, "copies"), 10, "the rewritten copy on node 2")
@@ -544,15 +545,18 @@ def test_hints_need_no_rule(ruled):
         assert client.value("/* hello */ " + where("x") + " /* hostgroup=10 */") != "node1"
 
 
-def test_hint_for_a_new_connection(ruled, cluster):
+def test_hint_for_a_new_connection(ruled):
+    """What a connection has been asked so far tells how old it is."""
     proxy = ruled([])
+    asked = ("SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS "
+             "WHERE VARIABLE_NAME = 'QUESTIONS'")
     with connect(proxy) as client:
-        sql = "SELECT CONNECTION_ID() + 0, @@wsrep_node_name FROM DUAL"
-        seen = {client.rows("/* create_new_connection=1; hostgroup=50 */ SELECT "
-                            "VARIABLE_VALUE FROM information_schema.SESSION_STATUS "
-                            "WHERE VARIABLE_NAME = 'Com_change_user'")[0][0] for _ in range(3)}
-        assert seen == {"0"}
-        assert client.rows(sql)
+        fresh = [int(client.value("/* create_new_connection=1; hostgroup=50 */ " + asked))
+                 for _ in range(3)]
+        used = [int(client.value("/* hostgroup=50 */ " + asked)) for _ in range(3)]
+    assert len(set(fresh)) == 1, fresh
+    assert used[0] < used[1] < used[2], used
+    assert used[0] > fresh[0]
 
 
 # ---------------------------------------------------------------- reloads
