@@ -9,6 +9,7 @@
 
 #include "admin/command.h"
 #include "admin/layers.h"
+#include "admin/stats.h"
 #include "admin/store_sql.h"
 #include "admin/variables.h"
 #include "base/clock.h"
@@ -167,6 +168,9 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
     }
     if (rc == 0) {
         rc = layers_attach_disk(store);
+    }
+    if (rc == 0) {
+        rc = stats_create(g, store->db);
     }
     if (rc == 0) {
         rc = begin_with_file(store);

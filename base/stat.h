@@ -41,6 +41,8 @@
     X(STAT_POOL_WAIT_US, "Pool_wait_us", "microseconds waited in all")                            \
     X(STAT_POOL_WAIT_TIMEOUTS, "Pool_wait_timeouts", "statements that waited too long")           \
     X(STAT_PINS, "Pins", "times a session was pinned")                                            \
+    X(STAT_ERRORS_MADE, "generated_error_packets", "errors that Galeway itself told clients")     \
+    X(STAT_SLOW, "Slow_queries", "statements that took longer than mysql-long_query_time")        \
     X(STAT_RETRIES, "Retries", "statements sent again to another connection")                     \
     X(STAT_KILLS, "Kills", "statements killed on a node because their client left")               \
     X(STAT_STMT_PREPARED, "Com_stmt_prepare", "COM_STMT_PREPARE of clients")                      \

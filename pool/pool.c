@@ -65,6 +65,23 @@ void pool_fini(struct pool *pool)
     schemas_fini(&pool->schemas);
 }
 
+struct traffic *pool_traffic(struct pool *pool, struct node *node, int hostgroup)
+{
+    size_t i = 0;
+
+    while (i < pool->n_traffic &&
+           (pool->traffic[i].node != node || pool->traffic[i].hostgroup != hostgroup)) {
+        i++;
+    }
+    if (i == pool->n_traffic) {
+        if (i == TRAFFIC_MAX) {
+            return &pool->traffic[TRAFFIC_MAX - 1];
+        }
+        pool->traffic[pool->n_traffic++] = (struct traffic){.node = node, .hostgroup = hostgroup};
+    }
+    return &pool->traffic[i];
+}
+
 /* --- free connections ------------------------------------------------------------------------ */
 
 static struct account_servers *account_set(struct pool_node *pn, struct account *account, bool make)

@@ -14,6 +14,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -102,6 +103,8 @@ bool client_error(struct client *c, uint16_t number, const char *sqlstate, struc
     struct writer w = writer_of(bytes, sizeof(bytes));
 
     text.len = MIN(text.len, ERROR_MAX - 64u);
+    stat_add(&c->worker->stats, STAT_ERRORS_MADE, 1);
+    figures_refused(c, number, text);
     session_said(&c->session, -1, false);
     if (c->login == NULL) {
         warnings_said(c, number, sqlstate, text);
@@ -534,6 +537,7 @@ static struct client *client_new(struct worker *w)
         return NULL;
     }
     c->waiter = (struct waiter){.client_id = c->id, .worker = w->index};
+    c->session.figures = &w->figures;
     list_push_back(&w->clients, &c->in_worker);
     (void)atomic_fetch_add(&w->galeway->n_clients, 1);
     stat_add(&w->stats, STAT_CLIENTS_ACCEPTED, 1);

@@ -2,11 +2,13 @@
 /*
  * client_command.c - a command arrives: answer it here, or make it a task.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -35,6 +37,8 @@ static struct task *task_of(struct client *c, const uint8_t *packet, size_t len,
     task->is_streaming = task->is_unseen = !is_whole;
     task->upload_left = PACKET_HEADER + (uint64_t)packet_length(packet) - len;
     task->since_ms = c->worker->now_ms;
+    task->began_us = clock_now_us();
+    task->route.hostgroup = FIGURES_HERE; /* until it is routed */
     c->task = task;
     return task;
 }
@@ -53,6 +57,7 @@ static void use_statement(struct client *c, const struct task *task)
     size_t len = MIN(schema.len, sizeof(name));
 
     memcpy(name, schema.data, len);
+    figures_ended(c); /* as a command of the session; a node may be asked about the schema */
     task_free(&c->worker->tasks, c->task);
     c->task = NULL;
     client_use_schema(c, (struct slice){name, schema.len > sizeof(name) ? SIZE_MAX : len});
@@ -242,7 +247,7 @@ void client_wiped(struct client *c)
     struct task *task = c->task;
 
     c->task = NULL;
-    c->session.pins = 0;
+    session_unpin_all(&c->session, c->session.pins);
     client_stmts_drop(c);
     client_give_server(c);
     client_to(c, CLIENT_IDLE);

@@ -10,6 +10,7 @@
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -68,6 +69,7 @@ void client_release_if_free(struct client *c)
 
 void client_task_end(struct client *c)
 {
+    figures_ended(c);
     if (c->task != NULL) {
         task_free(&c->worker->tasks, c->task);
         c->task = NULL;

@@ -15,6 +15,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -125,8 +126,7 @@ static void stop_waiting(struct client *c)
 {
     if (list_is_linked(&c->in_waiting)) {
         list_remove(&c->worker->waiting, &c->in_waiting);
-        stat_add(&c->worker->stats, STAT_POOL_WAIT_US,
-                 (c->worker->now_ms - c->waiter.since_ms) * 1000);
+        figures_stopped_waiting(c);
     }
 }
 
@@ -226,6 +226,7 @@ void client_run(struct client *c)
     let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
+        c->task->route.hostgroup = c->server->traffic->hostgroup;
         client_fit_and_send(c);
         return;
     }

@@ -46,6 +46,7 @@ struct want client_want(const struct client *c)
     const struct task *task = c->task;
 
     return (struct want){
+        .hostgroup = task->route.hostgroup,
         .account = s->account,
         .schema = task->is_fit_only ? task->new_schema : s->schema,
         .ask_schema = task->is_fit_only && !task->schema_asked,
@@ -138,6 +139,7 @@ static void after_send(struct client *c, struct server *s)
     struct task *task = c->task;
 
     s->statements++;
+    s->traffic->statements++;
     task->sent = true;
     stat_add(&c->worker->stats, task->route.is_writer ? STAT_TO_WRITER : STAT_TO_READER, 1);
     if (task->is_streaming) {
@@ -215,6 +217,7 @@ void client_fit_and_send(struct client *c)
     bool must_prepare;
     int rc;
 
+    server_serves(s, c->task->route.hostgroup);
     if (s->state != SERVER_LENT || s->n_expects > 0 || s->kill_pending) {
         client_to(
             c,

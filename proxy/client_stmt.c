@@ -220,6 +220,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
         return;
     }
     stmt->n_params = p.n_params;
+    stmt->n_columns = p.n_columns;
     c->session.last_stmt_id = stmt->id;
     stmt_id_put(payload, stmt->id);
     if (close.len > 0) { /* one that had to leave, or the same prepared before */

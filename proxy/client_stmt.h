@@ -10,7 +10,7 @@
 /* What a client's statement id stands for. */
 struct client_stmt {
     uint32_t id; /* as the client knows it */
-    uint16_t n_params;
+    uint16_t n_params, n_columns;
     bool has_cursor; /* open on the connection the session is pinned to */
     bool has_long_data;
     struct stmt_text *text;  /* a reference */

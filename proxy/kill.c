@@ -142,7 +142,8 @@ static const struct server_events killer_events = {
 
 void kill_statement(struct worker *w, struct server *victim)
 {
-    struct want want = {.account = victim->account, .is_side = true};
+    struct want want = {
+        .hostgroup = victim->traffic->hostgroup, .account = victim->account, .is_side = true};
     struct killer *k;
 
     if (victim->kill_pending || w->pool.is_closing) {

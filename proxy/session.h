@@ -35,6 +35,7 @@ struct session_pins {
 };
 
 struct session {
+    struct figures *figures;          /* of its worker: where pins are counted; NULL = nowhere */
     struct account *account;          /* borrowed */
     struct schema *schema;            /* borrowed from the worker; NULL = none */
     struct profile *profile;          /* a reference */
@@ -87,6 +88,7 @@ static inline struct slice session_schema_name(const struct session *s)
 /* session_pin, session_unpin - idempotent; the first time of each pin is remembered. */
 void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
 void session_unpin(struct session *s, enum pin pin);
+void session_unpin_all(struct session *s, uint32_t pins); /* BIT(pin) of each */
 
 /* session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows, else as it was. */
 void session_said(struct session *s, int64_t row_count, bool rows);

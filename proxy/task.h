@@ -43,11 +43,14 @@ struct task {
     /* where it goes */
     struct route route;
     uint64_t since_ms;
+    uint64_t began_us;  /* clock_now_us() when it came from the client; 0 = it is ours */
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     /* what is known of the reply */
-    bool reply_begun;    /* the client has had bytes of it */
-    bool sent;           /* bytes of it were written to a node */
+    bool reply_begun; /* the client has had bytes of it */
+    bool sent;        /* bytes of it were written to a node */
+    bool is_counted;  /* in the figures of statements (figures_client.h) */
+    bool is_error_counted;
     bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
     uint64_t numbers_at; /* commands the connection was sent up to it (session.h) */
     bool state_changed;  /* the node reported "something changed" */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/figures_read.h"
 #include "proxy/pause.h"
 #include "proxy/warnings.h"
 
@@ -142,6 +143,7 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
     case MAIL_CONFIG: take_config(w); break;
+    case MAIL_READ: figures_answer(w, mail->request); break;
     case MAIL_LISTEN: join_listeners(w); break;
     case MAIL_PAUSE: pause_worker(w); break;
     case MAIL_RESUME: resume_worker(w); break;
@@ -199,6 +201,7 @@ static void give_away(struct pool *pool, struct server *s, const struct waiter *
                                       .caps = s->caps,
                                       .multi_statements = s->multi_statements,
                                       .created_ms = s->created_ms,
+                                      .hostgroup = s->traffic->hostgroup,
                                       .fd = fd};
     memcpy(mail->move.salt, s->salt, SALT_LEN);
     server_leave(s);
@@ -314,6 +317,7 @@ static void on_timer(uv_timer_t *timer)
     if (++w->ticks % 10 == 0) {
         check_clients(w);
         update_busy(w);
+        figures_tick(&w->figures);
         consider_another(w);
     }
     if (w->is_draining) {
@@ -407,6 +411,8 @@ static void finish(struct worker *w)
 
             if (mail->kind == MAIL_SERVER) {
                 (void)close(mail->move.fd);
+            } else if (mail->kind == MAIL_READ) {
+                figures_request_unref(mail->request);
             }
             mem_free(MEM_OTHER, mail);
             mail = next;
@@ -414,6 +420,7 @@ static void finish(struct worker *w)
     }
     pool_fini(&w->pool);
     tasks_fini(&w->tasks);
+    figures_fini(&w->figures);
     stream_loop_fini(&w->streams);
     map_fini(&w->clients_by_id);
     snapshot_unref(w->snapshot);
@@ -442,6 +449,8 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
     list_init(&w->warned);
     map_init(&w->clients_by_id, MEM_CLIENT, CLIENTS_MAX);
     w->snapshot = galeway_snapshot(g);
+    figures_init(&w->figures, (size_t)worker_vars(w)->mysql_query_digests_max_entries, &w->now_ms,
+                 &w->stats);
     rc = init_loop(w);
     if (rc != 0) {
         return rc;

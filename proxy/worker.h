@@ -14,6 +14,7 @@
 #include "base/stat.h"
 #include "pool/pool.h"
 #include "proxy/client.h"
+#include "proxy/figures.h"
 #include "proxy/galeway.h"
 #include "proxy/learn.h"
 
@@ -26,6 +27,7 @@ enum mail_kind {
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
+    MAIL_READ,   /* a copy of the figures is asked for */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
     MAIL_PAUSE,  /* close the ports */
     MAIL_RESUME, /* open them again */
@@ -37,9 +39,10 @@ struct mail {
     struct mail *next;
     enum mail_kind kind;
     uint64_t client_id;
-    struct server_move move; /* MAIL_SERVER */
-    bool kill_query;         /* MAIL_KILL */
-    struct account *account; /* MAIL_KILL: whose clients it may kill; NULL = any */
+    struct server_move move;         /* MAIL_SERVER */
+    bool kill_query;                 /* MAIL_KILL */
+    struct account *account;         /* MAIL_KILL: whose clients it may kill; NULL = any */
+    struct figures_request *request; /* MAIL_READ: a reference */
 };
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by meaning */
@@ -80,6 +83,7 @@ struct worker {
     struct pool pool;
     struct tasks tasks;
     struct learnt learnt;
+    struct figures figures;
     /* shared */
     struct {
         pthread_mutex_t lock;
