@@ -9,6 +9,7 @@
 
 #include "admin/command.h"
 #include "admin/layers.h"
+#include "admin/stats.h"
 #include "admin/store_sql.h"
 #include "admin/variables.h"
 #include "base/clock.h"
@@ -120,8 +121,8 @@ static unsigned saved_modules(struct store *store)
 {
     unsigned modules = 0;
 
-    for (size_t i = 0; i < tables_count(); i++) {
-        const struct table *table = table_at(i);
+    for (size_t i = 0; i < config_tables_count(); i++) {
+        const struct config_table *table = config_table_at(i);
 
         if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", table->name,
                        table->filter) != 0) {
@@ -167,6 +168,9 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
     }
     if (rc == 0) {
         rc = layers_attach_disk(store);
+    }
+    if (rc == 0) {
+        rc = stats_create(g, store->db);
     }
     if (rc == 0) {
         rc = begin_with_file(store);

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "admin/stats.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -198,6 +199,21 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n;")] == '\0';
 }
 
+/* The statement is known to be allowed, and will run. */
+static void refresh_statistics(struct store *store, struct slice sql)
+{
+    unsigned missing;
+
+    store->is_internal++;
+    missing = stats_refresh(store->galeway, store->db, sql);
+    store->is_internal--;
+    if (missing > 0) {
+        store_warn(store, "Warning", 1105,
+                   "%u of %u workers did not answer in time: what they counted is missing", missing,
+                   store->galeway->n_workers);
+    }
+}
+
 void sql_run(struct store *store, struct slice sql, struct reply *reply)
 {
     char *text = sql_translate(sql);
@@ -218,6 +234,7 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
         reply_error(reply, 1064, "42000", "More than one statement: \"%.60s\" is left over", tail);
         (void)sqlite3_finalize(stmt);
     } else {
+        refresh_statistics(store, slice_of(text));
         finish(store, stmt, reply);
     }
     mem_free(MEM_ADMIN, text);

@@ -16,10 +16,12 @@
 #include "pool/queue.h"
 #include "protocol/auth.h"
 #include "router/causal.h"
+#include "router/rules.h"
 
 #define WORKERS_MAX      64
 #define VERSION_TEXT_MAX 96
 
+struct events_log;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -27,6 +29,8 @@ struct snapshot {
     atomic_uint refs;
     struct conf *conf;         /* a reference */
     struct topology *topology; /* owned */
+    struct rules *rules;       /* owned; of conf */
+    uint32_t digest_mode;      /* to be added to a session's mode for facts_scan() */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);
@@ -51,7 +55,8 @@ struct galeway {
     struct wait_queue queue;
     struct causal causal;
     struct node_facts node_facts;
-    struct rsa_key *rsa; /* for caching_sha2_password without TLS */
+    struct events_log *events; /* owned: statements that rules log */
+    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */

@@ -360,3 +360,22 @@ size_t digest_text(struct slice sql, uint32_t mode, char *out, size_t cap, uint6
     }
     return digest.out_len;
 }
+
+uint32_t digest_mode(const struct conf_vars *vars)
+{
+    uint32_t mode = 0;
+
+    mode |= vars->mysql_query_digests_lowercase ? DIGEST_LOWERCASE : 0;
+    mode |= vars->mysql_query_digests_no_digits ? DIGEST_NO_DIGITS : 0;
+    mode |= vars->mysql_query_digests_replace_null ? DIGEST_REPLACE_NULL : 0;
+    mode |= vars->mysql_query_digests_keep_comment ? DIGEST_KEEP_COMMENT : 0;
+    if (vars->mysql_query_digests_grouping_limit != DIGEST_LIST_DEFAULT) {
+        mode |= (uint32_t)vars->mysql_query_digests_grouping_limit << DIGEST_LIST_SHIFT;
+    }
+    if (vars->mysql_query_digests_groups_grouping_limit != DIGEST_ROWS_DEFAULT) {
+        /* One more than it is: 0 is the default, and no limit is a setting, too. */
+        mode |= (uint32_t)(vars->mysql_query_digests_groups_grouping_limit + 1)
+                << DIGEST_ROWS_SHIFT;
+    }
+    return mode;
+}

@@ -10,6 +10,8 @@
 #define ROUTER_DIGEST_H
 
 #include "base/base.h"
+#include "conf/keys.h"
+#include "router/facts.h"
 #include "router/token.h"
 
 /* Text is hashed in pieces of this size: the digest of a shorter text is XXH3_64bits() of it. */
@@ -38,6 +40,15 @@ struct digest {
 void digest_init(struct digest *digest, char *out, size_t cap);
 void digest_add(struct digest *digest, const struct token *token);
 uint64_t digest_end(struct digest *digest);
+
+/* The part of a mode that is the session's; the rest are settings of digests. */
+#define DIGEST_SESSION_MODE (FACTS_NO_BACKSLASH_ESCAPES | FACTS_ANSI_QUOTES)
+
+/*
+ * digest_mode - mysql-query_digests_* as bits to be added to a session's mode wherever a digest is made. 0 = all at
+ * their defaults.
+ */
+uint32_t digest_mode(const struct conf_vars *vars);
 
 /*
  * digest_text - the normalised text of a statement; cut at cap bytes, no zero behind it. Returns

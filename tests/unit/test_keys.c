@@ -87,7 +87,7 @@ TEST(keys_find_ignores_case_and_knows_groups)
     assert_string_equal(key_find_in("mysql", SLICE("threads"))->name, "mysql-threads");
     assert_true(key_is_acted_on(key_find(SLICE("mysql-threads"))));
     assert_true(key_is_acted_on(key_find(SLICE("mysql-causal_window_ms"))));
-    assert_false(key_is_acted_on(key_find(SLICE("mysql-query_digests"))));
+    assert_false(key_is_acted_on(key_find(SLICE("mysql-servers_stats"))));
 }
 
 TEST(keys_bounds_are_checked_and_named)
