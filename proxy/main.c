@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - options, signals, wiring: the configuration, the workers, and waiting for the end.
+ * main.c - options, signals, wiring: the configuration, the workers, the console, and waiting for the end.
  *
- * The main thread is the control thread: it never runs inside a worker's loop.
+ * The main thread waits for signals; what changes while workers run is changed by the console's thread.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/console.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -210,19 +211,27 @@ static void post_all(struct galeway *g, enum mail_kind kind)
     }
 }
 
-static void reload(struct galeway *g, const char *file)
+struct process {
+    struct galeway *galeway;
+    const char *file;
+    struct console *console;
+};
+
+/* On the console's thread, as all that applies a configuration while workers run. */
+static void reload(void *arg)
 {
+    struct process *p = arg;
     struct faults faults = {0};
-    int rc = galeway_load(g, file, &faults);
+    int rc = galeway_load(p->galeway, p->file, &faults);
 
     log_faults(&faults);
     faults_fini(&faults);
     if (rc != 0) {
-        log_error(NULL, "%s is not valid: the configuration stays as it was", file);
+        log_error(NULL, "%s is not valid: the configuration stays as it was", p->file);
         return;
     }
-    atomic_store(&log_level_now, level_of(g->snapshot->conf->vars.mysql_log_level));
-    log_info(NULL, "configuration read again from %s", file);
+    atomic_store(&log_level_now, level_of(p->galeway->snapshot->conf->vars.mysql_log_level));
+    log_info(NULL, "configuration read again from %s", p->file);
 }
 
 struct waiter_thread {
@@ -248,9 +257,9 @@ static void end_workers(struct galeway *g, bool at_once)
 }
 
 /* Signals until the workers have ended. */
-static void control(struct galeway *g, const char *file, const sigset_t *signals)
+static void control(struct process *p, const sigset_t *signals)
 {
-    struct waiter_thread t = {g, pthread_self()};
+    struct waiter_thread t = {p->galeway, pthread_self()};
     pthread_t joiner;
     bool draining = false;
 
@@ -263,11 +272,11 @@ static void control(struct galeway *g, const char *file, const sigset_t *signals
             break;
         }
         if (sig == SIGHUP) {
-            reload(g, file);
+            console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
         } else {
-            end_workers(g, draining);
+            end_workers(p->galeway, draining);
             draining = true;
         }
     }
@@ -286,8 +295,33 @@ static void block_signals(sigset_t *signals)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The workers run: the console, then signals until the end. */
+static int run(struct process *p, const sigset_t *signals)
+{
+    struct galeway *g = p->galeway;
+    int rc = console_start(&p->console, g, p->file);
+
+    if (rc == 0) {
+        struct snapshot *s = galeway_snapshot(g);
+
+        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
+                 s->conf->vars.mysql_interfaces, g->n_workers);
+        snapshot_unref(s);
+        control(p, signals);
+        console_stop(p->console);
+    } else {
+        post_all(g, MAIL_STOP);
+        for (unsigned i = 0; i < g->n_workers; i++) {
+            worker_join(g->workers[i]);
+        }
+    }
+    free_workers(g, g->n_workers);
+    return rc;
+}
+
 static int serve(struct galeway *g, const char *file)
 {
+    struct process process = {.galeway = g, .file = file};
     const struct conf *conf = g->snapshot->conf;
     const char *log_file = conf->vars.mysql_log_file;
     sigset_t signals;
@@ -305,13 +339,10 @@ static int serve(struct galeway *g, const char *file)
     g->rsa = rsa_key_new();
     galeway_first_look(g);
     rc = init_workers(g);
+    rc = rc != 0 ? rc : run(&process, &signals);
     if (rc != 0) {
         log_error(NULL, "cannot start: %s", err_text(rc));
     } else {
-        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
-                 conf->vars.mysql_interfaces, g->n_workers);
-        control(g, file, &signals);
-        free_workers(g, g->n_workers);
         log_info(NULL, "ended");
     }
     queue_fini(&g->queue);
