@@ -107,8 +107,11 @@ void figures_refused(struct client *c, uint16_t number, struct slice text)
     }
     describe(c, &statement);
     statement.is_error = true;
-    if (!c->task->is_error_counted) {
-        count_error(c, &statement, c->server == NULL ? NULL : c->server->node, number, text);
+    if (!c->task
+             ->is_error_counted) { /* a kept connection has nothing to do with it unless it was routed */
+        bool by_node = c->server != NULL && statement.hostgroup != FIGURES_HERE;
+
+        count_error(c, &statement, by_node ? c->server->node : NULL, number, text);
     }
     count(c, &statement);
 }

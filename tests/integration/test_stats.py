@@ -16,9 +16,16 @@ class Console:
     """Rows of the console as dictionaries."""
 
     def __init__(self, proxy):
-        self.db = pymysql.connect(host="127.0.0.1", port=proxy.admin_port, user="admin",
-                                  password="admin", autocommit=True, charset="utf8mb4",
-                                  cursorclass=pymysql.cursors.DictCursor)
+        self.port = proxy.admin_port
+        self.db = wait_until(self.connect, what="the console to answer")
+
+    def connect(self):
+        try:
+            return pymysql.connect(host="127.0.0.1", port=self.port, user="admin",
+                                   password="admin", autocommit=True, charset="utf8mb4",
+                                   cursorclass=pymysql.cursors.DictCursor)
+        except pymysql.OperationalError:  # it starts when the workers run
+            return None
 
     def rows(self, sql):
         with self.db.cursor() as cursor:
