@@ -22,8 +22,6 @@ struct check {
     const struct conf *conf;
     const struct conf_place *keys;
     struct faults *faults;
-    int *hostgroups; /* owned: those with servers, sorted */
-    size_t n_hostgroups;
 };
 
 /* --- variables ------------------------------------------------------------------------------- */
@@ -99,36 +97,6 @@ static void check_variables(struct check *check)
 }
 
 /* --- servers --------------------------------------------------------------------------------- */
-
-static int compare_ints(const void *a, const void *b)
-{
-    int x = *(const int *)a, y = *(const int *)b;
-
-    return (x > y) - (x < y);
-}
-
-static void collect_hostgroups(struct check *check)
-{
-    size_t n = check->conf->n_servers, kept = 0;
-
-    check->hostgroups = mem_new(MEM_CONF, MAX(n, 1) * sizeof(int));
-    for (size_t i = 0; i < n; i++) {
-        check->hostgroups[i] = check->conf->servers[i].hostgroup;
-    }
-    qsort(check->hostgroups, n, sizeof(int), compare_ints);
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || check->hostgroups[kept - 1] != check->hostgroups[i]) {
-            check->hostgroups[kept++] = check->hostgroups[i];
-        }
-    }
-    check->n_hostgroups = kept;
-}
-
-static bool has_servers(const struct check *check, int hostgroup)
-{
-    return bsearch(&hostgroup, check->hostgroups, check->n_hostgroups, sizeof(int), compare_ints) !=
-           NULL;
-}
 
 static bool is_address(const char *text)
 {
@@ -277,7 +245,7 @@ static void check_galera(struct check *check)
         for (size_t j = 0; j <= i; j++) {
             check_overlap(check, row, &conf->galera[j]);
         }
-        if (row->active && !has_servers(check, row->writer_hostgroup)) {
+        if (row->active && !conf_has_servers(check->conf, row->writer_hostgroup)) {
             fault_error(check->faults, row->place.file, row->place.line,
                         "mysql_galera_hostgroups: writer_hostgroup %d has no server in "
                         "mysql_servers",
@@ -330,23 +298,6 @@ static const char *bad_password(const char *password)
     return NULL;
 }
 
-/* A hostgroup that gets its nodes from a cluster's writer hostgroup is fine without rows. */
-static bool is_served(const struct check *check, int hostgroup)
-{
-    if (has_servers(check, hostgroup)) {
-        return true;
-    }
-    for (size_t i = 0; i < check->conf->n_galera; i++) {
-        const struct conf_galera *row = &check->conf->galera[i];
-
-        if (row->active &&
-            (row->reader_hostgroup == hostgroup || row->backup_writer_hostgroup == hostgroup)) {
-            return has_servers(check, row->writer_hostgroup);
-        }
-    }
-    return false;
-}
-
 static void check_user(struct check *check, const struct conf_user *user)
 {
     struct conf_place at = user->place;
@@ -356,7 +307,7 @@ static void check_user(struct check *check, const struct conf_user *user)
         fault_error(check->faults, at.file, at.line, "mysql_users: the password of \"%s\" %s",
                     user->username, bad);
     }
-    if (user->active && !is_served(check, user->default_hostgroup)) {
+    if (user->active && !conf_is_served(check->conf, user->default_hostgroup)) {
         fault_error(check->faults, at.file, at.line,
                     "mysql_users: default_hostgroup %d of \"%s\" has no server in mysql_servers",
                     user->default_hostgroup, user->username);
@@ -456,15 +407,10 @@ void conf_check(const struct conf *conf, const struct conf_place *keys, struct f
 {
     struct check check = {.conf = conf, .keys = keys, .faults = faults};
 
-    collect_hostgroups(&check);
     check_variables(&check);
     check_servers(&check);
     check_galera(&check);
     check_users(&check);
+    conf_check_rules(conf, faults);
     check_console(&check);
-    mem_free(MEM_CONF, check.hostgroups);
-    if (conf->n_query_rules > 0) {
-        fault_warning(faults, conf->query_rules[0].place.file, conf->query_rules[0].place.line,
-                      "mysql_query_rules: accepted, but not acted on yet");
-    }
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proxy/worker.h"
+#include "router/digest.h"
 
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
@@ -24,6 +25,7 @@ void snapshot_unref(struct snapshot *s)
 {
     if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
         topology_free(s->topology);
+        rules_free(s->rules);
         conf_unref(s->conf);
         mem_free(MEM_CONF, s);
     }
@@ -60,18 +62,27 @@ static void tell_workers(struct galeway *g)
 
 static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
 {
-    struct topology *topology = topology_new(&g->nodes, conf, faults);
+    struct topology *topology;
     struct snapshot *fresh;
-    int rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    struct rules *rules = NULL;
+    int rc = rules_new(&rules, conf, faults);
 
     if (rc != 0) {
+        return rc;
+    }
+    topology = topology_new(&g->nodes, conf, faults);
+    rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    if (rc != 0) {
         topology_free(topology);
+        rules_free(rules);
         return rc;
     }
     fresh = mem_new(MEM_CONF, sizeof(*fresh));
     atomic_store(&fresh->refs, 1);
     fresh->conf = conf;
     fresh->topology = topology;
+    fresh->rules = rules;
+    fresh->digest_mode = digest_mode(&conf->vars);
     publish(g, fresh);
     tell_workers(g);
     return 0;

@@ -16,6 +16,7 @@
 #include "pool/queue.h"
 #include "protocol/auth.h"
 #include "router/causal.h"
+#include "router/rules.h"
 
 #define WORKERS_MAX      64
 #define VERSION_TEXT_MAX 96
@@ -27,6 +28,8 @@ struct snapshot {
     atomic_uint refs;
     struct conf *conf;         /* a reference */
     struct topology *topology; /* owned */
+    struct rules *rules;       /* owned; of conf */
+    uint32_t digest_mode;      /* to be added to a session's mode for facts_scan() */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);
