@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/explain.h"
 #include "admin/layers.h"
 #include "admin/store_sql.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "proxy/pause.h"
 #include "proxy/worker.h"
 
@@ -44,6 +46,70 @@ void command_kill(struct run *run, size_t at)
     mail->kill_query = query_only;
     worker_post(g->workers[owner], mail);
     reply_info(run->reply, 0, NULL);
+}
+
+/* --- EXPLAIN ROUTE ---------------------------------------------------------------------------- */
+
+/* FOR 'user'@'schema' or FOR 'user': both are mem_free'd by the caller. */
+static bool read_site(struct run *run, size_t *at, char **user, char **schema)
+{
+    *user = word_value(&run->words, *at);
+    (*at)++;
+    if (*user != NULL && word_is(&run->words, *at, "@")) {
+        *schema = word_value(&run->words, *at + 1);
+        *at += 2;
+        return *schema != NULL;
+    }
+    return *user != NULL;
+}
+
+/* The first user that clients may be. */
+static char *first_user(struct galeway *g)
+{
+    struct snapshot *snapshot = galeway_snapshot(g);
+    char *name = NULL;
+
+    for (size_t i = 0; i < snapshot->conf->n_users && name == NULL; i++) {
+        const struct conf_user *user = &snapshot->conf->users[i];
+
+        if (user->active && user->frontend) {
+            name = mem_copy(MEM_ADMIN, slice_of(user->username));
+        }
+    }
+    snapshot_unref(snapshot);
+    return name;
+}
+
+/* The statement is one text in quotes, or all that follows. */
+static char *read_statement(struct run *run, size_t at)
+{
+    bool is_text = at < run->words.n && run->words.at[at].quote != '\0';
+
+    if (is_text && words_at_end(&run->words, at + 1)) {
+        return word_value(&run->words, at);
+    }
+    return mem_copy(MEM_ADMIN, run_rest(run, at));
+}
+
+void command_explain_route(struct run *run, size_t at)
+{
+    bool has_site = words_are(&run->words, &at, "FOR");
+    char *user = NULL, *schema = NULL, *sql = NULL;
+    bool good = !has_site || read_site(run, &at, &user, &schema);
+
+    if (!has_site) {
+        user = first_user(run->store->galeway);
+    }
+    sql = good ? read_statement(run, at) : NULL;
+    if (sql == NULL || sql[0] == '\0') {
+        command_syntax(run, at, "FOR 'user'@'schema' and a statement in quotes");
+    } else {
+        explain_route(run->store->galeway, slice_of(user == NULL ? "" : user),
+                      slice_of(schema == NULL ? "" : schema), slice_of(sql), run->reply);
+    }
+    mem_free(MEM_ADMIN, user);
+    mem_free(MEM_ADMIN, schema);
+    mem_free(MEM_ADMIN, sql);
 }
 
 /* --- PROXYSQL --------------------------------------------------------------------------------- */

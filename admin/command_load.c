@@ -247,8 +247,8 @@ void command_checksum(struct run *run, size_t at)
         return;
     }
     reply_columns(run->reply, ARRAY_SIZE(columns), columns);
-    for (size_t i = 0; i < tables_count(); i++) {
-        const struct table *table = table_at(i);
+    for (size_t i = 0; i < config_tables_count(); i++) {
+        const struct config_table *table = config_table_at(i);
         char text[24];
         uint64_t sum;
 

@@ -89,7 +89,7 @@ static void put_row(struct making *m, sqlite3_stmt *stmt, bool is_first)
 
 static int put_table(struct making *m, struct config_part *part)
 {
-    const struct table *table = part->table;
+    const struct config_table *table = part->table;
     sqlite3_stmt *stmt;
     int rc = sql_prepare(m->store, &stmt, "SELECT * FROM %s%s WHERE %s ORDER BY %s",
                          layer_prefix(part->layer), table->name, table->filter, table->order);
@@ -187,9 +187,9 @@ int config_text_make(struct store *store, unsigned from_memory, struct config_te
 
     *out = (struct config_text){0};
     put_head(&m);
-    for (size_t i = 0; i < tables_count() && rc == SQLITE_OK; i++) {
+    for (size_t i = 0; i < config_tables_count() && rc == SQLITE_OK; i++) {
         struct config_part *part = &out->parts[out->n_parts++];
-        const struct table *table = table_at(i);
+        const struct config_table *table = config_table_at(i);
 
         CHECK(out->n_parts <= CONFIG_PARTS_MAX);
         *part = (struct config_part){.table = table, .layer = LAYER_RUNTIME};

@@ -15,7 +15,7 @@
 
 /* Where the rows of a table stand: one row on each line. */
 struct config_part {
-    const struct table *table;
+    const struct config_table *table;
     enum layer layer;
     int first_line; /* of its first row */
     int n_rows;

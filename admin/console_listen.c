@@ -93,8 +93,11 @@ static int open_one(struct console_core *core, const struct iface *iface)
     return rc;
 }
 
+/* Not wanted any more, or the end. */
 static void close_one(struct console_listener *l)
 {
+    log_info(NULL, "the console no longer listens on %s%s%.0u", l->host,
+             l->iface.is_unix ? "" : ":", (unsigned)l->iface.port);
     if (l->iface.is_unix) {
         (void)unlink(l->host);
     }
@@ -139,8 +142,6 @@ static void close_unwanted(struct console_core *core)
             at = &l->next;
         } else {
             *at = l->next;
-            log_info(NULL, "the console no longer listens on %s%s%.0u", l->host,
-                     l->iface.is_unix ? "" : ":", (unsigned)l->iface.port);
             close_one(l);
         }
     }

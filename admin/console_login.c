@@ -242,12 +242,10 @@ static void full_path(struct console_client *c, const struct secret *secret, boo
 
     if (c->login->step == STEP_FULL && c->stream.u.handle.type == UV_NAMED_PIPE) {
         check_clear(c, secret, is_admin, data);
-    } else if (rsa == NULL) {
-        denied(c, true);
-    } else if (c->login->step == STEP_FULL && data.len == 1 && data.data[0] == 2) {
+    } else if (rsa != NULL && c->login->step == STEP_FULL && data.len == 1 && data.data[0] == 2) {
         c->login->step = STEP_KEY;
         (void)!send_more(c, rsa_key_pem(rsa));
-    } else if (rsa_decrypt(rsa, data, clear, &len) != 0) {
+    } else if (rsa == NULL || rsa_decrypt(rsa, data, clear, &len) != 0) {
         denied(c, true); /* clear text on an open line is refused too */
     } else {
         sha2_unmask(clear, len, c->login->salt);

@@ -114,7 +114,7 @@ struct columns {
     size_t n_key, n_other;
 };
 
-static int read_columns(struct store *store, const struct table *table, struct columns *out)
+static int read_columns(struct store *store, const struct config_table *table, struct columns *out)
 {
     sqlite3_stmt *stmt;
     int rc = sql_prepare(store, &stmt, "SELECT name, pk FROM pragma_table_info(%Q, 'main')",
@@ -160,7 +160,7 @@ static char *join_keys(const struct columns *c, const char *format, const char *
  * One SELECT for the rows that are not in all layers, and one for each column of those in more than one. Names of
  * columns are our own.
  */
-static void put_select(sqlite3_str *sql, const struct table *table, const struct columns *c,
+static void put_select(sqlite3_str *sql, const struct config_table *table, const struct columns *c,
                        const char *column)
 {
     char *keys = join_keys(c, "%s", ", ");
@@ -207,7 +207,7 @@ static void put_select(sqlite3_str *sql, const struct table *table, const struct
     sqlite3_free(on_d);
 }
 
-static int diff_table(struct store *store, const struct table *table)
+static int diff_table(struct store *store, const struct config_table *table)
 {
     struct columns c = {0};
     int rc = read_columns(store, table, &c);
@@ -231,8 +231,8 @@ void diff_show(struct store *store, struct reply *reply)
         sql_exec(store, "CREATE TEMP TABLE IF NOT EXISTS diff (module, \"table\", key, column, "
                         "memory, runtime, disk); DELETE FROM temp.diff");
 
-    for (size_t i = 0; i < tables_count() && rc == SQLITE_OK; i++) {
-        rc = diff_table(store, table_at(i));
+    for (size_t i = 0; i < config_tables_count() && rc == SQLITE_OK; i++) {
+        rc = diff_table(store, config_table_at(i));
     }
     if (rc != SQLITE_OK) {
         sql_error(store, reply);

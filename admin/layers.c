@@ -20,7 +20,7 @@
 /* --- what there is ---------------------------------------------------------------------------- */
 
 /* A filter is part of the table: global_variables is there once for each of its two modules. */
-static const struct table tables[] = {
+static const struct config_table tables[] = {
 #define TABLE(module_, name_, filter_, order_, columns_) \
     {.module = (module_),                                \
      .name = #name_,                                     \
@@ -54,17 +54,17 @@ static const char *const checksum_names[MODULE_COUNT] = {
     [MODULE_PROXYSQL] = "proxysql_servers",
 };
 
-size_t tables_count(void)
+size_t config_tables_count(void)
 {
     return ARRAY_SIZE(tables);
 }
 
-const struct table *table_at(size_t i)
+const struct config_table *config_table_at(size_t i)
 {
     return &tables[i];
 }
 
-const struct table *table_find(struct slice name)
+const struct config_table *config_table_find(struct slice name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         if (slice_eq_nocase(name, slice_of(tables[i].name))) {
@@ -172,7 +172,7 @@ static void set_fault(struct store *store, const char *why)
 }
 
 /* Older files lack columns that came later: those get their defaults. */
-static int upgrade_table(struct store *store, const struct table *table)
+static int upgrade_table(struct store *store, const struct config_table *table)
 {
     sqlite3_stmt *stmt;
     sqlite3_str *names = sqlite3_str_new(store->db);
@@ -272,7 +272,7 @@ void layers_detach_disk(struct store *store)
 
 /* --- rows from one layer to another ----------------------------------------------------------- */
 
-static int copy_table(struct store *store, const struct table *table, enum layer from,
+static int copy_table(struct store *store, const struct config_table *table, enum layer from,
                       enum layer to)
 {
     int rc =
@@ -340,7 +340,7 @@ static void hash_row(XXH64_state_t *state, sqlite3_stmt *stmt)
     }
 }
 
-static int hash_table(struct store *store, const struct table *table, enum layer layer,
+static int hash_table(struct store *store, const struct config_table *table, enum layer layer,
                       XXH64_state_t *state)
 {
     sqlite3_stmt *stmt;
@@ -356,7 +356,7 @@ static int hash_table(struct store *store, const struct table *table, enum layer
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int layers_table_checksum(struct store *store, const struct table *table, enum layer layer,
+int layers_table_checksum(struct store *store, const struct config_table *table, enum layer layer,
                           uint64_t *out, struct reply *reply)
 {
     XXH64_state_t *state = XXH64_createState();

@@ -11,7 +11,7 @@
 #include "conf/faults.h"
 
 /* One configuration table, or the part of global_variables that belongs to a module. */
-struct table {
+struct config_table {
     enum module module;
     const char *name;
     const char *filter; /* an SQL condition; "1" = all rows */
@@ -19,12 +19,12 @@ struct table {
     const char *columns; /* for CREATE TABLE */
 };
 
-/* tables_count, table_at - all parts, in the order of the configuration file. */
-size_t tables_count(void);
-const struct table *table_at(size_t i);
+/* config_tables_count, config_table_at - all parts, in the order of the configuration file. */
+size_t config_tables_count(void);
+const struct config_table *config_table_at(size_t i);
 
-/* table_find - by name, case ignored; NULL when it is no configuration table. */
-const struct table *table_find(struct slice name);
+/* config_table_find - by name, case ignored; NULL when it is no configuration table. */
+const struct config_table *config_table_find(struct slice name);
 
 /* module_name - "MYSQL SERVERS". */
 const char *module_name(enum module module);
@@ -67,7 +67,7 @@ void layers_follow(struct store *store);
 /* layers_checksum - of a module in a layer: the same rows give the same number. */
 int layers_checksum(struct store *store, enum module module, enum layer layer, uint64_t *out,
                     struct reply *reply) MUST_CHECK;
-int layers_table_checksum(struct store *store, const struct table *table, enum layer layer,
+int layers_table_checksum(struct store *store, const struct config_table *table, enum layer layer,
                           uint64_t *out, struct reply *reply) MUST_CHECK;
 
 /* layers_note_applied - the row of runtime_checksums_values of each of these modules. */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/walk.h"
+#include "router/rules.h"
 
 #define TEXT_FAULTS_MAX 5 /* in the text of the error; SHOW WARNINGS has all */
 
@@ -55,7 +56,7 @@ struct reading {
     struct store *store;
     unsigned modules;
     int rc; /* SQLite's */
-    const struct table *table;
+    const struct config_table *table;
     sqlite3_str *names, *values; /* of the row being read; NULL = none */
 };
 
@@ -127,7 +128,7 @@ static void on_value(void *ctx, const char *section, size_t row, const char *nam
         }
         return;
     }
-    r->table = table_find(slice_of(section));
+    r->table = config_table_find(slice_of(section));
     if (r->table == NULL || (r->modules & BIT(r->table->module)) == 0) {
         return;
     }
@@ -142,8 +143,8 @@ static int empty_memory(struct store *store, unsigned modules)
 {
     int rc = sql_exec(store, "BEGIN");
 
-    for (size_t i = 0; i < tables_count() && rc == SQLITE_OK; i++) {
-        const struct table *table = table_at(i);
+    for (size_t i = 0; i < config_tables_count() && rc == SQLITE_OK; i++) {
+        const struct config_table *table = config_table_at(i);
 
         if ((modules & BIT(table->module)) != 0) {
             rc = sql_exec(store, "DELETE FROM main.%s WHERE %s", table->name, table->filter);
@@ -257,6 +258,16 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
     return rc;
 }
 
+/* galeway_apply() does; the rest of it cannot fail for what a row says. */
+static void check_rules(const struct conf *conf, struct faults *faults)
+{
+    struct rules *rules = NULL;
+
+    if (conf != NULL && rules_new(&rules, conf, faults) == 0) {
+        rules_free(rules);
+    }
+}
+
 int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *reply)
 {
     struct config_text text = {0};
@@ -269,6 +280,7 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
     }
     rc = conf_load_text(&conf, CONFIG_TEXT_NAME, (struct slice){text.text, text.len}, &faults);
     if (dry) {
+        check_rules(conf, &faults);
         say_dry(store, &text, &faults, reply);
         conf_unref(conf);
         rc = 0;

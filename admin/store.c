@@ -121,8 +121,8 @@ static unsigned saved_modules(struct store *store)
 {
     unsigned modules = 0;
 
-    for (size_t i = 0; i < tables_count(); i++) {
-        const struct table *table = table_at(i);
+    for (size_t i = 0; i < config_tables_count(); i++) {
+        const struct config_table *table = config_table_at(i);
 
         if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", table->name,
                        table->filter) != 0) {

@@ -298,7 +298,7 @@ static void put_integer(struct text *t, const struct sql_param *p)
     for (size_t i = n; i-- > 0;) {
         value = value << 8 | bytes[i];
     }
-    if (!is_unsigned && n < 8 && (value >> (8 * n - 1)) != 0) {
+    if (!is_unsigned && n > 0 && n < 8 && (value >> (8 * n - 1)) != 0) {
         value |= UINT64_MAX << 8 * n; /* the sign */
     }
     if (is_unsigned) {

@@ -49,6 +49,14 @@
     X(STAT_STMT_REPREPARED, "Com_stmt_reprepare",                                                 \
       "statements prepared again on another connection")                                          \
     X(STAT_STMT_EXECUTED, "Com_stmt_execute", "COM_STMT_EXECUTE of clients")                      \
+    X(STAT_RULE_REFUSED, "Rules_refused", "statements refused by a rule or the firewall")         \
+    X(STAT_FIREWALL_DETECTED, "Firewall_detected", "statements not listed, that passed")          \
+    X(STAT_RULE_ANSWERED, "Rules_answered", "statements answered by a rule's OK_msg")             \
+    X(STAT_RULE_REWRITTEN, "Rules_rewritten", "statements rewritten by a rule")                   \
+    X(STAT_RULE_DELAYED, "Rules_delayed", "statements that waited for a rule's delay")            \
+    X(STAT_QUERY_TIMEOUTS, "Query_timeouts", "statements killed because they ran too long")       \
+    X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
+    X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {

@@ -168,7 +168,7 @@ void pool_lend(struct server *s, void *owner, const struct server_events *events
 
 static bool is_usable(const struct server *s, const struct want *want)
 {
-    return s->caps == want->caps && !(want->fresh && s->was_reset);
+    return s->caps == want->caps && !want->is_new && !(want->fresh && s->was_reset);
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */
@@ -202,7 +202,7 @@ static struct server *find_longest_free(struct pool *pool, const struct node *no
     struct list_node *last = list_back(&node_of(pool, node)->free);
     struct server *s = last == NULL ? NULL : CONTAINER_OF(last, struct server, in_free);
 
-    if (s == NULL || want->fresh || s->caps != want->caps ||
+    if (s == NULL || want->fresh || want->is_new || s->caps != want->caps ||
         pool->now_ms - s->since_ms < min_free_ms) {
         return NULL;
     }

@@ -75,6 +75,7 @@ struct want {
     bool multi_statements;
     bool is_side;    /* a connection of ours to kill with: beyond the node's limit, never pooled */
     bool ask_schema; /* also when the connection has it: it may be gone */
+    bool is_new;     /* opened for this statement, as a hint asks */
     bool fresh;      /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
 };
 

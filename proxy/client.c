@@ -15,6 +15,7 @@
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -27,8 +28,10 @@ static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
-                                 BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_WAITING) |
+                                 BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) |
+                                 BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
     [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
@@ -46,6 +49,16 @@ void client_to(struct client *c, enum client_state next)
     }
     SM_MOVE(client_states, &c->state, next);
     c->since_ms = c->worker->now_ms;
+}
+
+const char *client_state_name(const struct client *c)
+{
+    return client_states[c->state].name;
+}
+
+uint32_t client_mode(const struct client *c)
+{
+    return session_sql_mode(&c->session) | c->worker->snapshot->digest_mode;
 }
 
 static const char *user_name(const struct client *c)
@@ -131,9 +144,15 @@ bool client_errorf(struct client *c, int rc, const char *format, ...)
 
 bool client_ok(struct client *c)
 {
-    uint8_t bytes[32];
+    return client_ok_text(c, (struct slice){NULL, 0});
+}
+
+bool client_ok_text(struct client *c, struct slice text)
+{
+    uint8_t bytes[ERROR_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
-    struct ok ok = {.status = c->session.status};
+    struct ok ok = {.status = c->session.status,
+                    .message = {text.data, MIN(text.len, ERROR_MAX - 64u)}};
 
     c->sequence = ok_encode(&w, &ok, c->sequence);
     return client_write(c, bytes, w.len);
@@ -226,6 +245,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     if (list_is_linked(&c->in_warned)) {
         list_remove(&w->warned, &c->in_warned);
     }
+    rules_delay_end(c);
+    alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
     drop_server(c);
     if (c->task != NULL) {
@@ -242,6 +263,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     kill_unregister(c);
     release_counts(c);
     free_login(c);
+    mem_free(MEM_CLIENT, c->place);
+    c->place = NULL;
     mem_free(MEM_BUFFER, c->in);
     c->in = NULL;
     CHECK(map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}) == c);
@@ -430,7 +453,8 @@ void client_upload_kept(struct client *c)
     c->is_read_paused = false;
     client_upload_bytes(c, data, len);
     mem_free(MEM_BUFFER, data);
-    if (c->state == CLIENT_UPLOADING && stream_is_drained(&c->server->stream) &&
+    if (c->state == CLIENT_UPLOADING &&
+        (c->server == NULL || stream_is_drained(&c->server->stream)) &&
         stream_read_start(&c->stream) != 0) {
         client_close(c, CLOSE_RESET, UV_EPIPE);
     }

@@ -10,8 +10,8 @@
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
-#include "proxy/worker.h"
 
 static void bad_command(struct client *c, const char *what)
 {
@@ -39,6 +39,7 @@ static struct task *task_of(struct client *c, const uint8_t *packet, size_t len,
     task->since_ms = c->worker->now_ms;
     task->began_us = clock_now_us();
     task->route.hostgroup = FIGURES_HERE; /* until it is routed */
+    task->started_us = UNLIKELY(c->worker->logs_events) ? clock_now_us() : 0;
     c->task = task;
     return task;
 }
@@ -97,21 +98,15 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     (void)client_ok(c);
 }
 
-static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+/* The facts are known and the rules have spoken: answer it here, or send it. */
+static void statement(struct client *c)
 {
-    struct task *task = task_of(c, packet, len, is_whole);
-    struct slice sql;
+    struct task *task = c->task;
 
-    if (task == NULL) {
-        return;
-    }
-    sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
-    if (!is_whole) {
-        facts_scan_head(&task->facts, sql, session_sql_mode(&c->session));
+    if (task->is_streaming) {
         client_run(c);
         return;
     }
-    facts_scan(&task->facts, sql, session_sql_mode(&c->session));
     if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
         (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
@@ -127,6 +122,34 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
         use_statement(c, task);
     } else if (!local_answer(c)) {
         client_run(c);
+    }
+}
+
+static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+{
+    struct task *task = task_of(c, packet, len, is_whole);
+    struct slice sql;
+
+    if (task == NULL) {
+        return;
+    }
+    sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
+    if (is_whole) {
+        facts_scan(&task->facts, sql, client_mode(c));
+    } else {
+        facts_scan_head(&task->facts, sql, client_mode(c));
+    }
+    if ((!rules_concern(c, sql) || !rules_apply(c, sql)) && !rules_delay(c)) {
+        statement(c);
+    }
+}
+
+void client_go_on(struct client *c)
+{
+    if (c->task->command == COM_QUERY) {
+        statement(c);
+    } else {
+        client_stmt_go_on(c);
     }
 }
 

@@ -13,8 +13,8 @@
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
-#include "proxy/worker.h"
 
 /* --- what the connection tells ---------------------------------------------------------------- */
 
@@ -186,9 +186,7 @@ static void on_done(struct server *s)
     }
     session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
     forget_schemas(c);
-    if (!worker_vars(c->worker)->mysql_multiplexing) {
-        session_pin(&c->session, PIN_NO_MULTIPLEXING, task->facts.digest, c->worker->now_ms);
-    }
+    rules_after(c, s);
     local_learn(c, before);
     profile_unref(&c->worker->pool.profiles, before);
     client_task_end(c);
@@ -196,31 +194,42 @@ static void on_done(struct server *s)
 
 /* --- loss ------------------------------------------------------------------------------------- */
 
+#define PINS_WITHOUT_STATE \
+    (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
+
 /* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
 static bool lost_state(const struct session *s)
 {
-    return (s->pins & ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING))) != 0;
+    return (s->pins & ~PINS_WITHOUT_STATE) != 0;
 }
 
 static void transaction_is_gone(struct client *c)
 {
-    session_unpin_all(&c->session,
-                      BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING));
+    session_unpin_all(&c->session, PINS_WITHOUT_STATE);
     c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
     c->session.last_id_unknown = false;
+}
+
+/* How often a read may be sent again: as the rule says, or mysql-query_retries_on_failure. */
+static bool has_retries(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task->verdict.retries >= 0
+               ? task->retries < (unsigned)task->verdict.retries
+               : task->retries <
+                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
 }
 
 static bool may_repeat(const struct client *c)
 {
     const struct task *task = c->task;
 
-    if (task->reply_begun || task->is_streaming || session_is_pinned(&c->session) ||
-        task->stmt != NULL) {
+    if (task->reply_begun || task->timed_out || task->is_streaming ||
+        session_is_pinned(&c->session) || task->stmt != NULL) {
         return false;
     }
-    return !task->sent ||
-           ((task->facts.flags & FACT_READ) != 0 &&
-            task->retries < (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1);
+    return !task->sent || ((task->facts.flags & FACT_READ) != 0 && has_retries(c));
 }
 
 static bool is_capacity_error(const struct err *err)
@@ -293,6 +302,7 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     if (err == NULL && may_repeat(c)) {
         task->retries++;
         task->sent = task->is_error_counted = false;
+        alarm_clear(&c->worker->alarms, &c->alarm);
         stat_add(&c->worker->stats, STAT_RETRIES, 1);
         client_to(c, CLIENT_FITTING);
         client_run(c);

@@ -38,7 +38,7 @@ static void describe(const struct client *c, struct figures_statement *s)
         .account = c->session.account,
         .schema = c->session.schema,
         .sql = figures_sql(task),
-        .mode = session_sql_mode(&c->session),
+        .mode = client_mode(c),
         .digest = task->facts.digest,
         .command = figures_command_of(&task->facts),
         .hostgroup = task->route.hostgroup,

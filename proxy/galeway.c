@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
 #include "router/digest.h"
 
@@ -60,6 +61,14 @@ static void tell_workers(struct galeway *g)
     }
 }
 
+static enum log_level level_of(const char *name)
+{
+    return strcmp(name, "error") == 0   ? LOG_ERROR
+           : strcmp(name, "warn") == 0  ? LOG_WARN
+           : strcmp(name, "debug") == 0 ? LOG_DEBUG
+                                        : LOG_INFO;
+}
+
 static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -83,7 +92,12 @@ static int apply_locked(struct galeway *g, struct conf *conf, struct faults *fau
     fresh->topology = topology;
     fresh->rules = rules;
     fresh->digest_mode = digest_mode(&conf->vars);
+    if (g->events != NULL) {
+        events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
+                             (uint64_t)conf->vars.mysql_eventslog_filesize);
+    }
     publish(g, fresh);
+    atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     return 0;
 }

@@ -21,6 +21,7 @@
 #define WORKERS_MAX      64
 #define VERSION_TEXT_MAX 96
 
+struct events_log;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -54,7 +55,8 @@ struct galeway {
     struct wait_queue queue;
     struct causal causal;
     struct node_facts node_facts;
-    struct rsa_key *rsa; /* for caching_sha2_password without TLS */
+    struct events_log *events; /* owned: statements that rules log */
+    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */

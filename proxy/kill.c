@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
-#include "proxy/worker.h"
+#include "proxy/rules_apply.h"
 
 /* One kill on its way. Owned by the side connection's callbacks. */
 struct killer {
@@ -203,6 +203,9 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
         kill_statement(w, c->server);
     } else if (c->state == CLIENT_WAITING && queue_remove(&w->galeway->queue, &c->waiter)) {
         list_remove(&w->waiting, &c->in_waiting);
+        client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_DELAYED) {
+        rules_delay_end(c);
         client_task_failed(c, ERR_INTERRUPTED);
     }
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
 
 struct options {
@@ -36,7 +37,7 @@ static void print_usage(FILE *out)
              "  -h, --help          print this\n"
              "\n"
              "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
-             "SIGUSR1: open the log file again.\n");
+             "SIGUSR1: open the log files again.\n");
 }
 
 /* Returns -1 to go on, else the exit code. */
@@ -99,11 +100,13 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
+    g->events = events_log_new();
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
+    events_log_free(g->events);
     snapshot_unref(g->snapshot);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
@@ -132,14 +135,6 @@ static void raise_descriptors(const struct conf *conf)
             "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
             (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
     }
-}
-
-static enum log_level level_of(const char *name)
-{
-    return strcmp(name, "error") == 0   ? LOG_ERROR
-           : strcmp(name, "warn") == 0  ? LOG_WARN
-           : strcmp(name, "debug") == 0 ? LOG_DEBUG
-                                        : LOG_INFO;
 }
 
 static unsigned count_workers(const struct conf *conf)
@@ -230,7 +225,6 @@ static void reload(void *arg)
         log_error(NULL, "%s is not valid: the configuration stays as it was", p->file);
         return;
     }
-    atomic_store(&log_level_now, level_of(p->galeway->snapshot->conf->vars.mysql_log_level));
     log_info(NULL, "configuration read again from %s", p->file);
 }
 
@@ -275,6 +269,7 @@ static void control(struct process *p, const sigset_t *signals)
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
+            events_log_rotate(p->galeway->events);
         } else {
             end_workers(p->galeway, draining);
             draining = true;
@@ -332,7 +327,6 @@ static int serve(struct galeway *g, const char *file)
                       err_text(rc));
         return 1;
     }
-    atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     block_signals(&signals);
     raise_descriptors(conf);
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length);

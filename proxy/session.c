@@ -87,6 +87,8 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->numbers_server = 0;
     s->is_untracked = false;
     s->last_id_unknown = false;
+    s->multiplex_off = s->multiplex_on = false;
+    s->flag_in = 0;
     s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
 }
 
@@ -306,7 +308,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
 {
     const struct facts *f = &task->facts;
 
-    if ((f->flags & FACT_USER_VARIABLE) != 0) {
+    if ((f->flags & FACT_USER_VARIABLE) != 0 && task->verdict.multiplex != 2) {
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
     }
     /* It may take locks, name a variable @@so, or turn tracking off: no node tells. */

@@ -17,6 +17,7 @@
 #include "proxy/figures.h"
 #include "proxy/galeway.h"
 #include "proxy/learn.h"
+#include "proxy/mirror.h"
 
 #define WORKER_TICK_MS 100
 #define WORKER_BITS    6 /* of a client's id */
@@ -84,6 +85,15 @@ struct worker {
     struct tasks tasks;
     struct learnt learnt;
     struct figures figures;
+    struct alarms alarms;
+    unsigned n_delayed; /* clients in state DELAYED */
+    /* query rules: rules_apply.c */
+    bool has_rules;                  /* of the snapshot */
+    bool logs_events;                /* mysql-eventslog_filename is set */
+    uint32_t random;                 /* for weighted flagOUTs */
+    struct rules_cache *rules_cache; /* owned; NULL until there are rules */
+    char *rewritten; /* owned; NULL until there are rules or hints: RULES_REWRITE_MAX bytes */
+    struct mirror mirror;
     /* shared */
     struct {
         pthread_mutex_t lock;
