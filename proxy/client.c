@@ -51,6 +51,11 @@ void client_to(struct client *c, enum client_state next)
     c->since_ms = c->worker->now_ms;
 }
 
+const char *client_state_name(const struct client *c)
+{
+    return client_states[c->state].name;
+}
+
 uint32_t client_mode(const struct client *c)
 {
     return session_sql_mode(&c->session) | c->worker->snapshot->digest_mode;
