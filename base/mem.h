@@ -22,6 +22,7 @@
     X(MEM_POOL, "pool")                  \
     X(MEM_CONF, "configuration")         \
     X(MEM_ROUTER, "router")              \
+    X(MEM_FIGURES, "statistics")         \
     X(MEM_ADMIN, "admin")                \
     X(MEM_LOG, "log")                    \
     X(MEM_OTHER, "other")

@@ -41,12 +41,22 @@
     X(STAT_POOL_WAIT_US, "Pool_wait_us", "microseconds waited in all")                            \
     X(STAT_POOL_WAIT_TIMEOUTS, "Pool_wait_timeouts", "statements that waited too long")           \
     X(STAT_PINS, "Pins", "times a session was pinned")                                            \
+    X(STAT_ERRORS_MADE, "generated_error_packets", "errors that Galeway itself told clients")     \
+    X(STAT_SLOW, "Slow_queries", "statements that took longer than mysql-long_query_time")        \
     X(STAT_RETRIES, "Retries", "statements sent again to another connection")                     \
     X(STAT_KILLS, "Kills", "statements killed on a node because their client left")               \
     X(STAT_STMT_PREPARED, "Com_stmt_prepare", "COM_STMT_PREPARE of clients")                      \
     X(STAT_STMT_REPREPARED, "Com_stmt_reprepare",                                                 \
       "statements prepared again on another connection")                                          \
     X(STAT_STMT_EXECUTED, "Com_stmt_execute", "COM_STMT_EXECUTE of clients")                      \
+    X(STAT_RULE_REFUSED, "Rules_refused", "statements refused by a rule or the firewall")         \
+    X(STAT_FIREWALL_DETECTED, "Firewall_detected", "statements not listed, that passed")          \
+    X(STAT_RULE_ANSWERED, "Rules_answered", "statements answered by a rule's OK_msg")             \
+    X(STAT_RULE_REWRITTEN, "Rules_rewritten", "statements rewritten by a rule")                   \
+    X(STAT_RULE_DELAYED, "Rules_delayed", "statements that waited for a rule's delay")            \
+    X(STAT_QUERY_TIMEOUTS, "Query_timeouts", "statements killed because they ran too long")       \
+    X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
+    X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/credential.h"
 #include "conf/iface.h"
 
 #define CONNECTIONS_MAX 1000000 /* of all nodes together: what one process can hold */
@@ -21,8 +22,6 @@ struct check {
     const struct conf *conf;
     const struct conf_place *keys;
     struct faults *faults;
-    int *hostgroups; /* owned: those with servers, sorted */
-    size_t n_hostgroups;
 };
 
 /* --- variables ------------------------------------------------------------------------------- */
@@ -42,10 +41,12 @@ static bool same_iface(const struct iface *a, const struct iface *b)
     return a->port == b->port && slice_eq(a->host, b->host);
 }
 
-static void check_interfaces(struct check *check)
+/* Gives how many there are. */
+static size_t check_interfaces(struct check *check, enum key_id id, const char *value)
 {
-    struct conf_place at = key_place(check, KEY_mysql_interfaces);
-    struct slice list = slice_of(check->conf->vars.mysql_interfaces);
+    struct conf_place at = key_place(check, id);
+    const char *name = key_at(id)->name;
+    struct slice list = slice_of(value);
     struct slice rest = list;
     struct iface iface, other;
     const char *why = "";
@@ -57,20 +58,18 @@ static void check_interfaces(struct check *check)
 
         n++;
         if (rc < 0) {
-            fault_error(check->faults, at.file, at.line, "mysql-interfaces: no. %zu %s", n, why);
+            fault_error(check->faults, at.file, at.line, "%s: no. %zu %s", name, n, why);
             continue;
         }
         for (size_t i = 1; i < n; i++) {
             if (iface_next(&before, &other, &why) == 1 && same_iface(&iface, &other)) {
-                fault_error(check->faults, at.file, at.line,
-                            "mysql-interfaces: no. %zu is the same as no. %zu", n, i);
+                fault_error(check->faults, at.file, at.line, "%s: no. %zu is the same as no. %zu",
+                            name, n, i);
                 break;
             }
         }
     }
-    if (n == 0) {
-        fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");
-    }
+    return n;
 }
 
 static void check_variables(struct check *check)
@@ -91,40 +90,13 @@ static void check_variables(struct check *check)
                       "mysql-connect_timeout_server_max, %d: no second attempt will be made",
                       vars->mysql_connect_timeout_server, vars->mysql_connect_timeout_server_max);
     }
-    check_interfaces(check);
+    if (check_interfaces(check, KEY_mysql_interfaces, vars->mysql_interfaces) == 0) {
+        at = key_place(check, KEY_mysql_interfaces);
+        fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");
+    }
 }
 
 /* --- servers --------------------------------------------------------------------------------- */
-
-static int compare_ints(const void *a, const void *b)
-{
-    int x = *(const int *)a, y = *(const int *)b;
-
-    return (x > y) - (x < y);
-}
-
-static void collect_hostgroups(struct check *check)
-{
-    size_t n = check->conf->n_servers, kept = 0;
-
-    check->hostgroups = mem_new(MEM_CONF, MAX(n, 1) * sizeof(int));
-    for (size_t i = 0; i < n; i++) {
-        check->hostgroups[i] = check->conf->servers[i].hostgroup;
-    }
-    qsort(check->hostgroups, n, sizeof(int), compare_ints);
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || check->hostgroups[kept - 1] != check->hostgroups[i]) {
-            check->hostgroups[kept++] = check->hostgroups[i];
-        }
-    }
-    check->n_hostgroups = kept;
-}
-
-static bool has_servers(const struct check *check, int hostgroup)
-{
-    return bsearch(&hostgroup, check->hostgroups, check->n_hostgroups, sizeof(int), compare_ints) !=
-           NULL;
-}
 
 static bool is_address(const char *text)
 {
@@ -273,7 +245,7 @@ static void check_galera(struct check *check)
         for (size_t j = 0; j <= i; j++) {
             check_overlap(check, row, &conf->galera[j]);
         }
-        if (row->active && !has_servers(check, row->writer_hostgroup)) {
+        if (row->active && !conf_has_servers(check->conf, row->writer_hostgroup)) {
             fault_error(check->faults, row->place.file, row->place.line,
                         "mysql_galera_hostgroups: writer_hostgroup %d has no server in "
                         "mysql_servers",
@@ -326,23 +298,6 @@ static const char *bad_password(const char *password)
     return NULL;
 }
 
-/* A hostgroup that gets its nodes from a cluster's writer hostgroup is fine without rows. */
-static bool is_served(const struct check *check, int hostgroup)
-{
-    if (has_servers(check, hostgroup)) {
-        return true;
-    }
-    for (size_t i = 0; i < check->conf->n_galera; i++) {
-        const struct conf_galera *row = &check->conf->galera[i];
-
-        if (row->active &&
-            (row->reader_hostgroup == hostgroup || row->backup_writer_hostgroup == hostgroup)) {
-            return has_servers(check, row->writer_hostgroup);
-        }
-    }
-    return false;
-}
-
 static void check_user(struct check *check, const struct conf_user *user)
 {
     struct conf_place at = user->place;
@@ -352,7 +307,7 @@ static void check_user(struct check *check, const struct conf_user *user)
         fault_error(check->faults, at.file, at.line, "mysql_users: the password of \"%s\" %s",
                     user->username, bad);
     }
-    if (user->active && !is_served(check, user->default_hostgroup)) {
+    if (user->active && !conf_is_served(check->conf, user->default_hostgroup)) {
         fault_error(check->faults, at.file, at.line,
                     "mysql_users: default_hostgroup %d of \"%s\" has no server in mysql_servers",
                     user->default_hostgroup, user->username);
@@ -406,18 +361,56 @@ static void check_users(struct check *check)
     map_fini(&backends);
 }
 
+/* --- console ---------------------------------------------------------------------------------- */
+
+static void check_credential(struct check *check, enum key_id id, size_t n,
+                             const struct credential *credential)
+{
+    struct conf_place at = key_place(check, id);
+    char *password = mem_copy(MEM_CONF, credential->password);
+    const char *bad = bad_password(password);
+
+    if (bad != NULL) {
+        fault_error(check->faults, at.file, at.line, "%s: the password of no. %zu, \"%.*s\", %s",
+                    key_at(id)->name, n, SLICE_ARGS(credential->user), bad);
+    }
+    mem_free(MEM_CONF, password);
+}
+
+static void check_credentials(struct check *check, enum key_id id, const char *value)
+{
+    struct conf_place at = key_place(check, id);
+    struct slice list = slice_of(value);
+    struct credential credential;
+    int rc;
+
+    for (size_t n = 1; (rc = credential_next(&list, &credential)) != 0; n++) {
+        if (rc > 0) {
+            check_credential(check, id, n, &credential);
+        } else {
+            fault_error(check->faults, at.file, at.line,
+                        "%s: no. %zu is not of the form user:password", key_at(id)->name, n);
+        }
+    }
+}
+
+static void check_console(struct check *check)
+{
+    const struct conf_vars *vars = &check->conf->vars;
+
+    (void)check_interfaces(check, KEY_admin_mysql_ifaces, vars->admin_mysql_ifaces);
+    check_credentials(check, KEY_admin_admin_credentials, vars->admin_admin_credentials);
+    check_credentials(check, KEY_admin_stats_credentials, vars->admin_stats_credentials);
+}
+
 void conf_check(const struct conf *conf, const struct conf_place *keys, struct faults *faults)
 {
     struct check check = {.conf = conf, .keys = keys, .faults = faults};
 
-    collect_hostgroups(&check);
     check_variables(&check);
     check_servers(&check);
     check_galera(&check);
     check_users(&check);
-    mem_free(MEM_CONF, check.hostgroups);
-    if (conf->n_query_rules > 0) {
-        fault_warning(faults, conf->query_rules[0].place.file, conf->query_rules[0].place.line,
-                      "mysql_query_rules: accepted, but not acted on yet");
-    }
+    conf_check_rules(conf, faults);
+    check_console(&check);
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/columns.h"
 #include "conf/near.h"
 
 typedef void (*section_fn)(struct cnf *cnf, const config_setting_t *section);
@@ -17,7 +18,9 @@ static void read_mysql_variables(struct cnf *cnf, const config_setting_t *sectio
 static void read_admin_variables(struct cnf *cnf, const config_setting_t *section);
 static void read_datadir(struct cnf *cnf, const config_setting_t *section);
 
-/* What the file may hold at its top; no function = ProxySQL's, accepted and left alone. */
+/*
+ * What the file may hold at its top but for tables; no function = ProxySQL's, accepted and left alone.
+ */
 static const struct section {
     const char *name;
     section_fn read;
@@ -25,10 +28,6 @@ static const struct section {
     {"datadir", read_datadir},
     {"mysql_variables", read_mysql_variables},
     {"admin_variables", read_admin_variables},
-    {"mysql_servers", cnf_rows_servers},
-    {"mysql_users", cnf_rows_users},
-    {"mysql_galera_hostgroups", cnf_rows_galera},
-    {"mysql_query_rules", cnf_rows_query_rules},
     {"errorlog", NULL},
     {"uuid", NULL},
     {"cluster", NULL},
@@ -39,19 +38,9 @@ static const struct section {
     {"ldap_auth_plugin", NULL},
     {"web_interface_plugin", NULL},
     {"sqlite3_plugin", NULL},
-    {"scheduler", NULL},
-    {"proxysql_servers", NULL},
-    {"mysql_servers_ssl_params", NULL},
-    {"mysql_replication_hostgroups", NULL},
     {"mysql_group_replication_hostgroups", NULL},
     {"mysql_aws_aurora_hostgroups", NULL},
-    {"mysql_hostgroup_attributes", NULL},
-    {"mysql_query_rules_fast_routing", NULL},
-    {"mysql_firewall_whitelist_users", NULL},
-    {"mysql_firewall_whitelist_rules", NULL},
-    {"mysql_firewall_whitelist_sqli_fingerprints", NULL},
     {"mysql_ldap_mapping", NULL},
-    {"mysql_collations", NULL},
     {"ldap_variables", NULL},
     {"sqliteserver_variables", NULL},
     {"clickhouse_variables", NULL},
@@ -215,16 +204,31 @@ static const struct section *find_section(const char *name)
 static const char *section_name(const void *ctx, size_t i)
 {
     (void)ctx;
-    return sections[i].name;
+    return i < ARRAY_SIZE(sections) ? sections[i].name : table_at(i - ARRAY_SIZE(sections))->name;
+}
+
+static size_t count_sections(void)
+{
+    size_t n = 0;
+
+    while (table_at(n) != NULL) {
+        n++;
+    }
+    return ARRAY_SIZE(sections) + n;
 }
 
 static void read_section(struct cnf *cnf, const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
     const struct section *section = find_section(name);
+    const struct table *table = table_find(name);
     struct conf_place at = cnf_place(cnf, setting);
     const char *near;
 
+    if (table != NULL) {
+        cnf_rows(cnf, table, setting);
+        return;
+    }
     if (section != NULL && section->read != NULL) {
         section->read(cnf, setting);
         return;
@@ -233,7 +237,7 @@ static void read_section(struct cnf *cnf, const config_setting_t *setting)
         fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet", name);
         return;
     }
-    near = near_find(slice_of(name), section_name, NULL, ARRAY_SIZE(sections));
+    near = near_find(slice_of(name), section_name, NULL, count_sections());
     if (near != NULL) {
         fault_error(cnf->faults, at.file, at.line, "unknown section \"%s\"; did you mean \"%s\"?",
                     name, near);

@@ -20,6 +20,8 @@ struct cnf {
     struct conf_place *keys;     /* borrowed, KEY_COUNT of them: where each variable is */
 };
 
+struct table;
+
 #define CNF_NUMBER_MAX 32 /* a number as text */
 
 /*
@@ -40,10 +42,7 @@ int cnf_scalar(const config_setting_t *setting, char buffer[CNF_NUMBER_MAX],
 /* cnf_type_text - "a group", for messages. */
 const char *cnf_type_text(const config_setting_t *setting);
 
-/* cnf_rows_* - the sections that are lists of groups (rows.c). */
-void cnf_rows_servers(struct cnf *cnf, const config_setting_t *section);
-void cnf_rows_users(struct cnf *cnf, const config_setting_t *section);
-void cnf_rows_galera(struct cnf *cnf, const config_setting_t *section);
-void cnf_rows_query_rules(struct cnf *cnf, const config_setting_t *section);
+/* cnf_rows - a section that is a list of groups: the rows of a table (rows.c). */
+void cnf_rows(struct cnf *cnf, const struct table *table, const config_setting_t *section);
 
 #endif

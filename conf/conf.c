@@ -4,10 +4,13 @@
  */
 #include "conf/conf.h"
 
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/check.h"
 #include "conf/cnf.h"
+#include "conf/columns.h"
 #include "conf/source.h"
 
 #define DEFAULT_DATADIR "/var/lib/galeway"
@@ -25,45 +28,11 @@ static struct conf *conf_new(void)
     return conf;
 }
 
-static void free_users(struct conf *conf)
-{
-    map_fini(&conf->users_by_name);
-    for (size_t i = 0; i < conf->n_users; i++) {
-        mem_free(MEM_CONF, conf->users[i].username);
-        mem_free(MEM_CONF, conf->users[i].password);
-        mem_free(MEM_CONF, conf->users[i].default_schema);
-        mem_free(MEM_CONF, conf->users[i].attributes);
-        mem_free(MEM_CONF, conf->users[i].comment);
-    }
-    mem_free(MEM_CONF, conf->users);
-}
-
-static void free_rows(struct conf_row *rows, size_t n_rows)
-{
-    for (size_t i = 0; i < n_rows; i++) {
-        for (size_t j = 0; j < rows[i].n; j++) {
-            mem_free(MEM_CONF, rows[i].names[j]);
-            mem_free(MEM_CONF, rows[i].values[j]);
-        }
-        mem_free(MEM_CONF, rows[i].names);
-        mem_free(MEM_CONF, rows[i].values);
-    }
-    mem_free(MEM_CONF, rows);
-}
-
 static void conf_free(struct conf *conf)
 {
-    for (size_t i = 0; i < conf->n_servers; i++) {
-        mem_free(MEM_CONF, conf->servers[i].address);
-        mem_free(MEM_CONF, conf->servers[i].comment);
-    }
-    mem_free(MEM_CONF, conf->servers);
-    for (size_t i = 0; i < conf->n_galera; i++) {
-        mem_free(MEM_CONF, conf->galera[i].comment);
-    }
-    mem_free(MEM_CONF, conf->galera);
-    free_users(conf);
-    free_rows(conf->query_rules, conf->n_query_rules);
+    map_fini(&conf->users_by_name);
+    tables_free(conf);
+    mem_free(MEM_CONF, conf->served);
     for (size_t i = 0; i < conf->n_files; i++) {
         mem_free(MEM_CONF, conf->files[i]);
     }
@@ -106,6 +75,30 @@ static void settle_sockets(struct conf *conf)
     }
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void collect_served(struct conf *conf)
+{
+    size_t n = conf->n_servers, kept = 0;
+
+    conf->served = mem_new(MEM_CONF, MAX(n, 1) * sizeof(int));
+    for (size_t i = 0; i < n; i++) {
+        conf->served[i] = conf->servers[i].hostgroup;
+    }
+    qsort(conf->served, n, sizeof(int), compare_ints);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || conf->served[kept - 1] != conf->served[i]) {
+            conf->served[kept++] = conf->served[i];
+        }
+    }
+    conf->n_served = kept;
+}
+
 static int index_users(struct conf *conf)
 {
     for (size_t i = 0; i < conf->n_users; i++) {
@@ -136,6 +129,7 @@ static int build(struct conf **out, struct source *source, struct faults *faults
     conf->n_files = source->n_files;
     source->files = NULL;
     settle_sockets(conf);
+    collect_served(conf);
     conf_check(conf, keys, faults);
     mem_free(MEM_CONF, keys);
     if (faults->errors > errors_before) {
@@ -190,4 +184,33 @@ const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hos
         }
     }
     return NULL;
+}
+
+bool conf_has_servers(const struct conf *conf, int hostgroup)
+{
+    return bsearch(&hostgroup, conf->served, conf->n_served, sizeof(int), compare_ints) != NULL;
+}
+
+bool conf_is_served(const struct conf *conf, int hostgroup)
+{
+    if (conf_has_servers(conf, hostgroup)) {
+        return true;
+    }
+    for (size_t i = 0; i < conf->n_galera; i++) {
+        const struct conf_galera *row = &conf->galera[i];
+
+        if (row->active &&
+            (row->reader_hostgroup == hostgroup || row->backup_writer_hostgroup == hostgroup)) {
+            return conf_has_servers(conf, row->writer_hostgroup);
+        }
+    }
+    for (size_t i = 0; i < conf->n_replications; i++) {
+        const struct conf_replication *row = &conf->replications[i];
+
+        if (row->reader_hostgroup == hostgroup || row->writer_hostgroup == hostgroup) {
+            return conf_has_servers(conf, row->writer_hostgroup) ||
+                   conf_has_servers(conf, row->reader_hostgroup);
+        }
+    }
+    return false;
 }

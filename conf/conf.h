@@ -14,71 +14,16 @@
 #include "base/map.h"
 #include "conf/faults.h"
 #include "conf/keys.h"
+#include "conf/tables.h"
 
-#define CONF_FILE_MAX    ((size_t)64 << 20) /* bytes of a file and all it includes */
-#define CONF_USERS_MAX   100000
-#define CONF_SERVERS_MAX 4096
-#define CONF_GALERA_MAX  1024
-#define CONF_RULES_MAX   100000
-
-/* Where a row was written. The name belongs to the snapshot. */
-struct conf_place {
-    const char *file;
-    int line;
-};
-
-enum conf_server_status { SERVER_ONLINE, SERVER_SHUNNED, SERVER_OFFLINE_SOFT, SERVER_OFFLINE_HARD };
-
-struct conf_server { /* mysql_servers */
-    int hostgroup;
-    char *address; /* owned; a host name, an IP address, or a path of a unix socket with port 0 */
-    uint16_t port;
-    uint16_t gtid_port;
-    uint8_t status; /* enum conf_server_status */
-    uint32_t weight;
-    bool compression;
-    uint32_t max_connections;
-    uint32_t max_replication_lag;
-    bool use_ssl;
-    uint32_t max_latency_ms;
-    char *comment;
-    struct conf_place place;
-};
-
-struct conf_user { /* mysql_users */
-    char *username;
-    char *password; /* as configured: "", clear, *HEX40, $A$... */
-    bool active;
-    bool use_ssl;
-    int default_hostgroup;
-    char *default_schema; /* "" = none */
-    bool schema_locked;
-    bool transaction_persistent;
-    bool fast_forward;
-    bool backend, frontend;
-    uint32_t max_connections;
-    char *attributes;
-    char *comment;
-    struct conf_place place;
-};
-
-struct conf_galera { /* mysql_galera_hostgroups */
-    int writer_hostgroup, backup_writer_hostgroup, reader_hostgroup, offline_hostgroup;
-    bool active;
-    uint32_t max_writers;
-    uint8_t writer_is_also_reader; /* who reads: 0, 2 = those that do not write; 1 = all */
-    uint32_t max_transactions_behind;
-    char *comment;
-    struct conf_place place;
-};
-
-/* A table that is stored and shown but not acted on yet: rows of key = value, as in the file. */
-struct conf_row {
-    size_t n;
-    char **names;
-    char **values;
-    struct conf_place place;
-};
+#define CONF_FILE_MAX           ((size_t)64 << 20) /* bytes of a file and all it includes */
+#define CONF_USERS_MAX          100000
+#define CONF_SERVERS_MAX        4096
+#define CONF_GALERA_MAX         1024
+#define CONF_RULES_MAX          100000
+#define CONF_FAST_ROUTES_MAX    1000000
+#define CONF_FIREWALL_RULES_MAX 1000000
+#define CONF_OTHER_MAX          10000 /* rows of each of the other tables */
 
 struct conf {
     atomic_uint refs;
@@ -94,8 +39,32 @@ struct conf {
     struct map users_by_name; /* -> struct conf_user: active ones for clients */
     struct conf_galera *galera;
     size_t n_galera;
-    struct conf_row *query_rules;
-    size_t n_query_rules;
+    struct conf_rule *rules; /* as written: not in the order of rule_id */
+    size_t n_rules;
+    struct conf_fast_route *fast_routes;
+    size_t n_fast_routes;
+    struct conf_firewall_user *firewall_users;
+    size_t n_firewall_users;
+    struct conf_firewall_rule *firewall_rules;
+    size_t n_firewall_rules;
+    /* accepted and checked, not acted on */
+    struct conf_fingerprint *fingerprints;
+    size_t n_fingerprints;
+    struct conf_hostgroup *hostgroups;
+    size_t n_hostgroups;
+    struct conf_replication *replications;
+    size_t n_replications;
+    struct conf_ssl_params *ssl_params;
+    size_t n_ssl_params;
+    struct conf_collation *collations;
+    size_t n_collations;
+    struct conf_scheduler *schedulers;
+    size_t n_schedulers;
+    struct conf_proxy *proxies;
+    size_t n_proxies;
+    /* made of the above */
+    int *served; /* hostgroups with servers, sorted */
+    size_t n_served;
 };
 
 /*
@@ -121,5 +90,11 @@ const struct conf_user *conf_user_find(const struct conf *conf, struct slice nam
 
 /* conf_galera_of_writer - the active row whose writer_hostgroup is hg, or NULL. */
 const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hostgroup);
+
+/* conf_has_servers - does mysql_servers name a server of this hostgroup? */
+bool conf_has_servers(const struct conf *conf, int hostgroup);
+
+/* conf_is_served - has it servers of its own, or from a cluster's writer hostgroup, or from replication roles? */
+bool conf_is_served(const struct conf *conf, int hostgroup);
 
 #endif

@@ -83,17 +83,23 @@ static void write_key(FILE *out, const struct key *key)
     (void)fprintf(out, "    #%s=%s%s%s\n", key->short_name, quote, key->preset, quote);
 }
 
-void conf_write_example(FILE *out)
+static void write_group(FILE *out, const char *group)
 {
-    (void)fputs(head, out);
-    (void)fputs("\nmysql_variables=\n{", out);
+    (void)fprintf(out, "\n%s_variables=\n{", group);
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *key = key_at((enum key_id)i);
 
-        if (key_is_acted_on(key) && strcmp(key->group, "mysql") == 0) {
+        if (key_is_acted_on(key) && strcmp(key->group, group) == 0) {
             write_key(out, key);
         }
     }
     (void)fputs("}\n", out);
+}
+
+void conf_write_example(FILE *out)
+{
+    (void)fputs(head, out);
+    write_group(out, "mysql");
+    write_group(out, "admin");
     (void)fputs(rows, out);
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows.c - sections that are lists of groups: each column is a row in a table here.
- *
- * A column says where its value goes, what it may be, and what it is when it is not written. Two
- * columns with the same target are two names of one thing (address, hostname).
+ * rows.c - sections that are lists of groups: read as columns.h says.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,106 +10,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/cnf.h"
+#include "conf/columns.h"
 #include "conf/near.h"
-
-enum column_type { COL_TEXT, COL_BOOL, COL_INT, COL_U32, COL_U16, COL_U8, COL_STATUS };
-
-struct column {
-    const char *name;
-    enum column_type type;
-    size_t offset;
-    int64_t min; /* of a text, its length */
-    int64_t max;
-    const char *preset; /* NULL = must be written, or its other name */
-};
-
-struct table {
-    const char *name;
-    const struct column *columns;
-    size_t n_columns;
-    size_t row_size;
-    size_t place_offset;
-    size_t max_rows;
-};
-
-#define HOSTGROUP_MAX INT32_MAX
-#define COUNT_MAX     1000000
-
-#define S(field) offsetof(struct conf_server, field)
-static const struct column server_columns[] = {
-    {"address", COL_TEXT, S(address), 1, 255, NULL},
-    {"hostname", COL_TEXT, S(address), 1, 255, NULL},
-    {"port", COL_U16, S(port), 0, 65535, "3306"},
-    {"hostgroup", COL_INT, S(hostgroup), 0, HOSTGROUP_MAX, "0"},
-    {"hostgroup_id", COL_INT, S(hostgroup), 0, HOSTGROUP_MAX, "0"},
-    {"gtid_port", COL_U16, S(gtid_port), 0, 65535, "0"},
-    {"status", COL_STATUS, S(status), 0, 0, "ONLINE"},
-    {"weight", COL_U32, S(weight), 0, 10000000, "1"},
-    {"compression", COL_BOOL, S(compression), 0, 1, "0"},
-    {"max_connections", COL_U32, S(max_connections), 0, COUNT_MAX, "1000"},
-    {"max_replication_lag", COL_U32, S(max_replication_lag), 0, 126144000, "0"},
-    {"use_ssl", COL_BOOL, S(use_ssl), 0, 1, "0"},
-    {"max_latency_ms", COL_U32, S(max_latency_ms), 0, INT32_MAX, "0"},
-    {"comment", COL_TEXT, S(comment), 0, 4096, ""},
-};
-#undef S
-
-#define U(field) offsetof(struct conf_user, field)
-static const struct column user_columns[] = {
-    {"username", COL_TEXT, U(username), 1, 128, NULL},
-    {"password", COL_TEXT, U(password), 0, 256, ""},
-    {"active", COL_BOOL, U(active), 0, 1, "1"},
-    {"use_ssl", COL_BOOL, U(use_ssl), 0, 1, "0"},
-    {"default_hostgroup", COL_INT, U(default_hostgroup), 0, HOSTGROUP_MAX, "0"},
-    {"default_schema", COL_TEXT, U(default_schema), 0, 64, ""},
-    {"schema_locked", COL_BOOL, U(schema_locked), 0, 1, "0"},
-    {"transaction_persistent", COL_BOOL, U(transaction_persistent), 0, 1, "1"},
-    {"fast_forward", COL_BOOL, U(fast_forward), 0, 1, "0"},
-    {"backend", COL_BOOL, U(backend), 0, 1, "1"},
-    {"frontend", COL_BOOL, U(frontend), 0, 1, "1"},
-    {"max_connections", COL_U32, U(max_connections), 0, COUNT_MAX, "10000"},
-    {"attributes", COL_TEXT, U(attributes), 0, 65535, ""},
-    {"comment", COL_TEXT, U(comment), 0, 4096, ""},
-};
-#undef U
-
-#define G(field) offsetof(struct conf_galera, field)
-static const struct column galera_columns[] = {
-    {"writer_hostgroup", COL_INT, G(writer_hostgroup), 0, HOSTGROUP_MAX, NULL},
-    {"backup_writer_hostgroup", COL_INT, G(backup_writer_hostgroup), 0, HOSTGROUP_MAX, NULL},
-    {"reader_hostgroup", COL_INT, G(reader_hostgroup), 0, HOSTGROUP_MAX, NULL},
-    {"offline_hostgroup", COL_INT, G(offline_hostgroup), 0, HOSTGROUP_MAX, NULL},
-    {"active", COL_BOOL, G(active), 0, 1, "1"},
-    {"max_writers", COL_U32, G(max_writers), 0, COUNT_MAX, "1"},
-    {"writer_is_also_reader", COL_U8, G(writer_is_also_reader), 0, 2, "0"},
-    {"max_transactions_behind", COL_U32, G(max_transactions_behind), 0, INT32_MAX, "0"},
-    {"comment", COL_TEXT, G(comment), 0, 4096, ""},
-};
-#undef G
-
-/* clang-format off */
-static const char *const rule_columns[] = {
-    "rule_id", "active", "username", "schemaname", "flagIN", "client_addr", "proxy_addr",
-    "proxy_port", "digest", "match_digest", "match_pattern", "negate_match_pattern",
-    "re_modifiers", "flagOUT", "replace_pattern", "destination_hostgroup", "cache_ttl",
-    "cache_empty_result", "cache_timeout", "reconnect", "timeout", "retries", "delay",
-    "next_query_flagIN", "mirror_flagOUT", "mirror_hostgroup", "error_msg", "OK_msg",
-    "sticky_conn", "multiplex", "gtid_from_hostgroup", "log", "apply", "attributes", "comment",
-};
-/* clang-format on */
-
-#define TABLE(section, list, type, most)                                                     \
-    {                                                                                        \
-        .name = (section), .columns = (list), .n_columns = ARRAY_SIZE(list),                 \
-        .row_size = sizeof(type), .place_offset = offsetof(type, place), .max_rows = (most), \
-    }
-
-static const struct table servers_table =
-    TABLE("mysql_servers", server_columns, struct conf_server, CONF_SERVERS_MAX);
-static const struct table users_table =
-    TABLE("mysql_users", user_columns, struct conf_user, CONF_USERS_MAX);
-static const struct table galera_table =
-    TABLE("mysql_galera_hostgroups", galera_columns, struct conf_galera, CONF_GALERA_MAX);
 
 /* --- one value ------------------------------------------------------------------------------- */
 
@@ -131,22 +30,79 @@ static int parse_number(struct slice text, int64_t min, int64_t max, int64_t *ou
     return errno == 0 && end == number + text.len && *out >= min && *out <= max ? 0 : ERR_CONFIG;
 }
 
-static const char *const status_words[] = {
-    [SERVER_ONLINE] = "ONLINE",
-    [SERVER_SHUNNED] = "SHUNNED",
-    [SERVER_OFFLINE_SOFT] = "OFFLINE_SOFT",
-    [SERVER_OFFLINE_HARD] = "OFFLINE_HARD",
-};
-
-static int set_status(uint8_t *status, struct slice text)
+/* The next of the words, which are parted by single spaces; {NULL, 0} behind the last one. */
+static struct slice next_word(const char **words)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(status_words); i++) {
-        if (slice_eq_nocase(text, slice_of(status_words[i]))) {
-            *status = (uint8_t)i;
+    size_t n = strcspn(*words, " ");
+    struct slice word = {n == 0 ? NULL : *words, n};
+
+    *words += n;
+    *words += **words == ' ' ? 1 : 0;
+    return word;
+}
+
+static int set_word(const struct column *column, uint8_t *target, struct slice text)
+{
+    const char *words = column->words;
+    struct slice word;
+
+    for (uint8_t i = 0; (word = next_word(&words)).data != NULL; i++) {
+        if (slice_eq_nocase(text, word)) {
+            *target = i;
             return 0;
         }
     }
     return ERR_CONFIG;
+}
+
+static int set_digest(uint64_t *target, struct slice text)
+{
+    uint64_t digest = 0;
+
+    if (text.len < 3 || text.len > 18 || text.data[0] != '0' || (text.data[1] | 0x20) != 'x') {
+        return ERR_CONFIG;
+    }
+    for (size_t i = 2; i < text.len; i++) {
+        const char *digits = "0123456789abcdef";
+        const char *digit =
+            strchr(digits, text.data[i] >= 'A' ? text.data[i] | 0x20 : text.data[i]);
+
+        if (text.data[i] == '\0' || digit == NULL) {
+            return ERR_CONFIG;
+        }
+        digest = digest << 4 | (uint64_t)(digit - digits);
+    }
+    *target = digest;
+    return digest == 0 ? ERR_CONFIG : 0;
+}
+
+/* Words with commas in between; spaces do not count. */
+static int set_modifiers(uint8_t *target, struct slice text)
+{
+    uint8_t flags = 0;
+
+    while (text.len > 0) {
+        const char *comma = memchr(text.data, ',', text.len);
+        struct slice word = {text.data, comma == NULL ? text.len : (size_t)(comma - text.data)};
+        size_t skip = word.len + (comma == NULL ? 0 : 1);
+
+        text = (struct slice){text.data + skip, text.len - skip};
+        while (word.len > 0 && word.data[0] == ' ') {
+            word = (struct slice){word.data + 1, word.len - 1};
+        }
+        while (word.len > 0 && word.data[word.len - 1] == ' ') {
+            word.len--;
+        }
+        if (slice_eq_nocase(word, SLICE("CASELESS"))) {
+            flags |= CONF_RE_CASELESS;
+        } else if (slice_eq_nocase(word, SLICE("GLOBAL"))) {
+            flags |= CONF_RE_GLOBAL;
+        } else if (word.len > 0) {
+            return ERR_CONFIG;
+        }
+    }
+    *target = flags;
+    return 0;
 }
 
 static int set_text(const struct column *column, char **target, struct slice text)
@@ -159,14 +115,19 @@ static int set_text(const struct column *column, char **target, struct slice tex
     return 0;
 }
 
+static bool is_truth(const struct column *column)
+{
+    return column->min == 0 && column->max == 1;
+}
+
 static int set_number(const struct column *column, void *target, struct slice text)
 {
     int64_t number;
 
     /* libconfig's true and false, and the words ProxySQL takes. */
-    if (column->type == COL_BOOL && slice_eq_nocase(text, SLICE("true"))) {
+    if (is_truth(column) && slice_eq_nocase(text, SLICE("true"))) {
         text = SLICE("1");
-    } else if (column->type == COL_BOOL && slice_eq_nocase(text, SLICE("false"))) {
+    } else if (is_truth(column) && slice_eq_nocase(text, SLICE("false"))) {
         text = SLICE("0");
     }
     if (parse_number(text, column->min, column->max, &number) != 0) {
@@ -175,11 +136,14 @@ static int set_number(const struct column *column, void *target, struct slice te
     switch (column->type) {
     case COL_BOOL: *(bool *)target = number != 0; return 0;
     case COL_INT: *(int *)target = (int)number; return 0;
+    case COL_I64: *(int64_t *)target = number; return 0;
     case COL_U32: *(uint32_t *)target = (uint32_t)number; return 0;
     case COL_U16: *(uint16_t *)target = (uint16_t)number; return 0;
     case COL_U8: *(uint8_t *)target = (uint8_t)number; return 0;
     case COL_TEXT:
-    case COL_STATUS: break;
+    case COL_WORD:
+    case COL_DIGEST:
+    case COL_MODIFIERS: break;
     }
     UNREACHABLE();
 }
@@ -190,9 +154,12 @@ static int set_column(const struct column *column, char *row, struct slice text)
 
     switch (column->type) {
     case COL_TEXT: return set_text(column, target, text);
-    case COL_STATUS: return set_status(target, text);
+    case COL_WORD: return set_word(column, target, text);
+    case COL_DIGEST: return set_digest(target, text);
+    case COL_MODIFIERS: return set_modifiers(target, text);
     case COL_BOOL:
     case COL_INT:
+    case COL_I64:
     case COL_U32:
     case COL_U16:
     case COL_U8: return set_number(column, target, text);
@@ -200,21 +167,47 @@ static int set_column(const struct column *column, char *row, struct slice text)
     UNREACHABLE();
 }
 
+/* NULL: texts and digests are that in a row that is all zero. */
+static void set_null(const struct column *column, char *row)
+{
+    if (column->type == COL_INT) {
+        *(int *)(void *)(row + column->offset) = CONF_UNSET;
+    } else if (column->type == COL_I64) {
+        *(int64_t *)(void *)(row + column->offset) = CONF_UNSET;
+    }
+}
+
 static void say_bad_value(struct cnf *cnf, const struct table *table, const struct column *column,
                           const config_setting_t *setting)
 {
     struct conf_place at = cnf_place(cnf, setting);
-    char allowed[128] = "ONLINE, SHUNNED, OFFLINE_SOFT or OFFLINE_HARD";
+    char allowed[160];
 
-    if (column->type == COL_TEXT) {
+    switch (column->type) {
+    case COL_TEXT:
         (void)snprintf(allowed, sizeof(allowed),
                        "a text in quotes of %" PRId64 " to %" PRId64 " bytes", column->min,
                        column->max);
-    } else if (column->type == COL_BOOL) {
-        (void)snprintf(allowed, sizeof(allowed), "0, 1, true or false");
-    } else if (column->type != COL_STATUS) {
+        break;
+    case COL_WORD: (void)snprintf(allowed, sizeof(allowed), "one of %s", column->words); break;
+    case COL_DIGEST:
+        (void)snprintf(allowed, sizeof(allowed), "\"0x\" and 1 to 16 hex digits, not 0");
+        break;
+    case COL_MODIFIERS:
+        (void)snprintf(allowed, sizeof(allowed), "CASELESS and GLOBAL, with a comma in between");
+        break;
+    case COL_BOOL:
+    case COL_INT:
+    case COL_I64:
+    case COL_U32:
+    case COL_U16:
+    case COL_U8:
         (void)snprintf(allowed, sizeof(allowed), "%" PRId64 " to %" PRId64, column->min,
                        column->max);
+        if (is_truth(column)) {
+            (void)snprintf(allowed, sizeof(allowed), "0, 1, true or false");
+        }
+        break;
     }
     fault_error(cnf->faults, at.file, at.line, "%s: %s: bad value (%s); allowed: %s", table->name,
                 column->name, cnf_type_text(setting), allowed);
@@ -227,12 +220,6 @@ static const char *column_name(const void *ctx, size_t i)
     return ((const struct table *)ctx)->columns[i].name;
 }
 
-static const char *rule_column_name(const void *ctx, size_t i)
-{
-    (void)ctx;
-    return rule_columns[i];
-}
-
 static void say_unknown(struct cnf *cnf, const char *section, const config_setting_t *setting,
                         const char *near)
 {
@@ -243,35 +230,32 @@ static void say_unknown(struct cnf *cnf, const char *section, const config_setti
                 near == NULL ? "" : near, near == NULL ? "" : "\"?");
 }
 
-static const struct column *find_column(const struct table *table, const char *name)
+static bool is_default(const struct column *column, struct slice text)
 {
-    for (size_t i = 0; i < table->n_columns; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return &table->columns[i];
-        }
+    if (column->preset == column_null) {
+        return text.len == 0;
     }
-    return NULL;
+    if (is_truth(column) && (text.len == 4 || text.len == 5)) {
+        text = slice_eq_nocase(text, SLICE("true")) ? SLICE("1") : SLICE("0");
+    }
+    return column->preset != NULL && slice_eq(text, slice_of(column->preset));
 }
 
-/* The first column with the same target stands for all its names. */
-static uint32_t column_bit(const struct table *table, const struct column *column)
+/* Texts need quotes; so do digests, which are not numbers of libconfig's. */
+static bool has_right_type(const struct column *column, const config_setting_t *setting)
 {
-    for (size_t i = 0; i < table->n_columns; i++) {
-        if (table->columns[i].offset == column->offset) {
-            return BIT(i);
-        }
-    }
-    UNREACHABLE();
+    return (column->type != COL_TEXT && column->type != COL_DIGEST) ||
+           config_setting_type(setting) == CONFIG_TYPE_STRING;
 }
 
 static void read_column(struct cnf *cnf, const struct table *table, char *row,
-                        const config_setting_t *setting, uint32_t *seen)
+                        const config_setting_t *setting, uint64_t *seen)
 {
-    const struct column *column = find_column(table, config_setting_name(setting));
+    const struct column *column = table_column(table, config_setting_name(setting));
     struct conf_place at = cnf_place(cnf, setting);
     char buffer[CNF_NUMBER_MAX];
     struct slice text;
-    uint32_t bit;
+    uint64_t bit;
 
     if (column == NULL) {
         say_unknown(cnf, table->name, setting,
@@ -279,17 +263,36 @@ static void read_column(struct cnf *cnf, const struct table *table, char *row,
                               table->n_columns));
         return;
     }
-    bit = column_bit(table, column);
+    bit = UINT64_C(1) << column_first(table, column);
     if ((*seen & bit) != 0) {
         fault_error(cnf->faults, at.file, at.line,
                     "%s: %s: is written twice in a row, under two names", table->name,
                     column->name);
     }
     *seen |= bit;
-    if (cnf_scalar(setting, buffer, &text) != 0 ||
-        (column->type == COL_TEXT && config_setting_type(setting) != CONFIG_TYPE_STRING) ||
+    if (cnf_scalar(setting, buffer, &text) != 0 || !has_right_type(column, setting) ||
         set_column(column, row, text) != 0) {
         say_bad_value(cnf, table, column, setting);
+    } else if (column->later && !is_default(column, text)) {
+        fault_warning(cnf->faults, at.file, at.line, "%s: %s: accepted, but not acted on yet",
+                      table->name, column->name);
+    }
+}
+
+/* Texts that may not be NULL are not, not even in a row that is refused. */
+static void set_defaults(const struct table *table, char *row)
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const struct column *column = &table->columns[i];
+        char **text = (char **)(void *)(row + column->offset);
+
+        if (column->preset == column_null) {
+            set_null(column, row);
+        } else if (column->preset != NULL) {
+            CHECK(set_column(column, row, slice_of(column->preset)) == 0);
+        } else if (column->type == COL_TEXT && *text == NULL) {
+            *text = mem_copy(MEM_CONF, SLICE(""));
+        }
     }
 }
 
@@ -297,29 +300,21 @@ static void read_row(struct cnf *cnf, const struct table *table, char *row,
                      const config_setting_t *group)
 {
     struct conf_place *place = (void *)(row + table->place_offset);
-    uint32_t seen = 0;
+    uint64_t seen = 0;
 
     *place = cnf_place(cnf, group);
-    for (size_t i = 0; i < table->n_columns; i++) {
-        const struct column *column = &table->columns[i];
-
-        /* Texts are never NULL, not even in a row that is refused. */
-        if (column->preset != NULL) {
-            CHECK(set_column(column, row, slice_of(column->preset)) == 0);
-        } else if (column->type == COL_TEXT && *(char **)(void *)(row + column->offset) == NULL) {
-            *(char **)(void *)(row + column->offset) = mem_copy(MEM_CONF, SLICE(""));
-        }
-    }
+    set_defaults(table, row);
     for (int i = 0; i < config_setting_length(group); i++) {
         read_column(cnf, table, row, config_setting_get_elem(group, (unsigned)i), &seen);
     }
     for (size_t i = 0; i < table->n_columns; i++) {
         const struct column *column = &table->columns[i];
+        uint64_t bit = UINT64_C(1) << column_first(table, column);
 
-        if (column->preset == NULL && (seen & column_bit(table, column)) == 0) {
+        if (column->preset == NULL && (seen & bit) == 0) {
             fault_error(cnf->faults, place->file, place->line, "%s: a row has no %s", table->name,
                         column->name);
-            seen |= column_bit(table, column);
+            seen |= bit;
         }
     }
 }
@@ -380,76 +375,15 @@ static void *read_rows(struct cnf *cnf, const struct table *table, const config_
     return rows;
 }
 
-void cnf_rows_servers(struct cnf *cnf, const config_setting_t *section)
+void cnf_rows(struct cnf *cnf, const struct table *table, const config_setting_t *section)
 {
-    cnf->conf->servers = read_rows(cnf, &servers_table, section, &cnf->conf->n_servers);
-}
+    void **rows = (void **)(void *)((char *)cnf->conf + table->rows_offset);
+    size_t *n = (size_t *)(void *)((char *)cnf->conf + table->n_offset);
+    struct conf_place at = cnf_place(cnf, section);
 
-void cnf_rows_users(struct cnf *cnf, const config_setting_t *section)
-{
-    cnf->conf->users = read_rows(cnf, &users_table, section, &cnf->conf->n_users);
-}
-
-void cnf_rows_galera(struct cnf *cnf, const config_setting_t *section)
-{
-    cnf->conf->galera = read_rows(cnf, &galera_table, section, &cnf->conf->n_galera);
-}
-
-/* --- rules: stored as they are --------------------------------------------------------------- */
-
-static bool is_rule_column(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(rule_columns); i++) {
-        if (strcmp(rule_columns[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void read_rule(struct cnf *cnf, struct conf_row *row, const config_setting_t *group)
-{
-    size_t n = (size_t)config_setting_length(group);
-
-    *row = (struct conf_row){.place = cnf_place(cnf, group)};
-    row->names = mem_new(MEM_CONF, MAX(n, 1) * sizeof(*row->names));
-    row->values = mem_new(MEM_CONF, MAX(n, 1) * sizeof(*row->values));
-    for (size_t i = 0; i < n; i++) {
-        const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        const char *name = config_setting_name(setting);
-        struct conf_place at = cnf_place(cnf, setting);
-        char buffer[CNF_NUMBER_MAX];
-        struct slice text;
-
-        if (!is_rule_column(name)) {
-            say_unknown(
-                cnf, "mysql_query_rules", setting,
-                near_find(slice_of(name), rule_column_name, NULL, ARRAY_SIZE(rule_columns)));
-        } else if (cnf_scalar(setting, buffer, &text) != 0) {
-            fault_error(cnf->faults, at.file, at.line,
-                        "mysql_query_rules: %s: is %s, but must be a text or a number", name,
-                        cnf_type_text(setting));
-        } else {
-            row->names[row->n] = mem_copy(MEM_CONF, slice_of(name));
-            row->values[row->n++] = mem_copy(MEM_CONF, text);
-        }
-    }
-}
-
-void cnf_rows_query_rules(struct cnf *cnf, const config_setting_t *section)
-{
-    size_t n = count_rows(cnf, "mysql_query_rules", CONF_RULES_MAX, section);
-    struct conf *conf = cnf->conf;
-
-    if (n == 0) {
-        return;
-    }
-    conf->query_rules = mem_new(MEM_CONF, n * sizeof(*conf->query_rules));
-    for (size_t i = 0; i < n; i++) {
-        const config_setting_t *group = config_setting_get_elem(section, (unsigned)i);
-
-        if (is_row(cnf, "mysql_query_rules", group)) {
-            read_rule(cnf, &conf->query_rules[conf->n_query_rules++], group);
-        }
+    *rows = read_rows(cnf, table, section, n);
+    if (*n > 0 && table->later) {
+        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
+                      table->name);
     }
 }

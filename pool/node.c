@@ -219,6 +219,20 @@ const struct role_set *topology_roles(const struct topology *topology, int numbe
     return NULL;
 }
 
+const struct role_set *topology_named(const struct topology *topology, int number, bool *reads)
+{
+    for (size_t i = 0; i < topology->n_roles; i++) {
+        const struct role_set *role = &topology->roles[i];
+
+        if (role->reader_hostgroup == number && role->writer_hostgroup != number) {
+            *reads = true;
+            return role;
+        }
+    }
+    *reads = false;
+    return topology_roles(topology, number);
+}
+
 bool node_is_up(const struct node *node, uint64_t now_ms)
 {
     return node->is_resolved &&

@@ -91,6 +91,12 @@ void topology_use(const struct topology *topology);
 /* topology_roles - for users whose default hostgroup is number; NULL = no such hostgroup. */
 const struct role_set *topology_roles(const struct topology *topology, int number);
 
+/*
+ * topology_named - who serves what a rule sends to hostgroup number: as topology_roles, but a reader hostgroup is found
+ * as well; *reads tells that the readers of the set are meant. NULL = no such hostgroup.
+ */
+const struct role_set *topology_named(const struct topology *topology, int number, bool *reads);
+
 /* node_is_up - takes traffic now. node_failed: leave it out for a while (longer when it fails again).
  * node_answered: it works. Any thread. */
 bool node_is_up(const struct node *node, uint64_t now_ms);

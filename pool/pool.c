@@ -65,6 +65,23 @@ void pool_fini(struct pool *pool)
     schemas_fini(&pool->schemas);
 }
 
+struct traffic *pool_traffic(struct pool *pool, struct node *node, int hostgroup)
+{
+    size_t i = 0;
+
+    while (i < pool->n_traffic &&
+           (pool->traffic[i].node != node || pool->traffic[i].hostgroup != hostgroup)) {
+        i++;
+    }
+    if (i == pool->n_traffic) {
+        if (i == TRAFFIC_MAX) {
+            return &pool->traffic[TRAFFIC_MAX - 1];
+        }
+        pool->traffic[pool->n_traffic++] = (struct traffic){.node = node, .hostgroup = hostgroup};
+    }
+    return &pool->traffic[i];
+}
+
 /* --- free connections ------------------------------------------------------------------------ */
 
 static struct account_servers *account_set(struct pool_node *pn, struct account *account, bool make)
@@ -151,7 +168,7 @@ void pool_lend(struct server *s, void *owner, const struct server_events *events
 
 static bool is_usable(const struct server *s, const struct want *want)
 {
-    return s->caps == want->caps && !(want->fresh && s->was_reset);
+    return s->caps == want->caps && !want->is_new && !(want->fresh && s->was_reset);
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */
@@ -185,7 +202,7 @@ static struct server *find_longest_free(struct pool *pool, const struct node *no
     struct list_node *last = list_back(&node_of(pool, node)->free);
     struct server *s = last == NULL ? NULL : CONTAINER_OF(last, struct server, in_free);
 
-    if (s == NULL || want->fresh || s->caps != want->caps ||
+    if (s == NULL || want->fresh || want->is_new || s->caps != want->caps ||
         pool->now_ms - s->since_ms < min_free_ms) {
         return NULL;
     }

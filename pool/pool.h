@@ -30,6 +30,22 @@ struct pool_node {
     struct map accounts;            /* -> struct account_servers; owned */
 };
 
+/*
+ * What passed between this worker and one node for one hostgroup. A connection counts for the hostgroup it serves or
+ * served last. Owner: the pool; stays as long as it.
+ */
+struct traffic {
+    struct node *node;
+    int hostgroup;
+    unsigned used, max_used; /* lent to clients now, and at most; the maximum may be set back */
+    uint64_t opened, failed; /* connections */
+    uint64_t statements;
+    uint64_t bytes_sent, bytes_received;
+    uint64_t login_us; /* how long the newest connection took until it was logged in */
+};
+
+#define TRAFFIC_MAX 512 /* of NODES_MAX nodes; beyond, the last one has it all */
+
 struct pool {
     /* identity */
     unsigned worker;
@@ -46,6 +62,8 @@ struct pool {
     struct map stmt_texts;        /* -> struct stmt_text, counted by references */
     struct list all;
     struct pool_node per_node[NODES_MAX];
+    struct traffic traffic[TRAFFIC_MAX];
+    size_t n_traffic;
     uint64_t now_ms; /* the loop's time, set by the worker */
     uint64_t next_server_id;
     bool is_closing;
@@ -98,6 +116,9 @@ void pool_room(struct pool *pool, struct node *node);
 
 /* pool_tick - upkeep: age, idle time, minimum. Called a few times a second. */
 void pool_tick(struct pool *pool);
+
+/* pool_traffic - of a node in a hostgroup; made when it is new. */
+struct traffic *pool_traffic(struct pool *pool, struct node *node, int hostgroup);
 
 /* used by server.c */
 void pool_unlink_free(struct pool *pool, struct server *s);

@@ -24,6 +24,11 @@ void schemas_fini(struct schemas *t)
     map_fini(&t->by_key);
 }
 
+uint32_t schema_hash(struct slice name)
+{
+    return (uint32_t)XXH3_64bits(name.data, name.len);
+}
+
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name)
 {
     const uintptr_t id = (uintptr_t)account; /* accounts live as long as the process */
@@ -48,7 +53,7 @@ struct schema *schema_get(struct schemas *t, struct account *account, struct sli
     memcpy(schema->key, key, len);
     schema->key[len] = '\0';
     schema->name = (struct slice){schema->key + sizeof(id), name.len};
-    schema->hash = (uint32_t)XXH3_64bits(name.data, name.len);
+    schema->hash = schema_hash(name);
     if (map_put(&t->by_key, (struct slice){schema->key, len}, schema) != 0) {
         mem_free(MEM_POOL, schema);
         return NULL;

@@ -34,6 +34,9 @@ struct schemas {
 void schemas_init(struct schemas *t);
 void schemas_fini(struct schemas *t);
 
+/* schema_hash - of a schema's name, the same everywhere. */
+uint32_t schema_hash(struct slice name);
+
 /* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name) MUST_CHECK;
 

@@ -29,9 +29,38 @@ static const struct sm_state server_states[SERVER_STATE_COUNT] = {
     [SERVER_CLOSING] = {"closing", 0},
 };
 
+static void count_used(struct server *s)
+{
+    struct traffic *t = s->traffic;
+
+    t->used++;
+    t->max_used = MAX(t->max_used, t->used);
+}
+
+void server_serves(struct server *s, int hostgroup)
+{
+    bool is_used = s->state == SERVER_LENT && !s->is_side;
+
+    if (s->traffic->hostgroup == hostgroup) {
+        return;
+    }
+    s->traffic->used -= is_used ? 1 : 0;
+    s->traffic = pool_traffic(s->pool, s->node, hostgroup);
+    if (is_used) {
+        count_used(s);
+    }
+}
+
 void server_to(struct server *s, enum server_state next)
 {
     struct pool_node *pn = &s->pool->per_node[s->node->index];
+
+    if (!s->is_side && s->state == SERVER_LENT) {
+        s->traffic->used--;
+    }
+    if (!s->is_side && next == SERVER_LENT) {
+        count_used(s);
+    }
 
     pn->n_lent -= s->state == SERVER_LENT ? 1 : 0;
     pn->n_lent += next == SERVER_LENT ? 1 : 0;
@@ -121,7 +150,7 @@ static const struct stream_events server_stream_events = {
 };
 
 static struct server *server_new(struct pool *pool, struct node *node, struct account *account,
-                                 uint32_t caps)
+                                 uint32_t caps, int hostgroup)
 {
     struct server *s = mem_try(MEM_SERVER, sizeof(*s));
 
@@ -134,6 +163,7 @@ static struct server *server_new(struct pool *pool, struct node *node, struct ac
         .account = account,
         .caps = caps & CAPS_OF_IDENTITY,
         .pool = pool,
+        .traffic = pool_traffic(pool, node, hostgroup),
         .created_ms = pool->now_ms,
         .since_ms = pool->now_ms,
         .profile = profile_ref(pool->base_profile),
@@ -167,7 +197,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
     if (!want->is_side && !node_reserve(node)) {
         return NULL;
     }
-    s = server_new(pool, node, want->account, want->caps);
+    s = server_new(pool, node, want->account, want->caps, want->hostgroup);
     if (s == NULL) {
         if (!want->is_side) {
             node_unreserve(node);
@@ -175,6 +205,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
         return NULL;
     }
     s->is_side = want->is_side;
+    s->opened_us = clock_now_us();
     s->owner = owner;
     s->events = events;
     rc = stream_connect(&s->stream, pool->streams, &server_stream_events,
@@ -196,7 +227,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
 
 struct server *server_adopt(struct pool *pool, const struct server_move *move)
 {
-    struct server *s = server_new(pool, move->node, move->account, move->caps);
+    struct server *s = server_new(pool, move->node, move->account, move->caps, move->hostgroup);
 
     if (s == NULL) {
         node_unreserve(move->node);
@@ -291,6 +322,9 @@ void server_lost(struct server *s, int rc, const struct err *err)
         return;
     }
     /* Only a login that gets no answer speaks against the node: a client can have its own connection closed. */
+    if (was_new && !s->is_side) {
+        s->traffic->failed++;
+    }
     if (err == NULL && was_new) {
         node_failed(s->node, s->pool->now_ms,
                     (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);

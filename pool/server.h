@@ -27,6 +27,7 @@
 
 struct pool;
 struct server;
+struct traffic;
 struct server_stmt;
 
 enum server_state {
@@ -66,6 +67,7 @@ enum expect_what {
 
 /* What a statement needs its connection to be. */
 struct want {
+    int hostgroup; /* for whom it is counted */
     struct account *account;
     struct schema *schema; /* NULL = none */
     struct profile *profile;
@@ -73,6 +75,7 @@ struct want {
     bool multi_statements;
     bool is_side;    /* a connection of ours to kill with: beyond the node's limit, never pooled */
     bool ask_schema; /* also when the connection has it: it may be gone */
+    bool is_new;     /* opened for this statement, as a hint asks */
     bool fresh;      /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
 };
 
@@ -127,11 +130,13 @@ struct server {
     bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
     bool must_reset;       /* has state of a session: reset before it serves another */
     uint64_t created_ms;
+    uint64_t opened_us;
     uint64_t since_ms;  /* of the state */
     uint64_t retire_ms; /* too old after this */
     /* borrowed */
     struct pool *pool;
-    void *owner; /* while LENT */
+    struct traffic *traffic; /* of its node and the hostgroup it serves, or served last */
+    void *owner;             /* while LENT */
     const struct server_events *events;
     struct schema *schema;        /* what the node has as current schema; NULL = none */
     struct schema *schema_before; /* while EXPECT_INIT_DB: what it stays if the node refuses */
@@ -169,7 +174,8 @@ struct server_move {
     bool multi_statements;
     uint8_t salt[SALT_LEN];
     uint64_t created_ms;
-    int fd; /* owned by the message */
+    int hostgroup; /* it served last */
+    int fd;        /* owned by the message */
 };
 
 /* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.
@@ -206,6 +212,9 @@ int server_wipe(struct server *s) MUST_CHECK;
 
 /* server_reset - the same, back to a fresh session; state RESETTING, then to the pool. */
 void server_reset(struct server *s);
+
+/* server_serves - from now on it counts for this hostgroup. */
+void server_serves(struct server *s, int hostgroup);
 
 /* server_to - the only way to another state. */
 void server_to(struct server *s, enum server_state next);

@@ -4,6 +4,7 @@
  *
  * The reply to a client's command is handed on in runs of bytes; replies to our own commands are looked at here.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "pool/pool.h"
@@ -40,6 +41,7 @@ int server_write(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         stat_add(s->pool->stats, STAT_BYTES_TO_NODES, bufs[i].len);
+        s->traffic->bytes_sent += bufs[i].len;
     }
     return stream_write(&s->stream, bufs, n);
 }
@@ -376,6 +378,7 @@ void server_on_bytes(struct stream *stream, uint8_t *data, size_t len)
     int64_t used;
 
     stat_add(s->pool->stats, STAT_BYTES_FROM_NODES, len);
+    s->traffic->bytes_received += len;
     if (s->carry_len > 0 && s->carry_len <= STREAM_CHUNK_HEADROOM) {
         data -= s->carry_len; /* the loop's buffer has room before what was read */
         len += s->carry_len;
@@ -442,6 +445,10 @@ bool server_dialog_done(struct server *s)
     if (s->state == SERVER_LOGIN) {
         server_connecting_ended(s);
         node_answered(s->node);
+        if (!s->is_side) {
+            s->traffic->opened++;
+            s->traffic->login_us = clock_now_us() - s->opened_us;
+        }
         server_to(s, SERVER_LENT);
         if (s->events != NULL) {
             s->events->on_ready(s);

@@ -14,20 +14,24 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
 #define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
 #define LOGIN_PACKET_MAX 65536
-#define ERROR_MAX        1024
+#define TEXT_MAX         4096 /* bytes of an error, or of the text with an OK */
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
-                                 BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
+    [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_WAITING) |
+                                 BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) |
+                                 BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
     [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
@@ -45,6 +49,16 @@ void client_to(struct client *c, enum client_state next)
     }
     SM_MOVE(client_states, &c->state, next);
     c->since_ms = c->worker->now_ms;
+}
+
+const char *client_state_name(const struct client *c)
+{
+    return client_states[c->state].name;
+}
+
+uint32_t client_mode(const struct client *c)
+{
+    return session_sql_mode(&c->session) | c->worker->snapshot->digest_mode;
 }
 
 static const char *user_name(const struct client *c)
@@ -98,10 +112,12 @@ bool client_write(struct client *c, const void *data, size_t len)
 
 bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
 {
-    uint8_t bytes[ERROR_MAX];
+    uint8_t bytes[TEXT_MAX + 64];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
-    text.len = MIN(text.len, ERROR_MAX - 64u);
+    text.len = MIN(text.len, (size_t)TEXT_MAX);
+    stat_add(&c->worker->stats, STAT_ERRORS_MADE, 1);
+    figures_refused(c, number, text);
     session_said(&c->session, -1, false);
     if (c->login == NULL) {
         warnings_said(c, number, sqlstate, text);
@@ -117,7 +133,7 @@ bool client_error_rc(struct client *c, int rc)
 
 bool client_errorf(struct client *c, int rc, const char *format, ...)
 {
-    char text[ERROR_MAX];
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
@@ -128,9 +144,15 @@ bool client_errorf(struct client *c, int rc, const char *format, ...)
 
 bool client_ok(struct client *c)
 {
-    uint8_t bytes[32];
+    return client_ok_text(c, (struct slice){NULL, 0});
+}
+
+bool client_ok_text(struct client *c, struct slice text)
+{
+    uint8_t bytes[TEXT_MAX + 64];
     struct writer w = writer_of(bytes, sizeof(bytes));
-    struct ok ok = {.status = c->session.status};
+    struct ok ok = {.status = c->session.status,
+                    .message = {text.data, MIN(text.len, (size_t)TEXT_MAX)}};
 
     c->sequence = ok_encode(&w, &ok, c->sequence);
     return client_write(c, bytes, w.len);
@@ -223,6 +245,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     if (list_is_linked(&c->in_warned)) {
         list_remove(&w->warned, &c->in_warned);
     }
+    rules_delay_end(c);
+    alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
     drop_server(c);
     if (c->task != NULL) {
@@ -239,6 +263,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     kill_unregister(c);
     release_counts(c);
     free_login(c);
+    mem_free(MEM_CLIENT, c->place);
+    c->place = NULL;
     mem_free(MEM_BUFFER, c->in);
     c->in = NULL;
     CHECK(map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}) == c);
@@ -427,7 +453,8 @@ void client_upload_kept(struct client *c)
     c->is_read_paused = false;
     client_upload_bytes(c, data, len);
     mem_free(MEM_BUFFER, data);
-    if (c->state == CLIENT_UPLOADING && stream_is_drained(&c->server->stream) &&
+    if (c->state == CLIENT_UPLOADING &&
+        (c->server == NULL || stream_is_drained(&c->server->stream)) &&
         stream_read_start(&c->stream) != 0) {
         client_close(c, CLOSE_RESET, UV_EPIPE);
     }
@@ -534,6 +561,7 @@ static struct client *client_new(struct worker *w)
         return NULL;
     }
     c->waiter = (struct waiter){.client_id = c->id, .worker = w->index};
+    c->session.figures = &w->figures;
     list_push_back(&w->clients, &c->in_worker);
     (void)atomic_fetch_add(&w->galeway->n_clients, 1);
     stat_add(&w->stats, STAT_CLIENTS_ACCEPTED, 1);

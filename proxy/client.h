@@ -5,6 +5,7 @@
  *   LOGIN --> VERIFY (a node is asked about the schema) --> IDLE
  *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
  *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
+ *   IDLE --> DELAYED (a rule lets it wait) --> IDLE, and on with the command
  *   RUNNING --> UPLOADING (a long statement or a file passes) --> RUNNING
  *   any --> CLOSING
  *
@@ -19,9 +20,11 @@
 #include "pool/server.h"
 #include "protocol/greet.h"
 #include "protocol/stream.h"
+#include "proxy/alarm.h"
 #include "proxy/session.h"
 #include "proxy/task.h"
 
+struct client_place;
 struct kept_warnings;
 struct said_error;
 struct worker;
@@ -30,6 +33,7 @@ enum client_state {
     CLIENT_LOGIN,
     CLIENT_VERIFY,
     CLIENT_IDLE,
+    CLIENT_DELAYED,
     CLIENT_WAITING,
     CLIENT_FITTING,
     CLIENT_RUNNING,
@@ -39,19 +43,22 @@ enum client_state {
 };
 
 /* Why a client connection ended: code, who, text. */
-#define CLOSE_REASONS(X)                                                   \
-    X(CLOSE_QUIT, "client", "it said goodbye")                             \
-    X(CLOSE_GONE, "client", "it closed the connection")                    \
-    X(CLOSE_RESET, "client", "the connection broke")                       \
-    X(CLOSE_LOGIN_GONE, "client", "it left during the login")              \
-    X(CLOSE_DENIED, "proxy", "access denied")                              \
-    X(CLOSE_LIMIT, "proxy", "a connection limit")                          \
-    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                       \
-    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")           \
-    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")        \
-    X(CLOSE_NODE, "server", "its node was lost while it sent or received") \
-    X(CLOSE_KILLED, "admin", "killed")                                     \
-    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                 \
+#define CLOSE_REASONS(X)                                                                    \
+    X(CLOSE_QUIT, "client", "it said goodbye")                                              \
+    X(CLOSE_GONE, "client", "it closed the connection")                                     \
+    X(CLOSE_RESET, "client", "the connection broke")                                        \
+    X(CLOSE_LOGIN_GONE, "client", "it left during the login")                               \
+    X(CLOSE_DENIED, "proxy", "access denied")                                               \
+    X(CLOSE_LIMIT, "proxy", "a connection limit")                                           \
+    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                        \
+    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                            \
+    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                         \
+    X(CLOSE_TRANSACTION, "timeout", "a transaction longer than mysql-max_transaction_time") \
+    X(CLOSE_TRANSACTION_IDLE, "timeout",                                                    \
+      "idle in a transaction for mysql-max_transaction_idle_time")                          \
+    X(CLOSE_NODE, "server", "its node was lost while it sent or received")                  \
+    X(CLOSE_KILLED, "admin", "killed")                                                      \
+    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                                  \
     X(CLOSE_MEMORY, "proxy", "no memory")
 
 enum close_reason {
@@ -104,6 +111,8 @@ struct client {
     uint8_t upload_head_len;
     uint8_t upload_sequence; /* of the next packet */
     struct waiter waiter;
+    struct alarm alarm;             /* DELAYED: until when; RUNNING: the statement's timeout */
+    struct client_place *place;     /* owned, or NULL: see rules_apply.h */
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
     struct said_error *said;        /* owned, or NULL: see warnings.h */
     struct task *held;              /* owned, or NULL: comes when the warnings are fetched */
@@ -114,10 +123,14 @@ struct client {
     uint64_t questions;
 };
 
+/* client_mode - how its statements are scanned (facts.h): its sql_mode, and the settings of digests. */
+uint32_t client_mode(const struct client *c);
+
 /* client_new - take the next connection of a listener. */
 void client_accept(struct worker *worker, uv_stream_t *listener);
 
 void client_to(struct client *c, enum client_state next);
+const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
 
 /*
@@ -143,6 +156,7 @@ bool client_error(struct client *c, uint16_t number, const char *sqlstate, struc
 bool client_error_rc(struct client *c, int rc);
 bool client_errorf(struct client *c, int rc, const char *format, ...) PRINTF_LIKE(3, 4);
 bool client_ok(struct client *c);
+bool client_ok_text(struct client *c, struct slice text);
 
 /* client_login.c */
 void client_login_begin(struct client *c);
@@ -154,6 +168,12 @@ const char *client_peer_name(const struct client *c, char *out, size_t cap);
 /* client_command.c: one whole command (header included), or the head of a long one. */
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);
 void client_input(struct client *c);
+
+/* client_go_on - the task was delayed: on with it. */
+void client_go_on(struct client *c);
+
+/* client_answered - c->task has its answer, made here: it is over. What is still to come of a long command is dropped. */
+void client_answered(struct client *c);
 
 /* client_run.c */
 extern const struct server_events client_server_events;

@@ -2,14 +2,16 @@
 /*
  * client_command.c - a command arrives: answer it here, or make it a task.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
-#include "proxy/worker.h"
 
 static void bad_command(struct client *c, const char *what)
 {
@@ -35,6 +37,9 @@ static struct task *task_of(struct client *c, const uint8_t *packet, size_t len,
     task->is_streaming = task->is_unseen = !is_whole;
     task->upload_left = PACKET_HEADER + (uint64_t)packet_length(packet) - len;
     task->since_ms = c->worker->now_ms;
+    task->began_us = clock_now_us();
+    task->route.hostgroup = FIGURES_HERE; /* until it is routed */
+    task->started_us = UNLIKELY(c->worker->logs_events) ? clock_now_us() : 0;
     c->task = task;
     return task;
 }
@@ -53,6 +58,7 @@ static void use_statement(struct client *c, const struct task *task)
     size_t len = MIN(schema.len, sizeof(name));
 
     memcpy(name, schema.data, len);
+    figures_ended(c); /* as a command of the session; a node may be asked about the schema */
     task_free(&c->worker->tasks, c->task);
     c->task = NULL;
     client_use_schema(c, (struct slice){name, schema.len > sizeof(name) ? SIZE_MAX : len});
@@ -92,21 +98,15 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     (void)client_ok(c);
 }
 
-static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+/* The facts are known and the rules have spoken: answer it here, or send it. */
+static void statement(struct client *c)
 {
-    struct task *task = task_of(c, packet, len, is_whole);
-    struct slice sql;
+    struct task *task = c->task;
 
-    if (task == NULL) {
-        return;
-    }
-    sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
-    if (!is_whole) {
-        facts_scan_head(&task->facts, sql, session_sql_mode(&c->session));
+    if (task->is_streaming) {
         client_run(c);
         return;
     }
-    facts_scan(&task->facts, sql, session_sql_mode(&c->session));
     if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
         (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
@@ -122,6 +122,34 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
         use_statement(c, task);
     } else if (!local_answer(c)) {
         client_run(c);
+    }
+}
+
+static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+{
+    struct task *task = task_of(c, packet, len, is_whole);
+    struct slice sql;
+
+    if (task == NULL) {
+        return;
+    }
+    sql = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, len - PACKET_HEADER - 1};
+    if (is_whole) {
+        facts_scan(&task->facts, sql, client_mode(c));
+    } else {
+        facts_scan_head(&task->facts, sql, client_mode(c));
+    }
+    if ((!rules_concern(c, sql) || !rules_apply(c, sql)) && !rules_delay(c)) {
+        statement(c);
+    }
+}
+
+void client_go_on(struct client *c)
+{
+    if (c->task->command == COM_QUERY) {
+        statement(c);
+    } else {
+        client_stmt_go_on(c);
     }
 }
 
@@ -242,7 +270,7 @@ void client_wiped(struct client *c)
     struct task *task = c->task;
 
     c->task = NULL;
-    c->session.pins = 0;
+    session_unpin_all(&c->session, c->session.pins);
     client_stmts_drop(c);
     client_give_server(c);
     client_to(c, CLIENT_IDLE);

@@ -10,6 +10,7 @@
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -66,8 +67,23 @@ void client_release_if_free(struct client *c)
     }
 }
 
+void client_answered(struct client *c)
+{
+    const struct task *task = c->task;
+
+    if (task == NULL || !task->is_streaming || task->sent) {
+        client_task_end(c);
+        return;
+    }
+    client_to(c, CLIENT_IDLE);
+    c->upload_discards = true;
+    client_upload_begin(c, task->upload_left, task->payload == PACKET_MAX);
+}
+
 void client_task_end(struct client *c)
 {
+    figures_ended(c);
+    alarm_clear(&c->worker->alarms, &c->alarm);
     if (c->task != NULL) {
         task_free(&c->worker->tasks, c->task);
         c->task = NULL;
@@ -99,7 +115,7 @@ void client_end_with_error(struct client *c, uint16_t number, const char *sqlsta
         return;
     }
     if (client_error(c, number, sqlstate, text)) {
-        client_task_end(c);
+        client_answered(c);
     }
 }
 

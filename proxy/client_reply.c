@@ -11,9 +11,10 @@
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
-#include "proxy/worker.h"
 
 /* --- what the connection tells ---------------------------------------------------------------- */
 
@@ -56,6 +57,13 @@ static bool wants_peek(const struct task *task)
            (task->facts.flags & (FACT_GET_LOCK | FACT_RELEASE_LOCK)) != 0;
 }
 
+/* The reply is an error: its text goes into the figures. */
+static bool is_error(const struct task *task, const uv_buf_t *bufs)
+{
+    return !task->reply_begun && bufs[0].len > PACKET_HEADER &&
+           (uint8_t)bufs[0].base[PACKET_HEADER] == 0xff;
+}
+
 static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     struct client *c = s->owner;
@@ -66,10 +74,10 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         warnings_add(c, bufs, n);
         return;
     }
-    task->reply_begun = true;
-    if (wants_peek(task)) {
+    if (wants_peek(task) || is_error(task, bufs)) {
         peek(task, bufs, n);
     }
+    task->reply_begun = true;
     for (unsigned i = 0; i < n; i++) {
         stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, bufs[i].len);
     }
@@ -158,6 +166,7 @@ static void on_done(struct server *s)
         client_task_end(c);
         return;
     }
+    figures_done(c, s);
     session_after(&c->session, s, task, &s->outcome);
     if ((c->warnings != NULL || c->said != NULL) &&
         (s->outcome.is_error || s->outcome.has_warnings || task->facts.n_tables > 0)) {
@@ -177,9 +186,7 @@ static void on_done(struct server *s)
     }
     session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
     forget_schemas(c);
-    if (!worker_vars(c->worker)->mysql_multiplexing) {
-        session_pin(&c->session, PIN_NO_MULTIPLEXING, task->facts.digest, c->worker->now_ms);
-    }
+    rules_after(c, s);
     local_learn(c, before);
     profile_unref(&c->worker->pool.profiles, before);
     client_task_end(c);
@@ -187,30 +194,42 @@ static void on_done(struct server *s)
 
 /* --- loss ------------------------------------------------------------------------------------- */
 
+#define PINS_WITHOUT_STATE \
+    (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
+
 /* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
 static bool lost_state(const struct session *s)
 {
-    return (s->pins & ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING))) != 0;
+    return (s->pins & ~PINS_WITHOUT_STATE) != 0;
 }
 
 static void transaction_is_gone(struct client *c)
 {
-    c->session.pins &= ~(BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING));
+    session_unpin_all(&c->session, PINS_WITHOUT_STATE);
     c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
     c->session.last_id_unknown = false;
+}
+
+/* How often a read may be sent again: as the rule says, or mysql-query_retries_on_failure. */
+static bool has_retries(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task->verdict.retries >= 0
+               ? task->retries < (unsigned)task->verdict.retries
+               : task->retries <
+                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
 }
 
 static bool may_repeat(const struct client *c)
 {
     const struct task *task = c->task;
 
-    if (task->reply_begun || task->is_streaming || session_is_pinned(&c->session) ||
-        task->stmt != NULL) {
+    if (task->reply_begun || task->timed_out || task->is_streaming ||
+        session_is_pinned(&c->session) || task->stmt != NULL) {
         return false;
     }
-    return !task->sent ||
-           ((task->facts.flags & FACT_READ) != 0 &&
-            task->retries < (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1);
+    return !task->sent || ((task->facts.flags & FACT_READ) != 0 && has_retries(c));
 }
 
 static bool is_capacity_error(const struct err *err)
@@ -258,6 +277,9 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     bool close_after = lost_state(&c->session);
 
     c->server = NULL;
+    if (task != NULL && !is_release(task)) {
+        figures_lost(c, s, rc, err);
+    }
     if (task != NULL && is_release(task)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
         return;
@@ -279,7 +301,8 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     }
     if (err == NULL && may_repeat(c)) {
         task->retries++;
-        task->sent = false;
+        task->sent = task->is_error_counted = false;
+        alarm_clear(&c->worker->alarms, &c->alarm);
         stat_add(&c->worker->stats, STAT_RETRIES, 1);
         client_to(c, CLIENT_FITTING);
         client_run(c);

@@ -15,15 +15,16 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 static unsigned load_of(const void *owner, const struct node *node)
 {
-    const struct pool *pool = owner;
+    const struct worker *w = owner;
 
-    return pool->per_node[node->index].n_lent;
+    return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
 }
 
 static bool must_follow(const struct client *c)
@@ -37,32 +38,77 @@ static bool must_follow(const struct client *c)
                               (uint64_t)vars->mysql_causal_window_ms);
 }
 
-/* False: the user's hostgroup has no servers in this configuration. Who is gone from it may go on until he leaves. */
+uint32_t client_site(const struct client *c)
+{
+    const struct session *s = &c->session;
+
+    return route_site(s->account->id, s->schema == NULL ? 0 : s->schema->hash);
+}
+
+int client_default_hostgroup(const struct client *c)
+{
+    const struct session *s = &c->session;
+    const struct conf_user *user =
+        conf_user_find(c->worker->snapshot->conf, slice_of(s->account->name));
+
+    return user != NULL ? user->default_hostgroup : s->default_hostgroup;
+}
+
+/*
+ * False: the hostgroup that a rule names, or the user's, has no servers in this configuration. Who is gone from it may go
+ * on until he leaves.
+ */
 static bool choose(struct client *c)
 {
     struct worker *w = c->worker;
     struct session *s = &c->session;
-    const struct conf_user *user = conf_user_find(w->snapshot->conf, slice_of(s->account->name));
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
         .must_follow = must_follow(c),
-        .site = s->account->id * 2654435761u ^ (s->schema == NULL ? 0 : s->schema->hash),
+        .site = client_site(c),
         .now_ms = w->now_ms,
         .load = load_of,
-        .owner = &w->pool,
+        .owner = w,
     };
 
-    in.roles = topology_roles(w->snapshot->topology,
-                              user != NULL ? user->default_hostgroup : s->default_hostgroup);
-    if (in.roles == NULL) {
+    if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
+                          c->task->verdict.hostgroup)) {
         return false;
     }
     route_choose(&c->task->route, &in);
-    if (in.must_follow) {
+    if (in.must_follow && in.side == ROUTE_SPLIT) {
         stat_add(&w->stats, STAT_CAUSAL_READS, 1);
     }
-    return true;
+    return in.side == ROUTE_SPLIT || c->task->route.mask != 0;
+}
+
+/* Who named the hostgroup, for people. */
+static const char *named_by(const struct verdict *v, char *out, size_t cap)
+{
+    if (v->hostgroup < 0) {
+        (void)snprintf(out, cap, "default_hostgroup");
+    } else if (v->rule_id > 0) {
+        (void)snprintf(out, cap, "query rule %d", v->rule_id);
+    } else {
+        (void)snprintf(out, cap, "fast routing or a hint");
+    }
+    return out;
+}
+
+static void no_hostgroup(struct client *c)
+{
+    const struct verdict *v = &c->task->verdict;
+    char text[400], by[40];
+
+    if (v->hostgroup < 0) {
+        (void)snprintf(text, sizeof(text), "User '%s' has no default hostgroup with servers",
+                       c->session.account->name);
+    } else {
+        (void)snprintf(text, sizeof(text), "Hostgroup %d, named by %s, has no servers",
+                       v->hostgroup, named_by(v, by, sizeof(by)));
+    }
+    client_end_with_error(c, err_number(ERR_NO_NODE), err_sqlstate(ERR_NO_NODE), slice_of(text));
 }
 
 /* --- waiting --------------------------------------------------------------------------------- */
@@ -125,8 +171,7 @@ static void stop_waiting(struct client *c)
 {
     if (list_is_linked(&c->in_waiting)) {
         list_remove(&c->worker->waiting, &c->in_waiting);
-        stat_add(&c->worker->stats, STAT_POOL_WAIT_US,
-                 (c->worker->now_ms - c->waiter.since_ms) * 1000);
+        figures_stopped_waiting(c);
     }
 }
 
@@ -134,21 +179,21 @@ void client_queue_timeout(struct client *c)
 {
     struct worker *w = c->worker;
     const struct task *task = c->task;
-    char text[400];
+    char text[400], by[40];
 
     if (!queue_remove(&w->galeway->queue, &c->waiter)) {
         return; /* a connection is on its way: it will be served */
     }
     stop_waiting(c);
     stat_add(&w->stats, STAT_POOL_WAIT_TIMEOUTS, 1);
-    (void)snprintf(text, sizeof(text),
-                   "No server connection for user '%s' in hostgroup %d after %llu ms "
-                   "(mysql-connect_timeout_server_max): "
-                   "%zu node(s) up, %d connections of the user, %zu statements wait",
-                   c->session.account->name, task->route.hostgroup,
-                   (unsigned long long)(w->now_ms - task->queued_ms), task->route.n,
-                   atomic_load(&c->session.account->n_servers),
-                   atomic_load(&w->galeway->queue.n_waiting));
+    (void)snprintf(
+        text, sizeof(text),
+        "No server connection for user '%s' in hostgroup %d (%s) after %llu ms "
+        "(mysql-connect_timeout_server_max): "
+        "%zu node(s) up, %d connections of the user, %zu statements wait",
+        c->session.account->name, task->route.hostgroup, named_by(&task->verdict, by, sizeof(by)),
+        (unsigned long long)(w->now_ms - task->queued_ms), task->route.n,
+        atomic_load(&c->session.account->n_servers), atomic_load(&w->galeway->queue.n_waiting));
     log_warn(NULL, "%s", text);
     client_end_with_error(c, err_number(ERR_POOL_TIMEOUT), err_sqlstate(ERR_POOL_TIMEOUT),
                           slice_of(text));
@@ -226,16 +271,12 @@ void client_run(struct client *c)
     let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
+        c->task->route.hostgroup = c->server->traffic->hostgroup;
         client_fit_and_send(c);
         return;
     }
     if (!choose(c)) {
-        char text[400];
-
-        (void)snprintf(text, sizeof(text), "User '%s' has no default hostgroup with servers",
-                       c->session.account->name);
-        client_end_with_error(c, err_number(ERR_NO_NODE), err_sqlstate(ERR_NO_NODE),
-                              slice_of(text));
+        no_hostgroup(c);
         return;
     }
     if (c->server != NULL && !leave_server(c)) {

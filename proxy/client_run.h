@@ -11,6 +11,12 @@
 /* client_want - what the task's connection must be. */
 struct want client_want(const struct client *c);
 
+/* client_site - the hash of (user, schema) that the route knows sites by. */
+uint32_t client_site(const struct client *c);
+
+/* client_default_hostgroup - of the user as configured now, or as he was when he logged in. */
+int client_default_hostgroup(const struct client *c);
+
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
 void client_fit_and_send(struct client *c);
 

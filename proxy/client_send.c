@@ -46,12 +46,14 @@ struct want client_want(const struct client *c)
     const struct task *task = c->task;
 
     return (struct want){
+        .hostgroup = task->route.hostgroup,
         .account = s->account,
         .schema = task->is_fit_only ? task->new_schema : s->schema,
         .ask_schema = task->is_fit_only && !task->schema_asked,
         .profile = s->profile,
         .caps = s->caps & CAPS_OF_IDENTITY,
         .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
+        .is_new = task->verdict.new_connection,
         .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
                  (s->caps & CAP_IGNORE_SPACE) != 0, /* a reset takes sql_mode's IGNORE_SPACE away */
     };
@@ -133,11 +135,29 @@ static bool has_reply(const struct task *task)
     return task->command != COM_STMT_SEND_LONG_DATA && task->command != COM_STMT_CLOSE;
 }
 
+/* The clock of a statement's own timeout begins when it is sent. */
+static bool set_timeout(struct client *c)
+{
+    struct worker *w = c->worker;
+    int64_t timeout = c->task->verdict.timeout_ms;
+
+    if (LIKELY(timeout <= 0) || !has_reply(c->task) ||
+        alarm_set(&w->alarms, &c->alarm, w->now_ms + (uint64_t)timeout) == 0) {
+        return true;
+    }
+    client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    return false;
+}
+
 static void after_send(struct client *c, struct server *s)
 {
     struct task *task = c->task;
 
+    if (!set_timeout(c)) {
+        return;
+    }
     s->statements++;
+    s->traffic->statements++;
     task->sent = true;
     stat_add(&c->worker->stats, task->route.is_writer ? STAT_TO_WRITER : STAT_TO_READER, 1);
     if (task->is_streaming) {
@@ -215,6 +235,7 @@ void client_fit_and_send(struct client *c)
     bool must_prepare;
     int rc;
 
+    server_serves(s, c->task->route.hostgroup);
     if (s->state != SERVER_LENT || s->n_expects > 0 || s->kill_pending) {
         client_to(
             c,

@@ -16,7 +16,7 @@
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
 #include "proxy/local.h"
-#include "proxy/worker.h"
+#include "proxy/rules_apply.h"
 
 #define STMTS_MAX         1000000
 #define EXECUTE_MIN       10 /* bytes: command, id, cursor, iterations */
@@ -44,6 +44,7 @@ static void stmt_free(struct client *c, struct client_stmt *stmt)
     stmt_text_unref(pool, stmt->text);
     profile_unref(&pool->profiles, stmt->profile);
     mem_free(MEM_STMT, stmt->types);
+    mem_free(MEM_STMT, stmt->said);
     mem_free(MEM_STMT, stmt);
 }
 
@@ -192,11 +193,13 @@ static void prepare(struct client *c, struct task *task)
         }
         return;
     }
-    facts_scan(&task->facts, text, session_sql_mode(&c->session));
+    facts_scan(&task->facts, text, client_mode(c));
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
-    client_run(c);
+    if (!rules_concern(c, text) || !rules_apply(c, text)) {
+        client_run(c);
+    }
 }
 
 void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
@@ -220,6 +223,10 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
         return;
     }
     stmt->n_params = p.n_params;
+    stmt->n_columns = p.n_columns;
+    stmt->said = task->said;
+    stmt->said_by = task->said_by;
+    task->said = NULL;
     c->session.last_stmt_id = stmt->id;
     stmt_id_put(payload, stmt->id);
     if (close.len > 0) { /* one that had to leave, or the same prepared before */
@@ -232,8 +239,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
-               session_sql_mode(&c->session));
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, client_mode(c));
 }
 
 /* A procedure sends its rows at once, whatever was asked for (10.11). */
@@ -244,6 +250,7 @@ static bool may_open_cursor(const struct facts *f)
 
 static void execute(struct client *c, struct task *task, struct client_stmt *stmt)
 {
+    struct slice text = {stmt->text->text, stmt->text->len};
     struct execute e;
     size_t n = task->len - PACKET_HEADER;
 
@@ -254,6 +261,23 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
         return;
     }
     scan_stmt(c, task, stmt);
+    if ((stmt->said != NULL || rules_concern(c, text)) && rules_apply_execute(c, stmt)) {
+        return;
+    }
+    if (!rules_delay(c)) {
+        client_stmt_go_on(c);
+    }
+}
+
+void client_stmt_go_on(struct client *c)
+{
+    struct task *task = c->task;
+    struct client_stmt *stmt = task->stmt;
+    struct execute e = {.cursor = 0};
+
+    /* what could not be read was refused, or is still to come */
+    (void)!execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
+                          task->len - PACKET_HEADER);
     if (stmt->has_cursor) { /* executing again closes the cursor */
         set_open(c, stmt, &stmt->has_cursor, false);
     }

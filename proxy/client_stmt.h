@@ -10,18 +10,23 @@
 /* What a client's statement id stands for. */
 struct client_stmt {
     uint32_t id; /* as the client knows it */
-    uint16_t n_params;
+    uint16_t n_params, n_columns;
     bool has_cursor; /* open on the connection the session is pinned to */
     bool has_long_data;
-    struct stmt_text *text;  /* a reference */
-    struct schema *schema;   /* borrowed: when it was prepared */
-    struct profile *profile; /* a reference: when it was prepared */
-    uint8_t *types;          /* owned: parameter types of the last execution that sent them */
+    struct stmt_text *text;    /* a reference */
+    struct schema *schema;     /* borrowed: when it was prepared */
+    struct profile *profile;   /* a reference: when it was prepared */
+    struct rules_result *said; /* what the rules say of it; owned, or NULL */
+    uint64_t said_by;          /* version of the configuration that said it */
+    uint8_t *types;            /* owned: parameter types of the last execution that sent them */
     size_t types_len;
 };
 
 /* client_stmt_command - COM_STMT_*: c->task is set. */
 void client_stmt_command(struct client *c, struct task *task);
+
+/* client_stmt_go_on - it was delayed: on with it. */
+void client_stmt_go_on(struct client *c);
 
 /* client_stmt_prepared - the node prepared it: make the client's statement, write its id into the reply. */
 void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len);

@@ -9,7 +9,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
+#include "router/digest.h"
 
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
@@ -24,6 +26,7 @@ void snapshot_unref(struct snapshot *s)
 {
     if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
         topology_free(s->topology);
+        rules_free(s->rules);
         conf_unref(s->conf);
         mem_free(MEM_CONF, s);
     }
@@ -58,14 +61,29 @@ static void tell_workers(struct galeway *g)
     }
 }
 
-int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+static enum log_level level_of(const char *name)
 {
-    struct topology *topology = topology_new(&g->nodes, conf, faults);
+    return strcmp(name, "error") == 0   ? LOG_ERROR
+           : strcmp(name, "warn") == 0  ? LOG_WARN
+           : strcmp(name, "debug") == 0 ? LOG_DEBUG
+                                        : LOG_INFO;
+}
+
+static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
+{
+    struct topology *topology;
     struct snapshot *fresh;
-    int rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    struct rules *rules = NULL;
+    int rc = rules_new(&rules, conf, faults);
 
     if (rc != 0) {
+        return rc;
+    }
+    topology = topology_new(&g->nodes, conf, faults);
+    rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    if (rc != 0) {
         topology_free(topology);
+        rules_free(rules);
         return rc;
     }
     fresh = mem_new(MEM_CONF, sizeof(*fresh));
@@ -73,9 +91,28 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     fresh->conf = conf;
     fresh->topology = topology;
     topology_use(topology);
+    fresh->rules = rules;
+    fresh->digest_mode = digest_mode(&conf->vars);
+    if (g->events != NULL) {
+        events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
+                             (uint64_t)conf->vars.mysql_eventslog_filesize);
+    }
     publish(g, fresh);
+    atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     return 0;
+}
+
+/* A signal and the console may want to at the same time. */
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    int rc;
+
+    CHECK(pthread_mutex_lock(&one_at_a_time) == 0);
+    rc = apply_locked(g, conf, faults);
+    CHECK(pthread_mutex_unlock(&one_at_a_time) == 0);
+    return rc;
 }
 
 int galeway_load(struct galeway *g, const char *path, struct faults *faults)

@@ -16,10 +16,12 @@
 #include "pool/queue.h"
 #include "protocol/auth.h"
 #include "router/causal.h"
+#include "router/rules.h"
 
 #define WORKERS_MAX      64
 #define VERSION_TEXT_MAX 96
 
+struct events_log;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -27,6 +29,8 @@ struct snapshot {
     atomic_uint refs;
     struct conf *conf;         /* a reference */
     struct topology *topology; /* owned */
+    struct rules *rules;       /* owned; of conf */
+    uint32_t digest_mode;      /* to be added to a session's mode for facts_scan() */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);
@@ -51,7 +55,8 @@ struct galeway {
     struct wait_queue queue;
     struct causal causal;
     struct node_facts node_facts;
-    struct rsa_key *rsa; /* for caching_sha2_password without TLS */
+    struct events_log *events; /* owned: statements that rules log */
+    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
@@ -67,6 +72,13 @@ struct galeway {
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
     atomic_bool is_draining;
+    atomic_bool is_paused; /* the ports are closed for new clients: pause.h */
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        unsigned n_done; /* workers that have done it */
+        int rc;          /* of the first that could not */
+    } pause;
     uint64_t started_ms;
 };
 

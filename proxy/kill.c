@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
-#include "proxy/worker.h"
+#include "proxy/rules_apply.h"
 
 /* One kill on its way. Owned by the side connection's callbacks. */
 struct killer {
@@ -142,7 +142,8 @@ static const struct server_events killer_events = {
 
 void kill_statement(struct worker *w, struct server *victim)
 {
-    struct want want = {.account = victim->account, .is_side = true};
+    struct want want = {
+        .hostgroup = victim->traffic->hostgroup, .account = victim->account, .is_side = true};
     struct killer *k;
 
     if (victim->kill_pending || w->pool.is_closing) {
@@ -202,6 +203,9 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
         kill_statement(w, c->server);
     } else if (c->state == CLIENT_WAITING && queue_remove(&w->galeway->queue, &c->waiter)) {
         list_remove(&w->waiting, &c->in_waiting);
+        client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_DELAYED) {
+        rules_delay_end(c);
         client_task_failed(c, ERR_INTERRUPTED);
     }
 }

@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
-#include "proxy/worker.h"
 
 #define ANSWER_BYTES         2048
 #define NUMBER_LENGTH        21 /* of a BIGINT column, as MariaDB declares it */
@@ -175,6 +175,7 @@ static void answered(struct client *c, bool result)
     if (c->state == CLIENT_CLOSING) {
         return;
     }
+    rules_log(c);
     if (result) {
         session_said(&c->session, -1, true);
     }
@@ -266,19 +267,21 @@ void local_statistics(struct client *c)
     struct galeway *g = c->worker->galeway;
     struct stat_set *sets[WORKERS_MAX];
     uint64_t uptime = (c->worker->now_ms - g->started_ms) / 1000;
-    uint64_t questions;
+    uint64_t questions, slow;
     size_t at = packet_begin(&w);
 
     for (unsigned i = 0; i < g->n_workers; i++) {
         sets[i] = &g->workers[i]->stats;
     }
     questions = stat_sum(sets, g->n_workers, STAT_QUESTIONS);
+    slow = stat_sum(sets, g->n_workers, STAT_SLOW);
     (void)snprintf(
         text, sizeof(text),
-        "Uptime: %llu  Threads: %d  Questions: %llu  Slow queries: 0  Opens: 0  Open tables: 0  "
+        "Uptime: %llu  Threads: %d  Questions: %llu  Slow queries: %llu  Opens: 0  Open tables: "
+        "0  "
         "Queries per second avg: %.3f",
         (unsigned long long)uptime, atomic_load(&g->n_clients), (unsigned long long)questions,
-        (double)questions / (double)(uptime == 0 ? 1 : uptime));
+        (unsigned long long)slow, (double)questions / (double)(uptime == 0 ? 1 : uptime));
     put_slice(&w, slice_of(text));
     packet_end(&w, at, c->sequence);
     (void)!client_write(c, bytes, w.len);

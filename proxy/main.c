@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - options, signals, wiring: the configuration, the workers, and waiting for the end.
+ * main.c - options, signals, wiring: the configuration, the workers, the console, and waiting for the end.
  *
- * The main thread is the control thread: it never runs inside a worker's loop.
+ * The main thread waits for signals; what changes while workers run is changed by the console's thread.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,11 +12,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/console.h"
+#include "admin/store.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "proxy/events_log.h"
 #include "proxy/worker.h"
 
 struct options {
@@ -35,7 +38,7 @@ static void print_usage(FILE *out)
              "  -h, --help          print this\n"
              "\n"
              "SIGTERM, SIGINT: drain and end; a second one ends at once. SIGHUP: read FILE again.\n"
-             "SIGUSR1: open the log file again.\n");
+             "SIGUSR1: open the log files again.\n");
 }
 
 /* Returns -1 to go on, else the exit code. */
@@ -96,11 +99,15 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
+    CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
+    g->events = events_log_new();
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
+    events_log_free(g->events);
     snapshot_unref(g->snapshot);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
@@ -109,6 +116,8 @@ static void galeway_fini(struct galeway *g)
     (void)pthread_mutex_destroy(&g->snapshot_lock);
     (void)pthread_mutex_destroy(&g->node_facts.lock);
     (void)pthread_mutex_destroy(&g->clients.lock);
+    (void)pthread_mutex_destroy(&g->pause.lock);
+    (void)pthread_cond_destroy(&g->pause.changed);
 }
 
 /* Each client is a descriptor: as many as the system gives. */
@@ -127,14 +136,6 @@ static void raise_descriptors(const struct conf *conf)
             "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
             (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
     }
-}
-
-static enum log_level level_of(const char *name)
-{
-    return strcmp(name, "error") == 0   ? LOG_ERROR
-           : strcmp(name, "warn") == 0  ? LOG_WARN
-           : strcmp(name, "debug") == 0 ? LOG_DEBUG
-                                        : LOG_INFO;
 }
 
 static unsigned count_workers(const struct conf *conf)
@@ -206,19 +207,26 @@ static void post_all(struct galeway *g, enum mail_kind kind)
     }
 }
 
-static void reload(struct galeway *g, const char *file)
+struct process {
+    struct galeway *galeway;
+    const char *file;
+    struct console *console;
+};
+
+/* On the console's thread, as all that applies a configuration while workers run. */
+static void reload(void *arg)
 {
+    struct process *p = arg;
     struct faults faults = {0};
-    int rc = galeway_load(g, file, &faults);
+    int rc = galeway_load(p->galeway, p->file, &faults);
 
     log_faults(&faults);
     faults_fini(&faults);
     if (rc != 0) {
-        log_error(NULL, "%s is not valid: the configuration stays as it was", file);
+        log_error(NULL, "%s is not valid: the configuration stays as it was", p->file);
         return;
     }
-    atomic_store(&log_level_now, level_of(g->snapshot->conf->vars.mysql_log_level));
-    log_info(NULL, "configuration read again from %s", file);
+    log_info(NULL, "configuration read again from %s", p->file);
 }
 
 struct waiter_thread {
@@ -244,9 +252,9 @@ static void end_workers(struct galeway *g, bool at_once)
 }
 
 /* Signals until the workers have ended. */
-static void control(struct galeway *g, const char *file, const sigset_t *signals)
+static void control(struct process *p, const sigset_t *signals)
 {
-    struct waiter_thread t = {g, pthread_self()};
+    struct waiter_thread t = {p->galeway, pthread_self()};
     pthread_t joiner;
     bool draining = false;
 
@@ -259,11 +267,12 @@ static void control(struct galeway *g, const char *file, const sigset_t *signals
             break;
         }
         if (sig == SIGHUP) {
-            reload(g, file);
+            console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
             (void)!log_reopen();
+            events_log_rotate(p->galeway->events);
         } else {
-            end_workers(g, draining);
+            end_workers(p->galeway, draining);
             draining = true;
         }
     }
@@ -282,32 +291,57 @@ static void block_signals(sigset_t *signals)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The workers run: the console, then signals until the end. */
+static int run(struct process *p, const sigset_t *signals)
+{
+    struct galeway *g = p->galeway;
+    int rc = console_start(&p->console, g, p->file);
+
+    if (rc == 0) {
+        struct snapshot *s = galeway_snapshot(g);
+
+        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
+                 s->conf->vars.mysql_interfaces, g->n_workers);
+        snapshot_unref(s);
+        control(p, signals);
+        console_stop(p->console);
+    } else {
+        post_all(g, MAIL_STOP);
+        for (unsigned i = 0; i < g->n_workers; i++) {
+            worker_join(g->workers[i]);
+        }
+    }
+    free_workers(g, g->n_workers);
+    return rc;
+}
+
 static int serve(struct galeway *g, const char *file)
 {
-    const struct conf *conf = g->snapshot->conf;
-    const char *log_file = conf->vars.mysql_log_file;
+    struct process process = {.galeway = g, .file = file};
+    const struct conf *conf;
+    const char *log_file;
     sigset_t signals;
-    int rc = log_open(log_file[0] != '\0' ? log_file : NULL);
+    int rc;
 
+    store_boot(g, file);
+    conf = g->snapshot->conf;
+    log_file = conf->vars.mysql_log_file;
+    rc = log_open(log_file[0] != '\0' ? log_file : NULL);
     if (rc != 0) {
         (void)fprintf(stderr, "galeway: cannot write %s (mysql-log_file): %s\n", log_file,
                       err_text(rc));
         return 1;
     }
-    atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     block_signals(&signals);
     raise_descriptors(conf);
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length);
     g->rsa = rsa_key_new();
     galeway_first_look(g);
     rc = init_workers(g);
+    rc = rc != 0 ? rc : run(&process, &signals);
     if (rc != 0) {
         log_error(NULL, "cannot start: %s", err_text(rc));
     } else {
-        log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
-                 conf->vars.mysql_interfaces, g->n_workers);
-        control(g, file, &signals);
-        free_workers(g, g->n_workers);
         log_info(NULL, "ended");
     }
     queue_fini(&g->queue);

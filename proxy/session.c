@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "pool/pool.h"
 #include "protocol/command.h"
+#include "proxy/figures.h"
 
 /* --- pins ------------------------------------------------------------------------------------ */
 
@@ -23,12 +24,32 @@ void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_
     if ((s->pins & BIT(pin)) == 0) {
         s->pins |= BIT(pin);
         details(s)->origins[pin] = (struct pin_origin){digest, now_ms};
+        if (s->figures != NULL) {
+            figures_pinned(s->figures, s->account, pin, digest, now_ms);
+        }
     }
 }
 
 void session_unpin(struct session *s, enum pin pin)
 {
+    if ((s->pins & BIT(pin)) == 0) {
+        return;
+    }
     s->pins &= ~BIT(pin);
+    if (s->figures != NULL) {
+        const struct pin_origin *origin = &s->pin_details->origins[pin];
+
+        figures_unpinned(s->figures, s->account, pin, origin->digest, origin->since_ms);
+    }
+}
+
+void session_unpin_all(struct session *s, uint32_t pins)
+{
+    for (unsigned pin = 0; pin < PIN_COUNT && (s->pins & pins) != 0; pin++) {
+        if ((pins & BIT(pin)) != 0) {
+            session_unpin(s, (enum pin)pin);
+        }
+    }
 }
 
 static void set_pin(struct session *s, bool on, enum pin pin, uint64_t digest, uint64_t now_ms)
@@ -53,11 +74,11 @@ void session_said(struct session *s, int64_t row_count, bool rows)
 void session_reset(struct session *s, struct profiles *profiles, struct profile *profile,
                    uint16_t status)
 {
+    session_unpin_all(s, s->pins);
     profile_unref(profiles, s->profile);
     mem_free(MEM_CLIENT, s->pin_details);
     s->profile = profile;
     s->pin_details = NULL;
-    s->pins = 0;
     s->last_insert_id = 0;
     s->found_rows_known = true; /* and survives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11) */
     s->row_count = 0;
@@ -66,6 +87,8 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->numbers_server = 0;
     s->is_untracked = false;
     s->last_id_unknown = false;
+    s->multiplex_off = s->multiplex_on = false;
+    s->flag_in = 0;
     s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
 }
 
@@ -285,7 +308,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
 {
     const struct facts *f = &task->facts;
 
-    if ((f->flags & FACT_USER_VARIABLE) != 0) {
+    if ((f->flags & FACT_USER_VARIABLE) != 0 && task->verdict.multiplex != 2) {
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
     }
     /* It may take locks, name a variable @@so, or turn tracking off: no node tells. */

@@ -35,6 +35,7 @@ struct session_pins {
 };
 
 struct session {
+    struct figures *figures;          /* of its worker: where pins are counted; NULL = nowhere */
     struct account *account;          /* borrowed */
     struct schema *schema;            /* borrowed from the worker; NULL = none */
     struct profile *profile;          /* a reference */
@@ -58,6 +59,9 @@ struct session {
     bool
         last_id_unknown; /* an insert made an id: ask the server connection before it is given back */
     bool found_rows_known;
+    bool multiplex_off; /* rules said multiplex=0, or 1: until they say otherwise */
+    bool multiplex_on;
+    int flag_in; /* next_query_flagIN of the statement before; 0 = none */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
 };
@@ -87,6 +91,7 @@ static inline struct slice session_schema_name(const struct session *s)
 /* session_pin, session_unpin - idempotent; the first time of each pin is remembered. */
 void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
 void session_unpin(struct session *s, enum pin pin);
+void session_unpin_all(struct session *s, uint32_t pins); /* BIT(pin) of each */
 
 /* session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows, else as it was. */
 void session_said(struct session *s, int64_t row_count, bool rows);

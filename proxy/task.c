@@ -4,7 +4,9 @@
  */
 #include "proxy/task.h"
 
+#include "base/err.h"
 #include "base/mem.h"
+#include "protocol/packet.h"
 
 struct task *task_new(struct tasks *tasks, size_t len)
 {
@@ -31,14 +33,41 @@ struct task *task_new(struct tasks *tasks, size_t len)
     memset(&task->facts, 0, offsetof(struct facts, tables)); /* tables are counted by n_tables */
     memset(&task->facts.column_name, 0, sizeof(task->facts) - offsetof(struct facts, column_name));
     memset(&task->new_schema, 0, offsetof(struct task, peek) - offsetof(struct task, new_schema));
+    task->verdict = VERDICT_NONE;
     task->is_heap = bytes != NULL;
     task->bytes = bytes != NULL ? bytes : task->inline_bytes;
     task->len = len;
     return task;
 }
 
+int task_replace_text(struct task *task, struct slice text)
+{
+    size_t len = PACKET_HEADER + 1 + text.len;
+    uint8_t *bytes = task->inline_bytes;
+
+    CHECK(text.len + 1 < PACKET_MAX);
+    if (len > TASK_INLINE_BYTES) {
+        bytes = mem_try(MEM_PENDING, len);
+        if (bytes == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (task->is_heap) {
+        mem_free(MEM_PENDING, task->bytes);
+    }
+    packet_write_header(bytes, (uint32_t)text.len + 1, 0);
+    bytes[PACKET_HEADER] = task->command;
+    memcpy(bytes + PACKET_HEADER + 1, text.data, text.len);
+    task->is_heap = bytes != task->inline_bytes;
+    task->bytes = bytes;
+    task->len = len;
+    task->payload = (uint32_t)text.len + 1;
+    return 0;
+}
+
 void task_free(struct tasks *tasks, struct task *task)
 {
+    mem_free(MEM_STMT, task->said);
     if (task->is_heap) {
         mem_free(MEM_PENDING, task->bytes);
     }

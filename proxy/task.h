@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "protocol/follow.h"
+#include "proxy/verdict.h"
 #include "router/facts.h"
 #include "router/route.h"
 
@@ -40,14 +41,22 @@ struct task {
     struct facts facts;
     struct schema *new_schema; /* is_fit_only: borrowed */
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
+    struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
+    struct verdict verdict;
+    uint64_t said_by;    /* version of the configuration that said it */
+    uint64_t started_us; /* clock_now_us(); 0 unless statements may be logged */
     /* where it goes */
     struct route route;
     uint64_t since_ms;
+    uint64_t began_us;  /* clock_now_us() when it came from the client; 0 = it is ours */
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
+    bool timed_out; /* ran too long: it is being killed */
     /* what is known of the reply */
-    bool reply_begun;    /* the client has had bytes of it */
-    bool sent;           /* bytes of it were written to a node */
+    bool reply_begun; /* the client has had bytes of it */
+    bool sent;        /* bytes of it were written to a node */
+    bool is_counted;  /* in the figures of statements (figures_client.h) */
+    bool is_error_counted;
     bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
     uint64_t numbers_at; /* commands the connection was sent up to it (session.h) */
     bool state_changed;  /* the node reported "something changed" */
@@ -67,6 +76,12 @@ struct tasks {
 
 /* task_new - zeroed but for the bytes' content; NULL when there is no memory. */
 struct task *task_new(struct tasks *tasks, size_t len) MUST_CHECK;
+
+/*
+ * task_replace_text - the statement of a COM_QUERY or COM_STMT_PREPARE is another one now; text is not the task's. The
+ * facts are the caller's to scan again. Returns 0 or ERR_MEMORY (nothing changed).
+ */
+int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
 void task_free(struct tasks *tasks, struct task *task);
 void tasks_fini(struct tasks *tasks);
 

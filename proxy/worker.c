@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/figures_read.h"
+#include "proxy/pause.h"
+#include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
 #define CLIENTS_MAX        1000000
@@ -76,6 +79,7 @@ static void take_config(struct worker *w)
     w->snapshot = galeway_snapshot(w->galeway);
     w->pool.conf = w->snapshot->conf;
     w->version[0] = '\0'; /* mysql-server_version may have changed */
+    rules_new_snapshot(w);
     snapshot_unref(old);
 }
 
@@ -120,7 +124,8 @@ static void begin_drain(struct worker *w, bool now)
 /* From now on this worker takes clients too. */
 static void join_listeners(struct worker *w)
 {
-    if (!w->is_draining && listeners_open(w) == 0) {
+    if (!w->is_draining && w->listeners == NULL && !atomic_load(&w->galeway->is_paused) &&
+        listeners_open(w) == 0) {
         log_info(NULL, "worker %u takes clients too", w->index);
     }
 }
@@ -140,7 +145,10 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
     case MAIL_CONFIG: take_config(w); break;
+    case MAIL_READ: figures_answer(w, mail->request); break;
     case MAIL_LISTEN: join_listeners(w); break;
+    case MAIL_PAUSE: pause_worker(w); break;
+    case MAIL_RESUME: resume_worker(w); break;
     case MAIL_DRAIN: begin_drain(w, false); break;
     case MAIL_STOP: begin_drain(w, true); break;
     }
@@ -195,6 +203,7 @@ static void give_away(struct pool *pool, struct server *s, const struct waiter *
                                       .caps = s->caps,
                                       .multi_statements = s->multi_statements,
                                       .created_ms = s->created_ms,
+                                      .hostgroup = s->traffic->hostgroup,
                                       .fd = fd};
     memcpy(mail->move.salt, s->salt, SALT_LEN);
     server_leave(s);
@@ -245,10 +254,28 @@ static void check_waiting(struct worker *w)
     }
 }
 
+static void check_transaction(struct client *c)
+{
+    const struct conf_vars *vars = worker_vars(c->worker);
+    uint64_t now = c->worker->now_ms;
+
+    if (c->state == CLIENT_CLOSING || (c->session.pins & BIT(PIN_TRANSACTION)) == 0) {
+        return;
+    }
+    if (now - c->session.pin_details->origins[PIN_TRANSACTION].since_ms >
+        (uint64_t)vars->mysql_max_transaction_time) {
+        client_close(c, CLOSE_TRANSACTION, 0);
+    } else if (c->state == CLIENT_IDLE &&
+               now - c->since_ms > (uint64_t)vars->mysql_max_transaction_idle_time) {
+        client_close(c, CLOSE_TRANSACTION_IDLE, 0);
+    }
+}
+
 static void check_clients(struct worker *w)
 {
     uint64_t login = (uint64_t)worker_vars(w)->mysql_connect_timeout_client;
     uint64_t idle = (uint64_t)worker_vars(w)->mysql_wait_timeout;
+    uint64_t statement = (uint64_t)worker_vars(w)->mysql_default_query_timeout;
 
     LIST_FOREACH_SAFE (it, next, &w->clients) {
         struct client *c = CONTAINER_OF(it, struct client, in_worker);
@@ -257,7 +284,11 @@ static void check_clients(struct worker *w)
             client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
         } else if (c->state == CLIENT_IDLE && w->now_ms - c->since_ms > idle) {
             client_close(c, CLOSE_IDLE_TIMEOUT, 0);
+        } else if (c->state == CLIENT_RUNNING && w->now_ms - c->since_ms > statement &&
+                   c->task->verdict.timeout_ms < 0 && !c->task->timed_out) {
+            rules_timed_out(c);
         }
+        check_transaction(c);
     }
 }
 
@@ -306,10 +337,12 @@ static void on_timer(uv_timer_t *timer)
     set_now(w);
     check_waiting(w);
     warnings_tick(w);
+    mirror_tick(w);
     pool_tick(&w->pool);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
         update_busy(w);
+        figures_tick(&w->figures);
         consider_another(w);
     }
     if (w->is_draining) {
@@ -337,6 +370,14 @@ static void on_check(uv_check_t *check)
     set_now(CONTAINER_OF(check, struct worker, check));
 }
 
+static void on_alarm(struct alarms *alarms, struct alarm *alarm)
+{
+    struct worker *w = CONTAINER_OF(alarms, struct worker, alarms);
+
+    set_now(w);
+    rules_on_alarm(CONTAINER_OF(alarm, struct client, alarm));
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 struct client *worker_find_client(struct worker *w, uint64_t id)
@@ -358,6 +399,7 @@ static int init_loop(struct worker *w)
     CHECK(uv_prepare_start(&w->prepare, on_prepare) == 0);
     CHECK(uv_check_init(&w->loop, &w->check) == 0);
     CHECK(uv_check_start(&w->check, on_check) == 0);
+    alarms_init(&w->alarms, &w->loop, on_alarm);
     return 0;
 }
 
@@ -384,6 +426,7 @@ static void close_handles(struct worker *w)
     uv_close((uv_handle_t *)&w->timer, NULL);
     uv_close((uv_handle_t *)&w->prepare, NULL);
     uv_close((uv_handle_t *)&w->check, NULL);
+    alarms_close(&w->alarms);
 }
 
 /* All clients have left: close what is left, let libuv run the close callbacks, take everything apart. */
@@ -392,6 +435,7 @@ static void finish(struct worker *w)
     struct mail *mail;
 
     learnt_fini(&w->learnt);
+    mirror_close(w);
     pool_close(&w->pool);
     close_handles(w);
     CHECK(uv_run(&w->loop, UV_RUN_DEFAULT) == 0);
@@ -403,6 +447,8 @@ static void finish(struct worker *w)
 
             if (mail->kind == MAIL_SERVER) {
                 (void)close(mail->move.fd);
+            } else if (mail->kind == MAIL_READ) {
+                figures_request_unref(mail->request);
             }
             mem_free(MEM_OTHER, mail);
             mail = next;
@@ -410,6 +456,9 @@ static void finish(struct worker *w)
     }
     pool_fini(&w->pool);
     tasks_fini(&w->tasks);
+    figures_fini(&w->figures);
+    alarms_fini(&w->alarms);
+    rules_worker_fini(w);
     stream_loop_fini(&w->streams);
     map_fini(&w->clients_by_id);
     snapshot_unref(w->snapshot);
@@ -438,6 +487,8 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
     list_init(&w->warned);
     map_init(&w->clients_by_id, MEM_CLIENT, CLIENTS_MAX);
     w->snapshot = galeway_snapshot(g);
+    figures_init(&w->figures, (size_t)worker_vars(w)->mysql_query_digests_max_entries, &w->now_ms,
+                 &w->stats);
     rc = init_loop(w);
     if (rc != 0) {
         return rc;
@@ -445,6 +496,8 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
     stream_loop_init(&w->streams, &w->loop);
     init_pool(w);
     learnt_init(&w->learnt, &w->pool.profiles);
+    mirror_init(&w->mirror);
+    rules_new_snapshot(w);
     set_now(w);
     return index == 0 ? listeners_open(w) : 0;
 }

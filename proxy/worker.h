@@ -14,8 +14,10 @@
 #include "base/stat.h"
 #include "pool/pool.h"
 #include "proxy/client.h"
+#include "proxy/figures.h"
 #include "proxy/galeway.h"
 #include "proxy/learn.h"
+#include "proxy/mirror.h"
 
 #define WORKER_TICK_MS 100
 #define WORKER_BITS    6 /* of a client's id */
@@ -26,7 +28,10 @@ enum mail_kind {
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
+    MAIL_READ,   /* a copy of the figures is asked for */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
+    MAIL_PAUSE,  /* close the ports */
+    MAIL_RESUME, /* open them again */
     MAIL_DRAIN,  /* no new clients; end when the last has left or at the deadline */
     MAIL_STOP    /* end now */
 };
@@ -35,9 +40,10 @@ struct mail {
     struct mail *next;
     enum mail_kind kind;
     uint64_t client_id;
-    struct server_move move; /* MAIL_SERVER */
-    bool kill_query;         /* MAIL_KILL */
-    struct account *account; /* MAIL_KILL: whose clients it may kill; NULL = any */
+    struct server_move move;         /* MAIL_SERVER */
+    bool kill_query;                 /* MAIL_KILL */
+    struct account *account;         /* MAIL_KILL: whose clients it may kill; NULL = any */
+    struct figures_request *request; /* MAIL_READ: a reference */
 };
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by meaning */
@@ -78,6 +84,16 @@ struct worker {
     struct pool pool;
     struct tasks tasks;
     struct learnt learnt;
+    struct figures figures;
+    struct alarms alarms;
+    unsigned n_delayed; /* clients in state DELAYED */
+    /* query rules: rules_apply.c */
+    bool has_rules;                  /* of the snapshot */
+    bool logs_events;                /* mysql-eventslog_filename is set */
+    uint32_t random;                 /* for weighted flagOUTs */
+    struct rules_cache *rules_cache; /* owned; NULL until there are rules */
+    char *rewritten; /* owned; NULL until there are rules or hints: RULES_REWRITE_MAX bytes */
+    struct mirror mirror;
     /* shared */
     struct {
         pthread_mutex_t lock;

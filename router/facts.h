@@ -115,8 +115,20 @@ struct facts {
 #define FACTS_NO_BACKSLASH_ESCAPES BIT(0)
 #define FACTS_ANSI_QUOTES          BIT(1)
 
+/* Settings of digests in a mode: digest_mode(). 0 = ProxySQL's defaults. */
+#define DIGEST_LOWERCASE    BIT(2)
+#define DIGEST_NO_DIGITS    BIT(3) /* digits in names are ? */
+#define DIGEST_REPLACE_NULL BIT(4) /* NULL is a literal */
+#define DIGEST_KEEP_COMMENT BIT(5)
+#define DIGEST_LIST_SHIFT   8  /* 12 bits: literals of a list that are kept; 0 = the default */
+#define DIGEST_ROWS_SHIFT   20 /* 12 bits: rows that are kept, and one; 0 = the default */
+#define DIGEST_BITS         0xfffU
+#define DIGEST_LIST_DEFAULT 3
+#define DIGEST_ROWS_DEFAULT 10
+
 /*
- * facts_scan - look at a whole statement. mode: FACTS_* bits of the session's sql_mode. Any bytes
+ * facts_scan - look at a whole statement. mode: FACTS_* bits of the session's sql_mode, and those of
+ * digest_mode(). Any bytes
  * are allowed; never fails. For character_set_client big5, cp932, gbk and sjis, whose characters
  * may end with a byte of ASCII, use facts_scan_head().
  */

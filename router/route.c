@@ -127,23 +127,66 @@ static void collect_readers(struct readers *readers, struct choices *c,
     }
 }
 
-static void add_readers(struct choices *c, const struct route_input *in)
+static void add_by_load(struct choices *c, const struct route_input *in,
+                        const struct readers *readers)
 {
-    struct readers readers = {.n = 0};
     const struct node *home = NULL;
     uint64_t best = 0;
 
-    collect_readers(&readers, c, in);
-    for (size_t i = 0; i < readers.n; i++) {
-        uint64_t drawn = draw(in, readers.items[i]);
+    for (size_t i = 0; i < readers->n; i++) {
+        uint64_t drawn = draw(in, readers->items[i]);
 
         if (home == NULL || drawn > best) {
-            home = readers.items[i]->node;
+            home = readers->items[i]->node;
             best = drawn;
         }
     }
-    for (size_t i = 0; i < readers.n; i++) {
-        add(c, readers.items[i]->node, reader_score(in, readers.items[i], home));
+    for (size_t i = 0; i < readers->n; i++) {
+        add(c, readers->items[i]->node, reader_score(in, readers->items[i], home));
+    }
+}
+
+static void add_readers(struct choices *c, const struct route_input *in)
+{
+    struct readers readers = {.n = 0};
+
+    collect_readers(&readers, c, in);
+    add_by_load(c, in, &readers);
+}
+
+/* A hostgroup without roles: reads spread over all of it. */
+static void add_members(struct choices *c, const struct route_input *in)
+{
+    const struct hostgroup *group = in->roles->writers;
+    struct readers readers = {.n = 0};
+
+    for (size_t i = 0; group != NULL && i < group->n && readers.n < NODES_MAX; i++) {
+        const struct member *m = &group->members[i];
+
+        c->mask |= m->status == SERVER_ONLINE ? UINT64_C(1) << m->node->index : 0;
+        if (takes_traffic(m, in->now_ms)) {
+            readers.items[readers.n++] = m;
+        }
+    }
+    add_by_load(c, in, &readers);
+}
+
+static void choose_named(struct route *route, struct choices *c, const struct route_input *in)
+{
+    const struct role_set *roles = in->roles;
+    bool has_roles = roles->writer_hostgroup != roles->reader_hostgroup;
+
+    route->reason = ROUTE_NAMED;
+    if (in->side == ROUTE_READERS) {
+        add_readers(c, in);
+        return;
+    }
+    route->is_writer = true;
+    route->hostgroup = roles->writer_hostgroup;
+    if (!has_roles && (in->facts->flags & FACT_READ) != 0) {
+        add_members(c, in);
+    } else {
+        add_writers(c, in);
     }
 }
 
@@ -164,16 +207,33 @@ static uint8_t writer_reason(const struct route_input *in)
     return in->must_follow ? ROUTE_CAUSAL : ROUTE_NO_SPLIT;
 }
 
+bool route_find_roles(struct route_input *in, const struct topology *topology,
+                      int default_hostgroup, int named)
+{
+    bool reads = false;
+
+    if (named < 0) {
+        in->roles = topology_roles(topology, default_hostgroup);
+        in->side = ROUTE_SPLIT;
+    } else {
+        in->roles = topology_named(topology, named, &reads);
+        in->side = reads ? ROUTE_READERS : ROUTE_WRITERS;
+    }
+    return in->roles != NULL;
+}
+
 void route_choose(struct route *route, const struct route_input *in)
 {
     struct choices c = {.n = 0, .mask = 0};
     bool read = (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && !in->must_follow;
 
     *route = (struct route){.hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ};
-    if (read && has_readers(in->roles)) {
+    if (in->side != ROUTE_SPLIT) {
+        choose_named(route, &c, in);
+    } else if (read && has_readers(in->roles)) {
         add_readers(&c, in);
     }
-    if (c.n == 0) { /* not a read, or no reader is up */
+    if (c.n == 0 && in->side == ROUTE_SPLIT) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
         route->reason = read && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);

@@ -18,7 +18,8 @@
     X(ROUTE_TRANSACTION, "in a transaction: to the writer")         \
     X(ROUTE_CAUSAL, "a read of what the site wrote: to the writer") \
     X(ROUTE_NO_SPLIT, "the hostgroup has no readers of its own")    \
-    X(ROUTE_NO_READER, "no reader is up: to the writer")
+    X(ROUTE_NO_READER, "no reader is up: to the writer")            \
+    X(ROUTE_NAMED, "a rule or a hint names the hostgroup")
 
 enum route_reason {
 #define X(name, text) name,
@@ -26,9 +27,17 @@ enum route_reason {
 #undef X
 };
 
+/* Who of a role set is meant. */
+enum route_side {
+    ROUTE_SPLIT,   /* reads to the readers, the rest to the writers */
+    ROUTE_READERS, /* the statement goes there, whatever it is */
+    ROUTE_WRITERS
+};
+
 /* What the decision depends on. */
 struct route_input {
-    const struct role_set *roles;
+    const struct role_set *roles; /* by route_find_roles */
+    uint8_t side;                 /* enum route_side */
     const struct facts *facts;
     bool in_transaction; /* or autocommit is off, or pinned for another reason */
     bool must_follow;    /* causal.h */
@@ -48,6 +57,20 @@ struct route {
     uint8_t reason; /* enum route_reason */
 };
 
+/* route_site - what stands for a site: account's number, hash of the schema (0 = none). */
+static inline uint32_t route_site(uint32_t account, uint32_t schema_hash)
+{
+    return account * 2654435761u ^ schema_hash;
+}
+
+/*
+ * route_find_roles - set roles and side: those of hostgroup named if it is not negative (a rule's word is final), else
+ * those of users whose default hostgroup it is. False = there is no such hostgroup.
+ */
+bool route_find_roles(struct route_input *in, const struct topology *topology,
+                      int default_hostgroup, int named) MUST_CHECK;
+
+/* route_choose - never fails; route->n is 0 when nobody is up, route->mask is 0 when nobody could be. */
 void route_choose(struct route *route, const struct route_input *in);
 const char *route_reason_text(enum route_reason reason);
 

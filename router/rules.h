@@ -16,7 +16,8 @@
 #define RULES_HITS_MAX 64 /* rules that matched one statement */
 #define RULES_REWRITE_MAX \
     ((size_t)1 << 20) /* bytes of a rewritten statement; longer: not rewritten */
-#define RULES_UNSET (-1)
+#define RULES_UNSET     (-1)
+#define RULES_TRACE_MAX 10000 /* lines; more are left out */
 
 struct rules;
 struct rules_cache;
@@ -68,6 +69,7 @@ struct rules_result {
     const char *error_msg;     /* refuse with 1148 and this text */
     const char *ok_msg;        /* answer OK with this text */
     const char *firewall_text; /* the firewall refuses: why */
+    bool firewall_detected;    /* the firewall knows the statement not, and only watches */
     bool is_rewritten;         /* rewritten holds the statement to send */
     struct slice rewritten;    /* into out_text */
     size_t n_hits;
@@ -85,6 +87,9 @@ void rules_match(const struct rules *rules, struct rules_cache *cache, const str
 /* rules_is_empty - no rule, no fast routing, no firewall: rules_match would only look for a hint. */
 bool rules_is_empty(const struct rules *rules);
 
+/* rules_has_hint - does a statement begin with a comment, or have one behind its first word? */
+bool rules_has_hint(struct slice text);
+
 /* rules_count, rules_id - active rules in order of evaluation. */
 size_t rules_count(const struct rules *rules);
 int rules_id(const struct rules *rules, size_t index);
@@ -92,6 +97,19 @@ int rules_id(const struct rules *rules, size_t index);
 /* rules_hit - counts a match of the rule (relaxed atomics, any thread); rules_hits - how often. */
 void rules_hit(const struct rules *rules, size_t index);
 uint64_t rules_hits(const struct rules *rules, size_t index);
+
+/* rules_regex_limits - how often a regex was given up because of the text it met. Any thread. */
+uint64_t rules_regex_limits(const struct rules *rules);
+
+/* What a cache did since it was made. Any thread. */
+struct rules_cache_counters {
+    uint64_t hits, misses;
+    uint64_t evictions; /* entries that made room for others */
+    uint64_t flushes;   /* all was forgotten: another snapshot, or no room for lists of rules */
+    uint64_t bytes;
+};
+
+void rules_cache_count(const struct rules_cache *cache, struct rules_cache_counters *out);
 
 /* A line for each rule looked at, in order, for EXPLAIN ROUTE. Owner: the caller; rules_trace_fini. */
 struct rules_trace_line {

@@ -266,6 +266,7 @@ class Galeway:
                  connections=50, **tables):
         self.folder = folder
         self.port = free_port()
+        self.admin_port = free_port()
         # sun_path ends after 107 bytes, and pytest's folders are long.
         self.unix = f"/tmp/galeway-test-{self.port}.sock"
         self.log_path = folder / "galeway.log"
@@ -281,7 +282,7 @@ class Galeway:
                 "monitor_password": "monitor",
                 **(variables or {}),
             },
-            "admin_variables": {},
+            "admin_variables": {"mysql_ifaces": f"127.0.0.1:{self.admin_port}"},
             "mysql_servers": servers or [
                 {"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10,
                  "max_connections": connections, "weight": 1100 - 100 * n} for n in NODES],

@@ -117,9 +117,11 @@ TEST(conf_a_file_of_proxysql_starts_as_it_is)
     assert_string_equal(conf_user_find(conf, SLICE("root"))->default_schema, "test");
     assert_null(conf_user_find(conf, SLICE("old"))); /* not active */
     assert_null(conf_user_find(conf, SLICE("Root")));
-    assert_int_equal(conf->n_query_rules, 1);
-    assert_string_equal(conf->query_rules[0].names[2], "match_pattern");
-    assert_string_equal(conf->query_rules[0].values[0], "1");
+    assert_int_equal(conf->n_rules, 1);
+    assert_string_equal(conf->rules[0].match_pattern, "^SELECT .* FOR UPDATE$");
+    assert_int_equal(conf->rules[0].rule_id, 1);
+    assert_int_equal(conf->n_schedulers, 1);
+    assert_int_equal(conf->replications[0].reader_hostgroup, 40);
     conf_unref(conf);
     faults_fini(&faults);
     assert_int_equal(mem_blocks(MEM_CONF), before);

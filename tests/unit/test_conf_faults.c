@@ -76,8 +76,8 @@ TEST(conf_values_of_the_wrong_type_are_errors)
     ERROR("mysql_variables={\nthreads=true\n}\n", 2, "is not a whole number");
     ERROR("mysql_variables={\nmultiplexing=2\n}\n", 2, "neither true nor false");
     ERROR("mysql_servers=({address=10; hostgroup=1})\n", 1, "address: bad value (a number)");
-    ERROR("mysql_servers=({address=\"a\"; status=\"UP\"})\n", 1, "allowed: ONLINE, SHUNNED");
-    ERROR("mysql_query_rules=(\n{log=[1]})\n", 2, "log: is an array");
+    ERROR("mysql_servers=({address=\"a\"; status=\"UP\"})\n", 1, "allowed: one of ONLINE SHUNNED");
+    ERROR("mysql_query_rules=(\n{rule_id=1; log=[1]})\n", 2, "log: bad value (an array [ ])");
     ERROR("datadir=5\n", 1, "datadir: must be a path");
 }
 
@@ -163,14 +163,14 @@ TEST(conf_password_hashes_are_checked_and_never_shown)
         assert_null(strstr(faults.items[0].text, bad[i] + 4));
         faults_fini(&faults);
     }
-    WARNING(SERVER "mysql_query_rules=({log=1})\nmysql_users=({username=\"u\"; "
+    WARNING(SERVER "mysql_query_rules=({rule_id=1; reconnect=1})\nmysql_users=({username=\"u\"; "
                    "default_hostgroup=1; "
                    "password=\"$A$005$012345678901234567890123456789012345678901234567890123456789"
                    "012\"},\n"
                    "{username=\"v\"; default_hostgroup=1; "
                    "password=\"*94bdcebe19083ce2a1f959fd02f964c7af4cfc29\"},\n"
                    "{username=\"w\"; default_hostgroup=1; password=\"a*b$A$\"})\n",
-            2, "mysql_query_rules: accepted");
+            2, "mysql_query_rules: reconnect: accepted");
 }
 
 #define ROW(w, b, r, o, more)                                                        \
@@ -202,9 +202,9 @@ TEST(conf_variables_are_checked_as_a_whole)
 
 TEST(conf_what_is_accepted_only_is_a_warning)
 {
-    WARNING("mysql_variables={\nquery_digests=false}\n", 2, "mysql-query_digests: accepted");
+    WARNING("mysql_variables={\nservers_stats=false}\n", 2, "mysql-servers_stats: accepted");
     WARNING("mysql_variables={\ndefault_net_write_timeout=60}\n", 2, "accepted");
-    WARNING("\nscheduler=()\n", 2, "scheduler: accepted");
+    WARNING("\nscheduler=({id=1; interval_ms=1000; filename=\"/x\"})\n", 2, "scheduler: accepted");
     WARNING("pgsql_servers=()\n", 1, "pgsql_servers: accepted");
     WARNING("proxysql_servers=()\nerrorlog=\"x\"\n", 2, "errorlog: accepted");
 }

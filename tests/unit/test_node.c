@@ -80,6 +80,7 @@ TEST(node_galera_row_gives_writers_and_readers)
     struct nodes nodes;
     struct topology *t;
     const struct role_set *roles;
+    bool reads;
 
     nodes_init(&nodes);
     t = topology_of(&nodes, servers, 4, galera, 2);
@@ -97,6 +98,11 @@ TEST(node_galera_row_gives_writers_and_readers)
     roles = topology_roles(t, 12); /* a user of the readers alone */
     assert_int_equal(roles->reader_hostgroup, 12);
     assert_int_equal(roles->writers->n, 2);
+    assert_ptr_equal(topology_named(t, 12, &reads), topology_roles(t, 10)); /* a rule's word */
+    assert_true(reads);
+    assert_ptr_equal(topology_named(t, 20, &reads), topology_roles(t, 20));
+    assert_false(reads);
+    assert_null(topology_named(t, 22, &reads));
     topology_free(t);
     nodes_fini(&nodes);
 }
@@ -108,11 +114,14 @@ TEST(node_reader_hostgroup_without_servers_is_null)
         {.writer_hostgroup = 10, .reader_hostgroup = 12, .active = true, .max_writers = 1}};
     struct nodes nodes;
     struct topology *t;
+    bool reads;
 
     nodes_init(&nodes);
     t = topology_of(&nodes, servers, 1, galera, 1);
     assert_null(topology_roles(t, 10)->readers);
     assert_int_equal(topology_roles(t, 10)->reader_hostgroup, 12);
+    assert_ptr_equal(topology_named(t, 12, &reads), topology_roles(t, 10)); /* all the same */
+    assert_true(reads);
     topology_free(t);
     nodes_fini(&nodes);
 }

@@ -2,7 +2,9 @@
 /*
  * test_task.c - commands that are worked on, and their free list.
  */
+#include "base/err.h"
 #include "base/mem.h"
+#include "protocol/packet.h"
 #include "proxy/task.h"
 #include "tests/unit/test.h"
 
@@ -128,4 +130,29 @@ TEST(task_without_memory_is_refused)
     assert_int_equal(n, 3); /* the bytes, the task */
     task_free(&tasks, task);
     tasks_fini(&tasks);
+}
+
+TEST(task_text_is_replaced_whatever_the_lengths)
+{
+    static char text[3 * TASK_INLINE_BYTES];
+    static const size_t lengths[] = {0, 10, TASK_INLINE_BYTES, 5, 3 * TASK_INLINE_BYTES, 7};
+    struct tasks tasks = {0};
+    struct task *task = task_new(&tasks, 100);
+
+    memset(text, 't', sizeof(text));
+    task->command = 3;
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        assert_int_equal(task_replace_text(task, (struct slice){text, lengths[i]}), 0);
+        assert_int_equal(task->len, 5 + lengths[i]);
+        assert_int_equal(task->payload, 1 + lengths[i]);
+        assert_int_equal(packet_length(task->bytes), 1 + lengths[i]);
+        assert_int_equal(task->bytes[4], 3);
+        assert_memory_equal(task->bytes + 5, text, lengths[i]);
+    }
+    mem_fail_at(1);
+    assert_int_equal(task_replace_text(task, (struct slice){text, sizeof(text)}), ERR_MEMORY);
+    assert_int_equal(task->len, 5 + 7);
+    task_free(&tasks, task);
+    tasks_fini(&tasks);
+    assert_int_equal(mem_blocks(MEM_PENDING), 0);
 }

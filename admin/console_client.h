@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * console_client.h - one client of the console, and what all of them share.
+ *
+ *   LOGIN --> IDLE <--> ANSWERING (the client has not yet taken all of an answer)
+ *   IDLE --> LOGIN (COM_CHANGE_USER)          any --> CLOSING
+ *
+ * Included by the console's own files only. Thread: the control thread.
+ */
+#ifndef ADMIN_CONSOLE_CLIENT_H
+#define ADMIN_CONSOLE_CLIENT_H
+
+#include "admin/store.h"
+#include "admin/wire.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "protocol/stream.h"
+#include "proxy/galeway.h"
+
+#define CONSOLE_CLIENTS_MAX 100
+#define CONSOLE_STMTS_MAX   100 /* prepared statements of one client, and the bytes they take */
+#define CONSOLE_STMT_BYTES  ((size_t)32 << 20)
+
+struct console_listener;
+struct console_login;
+struct console_stmt;
+
+/* What runs the statements: the store, or a test's stand-in. */
+struct console_engine {
+    struct store *store; /* borrowed */
+    void (*begin)(struct store_session *s, const char *user, bool is_admin);
+    void (*end)(struct store_session *s);
+    void (*run)(struct store *store, struct store_session *who, struct slice sql,
+                struct reply *reply);
+};
+
+/* What the clients share. */
+struct console_core {
+    struct galeway *galeway; /* borrowed */
+    struct console_engine engine;
+    struct stream_loop streams;
+    struct snapshot *snapshot; /* a reference */
+    unsigned snapshot_number;
+    struct list clients; /* all, also those that are being closed */
+    size_t n_served;     /* those that count for CONSOLE_CLIENTS_MAX */
+    uint32_t last_id;
+    uint64_t questions;
+    struct console_listener *listeners; /* owned: console_listen.c */
+    char *ifaces;                       /* owned: what they were made from */
+    uint8_t scratch[WIRE_BUFFER_BYTES]; /* where packets are made */
+};
+
+enum console_client_state {
+    CONSOLE_LOGIN,
+    CONSOLE_IDLE,
+    CONSOLE_ANSWERING,
+    CONSOLE_CLOSING,
+    CONSOLE_STATE_COUNT
+};
+
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by meaning */
+struct console_client {
+    /* identity */
+    uint32_t id;   /* what CONNECTION_ID() says */
+    char peer[64]; /* the address it comes from, or "localhost" */
+    bool is_local; /* from this machine */
+    struct list_node in_core;
+    /* state */
+    uint8_t state;    /* enum console_client_state */
+    uint8_t sequence; /* of the next packet made here */
+    bool is_served;   /* counts for the limit */
+    bool has_session;
+    bool close_when_drained;
+    bool multi_statements; /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
+    uint32_t caps;
+    uint64_t since_ms;        /* of the state */
+    const char *close_reason; /* with close_when_drained */
+    /* borrowed */
+    struct console_core *core;
+    /* owned */
+    struct console_login *login; /* while it logs in */
+    struct stream stream;
+    uint8_t *in; /* bytes not dealt with */
+    size_t in_len, in_cap;
+    struct wire wire;  /* the answer that is being sent */
+    char *text;        /* of a COM_QUERY with several statements, or NULL */
+    struct slice rest; /* of it: what was not run yet */
+    struct store_session session;
+    struct list stmts; /* prepared statements, the one used last in front */
+    size_t stmt_bytes; /* of their texts */
+    uint32_t last_stmt_id;
+};
+
+/* console_core_init - takes a reference to the current configuration. console_core_fini - when all have left. */
+void console_core_init(struct console_core *core, struct galeway *g, uv_loop_t *loop,
+                       const struct console_engine *engine);
+void console_core_fini(struct console_core *core);
+
+/* console_vars - the variables as they are now; valid until the next call. */
+const struct conf_vars *console_vars(struct console_core *core);
+
+/* console_core_tick - once a second: who took too long or was silent too long is closed. */
+void console_core_tick(struct console_core *core);
+
+/* console_core_close - closes all clients; the loop runs until they are gone. */
+void console_core_close(struct console_core *core);
+
+/* console_accept - take the next connection of a listening handle; greet it, or refuse it with 1040. */
+void console_accept(struct console_core *core, uv_stream_t *listener);
+
+/* console_open - the same with a connected descriptor, which the client then owns. */
+void console_open(struct console_core *core, int fd);
+
+void console_client_to(struct console_client *c, enum console_client_state next);
+struct log_who console_client_who(const struct console_client *c);
+
+/* console_address_is_local - is it a loopback address? */
+bool console_address_is_local(const struct sockaddr *address);
+
+/*
+ * console_close - idempotent. reason: a static text for the log; NULL = an end that needs no line. The client's memory
+ * goes later, from the loop.
+ */
+void console_close(struct console_client *c, const char *reason);
+
+/* console_write - false when it broke; then the client is closing. */
+bool console_write(struct console_client *c, const void *data, size_t len) MUST_CHECK;
+
+/* console_refuse - an ERR packet, then the end. */
+void console_refuse(struct console_client *c, int rc, const char *reason);
+void console_close_when_sent(struct console_client *c, const char *reason);
+
+/* console_ok, console_error - one packet. */
+void console_ok(struct console_client *c);
+void console_error(struct console_client *c, int rc);
+void console_errorf(struct console_client *c, uint16_t number, const char *sqlstate,
+                    const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* console_send - go on with the answer; the next statement follows when all of it is written. */
+void console_send(struct console_client *c);
+
+/* console_answer - send a reply (taken over); the client is IDLE behind it or ANSWERING until it is sent. */
+void console_answer(struct console_client *c, struct reply *reply, enum wire_form form);
+
+/*
+ * console_run, console_runf - one statement, answered. console_run_text - one or several, one answer for each.
+ */
+void console_run(struct console_client *c, struct slice sql, enum wire_form form);
+void console_runf(struct console_client *c, enum wire_form form, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void console_run_text(struct console_client *c, struct slice text);
+
+/* console_login.c */
+void console_login_begin(struct console_client *c);
+void console_login_packet(struct console_client *c, const uint8_t *payload, size_t len);
+void console_change_user(struct console_client *c, const uint8_t *payload, size_t len);
+void console_login_free(struct console_client *c);
+
+/* console_command.c */
+void console_command(struct console_client *c, const uint8_t *payload, size_t len);
+
+/* console_stmt.c: payload is the whole command, its first byte included */
+void console_stmt_prepare(struct console_client *c, struct slice sql);
+void console_stmt_execute(struct console_client *c, const uint8_t *payload, size_t len);
+void console_stmt_long_data(struct console_client *c, const uint8_t *payload, size_t len);
+void console_stmt_reset(struct console_client *c, const uint8_t *payload, size_t len);
+void console_stmt_close(struct console_client *c, const uint8_t *payload, size_t len);
+void console_stmt_drop_all(struct console_client *c);
+
+/*
+ * console_listen.c: open what admin-mysql_ifaces names (once; after an error some may be open), do what a change of it
+ * asks for, close all.
+ */
+int console_listen(struct console_core *core) MUST_CHECK;
+void console_listen_again(struct console_core *core);
+void console_listen_close(struct console_core *core);
+
+#endif

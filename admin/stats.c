@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stats.c - the list of tables, and which of them a statement needs.
+ */
+#include "admin/stats.h"
+
+#include <stdio.h>
+
+#include "admin/stats_table.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "proxy/worker.h"
+
+#define COLUMNS_MAX 32
+#define SQL_MAX     4096
+
+struct stats_table {
+    const char *name;
+    const char *columns; /* of CREATE TABLE */
+    const char *merge;   /* what the parts of two workers make together; NULL: rows of their own */
+    void (*fill)(struct stats_fill *f);
+    uint32_t parts; /* asked of the workers */
+    uint32_t reset; /* of these, what starts from zero */
+};
+
+#define CONNECTION_POOL                                                                     \
+    "hostgroup INT,srv_host VARCHAR,srv_port INT,status VARCHAR,ConnUsed INT,ConnFree INT," \
+    "ConnOK INT,ConnERR INT,MaxConnUsed INT,Queries INT,Queries_GTID_sync INT,"             \
+    "Bytes_data_sent INT,Bytes_data_recv INT,Latency_us INT,"                               \
+    "PRIMARY KEY (hostgroup,srv_host,srv_port)"
+#define CONNECTION_POOL_MERGE                                                        \
+    "ConnUsed=ConnUsed+excluded.ConnUsed,ConnFree=ConnFree+excluded.ConnFree,"       \
+    "ConnOK=ConnOK+excluded.ConnOK,ConnERR=ConnERR+excluded.ConnERR,"                \
+    "MaxConnUsed=MaxConnUsed+excluded.MaxConnUsed,Queries=Queries+excluded.Queries," \
+    "Bytes_data_sent=Bytes_data_sent+excluded.Bytes_data_sent,"                      \
+    "Bytes_data_recv=Bytes_data_recv+excluded.Bytes_data_recv,"                      \
+    "Latency_us=max(Latency_us,excluded.Latency_us)"
+#define QUERY_DIGEST                                                                        \
+    "hostgroup INT,schemaname VARCHAR NOT NULL,username VARCHAR NOT NULL,"                  \
+    "client_address VARCHAR NOT NULL,digest VARCHAR NOT NULL,digest_text VARCHAR NOT NULL," \
+    "count_star INTEGER NOT NULL,first_seen INTEGER NOT NULL,last_seen INTEGER NOT NULL,"   \
+    "sum_time INTEGER NOT NULL,min_time INTEGER NOT NULL,max_time INTEGER NOT NULL,"        \
+    "sum_rows_affected INTEGER NOT NULL,sum_rows_sent INTEGER NOT NULL,"                    \
+    "PRIMARY KEY (hostgroup,schemaname,username,client_address,digest)"
+#define QUERY_DIGEST_MERGE                                                                      \
+    "count_star=count_star+excluded.count_star,first_seen=min(first_seen,excluded.first_seen)," \
+    "last_seen=max(last_seen,excluded.last_seen),sum_time=sum_time+excluded.sum_time,"          \
+    "min_time=min(min_time,excluded.min_time),max_time=max(max_time,excluded.max_time),"        \
+    "sum_rows_affected=sum_rows_affected+excluded.sum_rows_affected,"                           \
+    "sum_rows_sent=sum_rows_sent+excluded.sum_rows_sent"
+#define ERRORS                                                                               \
+    "hostgroup INT NOT NULL,hostname VARCHAR NOT NULL,port INT NOT NULL,"                    \
+    "username VARCHAR NOT NULL,client_address VARCHAR NOT NULL,schemaname VARCHAR NOT NULL," \
+    "errno INT NOT NULL,count_star INTEGER NOT NULL,first_seen INTEGER NOT NULL,"            \
+    "last_seen INTEGER NOT NULL,last_error VARCHAR NOT NULL DEFAULT '',"                     \
+    "PRIMARY KEY (hostgroup,hostname,port,username,client_address,schemaname,errno)"
+#define ERRORS_MERGE                                                                            \
+    "last_error=iif(excluded.last_seen>=last_seen,excluded.last_error,last_error),"             \
+    "count_star=count_star+excluded.count_star,first_seen=min(first_seen,excluded.first_seen)," \
+    "last_seen=max(last_seen,excluded.last_seen)"
+
+/* clang-format off */
+static const struct stats_table tables[] = {
+    {"stats_mysql_global",
+     "Variable_Name VARCHAR NOT NULL PRIMARY KEY,Variable_Value VARCHAR NOT NULL", NULL,
+     stats_fill_global, READ_TOTALS | READ_COMMANDS, 0},
+    {"stats_mysql_connection_pool", CONNECTION_POOL, CONNECTION_POOL_MERGE,
+     stats_fill_connection_pool, READ_TRAFFIC, 0},
+    {"stats_mysql_connection_pool_reset", CONNECTION_POOL, CONNECTION_POOL_MERGE,
+     stats_fill_connection_pool, READ_TRAFFIC, READ_TRAFFIC},
+    {"stats_mysql_query_digest", QUERY_DIGEST, QUERY_DIGEST_MERGE,
+     stats_fill_digests, READ_DIGESTS, 0},
+    {"stats_mysql_query_digest_reset", QUERY_DIGEST, QUERY_DIGEST_MERGE,
+     stats_fill_digests, READ_DIGESTS, READ_DIGESTS},
+    {"stats_mysql_errors", ERRORS, ERRORS_MERGE, stats_fill_errors, READ_ERRORS, 0},
+    {"stats_mysql_errors_reset", ERRORS, ERRORS_MERGE,
+     stats_fill_errors, READ_ERRORS, READ_ERRORS},
+    {"stats_mysql_processlist",
+     "ThreadID INT NOT NULL,SessionID INTEGER PRIMARY KEY,user VARCHAR,db VARCHAR,cli_host VARCHAR,"
+     "cli_port INT,hostgroup INT,l_srv_host VARCHAR,l_srv_port INT,srv_host VARCHAR,srv_port INT,"
+     "command VARCHAR,time_ms INT NOT NULL,info VARCHAR,status_flags INT,extended_info VARCHAR",
+     NULL, stats_fill_processlist, READ_CLIENTS, 0},
+    {"stats_mysql_commands_counters",
+     "Command VARCHAR NOT NULL PRIMARY KEY,Total_Time_us INT NOT NULL,Total_cnt INT NOT NULL,"
+     "cnt_100us INT NOT NULL,cnt_500us INT NOT NULL,cnt_1ms INT NOT NULL,cnt_5ms INT NOT NULL,"
+     "cnt_10ms INT NOT NULL,cnt_50ms INT NOT NULL,cnt_100ms INT NOT NULL,cnt_500ms INT NOT NULL,"
+     "cnt_1s INT NOT NULL,cnt_5s INT NOT NULL,cnt_10s INT NOT NULL,cnt_INFs INT NOT NULL",
+     NULL, stats_fill_commands, READ_COMMANDS, 0},
+    {"stats_mysql_query_rules", "rule_id INTEGER PRIMARY KEY,hits INT NOT NULL", NULL,
+     stats_fill_rules, 0, 0},
+    {"stats_mysql_users",
+     "username VARCHAR PRIMARY KEY,frontend_connections INT NOT NULL,"
+     "frontend_max_connections INT NOT NULL", NULL, stats_fill_users, 0, 0},
+    {"stats_mysql_free_connections",
+     "fd INT NOT NULL,hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"
+     "user VARCHAR NOT NULL,schema VARCHAR,init_connect VARCHAR,time_zone VARCHAR,"
+     "sql_mode VARCHAR,autocommit VARCHAR,idle_ms INT,statistics VARCHAR,mysql_info VARCHAR",
+     NULL, stats_fill_free_connections, READ_SERVERS, 0},
+    {"stats_mysql_prepared_statements_info",
+     "global_stmt_id INT NOT NULL PRIMARY KEY,schemaname VARCHAR NOT NULL,"
+     "username VARCHAR NOT NULL,digest VARCHAR NOT NULL,ref_count_client INT NOT NULL,"
+     "ref_count_server INT NOT NULL,num_columns INT NOT NULL,num_params INT NOT NULL,"
+     "query VARCHAR NOT NULL",
+     "ref_count_client=ref_count_client+excluded.ref_count_client,"
+     "ref_count_server=ref_count_server+excluded.ref_count_server,"
+     "num_columns=max(num_columns,excluded.num_columns),"
+     "num_params=max(num_params,excluded.num_params)",
+     stats_fill_prepared, READ_STMTS, 0},
+    {"stats_memory_metrics",
+     "Variable_Name VARCHAR NOT NULL PRIMARY KEY,Variable_Value VARCHAR NOT NULL", NULL,
+     stats_fill_memory, READ_TOTALS, 0},
+    {"stats_pins",
+     "user VARCHAR NOT NULL,reason VARCHAR NOT NULL,digest VARCHAR NOT NULL,"
+     "count INTEGER NOT NULL,total_ms INTEGER NOT NULL,now INTEGER NOT NULL,"
+     "PRIMARY KEY (user,reason,digest)",
+     "count=count+excluded.count,total_ms=total_ms+excluded.total_ms,now=now+excluded.now",
+     stats_fill_pins, READ_PINS, 0},
+    {"stats_sites",
+     "user VARCHAR NOT NULL,schema VARCHAR NOT NULL,statements INTEGER NOT NULL,"
+     "p50_us INTEGER NOT NULL,p95_us INTEGER NOT NULL,p99_us INTEGER NOT NULL,"
+     "waiting INTEGER NOT NULL,queued_ms INTEGER NOT NULL,server_connections INTEGER NOT NULL,"
+     "pinned INTEGER NOT NULL,cache_hits INTEGER NOT NULL,errors INTEGER NOT NULL,"
+     "PRIMARY KEY (user,schema)", NULL, stats_fill_sites, READ_SITES, 0},
+    {"stats_queue",
+     "hostgroup INTEGER PRIMARY KEY,waiting INTEGER NOT NULL,longest_wait_ms INTEGER NOT NULL",
+     "waiting=waiting+excluded.waiting,"
+     "longest_wait_ms=max(longest_wait_ms,excluded.longest_wait_ms)",
+     stats_fill_queue, READ_QUEUE, 0},
+};
+/* clang-format on */
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+void fill_slice(struct stats_fill *f, struct slice text)
+{
+    (void)sqlite3_bind_text64(f->insert, ++f->column, text.data == NULL ? "" : text.data, text.len,
+                              SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void fill_text(struct stats_fill *f, const char *text)
+{
+    fill_slice(f, slice_of(text));
+}
+
+void fill_signed(struct stats_fill *f, int64_t number)
+{
+    (void)sqlite3_bind_int64(f->insert, ++f->column, number);
+}
+
+void fill_number(struct stats_fill *f, uint64_t number)
+{
+    fill_signed(f, (int64_t)MIN(number, (uint64_t)INT64_MAX));
+}
+
+void fill_digest(struct stats_fill *f, uint64_t digest)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "0x%016llX", (unsigned long long)digest);
+    fill_text(f, text);
+}
+
+void fill_user(struct stats_fill *f, const struct account *account)
+{
+    fill_text(f, account == NULL ? "" : account->name);
+}
+
+void fill_schema(struct stats_fill *f, const struct schema *schema)
+{
+    fill_slice(f, schema == NULL ? (struct slice){"", 0} : schema->name);
+}
+
+void fill_node(struct stats_fill *f, const struct node *node)
+{
+    fill_text(f, node == NULL ? "" : node->address);
+    fill_number(f, node == NULL ? 0 : node->port);
+}
+
+/* A row that SQLite refuses (no memory) is left out, and said once a second at most. */
+void fill_row(struct stats_fill *f)
+{
+    if (sqlite3_step(f->insert) != SQLITE_DONE) {
+        log_warn(NULL, "a row of statistics is left out: %s",
+                 sqlite3_errmsg(sqlite3_db_handle(f->insert)));
+    }
+    (void)sqlite3_reset(f->insert);
+    f->column = 0;
+}
+
+void fill_named(struct stats_fill *f, const char *name, uint64_t value)
+{
+    fill_text(f, name);
+    fill_number(f, value);
+    fill_row(f);
+}
+
+uint64_t fill_sum(const struct stats_fill *f, enum stat_id id)
+{
+    struct stat_set *sets[WORKERS_MAX];
+
+    for (unsigned i = 0; i < f->g->n_workers; i++) {
+        sets[i] = &f->g->workers[i]->stats;
+    }
+    return stat_sum(sets, f->g->n_workers, id);
+}
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+static int run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        log_error(NULL, "statistics: %s: %s", sqlite3_errmsg(db), sql);
+        return ERR_LIMIT;
+    }
+    return 0;
+}
+
+static bool is_attached(sqlite3 *db)
+{
+    return sqlite3_db_readonly(db, "stats") != -1;
+}
+
+int stats_create(struct galeway *g, sqlite3 *db)
+{
+    int rc = is_attached(db) ? 0 : run(db, "ATTACH ':memory:' AS stats");
+
+    (void)g;
+    for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++) {
+        char sql[SQL_MAX];
+
+        (void)snprintf(sql, sizeof(sql), "CREATE TABLE stats.%s (%s)", tables[i].name,
+                       tables[i].columns);
+        rc = run(db, sql);
+    }
+    return rc;
+}
+
+/* INSERT of one row; NULL when SQLite refuses. */
+static sqlite3_stmt *prepare_insert(sqlite3 *db, const struct stats_table *table)
+{
+    char sql[SQL_MAX];
+    sqlite3_stmt *stmt = NULL;
+    int columns, n;
+
+    (void)snprintf(sql, sizeof(sql), "SELECT * FROM stats.%s", table->name);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
+        return NULL;
+    }
+    columns = sqlite3_column_count(stmt);
+    (void)sqlite3_finalize(stmt);
+    CHECK(columns > 0 && columns < COLUMNS_MAX);
+    n = snprintf(sql, sizeof(sql), "INSERT INTO stats.%s VALUES (?", table->name);
+    for (int i = 1; i < columns; i++) {
+        n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",?");
+    }
+    (void)snprintf(sql + n, sizeof(sql) - (size_t)n, ")%s%s",
+                   table->merge == NULL ? "" : " ON CONFLICT DO UPDATE SET ",
+                   table->merge == NULL ? "" : table->merge);
+    stmt = NULL;
+    return sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK ? stmt : NULL;
+}
+
+static void fill_table(struct galeway *g, sqlite3 *db, const struct stats_table *table,
+                       const struct figures_report *report)
+{
+    struct stats_fill fill = {.g = g, .report = report};
+    struct snapshot *snapshot;
+    char sql[SQL_MAX];
+
+    (void)snprintf(sql, sizeof(sql), "DELETE FROM stats.%s", table->name);
+    if (run(db, sql) != 0) {
+        return;
+    }
+    fill.insert = prepare_insert(db, table);
+    if (fill.insert == NULL) {
+        log_error(NULL, "statistics: %s: %s", table->name, sqlite3_errmsg(db));
+        return;
+    }
+    snapshot = galeway_snapshot(g);
+    fill.snapshot = snapshot;
+    table->fill(&fill);
+    snapshot_unref(snapshot);
+    (void)sqlite3_finalize(fill.insert);
+}
+
+/* --- what a statement needs ------------------------------------------------------------------ */
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static struct slice next_word(struct slice *rest)
+{
+    struct slice word;
+
+    while (rest->len > 0 && !is_word(rest->data[0])) {
+        rest->data++;
+        rest->len--;
+    }
+    word = (struct slice){rest->data, 0};
+    while (rest->len > 0 && is_word(rest->data[0])) {
+        rest->data++;
+        rest->len--;
+        word.len++;
+    }
+    return word;
+}
+
+/* Which tables are named in the statement? False: none. A name in a string is taken for one, too. */
+static bool find_names(struct slice sql, bool is_wanted[ARRAY_SIZE(tables)])
+{
+    bool any = false;
+
+    memset(is_wanted, 0, ARRAY_SIZE(tables) * sizeof(*is_wanted));
+    for (struct slice word = next_word(&sql); word.len > 0; word = next_word(&sql)) {
+        for (size_t i = 0; i < ARRAY_SIZE(tables) && (word.data[0] | 0x20) == 's'; i++) {
+            if (slice_eq_nocase(word, slice_of(tables[i].name))) {
+                is_wanted[i] = any = true;
+            }
+        }
+    }
+    return any;
+}
+
+static bool empties(struct slice sql)
+{
+    struct slice verb = next_word(&sql);
+
+    return slice_eq_nocase(verb, SLICE("TRUNCATE")) || slice_eq_nocase(verb, SLICE("DELETE"));
+}
+
+/* Its twin, if there is one, says what has to start from zero. */
+static uint32_t reset_of(const struct stats_table *table)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (tables[i].fill == table->fill && tables[i].reset != 0) {
+            return tables[i].reset;
+        }
+    }
+    return 0;
+}
+
+bool stats_can_be_emptied(const char *table)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (slice_eq_nocase(slice_of(table), slice_of(tables[i].name))) {
+            return reset_of(&tables[i]) != 0;
+        }
+    }
+    return false;
+}
+
+unsigned stats_refresh(struct galeway *g, sqlite3 *db, struct slice sql)
+{
+    struct figures_report report = {0};
+    bool is_wanted[ARRAY_SIZE(tables)];
+    uint32_t parts = 0, reset = 0;
+    unsigned missing;
+
+    if (!find_names(sql, is_wanted)) {
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        parts |= is_wanted[i] ? tables[i].parts : 0;
+        if (is_wanted[i]) {
+            reset |= empties(sql) ? reset_of(&tables[i]) : tables[i].reset;
+        }
+    }
+    if (parts != 0) {
+        figures_read(g, parts, reset, &report);
+    }
+    (void)run(db, "SAVEPOINT stats_refresh");
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (is_wanted[i]) {
+            fill_table(g, db, &tables[i], &report);
+        }
+    }
+    (void)run(db, "RELEASE stats_refresh");
+    missing = report.n_missing;
+    figures_report_fini(&report);
+    return missing;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.c - see store.h.
+ */
+#include "admin/store.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "admin/command.h"
+#include "admin/layers.h"
+#include "admin/stats.h"
+#include "admin/store_sql.h"
+#include "admin/variables.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define WARNING_MAX 2048 /* bytes of one */
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+void store_session_init(struct store_session *s, const char *user, bool is_admin)
+{
+    *s = (struct store_session){.is_admin = is_admin, .schema = "main"};
+    (void)snprintf(s->user, sizeof(s->user), "%s", user);
+}
+
+static void drop_warnings(struct store_session *s)
+{
+    for (size_t i = 0; i < s->n_warnings; i++) {
+        mem_free(MEM_ADMIN, s->warnings[i].text);
+    }
+    mem_free(MEM_ADMIN, s->warnings);
+    s->warnings = NULL;
+    s->n_warnings = s->warnings_dropped = 0;
+}
+
+void store_session_fini(struct store_session *s)
+{
+    drop_warnings(s);
+}
+
+static void add_warning(struct store_session *s, const char *level, uint16_t number,
+                        const char *text)
+{
+    size_t n = s->n_warnings;
+
+    if (n >= STORE_WARNINGS_MAX) {
+        s->warnings_dropped++;
+        return;
+    }
+    if (n > 0 && strcmp(s->warnings[n - 1].text, text) == 0) {
+        return; /* said already */
+    }
+    if ((n & (n - 1)) == 0) { /* 0, 1, 2, 4, ...: room for as many again */
+        struct store_warning *grown =
+            mem_try_grow(MEM_ADMIN, s->warnings, MAX(n * 2, (size_t)1) * sizeof(*grown));
+
+        if (grown == NULL) {
+            s->warnings_dropped++;
+            return;
+        }
+        s->warnings = grown;
+    }
+    s->warnings[n] = (struct store_warning){level, number, mem_copy(MEM_ADMIN, slice_of(text))};
+    s->n_warnings++;
+}
+
+void store_warn(struct store *store, const char *level, uint16_t number, const char *format, ...)
+{
+    char text[WARNING_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (store->who != NULL) {
+        add_warning(store->who, level, number, text);
+    } else if (strcmp(level, "Error") == 0) { /* main.c has logged the warnings of the file */
+        log_error(NULL, "%s", text);
+    }
+}
+
+/* --- start and end ---------------------------------------------------------------------------- */
+
+/* What runs is what the process was started with: the file. */
+static int begin_with_file(struct store *store)
+{
+    struct snapshot *snapshot = galeway_snapshot(store->galeway);
+    struct reply reply = {0};
+    int rc = 0;
+
+    store->applied = conf_ref(snapshot->conf);
+    snapshot_unref(snapshot);
+    if (store->config_file != NULL) {
+        rc = layers_read_file(store, MODULES_ALL, store->config_file, &reply);
+    }
+    if (rc == 0) {
+        rc = layers_copy(store, MODULES_ALL, LAYER_MEMORY, LAYER_RUNTIME, &reply);
+    }
+    if (rc != 0) {
+        log_error(NULL, "the console cannot show the configuration: %s",
+                  reply.kind == REPLY_ERROR ? reply.message : err_text(rc));
+    }
+    layers_note_applied(store, MODULES_ALL);
+    reply_fini(&reply);
+    return rc;
+}
+
+static bool disk_has_content(struct store *store)
+{
+    return sql_number(store, 0,
+                      "SELECT (SELECT COUNT(*) FROM disk.global_variables) + (SELECT COUNT(*) FROM "
+                      "disk.mysql_servers) + (SELECT COUNT(*) FROM disk.mysql_users)") > 0;
+}
+
+/* Modules that were never saved have nothing on DISK: they stay as the file says. */
+static unsigned saved_modules(struct store *store)
+{
+    unsigned modules = 0;
+
+    for (size_t i = 0; i < config_tables_count(); i++) {
+        const struct config_table *table = config_table_at(i);
+
+        if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", table->name,
+                       table->filter) != 0) {
+            modules |= BIT(table->module);
+        }
+    }
+    return modules;
+}
+
+/* A configuration that was saved counts more than the file, as in ProxySQL. */
+static void go_on_with_disk(struct store *store)
+{
+    struct reply reply = {0};
+    unsigned modules;
+
+    if (store->disk_fault != NULL || !disk_has_content(store)) {
+        return;
+    }
+    modules = saved_modules(store);
+    if (layers_copy(store, modules, LAYER_DISK, LAYER_MEMORY, &reply) != 0 ||
+        layers_apply(store, modules, false, &reply) != 0) {
+        log_error(NULL, "the configuration in %s is not applied, the file's runs: %s",
+                  store->disk_path, reply.message);
+    } else {
+        log_info(NULL, "configuration from %s", store->disk_path);
+    }
+    reply_fini(&reply);
+}
+
+int store_open(struct store **out, struct galeway *g, const char *config_file)
+{
+    struct store *store = mem_new(MEM_ADMIN, sizeof(*store));
+    int rc;
+
+    store->galeway = g;
+    store->config_file = config_file;
+    rc = sql_open(store);
+    if (rc == 0) {
+        rc = layers_create(store);
+    }
+    if (rc == 0) {
+        rc = variables_create(store);
+    }
+    if (rc == 0) {
+        rc = layers_attach_disk(store);
+    }
+    if (rc == 0) {
+        rc = stats_create(g, store->db);
+    }
+    if (rc == 0) {
+        rc = begin_with_file(store);
+    }
+    if (rc != 0) {
+        store_close(store);
+        return rc;
+    }
+    go_on_with_disk(store);
+    *out = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    (void)sqlite3_close_v2(store->db);
+    sqlite3_free(store->disk_path);
+    mem_free(MEM_ADMIN, store->disk_fault);
+    conf_unref(store->applied);
+    mem_free(MEM_ADMIN, store);
+}
+
+void store_boot(struct galeway *g, const char *config_file)
+{
+    struct store *store = NULL;
+
+    if (store_open(&store, g, config_file) == 0) {
+        store_close(store);
+    }
+}
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+static bool keeps_warnings(const struct words *words)
+{
+    size_t at = 0;
+
+    return words_are(words, &at, "SHOW WARNINGS") || words_are(words, &at, "SHOW ERRORS") ||
+           words_are(words, &at, "SHOW COUNT");
+}
+
+static void run_statement(struct run *run)
+{
+    words_split(run->sql, &run->words);
+    if (words_at_end(&run->words, 0)) {
+        reply_error(run->reply, 1065, "42000", "Query was empty");
+        return;
+    }
+    if (!keeps_warnings(&run->words)) {
+        drop_warnings(run->who);
+    }
+    if (!command_run(run)) {
+        sql_run(run->store, run->sql, run->reply);
+    }
+}
+
+void store_run(struct store *store, struct store_session *who, struct slice sql,
+               struct reply *reply)
+{
+    struct run *run = mem_new(MEM_ADMIN, sizeof(*run));
+
+    run->store = store;
+    run->who = who;
+    run->sql = sql;
+    run->reply = reply;
+    store->who = who;
+    store->deadline_us = clock_now_us() + (uint64_t)SQL_SECONDS_MAX * 1000000;
+    layers_follow(store);
+    run_statement(run);
+    store->deadline_us = 0;
+    if (reply->kind == REPLY_ERROR && who->n_warnings == 0) {
+        add_warning(who, "Error", reply->number, reply->message);
+    }
+    who->last_changes = reply->kind == REPLY_OK ? reply->affected : 0;
+    reply->warnings = (uint16_t)MIN(who->n_warnings + who->warnings_dropped, (size_t)UINT16_MAX);
+    store->who = NULL;
+    mem_free(MEM_ADMIN, run);
+}
+
+void store_tick(struct store *store)
+{
+    layers_follow(store);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verdict.h - what the rules say about one statement, as far as it is still needed once it is on its way.
+ *
+ * Numbers only: a task may outlive the snapshot whose rules spoke.
+ */
+#ifndef PROXY_VERDICT_H
+#define PROXY_VERDICT_H
+
+#include "router/rules.h"
+
+struct verdict {
+    int rule_id;   /* the last rule that matched, for people; 0 = none: fast routing or a hint */
+    int hostgroup; /* RULES_UNSET: the built-in split decides; so for the numbers below */
+    int retries;
+    int64_t timeout_ms;
+    int64_t delay_ms;
+    int multiplex;
+    int sticky_conn;
+    int log;
+    bool new_connection;
+};
+
+#define VERDICT_NONE                                                                      \
+    ((struct verdict){0, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, \
+                      RULES_UNSET, RULES_UNSET, false})
+
+#endif

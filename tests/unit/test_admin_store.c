@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_admin_store.c - SQL on the configuration tables: rights, checks, errors, what clients send.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/unit/admin_store.h"
+#include "tests/unit/test.h"
+
+static const char small[] =
+    "mysql_variables={ threads=2; interfaces=\"127.0.0.1:6033\" }\n"
+    "mysql_servers=( { address=\"127.0.0.1\"; port=3306; hostgroup=10; max_connections=50 },\n"
+    "  { hostname=\"127.0.0.2\"; hostgroup_id=10; comment=\"a \\\"second\\\" one\" } )\n"
+    "mysql_users=( { username=\"wp\"; password=\"secret\"; default_hostgroup=10; active=true } )\n"
+    "mysql_query_rules=( { rule_id=1; active=1; match_digest=\"^SELECT\"; apply=1;\n"
+    "  destination_hostgroup=10 } )\n";
+
+TEST(admin_store_shows_what_the_file_says)
+{
+    struct desk d;
+    uint64_t before = mem_blocks(MEM_ADMIN);
+
+    desk_open(&d, small);
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_servers", "2");
+    desk_is(&d, "SELECT max_connections FROM mysql_servers WHERE hostname='127.0.0.1'", "50");
+    desk_is(&d, "SELECT comment FROM runtime_mysql_servers WHERE port=3306 AND hostname LIKE '%.2'",
+            "a \"second\" one");
+    desk_is(&d, "SELECT active FROM main.mysql_users", "1");
+    desk_is(&d, "select match_digest from runtime_mysql_query_rules", "^SELECT");
+    desk_is(&d, "SELECT variable_value FROM global_variables WHERE variable_name='mysql-threads'",
+            "2");
+    desk_is(&d, "SELECT value FROM variables WHERE variable_name='mysql-max_connections'", "10000");
+    desk_is(&d, "SELECT COUNT(*) FROM disk.mysql_servers", "0");
+    desk_is(&d, "SELECT COUNT(*) FROM runtime_checksums_values WHERE version=1", "8");
+    desk_close(&d);
+    assert_int_equal(mem_blocks(MEM_ADMIN), before);
+}
+
+TEST(admin_store_takes_what_scripts_write)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "INSERT INTO mysql_servers(hostgroup_id,hostname,port) VALUES (20,'db3',3306), "
+                "(20, \"db4\", 3307);");
+    assert_int_equal(d.reply.affected, 2);
+    desk_ok(&d, "UPDATE mysql_servers SET weight=100 WHERE hostgroup_id=20");
+    assert_int_equal(d.reply.affected, 2);
+    desk_ok(&d, "REPLACE INTO `mysql_users` (username,password) VALUES ('a','it''s \\n')");
+    desk_is(&d, "SELECT password FROM mysql_users WHERE username='a'", "it's \\n");
+    desk_is(&d,
+            "SELECT frontend+backend+transaction_persistent FROM mysql_users "
+            "WHERE username='a'",
+            "3");
+    desk_ok(&d, "  /* a comment */ delete from mysql_users where username='a' -- and one\n ; ");
+    desk_ok(&d, "INSERT INTO mysql_query_rules (active, match_digest, apply) VALUES (1,'x',1)");
+    desk_is(&d, "SELECT MAX(rule_id) FROM mysql_query_rules", "2");
+    desk_ok(&d, "TRUNCATE TABLE mysql_query_rules");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_query_rules # all gone", "0");
+    desk_is(&d,
+            "SELECT s.hostname FROM mysql_servers s JOIN runtime_mysql_servers r USING "
+            "(hostname) WHERE s.max_connections=50",
+            "127.0.0.1");
+    desk_close(&d);
+}
+
+TEST(admin_store_errors_name_what_is_wrong)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_error(&d, "INSERT INTO mysql_servers (hostname, status) VALUES ('x', 'UP')", 3819,
+               "mysql_servers: a value is not allowed; this must be true: UPPER(status) IN "
+               "('ONLINE'");
+    desk_error(&d, "UPDATE mysql_servers SET port=70000", 3819, "port <= 65535");
+    desk_error(&d, "INSERT INTO mysql_servers (hostgroup_id,hostname) VALUES (10,'127.0.0.2')",
+               1062, "mysql_servers.hostgroup_id, mysql_servers.hostname, mysql_servers.port");
+    desk_error(&d, "INSERT INTO mysql_servers (port) VALUES (1)", 1048, "mysql_servers.hostname");
+    desk_error(&d, "SELECT * FROM nowhere", 1146, "nowhere");
+    desk_error(&d, "SELECT nope FROM mysql_users", 1054, "nope");
+    desk_error(&d, "INSERT INTO mysql_users (nope) VALUES (1)", 1054, "nope");
+    desk_error(&d, "SELEC 1", 1064, "SELEC");
+    desk_error(&d, "SELECT 1; SELECT 2", 1064, "SELECT 2");
+    desk_error(&d, "SELECT 'open", 1064, "'open");
+    desk_error(&d, "", 1065, "empty");
+    desk_error(&d, " ;; -- nothing", 1065, "empty");
+    desk_error(&d, "SELECT nofunction(1)", 1305, "nofunction");
+    desk_error(&d, "UPDATE mysql_query_rules SET rule_id='abc'", 1366, "number");
+    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
+    assert_string_equal(desk_cell(&d, 0, 0), "Error");
+    assert_string_equal(desk_cell(&d, 0, 1), "1366");
+    desk_close(&d);
+}
+
+TEST(admin_store_lets_nobody_out)
+{
+    static const char *const closed[] = {
+        "ATTACH '/tmp/x' AS x",
+        "DETACH disk",
+        "PRAGMA journal_mode=OFF",
+        "PRAGMA temp_store_directory='/tmp'",
+        "CREATE TABLE x (a)",
+        "CREATE TEMP TABLE x (a)",
+        "DROP TABLE mysql_users",
+        "ALTER TABLE mysql_users ADD COLUMN x",
+        "CREATE TRIGGER x AFTER INSERT ON mysql_users BEGIN SELECT 1; END",
+        "VACUUM INTO '/tmp/x'",
+        "SELECT load_extension('x')",
+        "UPDATE runtime_mysql_servers SET weight=1",
+        "DELETE FROM runtime_global_variables",
+        "DELETE FROM disk.galeway_history",
+        "DELETE FROM sqlite_master",
+        "INSERT INTO dual VALUES (1)",
+        "UPDATE mysql_collations SET Id=1",
+        "SAVEPOINT x",
+        "REINDEX",
+        "ANALYZE",
+    };
+    struct desk d;
+
+    desk_open(&d, small);
+    for (size_t i = 0; i < ARRAY_SIZE(closed); i++) {
+        desk_run(&d, &d.admin, closed[i]);
+        if (d.reply.kind != REPLY_ERROR || (d.reply.number != 1290 && d.reply.number != 1105)) {
+            fail_msg("%s: %u %s", closed[i], d.reply.number, d.reply.message);
+        }
+    }
+    desk_error(&d, "UPDATE runtime_mysql_users SET active=0", 1290, "LOAD ... TO RUNTIME");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "1");
+    desk_close(&d);
+}
+
+TEST(admin_store_a_statistics_user_only_reads_statistics)
+{
+    static const char *const closed[] = {
+        "SELECT * FROM mysql_users",
+        "SELECT password FROM runtime_mysql_users",
+        "SELECT * FROM disk.mysql_users",
+        "SELECT * FROM variables",
+        "SELECT (SELECT password FROM mysql_users)",
+        "WITH x AS (SELECT * FROM main.global_variables) SELECT * FROM x",
+        "INSERT INTO mysql_servers (hostname) VALUES ('x')",
+        "DELETE FROM mysql_users",
+        "SET mysql-max_connections=5",
+        "SET admin-admin_credentials='x:y'",
+        "LOAD MYSQL USERS TO RUNTIME",
+        "SAVE MYSQL USERS TO DISK",
+        "SAVE CONFIG TO FILE /tmp/x",
+        "SELECT CONFIG FILE",
+        "SHOW MYSQL USERS",
+        "SHOW ADMIN VARIABLES",
+        "SHOW VARIABLES WHERE Value=(SELECT password FROM mysql_users)",
+        "SHOW TABLES WHERE tables=(SELECT password FROM mysql_users)",
+        "SHOW DATABASES WHERE name=(SELECT password FROM mysql_users)",
+        "SHOW CREATE TABLE mysql_users",
+        "SHOW CONFIG DIFF",
+        "PROXYSQL SHUTDOWN",
+        "PROXYSQL READONLY",
+        "KILL 5",
+        "TRUNCATE mysql_users",
+        "PRAGMA table_info(mysql_users)",
+        "CHECKSUM MEMORY MYSQL USERS",
+    };
+    struct desk d;
+
+    desk_open(&d, small);
+    for (size_t i = 0; i < ARRAY_SIZE(closed); i++) {
+        desk_run(&d, &d.guest, closed[i]);
+        if (d.reply.kind != REPLY_ERROR) {
+            fail_msg("%s is allowed", closed[i]);
+        }
+    }
+    desk_run(&d, &d.guest, "SELECT * FROM mysql_users");
+    assert_int_equal(d.reply.number, 1227);
+    assert_non_null(strstr(d.reply.message, "statistics user"));
+    desk_run(&d, &d.guest, "SELECT 1+1, @@version_comment, DATABASE() FROM dual");
+    assert_int_equal(reply_rows(&d.reply), 1);
+    desk_run(&d, &d.guest, "SHOW DATABASES");
+    if (d.reply.kind != REPLY_ROWS) {
+        fail_msg("%s", d.reply.message);
+    }
+    assert_true(reply_rows(&d.reply) >= 4);
+    desk_run(&d, &d.guest, "SHOW VARIABLES LIKE 'max_allowed%'");
+    assert_int_equal(reply_rows(&d.reply), 1);
+    desk_close(&d);
+}
+
+/* Time goes by fast: a second in each millisecond. */
+static void *hurry(void *arg)
+{
+    atomic_bool *stop = arg;
+    uint64_t now = clock_now_us();
+
+    while (!atomic_load(stop)) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+
+        clock_set_us(now += 1000000);
+        (void)nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+TEST(admin_store_statements_are_bounded)
+{
+    struct desk d;
+    atomic_bool stop = false;
+    pthread_t thread;
+
+    desk_open(&d, small);
+    desk_error(&d, "SELECT LENGTH(ZEROBLOB(100000000))", 1153, "too");
+    desk_error(&d,
+               "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
+               "SELECT ZEROBLOB(60000000) FROM n LIMIT 20",
+               1153, "LIMIT");
+    assert_int_equal(pthread_create(&thread, NULL, hurry, &stop), 0);
+    desk_error(&d,
+               "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
+               "SELECT COUNT(*) FROM n",
+               3024, "10 seconds");
+    atomic_store(&stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    desk_is(&d, "SELECT 1", "1");
+    desk_close(&d);
+}
+
+TEST(admin_store_answers_what_clients_ask_on_connect)
+{
+    static const char *const asked[] = {
+        "select @@version_comment limit 1",
+        "SELECT @@session.auto_increment_increment AS auto_increment_increment, "
+        "@@character_set_client AS character_set_client, @@max_allowed_packet AS m",
+        "/* mysql-connector-java-8.0 */SELECT @@session.tx_isolation",
+        "SELECT USER(), CURRENT_USER(), VERSION(), CONNECTION_ID(), NOW()",
+        "SHOW WARNINGS",
+        "SHOW SESSION VARIABLES LIKE 'lower_case_table_names'",
+        "SHOW VARIABLES WHERE Variable_name ='language' OR Variable_name = 'net_write_timeout'",
+        "SHOW COLLATION",
+        "SHOW CHARACTER SET LIKE 'utf8mb4'",
+        "SHOW ENGINES",
+        "SHOW FULL TABLES FROM `main` LIKE 'mysql\\_users'",
+        "SHOW COLUMNS FROM mysql_users",
+        "DESC main.mysql_users",
+        "SELECT CONCAT('a', 1), IF(1, 'x', 'y'), UNIX_TIMESTAMP(), FROM_UNIXTIME(0)",
+    };
+    static const char *const set[] = {
+        "SET NAMES utf8mb4",
+        "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_unicode_ci'",
+        "set autocommit=1",
+        "SET character_set_results = NULL",
+        "SET sql_mode='STRICT_TRANS_TABLES', sql_select_limit=DEFAULT",
+        "SET @@session.sql_mode=CONCAT(@@sql_mode, ',ANSI'), @x := 5",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "/*!40101 SET NAMES utf8 */",
+        "/*!40014 SET @OLD=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */;",
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "START TRANSACTION",
+        "USE stats",
+        "USE `main`",
+    };
+    struct desk d;
+
+    desk_open(&d, small);
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+        (void)desk_rows(&d, asked[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
+        desk_ok(&d, set[i]);
+    }
+    assert_int_equal(desk_rows(&d, "select @@version_comment, @@session.wait_timeout"), 1);
+    assert_string_equal(d.reply.columns[0], "@@version_comment");
+    assert_string_equal(d.reply.columns[1], "@@session.wait_timeout");
+    desk_is(&d, "SELECT CONNECTION_ID()", "7");
+    desk_ok(&d, "USE disk");
+    desk_is(&d, "SELECT DATABASE()", "disk");
+    desk_error(&d, "USE nowhere", 1049, "nowhere");
+    desk_error(&d, "SELECT @@nope", 1193, "nope");
+    desk_error(&d, "SET max_conections=5", 1193, "did you mean 'mysql-max_connections'");
+    desk_error(&d, "SET mysql-max_conections=5", 1193, "did you mean 'mysql-max_connections'");
+    desk_close(&d);
+}
