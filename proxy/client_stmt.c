@@ -321,6 +321,7 @@ static void long_data(struct client *c, struct task *task, struct client_stmt *s
     scan_stmt(c, task, stmt);
     task->facts.flags &= ~FACT_READ;
     set_open(c, stmt, &stmt->has_long_data, true);
+    rules_apply_long_data(c, stmt);
     client_run(c);
 }
 

@@ -291,6 +291,18 @@ bool rules_apply_execute(struct client *c, struct client_stmt *stmt)
     return refused(c, stmt->said) || answered(c, stmt->said);
 }
 
+void rules_apply_long_data(struct client *c, const struct client_stmt *stmt)
+{
+    const struct snapshot *snapshot = c->worker->snapshot;
+
+    if (stmt->said != NULL && stmt->said_by == snapshot->conf->version) {
+        struct verdict v = rules_verdict(snapshot->rules, stmt->said);
+
+        c->task->verdict.hostgroup = v.hostgroup;
+        c->task->verdict.rule_id = v.rule_id;
+    }
+}
+
 /* --- delay ------------------------------------------------------------------------------------ */
 
 static void too_many(struct client *c)

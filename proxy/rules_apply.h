@@ -36,6 +36,9 @@ bool rules_apply(struct client *c, struct slice text);
 /* rules_apply_execute - the same for a COM_STMT_EXECUTE of stmt. */
 bool rules_apply_execute(struct client *c, struct client_stmt *stmt);
 
+/* rules_apply_long_data - a parameter goes ahead to where its statement will run. */
+void rules_apply_long_data(struct client *c, const struct client_stmt *stmt);
+
 /* rules_verdict - the part of a result that a statement takes along. */
 struct verdict rules_verdict(const struct rules *rules, const struct rules_result *r);
 

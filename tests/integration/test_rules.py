@@ -118,6 +118,19 @@ def test_hostgroup_of_prepared_statements(ruled):
         wait_until(lambda: client.query("SELECT 1"), 10, "an answer")
 
 
+def test_long_data_goes_where_its_statement_will(ruled):
+    proxy = ruled([to("moves", destination_hostgroup=50)])
+    with connect(proxy) as client:
+        client.send(bytes([wire.COM_STMT_PREPARE]) +
+                    b"SELECT CONCAT(?, @@wsrep_node_name) AS moves")
+        statement, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        for part in (b"a", b"b "):
+            client.send(bytes([wire.COM_STMT_SEND_LONG_DATA]) +
+                        struct.pack("<IH", statement, 0) + part)
+        client.send(wire.execute_packet(statement, [wire.LONG_DATA]))
+        assert b"ab node3" in client.read_query()[3].payload
+
+
 def test_transaction_stays_on_its_node(ruled):
     proxy = ruled([to("to50", destination_hostgroup=50)])
     with connect(proxy) as client:
