@@ -61,6 +61,8 @@ def run_rounds(chosen, node, targets):
             # Another target first in each round: who comes first finds other caches.
             for turn in range(len(targets)):
                 target = targets[(turn + number) % len(targets)]
+                if name.startswith("rules-") and target.name != "galeway":
+                    continue  # the others have none
                 try:
                     rounds.append((name, target.name,
                                    run_load(name, target, node, chosen.seconds)))

@@ -13,6 +13,7 @@ from targets import OUT, BenchError, die_with_parent
 LOADGEN = os.path.join(OUT, "loadgen")
 BIG_ROWS = 1060000  # of 1000 bytes and some: 1 GiB
 HELD = 5000
+RULES = (0, 10, 1000, 5000)
 
 
 def loadgen(port, mode, **options):
@@ -197,4 +198,8 @@ LOADS = {
              loadgen_load("many", sites=500, clients=64)),
     "many-long": ("500 long connections, 64 busy", "stmt/s", {"server_connections": 100},
                   loadgen_load("many", sites=500, clients=64, per_conn=0)),
+    **{f"rules-{n}": (f"oltp_point_select, {n} rules on digests", "stmt/s", {"digest_rules": n},
+                      sysbench_load("oltp_point_select", "disable")) for n in RULES},
+    "rules-raw": ("oltp_point_select, 50 rules on raw text", "stmt/s", {"text_rules": 50},
+                  sysbench_load("oltp_point_select", "disable")),
 }

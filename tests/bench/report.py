@@ -76,6 +76,11 @@ def verdicts(table, target="galeway"):
         ratios = [with_held / alone for with_held, alone in pairs]
         return statistics.median(ratios) if ratios else None
 
+    def against_no_rules(load):
+        pairs = list(zip(values(table, load, "cpu_us", target),
+                         values(table, "rules-0", "cpu_us", target)))
+        return statistics.median(with_rules / none for with_rules, none in pairs) if pairs else None
+
     spare = value(table, "held", "connections", target)
     if spare is not None:
         spare -= value(table, "held", "warm", target)
@@ -99,6 +104,10 @@ def verdicts(table, target="galeway"):
          2, False, 1),
         ("CPU / HAProxy, 1 GiB result", cpu("big"), 1.2, False, 2),
         ("CPU / HAProxy, 1 GiB result, slow reader", cpu("big-slow"), 1.2, False, 2),
+        ("CPU per statement, 5000 rules on digests / none", against_no_rules("rules-5000"), 1.05,
+         False, 2),
+        ("CPU per statement, 1000 rules on digests / none", against_no_rules("rules-1000"), 1.05,
+         False, 2),
         ("server connections, 64 clients of 500 users", value(table, "many", "connections",
                                                               target), 100, False, 0),
         ("server connections, 500 long connections", value(table, "many-long", "connections",

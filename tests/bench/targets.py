@@ -222,6 +222,12 @@ class Galeway(Proxy):
         for i in range(1, settings.get("sites", 500) + 1):
             users.append(f'{{ username = "site_{i}"; password = "secret_{i}"; '
                          "default_hostgroup = 10; }")
+        rules = [f'{{ rule_id = {i + 1}; active = 1; match_digest = "^SELECT .* FROM t_{i} ";'
+                 " destination_hostgroup = 10; apply = 1; }"
+                 for i in range(settings.get("digest_rules", 0))]
+        rules += [f'{{ rule_id = {i + 1}; active = 1; match_pattern = "FROM t_{i} WHERE .*= *[0-9]+";'
+                  " destination_hostgroup = 10; apply = 1; }"
+                  for i in range(settings.get("text_rules", 0))]
         with open(config, "w", encoding="ascii") as file:
             file.write(f"""datadir = "{OUT}";
 admin_variables = {{ admin_credentials = "admin:admin";
@@ -239,6 +245,9 @@ mysql_servers = (
 );
 mysql_users = (
     {", ".join(users)}
+);
+mysql_query_rules = (
+    {", ".join(rules)}
 );
 """)
         return [GALEWAY, "-c", config]
