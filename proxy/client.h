@@ -155,6 +155,9 @@ const char *client_peer_name(const struct client *c, char *out, size_t cap);
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);
 void client_input(struct client *c);
 
+/* client_command.c: client_scan - the facts of a text that the client sent */
+void client_scan(const struct client *c, struct task *task, struct slice sql);
+
 /* client_run.c */
 extern const struct server_events client_server_events;
 void client_use_schema(struct client *c,

@@ -92,6 +92,39 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     (void)client_ok(c);
 }
 
+/* Characters of these may end with the byte of a backslash: what is a string and what is not cannot be told. */
+static bool is_unsafe_charset(const struct profile *profile)
+{
+    static const char *const unsafe[] = {"big5", "cp932", "gbk", "sjis"};
+    struct slice name = profile->values[VAR_CHARACTER_SET_CLIENT];
+
+    if (name.data == NULL) {
+        const char *space;
+
+        name = profile->values[PROFILE_NAMES];
+        space = name.data == NULL ? NULL : memchr(name.data, ' ', name.len);
+        name.len = space == NULL ? name.len : (size_t)(space - name.data);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
+        if (slice_eq_nocase(name, slice_of(unsafe[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void client_scan(const struct client *c, struct task *task, struct slice sql)
+{
+    uint32_t mode = session_sql_mode(&c->session);
+
+    if (is_unsafe_charset(c->session.profile)) {
+        facts_scan_head(&task->facts, sql, mode);
+        task->is_unseen = true;
+    } else {
+        facts_scan(&task->facts, sql, mode);
+    }
+}
+
 static void query(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
 {
     struct task *task = task_of(c, packet, len, is_whole);
@@ -106,7 +139,7 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
         client_run(c);
         return;
     }
-    facts_scan(&task->facts, sql, session_sql_mode(&c->session));
+    client_scan(c, task, sql);
     if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
         (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);

@@ -77,7 +77,8 @@ static struct client_stmt *stmt_add(struct client *c, struct slice text)
         s->stmts = mem_new(MEM_STMT, sizeof(*s->stmts));
         map_init(s->stmts, MEM_STMT, STMTS_MAX);
     }
-    *stmt = (struct client_stmt){.id = ++s->next_stmt_id, .schema = s->schema};
+    *stmt = (struct client_stmt){
+        .id = ++s->next_stmt_id, .schema = s->schema, .sql_mode = session_sql_mode(s)};
     stmt->text = stmt_text_get(&c->worker->pool, text);
     if (stmt->text == NULL || map_put(s->stmts, key_of(&stmt->id), stmt) != 0) {
         if (stmt->text != NULL) {
@@ -192,7 +193,7 @@ static void prepare(struct client *c, struct task *task)
         }
         return;
     }
-    facts_scan(&task->facts, text, session_sql_mode(&c->session));
+    client_scan(c, task, text);
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
@@ -229,11 +230,10 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
     }
 }
 
-static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
+static void scan_stmt(struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
-               session_sql_mode(&c->session));
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, stmt->sql_mode);
 }
 
 /* A procedure sends its rows at once, whatever was asked for (10.11). */
@@ -253,7 +253,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
         malformed(c);
         return;
     }
-    scan_stmt(c, task, stmt);
+    scan_stmt(task, stmt);
     if (stmt->has_cursor) { /* executing again closes the cursor */
         set_open(c, stmt, &stmt->has_cursor, false);
     }
@@ -276,7 +276,7 @@ static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
         }
         return;
     }
-    scan_stmt(c, task, stmt);
+    scan_stmt(task, stmt);
     task->facts.flags = 0;
     client_run(c);
 }
@@ -294,7 +294,7 @@ static void close_stmt(struct client *c, struct client_stmt *stmt)
 
 static void long_data(struct client *c, struct task *task, struct client_stmt *stmt)
 {
-    scan_stmt(c, task, stmt);
+    scan_stmt(task, stmt);
     task->facts.flags &= ~FACT_READ;
     set_open(c, stmt, &stmt->has_long_data, true);
     client_run(c);
@@ -308,7 +308,7 @@ static void fetch(struct client *c, struct task *task, struct client_stmt *stmt)
         }
         return;
     }
-    scan_stmt(c, task, stmt);
+    scan_stmt(task, stmt);
     task->facts.flags = 0;
     task->follow = FOLLOW_ROWS;
     client_run(c);

@@ -46,14 +46,16 @@ struct task {
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     /* what is known of the reply */
-    bool reply_begun;    /* the client has had bytes of it */
-    bool sent;           /* bytes of it were written to a node */
-    bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
-    uint64_t numbers_at; /* commands the connection was sent up to it (session.h) */
-    bool state_changed;  /* the node reported "something changed" */
-    bool tracked_known;  /* and named variables that a profile carries */
-    bool tracked_other;  /* and named one that it does not carry */
+    bool reply_begun;        /* the client has had bytes of it */
+    bool sent;               /* bytes of it were written to a node */
+    bool was_in_transaction; /* when it was sent */
+    bool had_numbers;        /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
+    uint64_t numbers_at;     /* commands the connection was sent up to it (session.h) */
+    bool state_changed;      /* the node reported "something changed" */
+    bool tracked_known;      /* and named variables that a profile carries */
+    bool tracked_other;      /* and named one that it does not carry */
     bool tracked_charset;
+    bool tracked_profiling;
     uint64_t tracked[2]; /* the variables it named, a bit each (enum variable_id) */
     size_t peek_len;
     uint8_t peek[TASK_PEEK_BYTES];
