@@ -129,6 +129,7 @@ struct server {
     bool kill_pending;     /* a side connection is killing its statement */
     bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
     bool must_reset;       /* has state of a session: reset before it serves another */
+    bool must_close;       /* has state that neither a reset nor a change of user takes away */
     uint64_t created_ms;
     uint64_t opened_us;
     uint64_t since_ms;  /* of the state */

@@ -158,6 +158,10 @@ int server_wipe(struct server *s)
 
 void server_reset(struct server *s)
 {
+    if (s->must_close) {
+        server_close(s, "has state that no reset takes away", 0);
+        return;
+    }
     server_to(s, SERVER_RESETTING);
     s->owner = NULL;
     s->events = NULL;

@@ -175,6 +175,9 @@ void client_go_on(struct client *c);
 /* client_answered - c->task has its answer, made here: it is over. What is still to come of a long command is dropped. */
 void client_answered(struct client *c);
 
+/* client_command.c: client_scan - the facts of a text that the client sent */
+void client_scan(const struct client *c, struct task *task, struct slice sql);
+
 /* client_run.c */
 extern const struct server_events client_server_events;
 void client_use_schema(struct client *c,

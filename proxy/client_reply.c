@@ -261,13 +261,17 @@ static void fail_lost(struct client *c, int rc, const struct err *err, bool clos
     }
 }
 
-static bool is_release(const struct task *task)
+static bool is_release(const struct client *c)
 {
+    const struct task *task = c->task;
+    struct slice completion = c->session.profile->values[VAR_COMPLETION_TYPE];
     struct slice body = task->facts.body;
 
-    return task->command == COM_QUERY && task->sent &&
-           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) && body.len > 8 &&
-           slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"));
+    return task->command != COM_STMT_PREPARE && task->sent &&
+           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) &&
+           (slice_eq(completion, SLICE("RELEASE")) ||
+            (body.len > 8 &&
+             slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"))));
 }
 
 static void on_lost(struct server *s, int rc, const struct err *err)
@@ -277,10 +281,10 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     bool close_after = lost_state(&c->session);
 
     c->server = NULL;
-    if (task != NULL && !is_release(task)) {
+    if (task != NULL && !is_release(c)) {
         figures_lost(c, s, rc, err);
     }
-    if (task != NULL && is_release(task)) {
+    if (task != NULL && is_release(c)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
         return;
     }

@@ -70,15 +70,19 @@ static void write_question(struct writer *w, const char *text, size_t len)
     packet_end(w, at, 0);
 }
 
+static bool makes_ids(uint8_t verb)
+{
+    return verb == VERB_INSERT || verb == VERB_REPLACE || verb == VERB_LOAD || verb == VERB_CALL ||
+           verb == VERB_EXECUTE || verb == VERB_CREATE /* ... SELECT */;
+}
+
 /* Reads LAST_INSERT_ID() or may set it. */
 static bool concerns_last_id(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
     return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
-           f->verb == VERB_INSERT || f->verb == VERB_REPLACE || f->verb == VERB_LOAD ||
-           f->verb == VERB_CALL || f->verb == VERB_EXECUTE ||
-           f->verb == VERB_CREATE /* ... SELECT */ || task->is_unseen;
+           makes_ids(f->verb) || makes_ids(f->runs) || task->is_unseen;
 }
 
 static bool concerns_tracking(const struct facts *f)
@@ -123,8 +127,8 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
 bool client_asks_found_rows(const struct task *task)
 {
     const struct facts *f = &task->facts;
-    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->verb == VERB_CALL ||
-                  f->verb == VERB_EXECUTE ||
+    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->runs == VERB_CALL ||
+                  f->runs == VERB_EXECUTE || f->verb == VERB_ANALYZE ||
                   (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
 
     return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;

@@ -78,7 +78,8 @@ static struct client_stmt *stmt_add(struct client *c, struct slice text)
         s->stmts = mem_new(MEM_STMT, sizeof(*s->stmts));
         map_init(s->stmts, MEM_STMT, STMTS_MAX);
     }
-    *stmt = (struct client_stmt){.id = ++s->next_stmt_id, .schema = s->schema};
+    *stmt = (struct client_stmt){
+        .id = ++s->next_stmt_id, .schema = s->schema, .sql_mode = session_sql_mode(s)};
     stmt->text = stmt_text_get(&c->worker->pool, text);
     if (stmt->text == NULL || map_put(s->stmts, key_of(&stmt->id), stmt) != 0) {
         if (stmt->text != NULL) {
@@ -193,7 +194,7 @@ static void prepare(struct client *c, struct task *task)
         }
         return;
     }
-    facts_scan(&task->facts, text, client_mode(c));
+    client_scan(c, task, text);
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
@@ -236,10 +237,11 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
     }
 }
 
-static void scan_stmt(struct client *c, struct task *task, struct client_stmt *stmt)
+static void scan_stmt(const struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len}, client_mode(c));
+    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
+               stmt->sql_mode | c->worker->snapshot->digest_mode);
 }
 
 /* A procedure sends its rows at once, whatever was asked for (10.11). */

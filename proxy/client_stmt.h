@@ -11,7 +11,8 @@
 struct client_stmt {
     uint32_t id; /* as the client knows it */
     uint16_t n_params, n_columns;
-    bool has_cursor; /* open on the connection the session is pinned to */
+    uint32_t sql_mode; /* FACTS_* bits: how its text was read when it was prepared */
+    bool has_cursor;   /* open on the connection the session is pinned to */
     bool has_long_data;
     struct stmt_text *text;    /* a reference */
     struct schema *schema;     /* borrowed: when it was prepared */

@@ -153,13 +153,20 @@ static bool is_result(uint8_t local)
     return local != LOCAL_NONE && local != LOCAL_DO;
 }
 
+/* A login with these begins with other values: sql_mode with IGNORE_SPACE, wait_timeout as interactive_timeout. */
+static bool may_learn(const struct client *c)
+{
+    return worker_vars(c->worker)->mysql_learn_answers &&
+           (c->session.caps & (CAP_IGNORE_SPACE | CAP_INTERACTIVE)) == 0;
+}
+
 static bool try_answer(struct client *c, const struct facts *f)
 {
     if (f->verb == VERB_SET) {
-        return worker_vars(c->worker)->mysql_learn_answers && answer_set(c, f);
+        return may_learn(c) && answer_set(c, f);
     }
     if (f->local == LOCAL_VARIABLES) {
-        return worker_vars(c->worker)->mysql_learn_answers && answer_variables(c, f);
+        return may_learn(c) && answer_variables(c, f);
     }
     if (f->local == LOCAL_DO) {
         session_said(&c->session, 0, false);
@@ -237,8 +244,8 @@ void local_learn(struct client *c, struct profile *before)
     const struct task *task = c->task;
     const struct follow *f = &c->server->outcome;
 
-    if (!worker_vars(c->worker)->mysql_learn_answers || task->command != COM_QUERY || f->is_error ||
-        f->warnings != 0 || f->state_changed) {
+    if (!may_learn(c) || task->command != COM_QUERY || f->is_error || f->warnings != 0 ||
+        f->state_changed) {
         return;
     }
     if (task->facts.verb == VERB_SET) {

@@ -184,9 +184,7 @@ static bool rewrite(struct client *c, struct slice text)
         return false;
     }
     stat_add(&c->worker->stats, STAT_RULE_REWRITTEN, 1);
-    facts_scan(&task->facts,
-               (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, text.len},
-               client_mode(c));
+    client_scan(c, task, (struct slice){(const char *)task->bytes + PACKET_HEADER + 1, text.len});
     if (task->command == COM_STMT_PREPARE) {
         task->facts.local = LOCAL_NONE;
     }

@@ -216,7 +216,11 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
     if ((task->facts.flags & FACT_CREATES_TEMPORARY) != 0) {
         session_pin(s, PIN_TEMPORARY_TABLE, task->facts.digest, now_ms);
         after_create_temporary(s, task);
-    } else if ((task->facts.flags & FACT_DROPS_TABLE) != 0 && !failed && s->pin_details != NULL) {
+    } else if ((task->facts.runs == VERB_RENAME || task->facts.runs == VERB_ALTER) &&
+               (s->pins & BIT(PIN_TEMPORARY_TABLE)) != 0) {
+        details(s)->temporary_unknown = true; /* one may have another name now */
+    } else if ((task->facts.flags & (FACT_DROPS_TABLE | FACT_MULTI)) == FACT_DROPS_TABLE &&
+               !failed && s->pin_details != NULL) { /* the tables of several statements are mixed */
         after_drop(s, task);
         if (s->pin_details->n_temporary == 0 && !s->pin_details->temporary_unknown) {
             session_unpin(s, PIN_TEMPORARY_TABLE);
@@ -273,6 +277,19 @@ static bool is_plain_call(const struct task *task, struct slice name)
     return false;
 }
 
+/* GET_LOCK('a', (SELECT GET_LOCK('b', 0))) */
+static bool is_nested(struct slice body)
+{
+    static const char name[] = "get_lock";
+    unsigned n = 0;
+
+    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
+        n += slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name)) ? 1
+                                                                                              : 0;
+    }
+    return n > 1;
+}
+
 static void after_user_locks(struct session *s, const struct task *task, bool failed,
                              uint64_t now_ms)
 {
@@ -284,7 +301,8 @@ static void after_user_locks(struct session *s, const struct task *task, bool fa
         return;
     }
     d = details(s);
-    if (flags == FACT_GET_LOCK && is_plain_call(task, SLICE("GET_LOCK"))) {
+    if (flags == FACT_GET_LOCK && is_plain_call(task, SLICE("GET_LOCK")) &&
+        !is_nested(task->facts.body)) {
         d->n_user_locks += !failed && peeked_one(task) ? 1 : 0;
     } else if (flags == FACT_RELEASE_LOCK && is_plain_call(task, SLICE("RELEASE_LOCK"))) {
         d->n_user_locks -= !failed && peeked_one(task) && d->n_user_locks > 0 ? 1 : 0;
@@ -325,11 +343,17 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     }
     if ((f->flags & FACT_NEXT_TRANSACTION) != 0 && !failed) {
         session_pin(s, PIN_NEXT_TRANSACTION, f->digest, now_ms);
-    } else if ((s->status & STATUS_IN_TRANS) == 0 && f->verb != VERB_SET) {
+    } else if (task->was_in_transaction && (s->status & STATUS_IN_TRANS) == 0) {
+        /* Not behind any other statement: only what comes to an engine takes it away (10.11). */
         session_unpin(s, PIN_NEXT_TRANSACTION);
     }
     after_temporary(s, task, failed, now_ms);
     after_user_locks(s, task, failed, now_ms);
+}
+
+static bool is_query(uint8_t verb)
+{
+    return verb == VERB_SELECT || verb == VERB_WITH || verb == VERB_VALUES;
 }
 
 /* FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */
@@ -342,7 +366,10 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         return !f->is_error &&
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
-    switch (task->facts.verb) {
+    if (task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) {
+        return true; /* asked for */
+    }
+    switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
     case VERB_SELECT:
     case VERB_WITH:
     case VERB_VALUES:
@@ -363,7 +390,7 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
 /* It may have made an id that no OK packet tells: INSERT ... RETURNING has none. */
 static bool hides_last_id(const struct task *task, const struct follow *f)
 {
-    uint8_t verb = task->facts.verb;
+    uint8_t verb = task->facts.runs;
 
     return verb == VERB_CALL || verb == VERB_EXECUTE ||
            (f->has_result && (verb == VERB_INSERT || verb == VERB_REPLACE)) ||
@@ -398,27 +425,36 @@ static void after_numbers(struct session *s, const struct task *task, const stru
     }
 }
 
-/* SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement only (10.11). */
-static bool is_set_statement(const struct task *task, const struct follow *f)
-{
-    struct slice body = task->facts.body;
-
-    if (task->facts.verb != VERB_SET) {
-        return false;
-    }
-    return f->has_result ||
-           (body.len > 14 && slice_eq_nocase((struct slice){body.data + 4, 9}, SLICE("STATEMENT")));
-}
-
 static void take_status(struct session *s, const struct task *task, const struct follow *f)
 {
     uint16_t mode = STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES;
     uint16_t status = (uint16_t)(f->status & STATUS_OF_SESSION);
 
-    if (is_set_statement(task, f)) {
+    /* SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement only (10.11). */
+    if (task->facts.set_statement) {
         status = (uint16_t)((status & ~mode) | (s->status & mode));
     }
     s->status = status;
+}
+
+/*
+ * SHOW PROFILES shows statements: the list survives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11). In a program or a
+ * routine the name is not seen.
+ */
+static bool is_profiled(const struct task *task)
+{
+    static const char name[] = "profiling";
+    struct slice body = task->facts.body;
+
+    if (task->facts.runs != VERB_SET) {
+        return task->tracked_profiling;
+    }
+    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
+        if (slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name))) {
+            return true;
+        }
+    }
+    return task->tracked_profiling;
 }
 
 void session_after(struct session *s, struct server *server, struct task *task,
@@ -427,6 +463,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     uint64_t now_ms = server->pool->now_ms;
     uint64_t digest = task->facts.digest;
 
+    task->was_in_transaction = (s->status & STATUS_IN_TRANS) != 0;
     if (f->results > 0) {
         take_status(s, task, f);
     }
@@ -442,7 +479,9 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    0) { /* others leave the diagnostics as they are (10.11) */
         session_unpin(s, PIN_WARNINGS);
     }
-    if (task->tracked_other || s->is_untracked || (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
+    server->must_close |= is_profiled(task);
+    if (server->must_close || task->tracked_other || s->is_untracked ||
+        (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
     if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&

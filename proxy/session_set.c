@@ -46,6 +46,15 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
 {
     int variable = variable_find(item->name);
 
+    task->tracked_profiling |= slice_eq(item->name, SLICE("profiling"));
+    if (task->facts.set_statement) {
+        /* It is as it was again behind the statement, which no node reports (10.11). What else the statement sets
+         * cannot be told from that. */
+        task->tracked_known = true;
+        task->tracked_other |=
+            task->facts.runs == VERB_SET || (task->facts.flags & FACT_MULTI) != 0;
+        return;
+    }
     if (variable != VARIABLE_NONE) {
         task->tracked[variable / 64] |= UINT64_C(1) << variable % 64;
     }
@@ -80,7 +89,9 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
         } else if (item.type == TRACK_SCHEMA) {
             struct schema *schema = schema_get(&pool->schemas, s->account, item.value);
 
-            if (schema != NULL) {
+            if (item.value.len == 0) {
+                s->schema = NULL; /* it was dropped */
+            } else if (schema != NULL) {
                 s->schema = schema;
             } else {
                 task->tracked_other = true;

@@ -57,12 +57,14 @@ struct task {
     bool sent;        /* bytes of it were written to a node */
     bool is_counted;  /* in the figures of statements (figures_client.h) */
     bool is_error_counted;
-    bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
-    uint64_t numbers_at; /* commands the connection was sent up to it (session.h) */
-    bool state_changed;  /* the node reported "something changed" */
-    bool tracked_known;  /* and named variables that a profile carries */
-    bool tracked_other;  /* and named one that it does not carry */
+    bool was_in_transaction; /* when it was sent */
+    bool had_numbers;        /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
+    uint64_t numbers_at;     /* commands the connection was sent up to it (session.h) */
+    bool state_changed;      /* the node reported "something changed" */
+    bool tracked_known;      /* and named variables that a profile carries */
+    bool tracked_other;      /* and named one that it does not carry */
     bool tracked_charset;
+    bool tracked_profiling;
     uint64_t tracked[2]; /* the variables it named, a bit each (enum variable_id) */
     size_t peek_len;
     uint8_t peek[TASK_PEEK_BYTES];

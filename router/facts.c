@@ -50,7 +50,7 @@ static void call_native(struct scan *s, struct word word)
     } else if (word.id == W_LAST_INSERT_ID) {
         s->last_insert_id = true;
     } else if (word.id == W_NEXTVAL) {
-        scan_flag(s, FACT_TABLES_UNKNOWN);
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_UNKNOWN_CALL); /* LASTVAL() is of the session */
     }
 }
 
@@ -185,8 +185,11 @@ static void on_user_variable(struct scan *s)
         case VERB_RENAME:
         case VERB_SET:
         case VERB_SHOW:
-            /* FROM @x, AS @x: behind a keyword it is a variable */
-            is_account = s->prev->kind != TOKEN_WORD || (s->prev->word_flags & WORD_RESERVED) == 0;
+            /* FROM @x, AS @x: behind a keyword it is a variable. SELECT SQL_NO_CACHE @x: in a query, too;
+             * GRANT SELECT is none. */
+            is_account =
+                (s->prev->kind != TOKEN_WORD || (s->prev->word_flags & WORD_RESERVED) == 0) &&
+                (!s->saw_select || s->verb == VERB_GRANT || s->verb == VERB_REVOKE);
             break;
         default: break;
         }
@@ -355,6 +358,11 @@ static void finish(struct scan *s, const char *first)
     if ((s->lexer.flags & (LEXER_CONDITIONAL | LEXER_UNTERMINATED | LEXER_BAD_BYTES)) != 0) {
         f->flags |= FACT_TABLES_UNKNOWN;
     }
+    /* A quote in what a server passes over, a byte that is a space to it: what it ran was not seen. */
+    if ((s->lexer.flags & (LEXER_CONDITIONAL | LEXER_BAD_BYTES)) != 0) {
+        f->flags |= FACT_UNKNOWN_CALL;
+    }
+    f->runs = s->verb;
     if (is_read(s)) {
         f->flags |= FACT_READ;
     }
@@ -370,6 +378,8 @@ static void clear(struct facts *f)
     f->digest = 0;
     f->flags = 0;
     f->verb = VERB_EMPTY;
+    f->runs = VERB_EMPTY;
+    f->set_statement = false;
     f->local = LOCAL_NONE;
     f->n_tables = 0;
     f->column_name = (struct slice){NULL, 0};

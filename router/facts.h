@@ -64,7 +64,8 @@ enum verb {
 #define FACT_HOLDS_LOCK        BIT(28) /* LOCK TABLES; FLUSH TABLES .. WITH READ LOCK or FOR EXPORT,
                                           BACKUP: no status bit tells of these */
 #define FACT_UNKNOWN_CALL      BIT(29) /* runs what is not seen: a function not built in, a routine,
-                                          dynamic SQL, a program, HANDLER: may write, leave state */
+                                          dynamic SQL, a program, HANDLER, a sequence, text that
+                                          cannot be read for certain: may write, leave state */
 /*
  * SET @@name = ...: the scope is left out. MariaDB 10.11 obeys and its session tracking says
  * nothing, neither the variable nor "state changed" (measured; @@SESSION.name and the plain name
@@ -100,7 +101,10 @@ struct facts {
     uint64_t digest; /* of the normalised text, see digest.h; all statements of a multi-statement */
     uint32_t flags;  /* FACT_*, of all statements */
     uint8_t verb;    /* enum verb, of the first statement */
-    uint8_t local;   /* enum local_form */
+    uint8_t
+        runs; /* enum verb: behind SET STATEMENT .. FOR, ANALYZE, EXPLAIN, WITH; of the last statement */
+    bool set_statement; /* SET STATEMENT .. FOR, be it the first statement or another */
+    uint8_t local;      /* enum local_form */
     uint8_t n_tables;
     struct table_name tables[FACTS_MAX_TABLES]; /* borrowed from the statement's bytes */
     struct slice

@@ -16,7 +16,7 @@ static void on_plain_word(struct scan *s)
 
         if (id == W_NEXTVAL || id == W_CURRVAL) {
             s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE);
+            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_UNKNOWN_CALL);
         }
     }
 }
@@ -191,7 +191,7 @@ static void on_other_word(struct scan *s)
     case W_VALUE:
         if (s->prev->word == W_NEXT || s->prev->word == W_PREVIOUS) {
             s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE);
+            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_UNKNOWN_CALL);
         }
         break;
     case W_SQL_CALC_FOUND_ROWS: scan_flag(s, FACT_CALC_FOUND_ROWS); break;
@@ -213,6 +213,12 @@ static void on_other_word(struct scan *s)
     case W_SESSION_TRACK_STATE_CHANGE:
     case W_SESSION_TRACK_SYSTEM_VARIABLES:
     case W_SESSION_TRACK_TRANSACTION_INFO: scan_flag(s, FACT_TRACKING_VARIABLE); break;
+    case W_ROLE:
+        /* SET ROLE x, sql_mode='': the report of the one hides the other */
+        if (s->verb == VERB_SET && (s->prev->word == W_SET || token_is_punct(s->prev, ','))) {
+            scan_flag(s, FACT_UNTRACKED_SET);
+        }
+        break;
     case W_LAST_INSERT_ID:
     case W_IDENTITY:
         if (s->verb == VERB_SET && !token_is_punct(s->prev, '(')) {

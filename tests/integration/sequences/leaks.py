@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a session leaves on its connection and no node tells: it must not come to another session, nor be lost."""
+import wire
+from . import on, seq
+
+MULTI = wire.MULTI_STATEMENTS
+LIMIT = "SELECT @@sql_select_limit+0"  # with +0 no answer that was learnt
+MODES = "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"
+
+
+def var(name, *steps, **options):
+    """A user variable @a that one session has, and the other has not."""
+    return seq(name, *steps, *on("b", "SELECT @a FOR UPDATE"), "SELECT @a", **options)
+
+
+SEQUENCES = [
+    # A server passes over what is in a comment for other versions, quotes and all.
+    var("variable-behind-comment-for-mysql", "SELECT 1 /*!50701 ' */, @a:=5 /*!50701 ' */"),
+    seq("lock-behind-comment-for-mysql", "SELECT 1 /*!50701 ' */, GET_LOCK('l1',0) /*!50701 ' */",
+        *on("b", "SELECT GET_LOCK('l1',0)"), "SELECT IS_USED_LOCK('l1')=CONNECTION_ID()"),
+    var("variable-in-nested-comment", "SELECT 1 /*!99999 /* ' */ ' */, @a:=5 /*!99999 /* ' */ ' */"),
+    # In these charsets a backslash may be the second byte of a character.
+    var("variable-in-gbk", ("on", "b", "SET NAMES gbk"), "SET NAMES gbk", b"SELECT '\xbf\\', @a:=5, '\xbf\\'"),
+    var("variable-in-gbk-of-login", b"SELECT '\xbf\\', @a:=5, '\xbf\\'", charset=28),
+    var("variable-in-sjis", ("on", "b", "SET character_set_client=sjis"), "SET character_set_client=sjis", b"SELECT '\x83\\', @a:=5, '\x83\\'"),
+    var("variable-in-gbk-prepared", ("on", "b", "SET NAMES gbk"), "SET NAMES gbk",
+        ("prepare", "s", b"SELECT '\xbf\\', @a:=5, '\xbf\\'"), ("execute", "s")),
+    seq("space-of-latin1", ("on", "b", "SET NAMES latin1"), "SET NAMES latin1", b"SET sql_mode='',\xa0@@sql_select_limit=3",
+        ("on", "b", LIMIT), LIMIT),
+    # Words in front of an @ that are not an account's name.
+    var("variable-in-create-select", "CREATE TABLE cs AS SELECT SQL_NO_CACHE @a:=5 AS x"),
+    var("variable-in-show", "SHOW STATUS WHERE Variable_name=(SELECT SQL_NO_CACHE @a:='x')"),
+    # Temporary tables under other names.
+    seq("temporary-renamed", "CREATE TEMPORARY TABLE x (a INT)", "RENAME TABLE x TO y",
+        "CREATE TABLE x (b INT)", "DROP TABLE x", ("on", "b", "SELECT * FROM y"), "SELECT * FROM y"),
+    seq("temporary-and-drop-of-another", "CREATE TEMPORARY TABLE x (a INT)", "CREATE TABLE y (a INT)",
+        "SELECT * FROM x; DROP TABLE y", ("on", "b", "SELECT * FROM x"), "SELECT * FROM x", caps=MULTI),
+    seq("lock-in-lock", "SELECT GET_LOCK('a2',(SELECT GET_LOCK('b2',0)))", "SELECT RELEASE_LOCK('a2')",
+        *on("b", "SELECT GET_LOCK('b2',0)"), "SELECT IS_FREE_LOCK('b2')"),
+    seq("lock-read-in-another-mode", "SET sql_mode='NO_BACKSLASH_ESCAPES'",
+        ("prepare", "s", "SELECT '\\', GET_LOCK('a3',0), '\\'"), "SELECT RELEASE_ALL_LOCKS()",
+        "SET sql_mode=''", ("execute", "s"), *on("b", "SELECT GET_LOCK('a3',0)")),
+    seq("lastval", "SELECT NEXTVAL(q)", *on("b", "SELECT LASTVAL(q)", "SELECT NEXTVAL(q)"),
+        "SELECT LASTVAL(q)", setup=("CREATE SEQUENCE q START WITH 5 CACHE 0",)),
+    # What holds for one statement only.
+    seq("set-statement-is-over", "SET STATEMENT sql_select_limit=1 FOR DO 1",
+        "SET STATEMENT foreign_key_checks=0 FOR INSERT INTO u VALUES (9,9)", *on("b", "DO 1+1"), LIMIT,
+        "SELECT @@sql_select_limit, @@foreign_key_checks", "SELECT @@foreign_key_checks+0"),
+    seq("set-statement-prepared", ("prepare", "s", "SET STATEMENT sql_select_limit=1 FOR DO 1"),
+        ("execute", "s"), *on("b", "DO 1+1"), LIMIT),
+    seq("set-statement-of-set", "SET STATEMENT sql_select_limit=1 FOR SET SESSION max_sort_length=70",
+        *on("b", "SELECT @@max_sort_length+0"), LIMIT, "SELECT @@max_sort_length+0"),
+    seq("set-statement-in-multi", "SELECT 1; SET STATEMENT sql_select_limit=1 FOR DO 1", *on("b", LIMIT),
+        LIMIT, caps=MULTI),
+    seq("set-statement-mode-spaces", f"SET  STATEMENT sql_mode={MODES} FOR DO 1", ("ping",), "DO 1",
+        "SELECT '\\', @a:=5, '\\''", *on("b", "SELECT @a FOR UPDATE")),
+    seq("set-statement-mode-comment", f"SET /* x */ STATEMENT sql_mode={MODES} FOR DO 1", ("ping",),
+        "DO 1"),
+    seq("set-statement-mode-multi", f"SELECT 1; SET STATEMENT sql_mode={MODES} FOR DO 1", ("ping",),
+        "DO 1", caps=MULTI),
+    seq("set-statement-insert", "SET STATEMENT max_statement_time=10 FOR INSERT INTO t(a) VALUES (1)",
+        *on("b", "SELECT LAST_INSERT_ID()+0"), "SELECT LAST_INSERT_ID()", "SELECT LAST_INSERT_ID()+0"),
+    seq("analyze-insert", "ANALYZE INSERT INTO t(a) VALUES (1)",
+        *on("b", "SELECT LAST_INSERT_ID()+0"), "SELECT LAST_INSERT_ID()", "SELECT LAST_INSERT_ID()+0"),
+    seq("found-rows-of-inner", "SELECT 1 UNION SELECT 2",
+        "SET STATEMENT max_statement_time=10 FOR SELECT id FROM t", "SELECT FOUND_ROWS()",
+        "ANALYZE SELECT id FROM t", "SELECT FOUND_ROWS()"),
+    seq("next-transaction-waits", "SET TRANSACTION READ ONLY", "SELECT 1",
+        *on("b", "INSERT INTO t(a) VALUES(5)"), "INSERT INTO t(a) VALUES(6)",
+        "INSERT INTO t(a) VALUES(7)"),
+    seq("next-transaction-comes", "SET TRANSACTION READ ONLY", "SELECT 1", *on("b", "SELECT 1"),
+        "BEGIN", "INSERT INTO t(a) VALUES(7)", "COMMIT", "INSERT INTO t(a) VALUES(7)"),
+    # The report of the one hides the other.
+    seq("role-and-variable", "SET ROLE cmp_role, sql_mode='ANSI'",
+        *on("b", "SELECT CURRENT_ROLE() FOR UPDATE"), "SELECT CURRENT_ROLE()",
+        setup=("CREATE ROLE IF NOT EXISTS cmp_role", "GRANT cmp_role TO tenant@'%'")),
+    seq("variable-and-role", "SET sql_mode='ANSI', ROLE cmp_role",
+        *on("b", "SELECT CURRENT_ROLE() FOR UPDATE"), "SELECT CURRENT_ROLE()",
+        setup=("CREATE ROLE IF NOT EXISTS cmp_role", "GRANT cmp_role TO tenant@'%'")),
+    # What no reset takes away.
+    seq("profiles", "SET profiling=1", "SELECT 1+1", "SET profiling=0", ("quit",),
+        *on("b", "SHOW PROFILES")),
+    seq("profiles-of-another-user", *on("c", "BEGIN", "SELECT id FROM t"), "SET @@profiling=1", "SELECT 1+1", ("quit",),
+        ("connect", "b", {"user": "tenant2"}), *on("b", "SHOW PROFILES")),
+    seq("mode-of-ignore-space", "SELECT @@sql_mode",
+        ("connect", "b", {"caps": wire.DEFAULT_CAPS | wire.IGNORE_SPACE}),
+        *on("b", "SELECT @@sql_mode", "SET sql_mode=CONCAT(@@sql_mode,',ANSI_QUOTES')", "SELECT @@sql_mode"),
+        "SET sql_mode=CONCAT(@@sql_mode,',ANSI_QUOTES')", "SELECT @@sql_mode"),
+    seq("schema-dropped-under-another", *on("b", "SELECT 1 FROM t LIMIT 1"), "DROP DATABASE $db",
+        "SELECT DATABASE()", "CREATE DATABASE $db", "SELECT DATABASE()", "CREATE TABLE $db.t (a INT)",
+        ("quit",), *on("b", "SELECT DATABASE()", "SELECT * FROM t")),
+    seq("completion-release", "SET completion_type='RELEASE'", "BEGIN", "INSERT INTO t(a) VALUES(1)",
+        "COMMIT", "SELECT 1"),
+    seq("completion-release-prepared", "SET completion_type=2", ("prepare", "s", "ROLLBACK"),
+        ("execute", "s"), "SELECT 1"),
+]
