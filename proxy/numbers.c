@@ -47,7 +47,7 @@ static void put_found_rows(struct writer *w, const struct session *s, struct sli
 {
     put_slice(w, s->found_rows == 0 ? SLICE("SELECT 1") : SLICE("SELECT SQL_CALC_FOUND_ROWS 1"));
     put_slice(w, into);
-    if (s->found_rows != 0) {
+    if (s->found_rows > 1) { /* without a table it leaves the diagnostics alone */
         put_slice(w, SLICE(" FROM "));
         put_rows(w, s->found_rows, s->schema != NULL);
     }
@@ -81,10 +81,14 @@ static bool asks(const struct facts *f)
     return (f->flags & (FACT_FOUND_ROWS | FACT_ROW_COUNT)) != 0 || f->verb == VERB_GET_DIAGNOSTICS;
 }
 
-/* What it calls may ask, and only with the session's number there can what it leaves behind be told. */
+/*
+ * What it calls may ask, and only with the session's number there can what it leaves behind be told. But it would clear
+ * the diagnostics, which may be asked for as well.
+ */
 static bool may_ask(const struct session *s, const struct facts *f)
 {
-    return (f->verb == VERB_CALL || f->verb == VERB_EXECUTE) && s->found_rows <= ON_SUSPICION_MAX;
+    return (s->pins & BIT(PIN_WARNINGS)) == 0 &&
+           (f->verb == VERB_CALL || f->verb == VERB_EXECUTE) && s->found_rows <= ON_SUSPICION_MAX;
 }
 
 void numbers_prime(struct client *c, struct server *s, struct writer *w)
@@ -94,6 +98,9 @@ void numbers_prime(struct client *c, struct server *s, struct writer *w)
     size_t at;
 
     task->had_numbers = session->numbers_server == s->id && session->numbers_at == s->n_commands;
+    if ((session->pins & BIT(PIN_WARNINGS)) != 0 && (task->facts.flags & FACT_DIAGNOSTICS) != 0) {
+        return; /* they would be cleared, and are what is asked for */
+    }
     if (task->had_numbers || (!asks(&task->facts) && !may_ask(session, &task->facts))) {
         return;
     }

@@ -413,9 +413,12 @@ static void after_numbers(struct session *s, const struct task *task, const stru
         note_numbers(s, task, server_id, false);
         return;
     }
-    s->row_count = f->is_error || f->ends_with_rows || task->command == COM_FIELD_LIST
-                       ? -1
-                       : (int64_t)f->affected;
+    if (task->facts.runs != VERB_GET_DIAGNOSTICS || f->is_error || f->has_warnings) {
+        bool is_none = f->is_error || f->ends_with_rows || task->command == COM_FIELD_LIST ||
+                       task->facts.runs == VERB_GET_DIAGNOSTICS;
+
+        s->row_count = is_none ? -1 : (int64_t)f->affected;
+    }
     note_numbers(s, task, server_id, after_found_rows(s, task, f));
     /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return; a failed statement may
      * have made one all the same. */

@@ -70,6 +70,13 @@ SEQUENCES = [
         "INSERT INTO t(a) VALUES(7)"),
     seq("next-transaction-comes", "SET TRANSACTION READ ONLY", "SELECT 1", *on("b", "SELECT 1"),
         "BEGIN", "INSERT INTO t(a) VALUES(7)", "COMMIT", "INSERT INTO t(a) VALUES(7)"),
+    # Numbers are not brought along where that would clear the warnings.
+    seq("diagnostics-and-numbers", "INSERT IGNORE INTO u VALUES (1,1),(77,1)",
+        "GET DIAGNOSTICS CONDITION 1 @n=MESSAGE_TEXT", "SELECT ROW_COUNT()", "SELECT @n", "UPDATE t SET a=5",
+        "GET DIAGNOSTICS @n=NUMBER", "SELECT ROW_COUNT()", "GET DIAGNOSTICS CONDITION 1 @n=MESSAGE_TEXT",
+        "SELECT ROW_COUNT()"),
+    seq("diagnostics-of-an-error-before", "SELECT 1; SET nothing=1", "EXECUTE IMMEDIATE 'SHOW WARNINGS'",
+        "SET nothing=1", "SELECT ROW_COUNT()", "SELECT @x:=FOUND_ROWS()", "SHOW WARNINGS", caps=MULTI),
     # The report of the one hides the other.
     seq("role-and-variable", "SET ROLE cmp_role, sql_mode='ANSI'",
         *on("b", "SELECT CURRENT_ROLE() FOR UPDATE"), "SELECT CURRENT_ROLE()",
