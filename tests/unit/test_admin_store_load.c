@@ -240,6 +240,10 @@ TEST(admin_store_load_diff_and_history)
         desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
     }
     assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 20);
+    desk_again(&d); /* it is in galeway.db */
+    assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 20);
+    store_tick(d.store);
+    desk_is(&d, "SELECT COUNT(*) FROM disk.galeway_history", "20");
     desk_close(&d);
 }
 
