@@ -113,8 +113,9 @@ static void find_probes(struct regex *regex, const char *pattern)
     char literal[LITERAL_MAX];
     size_t n = literal_of(pattern, literal);
 
-    for (size_t i = 0; i + 1 < n && regex->n_probes < REGEX_PROBES; i++) {
-        regex->probes[regex->n_probes++] = probe_of(fold(literal[i]), fold(literal[i + 1]));
+    /* From its end: "secret" begins as SELECT does. */
+    for (size_t i = n; i > 1 && regex->n_probes < REGEX_PROBES; i--) {
+        regex->probes[regex->n_probes++] = probe_of(fold(literal[i - 2]), fold(literal[i - 1]));
     }
 }
 
@@ -337,7 +338,7 @@ size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, s
         size_t from = places[0], to = places[1];
 
         if (from < at || to < from) {
-            break; /* \K in a lookaround may turn a match round */
+            break; /* \K may move the start of a match to where it has no place */
         }
         *result = REGEX_YES;
         put(&sink, text.data + at, from - at);
