@@ -190,7 +190,7 @@ SELECTORS = [
     ("by address", {"client_addr": "127.0.0.1"}, {"client_addr": "127.0.0.2"}),
     ("by network", {"client_addr": "127.0.%"}, {"client_addr": "10.%"}),
     ("by where it came in", {"proxy_addr": "127.0.0.1"}, {"proxy_addr": "127.0.0.2"}),
-    ("by digest text", {"match_digest": r"FROM dual WHERE \?=\? AND"}, {"match_digest": "17"}),
+    ("by digest text", {"match_digest": r"FROM dual WHERE \? ?= ?\? AND"}, {"match_digest": "17"}),
     ("by text", {"match_pattern": "17 = 17"}, {"match_pattern": "18 = 18"}),
     ("case", {"match_digest": "from dual", "re_modifiers": "CASELESS"},
      {"match_digest": "from dual", "re_modifiers": ""}),

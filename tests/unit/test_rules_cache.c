@@ -185,8 +185,8 @@ static size_t random_rule(uint64_t *random, char *out, size_t size, int id)
         "flagOUT=2",
         "flagOUT=0",
         "destination_hostgroup=3; flagOUT=1",
-        "attributes=\"{\\\"flagOUTs\\\":[{\\\"id\\\":1,\\\"weight\\\":1},{\\\"id\\\":2,"
-        "\\\"weight\\\":1}]}\"",
+        ("attributes=\"{\\\"flagOUTs\\\":[{\\\"id\\\":1,\\\"weight\\\":1},{\\\"id\\\":2,"
+         "\\\"weight\\\":1}]}\""),
         "error_msg=\"x\"",
     };
 
