@@ -86,6 +86,8 @@ static const struct stats_table tables[] = {
      "cnt_10ms INT NOT NULL,cnt_50ms INT NOT NULL,cnt_100ms INT NOT NULL,cnt_500ms INT NOT NULL,"
      "cnt_1s INT NOT NULL,cnt_5s INT NOT NULL,cnt_10s INT NOT NULL,cnt_INFs INT NOT NULL",
      NULL, stats_fill_commands, READ_COMMANDS, 0},
+    {"stats_mysql_query_rules", "rule_id INTEGER PRIMARY KEY,hits INT NOT NULL", NULL,
+     stats_fill_rules, 0, 0},
     {"stats_mysql_users",
      "username VARCHAR PRIMARY KEY,frontend_connections INT NOT NULL,"
      "frontend_max_connections INT NOT NULL", NULL, stats_fill_users, 0, 0},

@@ -6,6 +6,7 @@
 
 #include "admin/stats_table.h"
 #include "router/digest.h"
+#include "router/rules.h"
 
 #define US_PER_S 1000000
 
@@ -89,6 +90,17 @@ void stats_fill_errors(struct stats_fill *f)
     }
 }
 
+void stats_fill_rules(struct stats_fill *f)
+{
+    const struct rules *rules = f->snapshot->rules;
+
+    for (size_t i = 0; i < rules_count(rules); i++) {
+        fill_signed(f, rules_id(rules, i));
+        fill_number(f, rules_hits(rules, i));
+        fill_row(f);
+    }
+}
+
 /* An id that is the same in all workers, and each time the table is read. */
 static uint64_t stmt_id(const struct figures_stmt *stmt, struct slice sql)
 {
@@ -114,7 +126,7 @@ void stats_fill_prepared(struct stats_fill *f)
                                    : (struct slice){stmt->text->bytes, stmt->text->len};
             uint64_t digest;
 
-            (void)digest_text(sql, 0, NULL, 0, &digest);
+            (void)digest_text(sql, f->snapshot->digest_mode, NULL, 0, &digest);
             fill_number(f, stmt_id(stmt, sql));
             fill_schema(f, stmt->schema);
             fill_user(f, stmt->account);

@@ -48,6 +48,7 @@ void stats_fill_free_connections(struct stats_fill *f);
 void stats_fill_queue(struct stats_fill *f);
 void stats_fill_digests(struct stats_fill *f);
 void stats_fill_commands(struct stats_fill *f);
+void stats_fill_rules(struct stats_fill *f);
 void stats_fill_errors(struct stats_fill *f);
 void stats_fill_prepared(struct stats_fill *f);
 void stats_fill_processlist(struct stats_fill *f);

@@ -164,6 +164,8 @@ static const struct known_text {
     {"near \"", 1064, "42000"},
     {"unrecognized token", 1064, "42000"},
     {"incomplete input", 1064, "42000"},
+    {"cannot modify", 1290, "HY000"}, /* a view */
+    {"not authorized", 1290, "HY000"},
 };
 
 static void say_plain(struct store *store, struct reply *reply)
@@ -251,6 +253,11 @@ void sql_error(struct store *store, struct reply *reply)
     case SQLITE_FULL:
         reply_error(reply, 1021, "HY000", "The disk is full: %s is as it was",
                     store->disk_path != NULL ? store->disk_path : "the database");
+        break;
+    case SQLITE_IOERR:
+        reply_error(reply, 1026, "HY000", "%s cannot be read or written (%s): it is as it was",
+                    store->disk_path != NULL ? store->disk_path : "the database",
+                    sqlite3_errmsg(store->db));
         break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:

@@ -411,6 +411,6 @@ void conf_check(const struct conf *conf, const struct conf_place *keys, struct f
     check_servers(&check);
     check_galera(&check);
     check_users(&check);
-    check_console(&check);
     conf_check_rules(conf, faults);
+    check_console(&check);
 }

@@ -130,6 +130,7 @@ uint32_t client_mode(const struct client *c);
 void client_accept(struct worker *worker, uv_stream_t *listener);
 
 void client_to(struct client *c, enum client_state next);
+const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
 
 /*

@@ -38,7 +38,7 @@ static void describe(const struct client *c, struct figures_statement *s)
         .account = c->session.account,
         .schema = c->session.schema,
         .sql = figures_sql(task),
-        .mode = session_sql_mode(&c->session),
+        .mode = client_mode(c),
         .digest = task->facts.digest,
         .command = figures_command_of(&task->facts),
         .hostgroup = task->route.hostgroup,
@@ -108,7 +108,10 @@ void figures_refused(struct client *c, uint16_t number, struct slice text)
     describe(c, &statement);
     statement.is_error = true;
     if (!c->task->is_error_counted) {
-        count_error(c, &statement, c->server == NULL ? NULL : c->server->node, number, text);
+        /* A connection that the session keeps has nothing to do with it before the statement is routed. */
+        bool by_node = c->server != NULL && statement.hostgroup != FIGURES_HERE;
+
+        count_error(c, &statement, by_node ? c->server->node : NULL, number, text);
     }
     count(c, &statement);
 }

@@ -13,13 +13,6 @@
 #include "proxy/figures_read.h"
 #include "proxy/worker.h"
 
-/* Each as client.h calls it. */
-static const char *const state_names[CLIENT_STATE_COUNT] = {
-    [CLIENT_LOGIN] = "login",      [CLIENT_VERIFY] = "verify",   [CLIENT_IDLE] = "idle",
-    [CLIENT_WAITING] = "waiting",  [CLIENT_FITTING] = "fitting", [CLIENT_RUNNING] = "running",
-    [CLIENT_UPLOADING] = "upload", [CLIENT_CLOSING] = "closing",
-};
-
 /* As a node's process list calls it. */
 static const char *command_name(const struct client *c)
 {
@@ -102,7 +95,7 @@ static void add_client(const struct client *c, struct figures_copy *copy)
     row->account = s->account;
     row->schema = s->schema;
     row->command = command_name(c);
-    row->state = state_names[c->state];
+    row->state = client_state_name(c);
     row->hostgroup = FIGURES_HERE;
     row->pins = s->pins;
     row->status = s->status;

@@ -391,7 +391,7 @@ void facts_scan(struct facts *f, struct slice sql, uint32_t mode)
     s.prev = &s.ring[1];
     s.before = &s.ring[2];
     lexer_init(&s.lexer, sql, mode);
-    digest_init(&s.digest, NULL, 0);
+    digest_init(&s.digest, sql, mode, NULL, 0);
     lexer_next(&s.lexer, s.token);
     first = s.token->start;
     while (s.token->kind != TOKEN_END) {

@@ -16,9 +16,16 @@ class Console:
     """Rows of the console as dictionaries."""
 
     def __init__(self, proxy):
-        self.db = pymysql.connect(host="127.0.0.1", port=proxy.admin_port, user="admin",
-                                  password="admin", autocommit=True, charset="utf8mb4",
-                                  cursorclass=pymysql.cursors.DictCursor)
+        self.port = proxy.admin_port
+        self.db = wait_until(self.connect, what="the console to answer")
+
+    def connect(self):
+        try:
+            return pymysql.connect(host="127.0.0.1", port=self.port, user="admin",
+                                   password="admin", autocommit=True, charset="utf8mb4",
+                                   cursorclass=pymysql.cursors.DictCursor)
+        except pymysql.OperationalError:  # it starts when the workers run
+            return None
 
     def rows(self, sql):
         with self.db.cursor() as cursor:
@@ -86,11 +93,11 @@ def test_counts_are_exact(site):
     clients = [s.client() for _ in range(6)]
     for n, client in enumerate(clients):
         for i in range(10):
-            assert client.query(f"UPDATE t SET b = b + {1 + i} WHERE a = {1 + n % 3}")[0].payload[0] == 0
+            assert client.query(f"UPDATE t SET b = {100 * n + i + 10} WHERE a = {1 + n % 3}")[0].payload[0] == 0
             client.query("BEGIN")
             client.rows(f"SELECT a, b FROM t WHERE a < {2 + i % 2}")
             client.query("COMMIT")
-    (update,) = s.console.digest("UPDATE t SET b=b+? WHERE a=?")
+    (update,) = s.console.digest("UPDATE t SET b = ? WHERE a = ?")
     assert (update["count_star"], update["sum_rows_affected"]) == (60, 60)
     assert (update["hostgroup"], update["username"], update["schemaname"]) == \
         (WRITER, "tenant", s.schema)
@@ -98,7 +105,7 @@ def test_counts_are_exact(site):
     assert 0 < update["min_time"] <= update["max_time"] <= update["sum_time"]
     assert update["min_time"] * 60 <= update["sum_time"]
     assert update["digest"].startswith("0x") and len(update["digest"]) == 18
-    (select,) = s.console.digest("SELECT a,b FROM t WHERE a<?")
+    (select,) = s.console.digest("SELECT a,b FROM t WHERE a < ?")
     assert (select["count_star"], select["sum_rows_sent"]) == (60, 6 * 5 * (1 + 2))
     (begin,) = s.console.digest("BEGIN")
     assert begin["count_star"] == 60
@@ -160,7 +167,7 @@ def test_prepared_statements_count_as_their_text(site):
     for value in range(4):
         client.send(wire.execute_packet(number, [value]))
         assert client.read_query()[0].payload[0] == 0
-    (row,) = s.console.digest("INSERT INTO t VALUES (?,...)")
+    (row,) = s.console.digest("INSERT INTO t VALUES (?,?)")
     assert (row["count_star"], row["sum_rows_affected"]) == (4, 4)
     info = s.console.row("SELECT * FROM stats_mysql_prepared_statements_info")
     assert (info["query"], info["num_params"], info["num_columns"]) == \
@@ -242,7 +249,8 @@ def test_process_list_shows_what_runs_and_it_can_be_killed(site):
 
     def running():
         return s.console.rows("SELECT * FROM stats_mysql_processlist "
-                              "WHERE info LIKE 'SELECT SLEEP%'")
+                              "WHERE info LIKE 'SELECT SLEEP%' AND time_ms > 50 "
+                              "AND extended_info LIKE '%\"state\":\"running\"%'")
 
     (row,) = wait_until(running, what="the statement in the process list")
     assert (row["command"], row["user"], row["db"]) == ("Query", "tenant", s.schema)
@@ -344,3 +352,25 @@ def test_reads_under_load_lose_nothing(site):
     reader.join()
     left = s.console.digest("SELECT ? FROM DUAL FOR UPDATE", "count_star")
     assert sum(row["count_star"] for row in taken + left) == 4 * 300
+
+
+def test_hits_of_rules_are_counted(site):
+    s = site(mysql_query_rules=[
+        {"rule_id": 1, "active": 1, "match_digest": "^SELECT a FROM t", "destination_hostgroup": 10,
+         "apply": 1},
+        {"rule_id": 7, "active": 1, "match_digest": "^DELETE", "error_msg": "not here", "apply": 1},
+        {"rule_id": 9, "active": 1, "match_digest": "^never", "destination_hostgroup": 10, "apply": 1}])
+    client = s.client()
+    client.query("CREATE TABLE t (a INT)")
+    for _ in range(4):
+        client.query("SELECT a FROM t")
+    for _ in range(2):
+        client.query("DELETE FROM t")
+    rules = s.console.rows("SELECT rule_id, hits FROM stats_mysql_query_rules ORDER BY rule_id")
+    assert [(r["rule_id"], r["hits"]) for r in rules] == [(1, 4), (7, 2), (9, 0)]
+    (row,) = s.console.digest("SELECT a FROM t")
+    assert (row["hostgroup"], row["count_star"]) == (WRITER, 4)
+    (row,) = s.console.digest("DELETE FROM t")
+    assert (row["hostgroup"], row["count_star"]) == (HERE, 2)
+    error = s.console.row("SELECT * FROM stats_mysql_errors WHERE errno = 1148")
+    assert (error["count_star"], error["last_error"]) == (2, "not here")

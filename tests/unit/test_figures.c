@@ -79,7 +79,7 @@ TEST(figures_count_adds_up_a_digest)
     figures_count(&c.figures, &s, &c.vars);
     assert_int_equal(c.figures.digests.count, 1);
     d = digest_at(&c, 0);
-    assert_string_equal(d->text->bytes, "SELECT a FROM t WHERE b=?");
+    assert_string_equal(d->text->bytes, "SELECT a FROM t WHERE b = ?");
     assert_int_equal(d->count, 3);
     assert_int_equal(d->sum_us, 600);
     assert_int_equal(d->min_us, 100);
