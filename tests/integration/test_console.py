@@ -471,6 +471,31 @@ def test_interfaces_follow_the_configuration(make):
     raw(console, password="new").close()
 
 
+def test_interfaces_and_credentials_by_statements(make):
+    console = make()
+    old, new = console.admin_port, free_port()
+    with connect(console) as db:
+        rows(db, f"SET admin-mysql_ifaces = '127.0.0.1:{new}'")
+        rows(db, "UPDATE global_variables SET variable_value = 'boss:secret' "
+                 "WHERE variable_name = 'admin-admin_credentials'")
+        assert can_connect(console)  # MEMORY is not RUNTIME
+        rows(db, "LOAD ADMIN VARIABLES TO RUNTIME")
+        console.admin_port = new
+        wait_until(lambda: is_refused(old), 10, "the old port to be closed")
+        wait_until(lambda: not is_refused(new), 10, "the new port")
+        assert not can_connect(console)
+        connect(console, "boss", "secret").close()
+        assert rows(db, "SELECT 1") == (("1",),)
+
+
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 def test_taken_port_is_an_error(console, tmp_path):
     second = new_proxy(tmp_path, admin={"mysql_ifaces": f"127.0.0.1:{console.admin_port}"})
     second.write_config()
