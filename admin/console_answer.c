@@ -71,10 +71,26 @@ static bool has_more(const struct console_client *c)
     return rest.len > 0 && sql_next(&rest).len > 0;
 }
 
+/* One large answer for each of many clients that do not read them would be the end of memory. */
+static bool is_too_much(const struct console_client *c, const struct reply *reply)
+{
+    size_t bytes = reply->bytes;
+
+    LIST_FOREACH (it, &c->core->clients) {
+        bytes += CONTAINER_OF(it, struct console_client, in_core)->wire.reply.bytes;
+    }
+    return bytes > c->core->answers_max;
+}
+
 static void begin_answer(struct console_client *c, struct reply *reply, enum wire_form form)
 {
     uint16_t status = CONSOLE_STATUS;
 
+    if (reply->kind == REPLY_ROWS && is_too_much(c, reply)) {
+        reply_error(reply, err_number(ERR_LIMIT), err_sqlstate(ERR_LIMIT),
+                    "Clients have not yet read %zu MiB of answers: try again later",
+                    c->core->answers_max >> 20);
+    }
     if (reply->kind == REPLY_ERROR || reply->too_large) {
         drop_text(c); /* what stands behind a statement that failed is not run */
     } else if (has_more(c)) {

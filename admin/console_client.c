@@ -44,7 +44,8 @@ struct log_who console_client_who(const struct console_client *c)
 void console_core_init(struct console_core *core, struct galeway *g, uv_loop_t *loop,
                        const struct console_engine *engine)
 {
-    *core = (struct console_core){.galeway = g, .engine = *engine};
+    *core =
+        (struct console_core){.galeway = g, .engine = *engine, .answers_max = CONSOLE_ANSWERS_MAX};
     stream_loop_init(&core->streams, loop);
     list_init(&core->clients);
     core->snapshot_number = atomic_load(&g->snapshot_number);

@@ -20,6 +20,8 @@
 #define CONSOLE_CLIENTS_MAX 100
 #define CONSOLE_STMTS_MAX   100 /* prepared statements of one client, and the bytes they take */
 #define CONSOLE_STMT_BYTES  ((size_t)32 << 20)
+#define CONSOLE_ANSWERS_MAX \
+    ((size_t)1 << 30) /* bytes of all answers that clients have not yet taken */
 
 struct console_listener;
 struct console_login;
@@ -45,6 +47,7 @@ struct console_core {
     size_t n_served;     /* those that count for CONSOLE_CLIENTS_MAX */
     uint32_t last_id;
     uint64_t questions;
+    size_t answers_max;                 /* CONSOLE_ANSWERS_MAX; tests set less */
     struct console_listener *listeners; /* owned: console_listen.c */
     char *ifaces;                       /* owned: what they were made from */
     uint8_t scratch[WIRE_BUFFER_BYTES]; /* where packets are made */
@@ -87,7 +90,7 @@ struct console_client {
     struct slice rest; /* of it: what was not run yet */
     struct store_session session;
     struct list stmts; /* prepared statements, the one used last in front */
-    size_t stmt_bytes; /* of their texts */
+    size_t stmt_bytes; /* of them, and of what was sent ahead for them */
     uint32_t last_stmt_id;
 };
 

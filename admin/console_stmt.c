@@ -15,9 +15,8 @@
 #include "protocol/reply.h"
 #include "protocol/stmt.h"
 
-#define BOUND_MAX     ((size_t)64 << 20) /* bytes of a statement with its values */
-#define LONG_DATA_MAX ((size_t)16 << 20) /* bytes that come ahead of one execution */
-#define LONG_HEAD     7                  /* command, statement, parameter */
+#define BOUND_MAX ((size_t)64 << 20) /* bytes of a statement with its values */
+#define LONG_HEAD 7                  /* command, statement, parameter */
 
 struct console_stmt {
     struct list_node in_client;
@@ -37,19 +36,20 @@ static size_t stmt_size(size_t sql_len, size_t n_params)
            sql_len;
 }
 
-static void drop_long_data(struct console_stmt *s)
+static void drop_long_data(struct console_client *c, struct console_stmt *s)
 {
     for (size_t i = 0; i < s->n_params; i++) {
         mem_free(MEM_ADMIN, (void *)(uintptr_t)s->long_data[i].data);
         s->long_data[i] = (struct slice){NULL, 0};
     }
+    c->stmt_bytes -= s->long_bytes;
     s->long_bytes = 0;
     s->long_rc = 0;
 }
 
 static void stmt_free(struct console_client *c, struct console_stmt *s)
 {
-    drop_long_data(s);
+    drop_long_data(c, s);
     list_remove(&c->stmts, &s->in_client);
     c->stmt_bytes -= stmt_size(s->sql.len, s->n_params);
     mem_free(MEM_ADMIN, s);
@@ -212,7 +212,7 @@ static void run_bound(struct console_client *c, struct console_stmt *s,
     size_t len = 0;
     int rc = s->long_rc != 0 ? s->long_rc : sql_bind(&text, &len, s->sql, params, BOUND_MAX);
 
-    drop_long_data(s);
+    drop_long_data(c, s);
     if (rc != 0) {
         console_error(c, rc);
     } else {
@@ -245,12 +245,13 @@ void console_stmt_execute(struct console_client *c, const uint8_t *payload, size
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-static int add_long_data(struct console_stmt *s, size_t index, struct slice more)
+static int add_long_data(struct console_client *c, struct console_stmt *s, size_t index,
+                         struct slice more)
 {
     struct slice *to = &s->long_data[index];
     char *grown;
 
-    if (more.len > LONG_DATA_MAX - s->long_bytes) {
+    if (more.len > CONSOLE_STMT_BYTES - c->stmt_bytes) {
         return ERR_PACKET_TOO_LARGE;
     }
     grown = mem_try_grow(MEM_ADMIN, (void *)(uintptr_t)to->data, MAX(to->len + more.len, 1));
@@ -260,6 +261,7 @@ static int add_long_data(struct console_stmt *s, size_t index, struct slice more
     memcpy(grown + to->len, more.data, more.len);
     *to = (struct slice){grown, to->len + more.len};
     s->long_bytes += more.len;
+    c->stmt_bytes += more.len;
     return 0;
 }
 
@@ -273,7 +275,7 @@ void console_stmt_long_data(struct console_client *c, const uint8_t *payload, si
         console_close(c, "a malformed COM_STMT_SEND_LONG_DATA");
     } else if (s != NULL && index < s->n_params && s->long_rc == 0) {
         s->long_rc = add_long_data(
-            s, index, (struct slice){(const char *)payload + LONG_HEAD, len - LONG_HEAD});
+            c, s, index, (struct slice){(const char *)payload + LONG_HEAD, len - LONG_HEAD});
     } else if (s != NULL && index >= s->n_params) {
         s->long_rc = ERR_MALFORMED;
     }
@@ -287,7 +289,7 @@ void console_stmt_reset(struct console_client *c, const uint8_t *payload, size_t
         unknown(c, payload, len, "mysqld_stmt_reset");
         return;
     }
-    drop_long_data(s);
+    drop_long_data(c, s);
     console_ok(c);
 }
 

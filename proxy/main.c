@@ -192,12 +192,8 @@ static int init_workers(struct galeway *g)
     rc = g->snapshot->conf->vars.mysql_worker_busy_percent == 0 ? listen_on_all(g) : 0;
     if (rc != 0) {
         free_workers(g, n);
-        return rc;
     }
-    for (unsigned i = 0; i < n; i++) {
-        CHECK(worker_start(g->workers[i]) == 0);
-    }
-    return 0;
+    return rc;
 }
 
 static void post_all(struct galeway *g, enum mail_kind kind)
@@ -291,7 +287,10 @@ static void block_signals(sigset_t *signals)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* The workers run: the console, then signals until the end. */
+/*
+ * The workers listen. The console begins before they do, so that who has been answered on a port for traffic finds it
+ * on its own, and the configuration that it shows is the one they begin with. Then signals until the end.
+ */
 static int run(struct process *p, const sigset_t *signals)
 {
     struct galeway *g = p->galeway;
@@ -303,13 +302,11 @@ static int run(struct process *p, const sigset_t *signals)
         log_info(NULL, "galeway %s ready on %s with %u workers", GALEWAY_VERSION,
                  s->conf->vars.mysql_interfaces, g->n_workers);
         snapshot_unref(s);
+        for (unsigned i = 0; i < g->n_workers; i++) {
+            CHECK(worker_start(g->workers[i]) == 0);
+        }
         control(p, signals);
         console_stop(p->console);
-    } else {
-        post_all(g, MAIL_STOP);
-        for (unsigned i = 0; i < g->n_workers; i++) {
-            worker_join(g->workers[i]);
-        }
     }
     free_workers(g, g->n_workers);
     return rc;

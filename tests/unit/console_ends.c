@@ -197,11 +197,11 @@ struct slice end_packet(struct console_end *e)
            (e->n_got < PACKET_HEADER || e->n_got < PACKET_HEADER + packet_length(e->got))) {
         fill(e);
     }
-    if (e->n_got < PACKET_HEADER) {
+    if (e->n_got < PACKET_HEADER || e->n_got < PACKET_HEADER + packet_length(e->got)) {
+        e->n_got = 0; /* closed in the middle of a packet */
         return (struct slice){NULL, 0};
     }
     n = packet_length(e->got);
-    assert_true(e->n_got >= PACKET_HEADER + n);
     e->packet_seq = packet_sequence(e->got);
     free(last);
     last = malloc(n + 1);

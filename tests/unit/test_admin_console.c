@@ -127,6 +127,28 @@ TEST(console_waits_for_a_client_that_does_not_read)
     console_done(&f);
 }
 
+/* Six answers of 4 MB for clients that do not read, with room for five. When one has left there is room again. */
+TEST(console_answers_that_wait_have_a_limit)
+{
+    struct console_fix f;
+    struct console_end ends[6];
+
+    console_make(&f, "");
+    f.core.answers_max = (size_t)21 << 20;
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        end_open(&f, &ends[i]);
+        end_query(&ends[i], "ROWS 20 200000");
+    }
+    end_expect_error(&ends[5], 1235);
+    end_close(&ends[0]);
+    end_query(&ends[5], "ROWS 20 200000");
+    assert_int_equal(end_packet(&ends[5]).len, 1);
+    for (size_t i = 1; i < ARRAY_SIZE(ends); i++) {
+        end_close(&ends[i]);
+    }
+    console_done(&f);
+}
+
 TEST(console_rows_of_more_than_a_packet)
 {
     struct console_fix f;
