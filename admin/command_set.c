@@ -27,7 +27,7 @@ static bool is_client_word(struct slice name)
             return true;
         }
     }
-    return sysvar_is_known(name);
+    return sysvar_is_settable(name);
 }
 
 /* A value: one word or text; of several assignments, up to the comma. */

@@ -26,6 +26,7 @@ void reply_fini(struct reply *r)
     *r = (struct reply){0};
 }
 
+PRINTF_LIKE(1, 0)
 static char *format_text(const char *format, va_list args)
 {
     char text[TEXT_MAX];

@@ -196,6 +196,15 @@ void store_close(struct store *store)
     mem_free(MEM_ADMIN, store);
 }
 
+void store_boot(struct galeway *g, const char *config_file)
+{
+    struct store *store = NULL;
+
+    if (store_open(&store, g, config_file) == 0) {
+        store_close(store);
+    }
+}
+
 /* --- statements ------------------------------------------------------------------------------- */
 
 static bool keeps_warnings(const struct words *words)

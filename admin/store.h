@@ -32,7 +32,6 @@ struct store_session {
     char schema[STORE_NAME_MAX + 1]; /* USE; starts as "main" */
 
     /* state: the store's */
-    bool read_only;                 /* statistics user, or PROXYSQL READONLY */
     struct store_warning *warnings; /* owned: of the last statement */
     size_t n_warnings;
     size_t warnings_dropped;
@@ -47,6 +46,12 @@ struct store_session {
  */
 int store_open(struct store **out, struct galeway *g, const char *config_file) MUST_CHECK;
 void store_close(struct store *store); /* NULL is fine */
+
+/*
+ * store_boot - before the workers start: what galeway.db says becomes the configuration, so that variables which need a
+ * restart count, too. A file that is not valid is an error in the log, and changes nothing.
+ */
+void store_boot(struct galeway *g, const char *config_file);
 
 /* store_session_init - user is copied, cut at 64 bytes. */
 void store_session_init(struct store_session *s, const char *user, bool is_admin);

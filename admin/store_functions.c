@@ -12,12 +12,15 @@
 
 struct sysvar {
     const char *name, *value;
+    bool is_settable;
 };
 
 static const struct sysvar sysvars[] = {
-#define SYSVAR(name, value) {name, value},
+#define SYSVAR(name, value) {name, value, true},
+#define FIXED(name, value)  {name, value, false},
 #include "admin/sysvars.def"
 #undef SYSVAR
+#undef FIXED
 };
 
 size_t sysvars_count(void)
@@ -52,11 +55,11 @@ struct slice sysvar_plain_name(struct slice name)
     return name;
 }
 
-bool sysvar_is_known(struct slice name)
+bool sysvar_is_settable(struct slice name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(sysvars); i++) {
         if (slice_eq_nocase(name, slice_of(sysvars[i].name))) {
-            return true;
+            return sysvars[i].is_settable;
         }
     }
     return false;

@@ -164,6 +164,8 @@ static const struct known_text {
     {"near \"", 1064, "42000"},
     {"unrecognized token", 1064, "42000"},
     {"incomplete input", 1064, "42000"},
+    {"cannot modify", 1290, "HY000"}, /* a view */
+    {"not authorized", 1290, "HY000"},
 };
 
 static void say_plain(struct store *store, struct reply *reply)

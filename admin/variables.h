@@ -32,7 +32,7 @@ void variable_set(struct store *store, struct slice name, struct slice value, st
 size_t sysvars_count(void);
 const char *sysvar_name(size_t i);
 const char *sysvar_value(size_t i);
-bool sysvar_is_known(struct slice name);
+bool sysvar_is_settable(struct slice name);
 
 /* sysvar_plain_name - without @@ and its scope. */
 struct slice sysvar_plain_name(struct slice name);

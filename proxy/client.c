@@ -22,7 +22,7 @@
 #define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
 #define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
 #define LOGIN_PACKET_MAX 65536
-#define ERROR_MAX        1024
+#define TEXT_MAX         4096 /* bytes of an error, or of the text with an OK */
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
@@ -112,10 +112,10 @@ bool client_write(struct client *c, const void *data, size_t len)
 
 bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
 {
-    uint8_t bytes[ERROR_MAX];
+    uint8_t bytes[TEXT_MAX + 64];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
-    text.len = MIN(text.len, ERROR_MAX - 64u);
+    text.len = MIN(text.len, (size_t)TEXT_MAX);
     stat_add(&c->worker->stats, STAT_ERRORS_MADE, 1);
     figures_refused(c, number, text);
     session_said(&c->session, -1, false);
@@ -133,7 +133,7 @@ bool client_error_rc(struct client *c, int rc)
 
 bool client_errorf(struct client *c, int rc, const char *format, ...)
 {
-    char text[ERROR_MAX];
+    char text[TEXT_MAX];
     va_list args;
 
     va_start(args, format);
@@ -149,10 +149,10 @@ bool client_ok(struct client *c)
 
 bool client_ok_text(struct client *c, struct slice text)
 {
-    uint8_t bytes[ERROR_MAX];
+    uint8_t bytes[TEXT_MAX + 64];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct ok ok = {.status = c->session.status,
-                    .message = {text.data, MIN(text.len, ERROR_MAX - 64u)}};
+                    .message = {text.data, MIN(text.len, (size_t)TEXT_MAX)}};
 
     c->sequence = ok_encode(&w, &ok, c->sequence);
     return client_write(c, bytes, w.len);

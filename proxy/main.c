@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin/console.h"
+#include "admin/store.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -317,11 +318,15 @@ static int run(struct process *p, const sigset_t *signals)
 static int serve(struct galeway *g, const char *file)
 {
     struct process process = {.galeway = g, .file = file};
-    const struct conf *conf = g->snapshot->conf;
-    const char *log_file = conf->vars.mysql_log_file;
+    const struct conf *conf;
+    const char *log_file;
     sigset_t signals;
-    int rc = log_open(log_file[0] != '\0' ? log_file : NULL);
+    int rc;
 
+    store_boot(g, file);
+    conf = g->snapshot->conf;
+    log_file = conf->vars.mysql_log_file;
+    rc = log_open(log_file[0] != '\0' ? log_file : NULL);
     if (rc != 0) {
         (void)fprintf(stderr, "galeway: cannot write %s (mysql-log_file): %s\n", log_file,
                       err_text(rc));

@@ -48,20 +48,25 @@ static void say_done(struct galeway *g, int rc)
     CHECK(pthread_mutex_unlock(&g->pause.lock) == 0);
 }
 
-int pause_listeners(struct galeway *g)
+static int close_all(struct galeway *g)
 {
     atomic_store(&g->is_paused, true);
     begin(g);
     for (unsigned i = 0; i < g->n_workers; i++) {
         worker_post(g->workers[i], mail_new(MAIL_PAUSE));
     }
-    log_info(NULL, "paused: no new clients");
     return wait_for(g, g->n_workers) ? 0 : ERR_INTERRUPTED;
+}
+
+int pause_listeners(struct galeway *g)
+{
+    log_info(NULL, "paused: no new clients");
+    return close_all(g);
 }
 
 int resume_listeners(struct galeway *g)
 {
-    int rc = pause_listeners(g); /* nobody may have a port open when worker 0 takes it */
+    int rc = close_all(g); /* nobody may have a port open when worker 0 takes it */
 
     begin(g);
     atomic_store(&g->is_paused, false);
@@ -70,7 +75,7 @@ int resume_listeners(struct galeway *g)
         rc = wait_for(g, i + 1) ? g->pause.rc : ERR_INTERRUPTED;
     }
     if (rc != 0) {
-        (void)!pause_listeners(g);
+        (void)!close_all(g);
     } else {
         log_info(NULL, "resumed: clients are taken again");
     }

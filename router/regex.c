@@ -337,7 +337,7 @@ size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, s
         size_t from = places[0], to = places[1];
 
         if (from < at || to < from) {
-            break; /* \K in a lookaround may turn a match round */
+            break; /* \K may move the start of a match to where it has no place */
         }
         *result = REGEX_YES;
         put(&sink, text.data + at, from - at);

@@ -56,7 +56,7 @@ def error_of(packets):
 def ok_text(packet):
     assert packet.payload[0] == 0, wire.describe(packet)
     rest = wire.parse_ok(packet.payload)[4]
-    return rest[1:].decode() if rest else ""
+    return rest[wire.lenenc(rest, 0)[1]:].decode() if rest else ""
 
 
 class Prepared:
@@ -169,6 +169,105 @@ def test_next_query_flag_holds_for_one_statement(ruled):
             assert client.value("SELECT @@wsrep_node_name FROM DUAL FOR UPDATE") == "node1"
 
 
+# ---------------------------------------------------------------- which statements
+
+SELECTORS = [
+    ("by user", {"username": "tenant"}, {"username": "tenant2"}),
+    ("by schema", {"schemaname": "information_schema"}, {"schemaname": "other"}),
+    ("by address", {"client_addr": "127.0.0.1"}, {"client_addr": "127.0.0.2"}),
+    ("by network", {"client_addr": "127.0.%"}, {"client_addr": "10.%"}),
+    ("by where it came in", {"proxy_addr": "127.0.0.1"}, {"proxy_addr": "127.0.0.2"}),
+    ("by digest text", {"match_digest": r"FROM dual WHERE \?=\? AND"}, {"match_digest": "17"}),
+    ("by text", {"match_pattern": "17 = 17"}, {"match_pattern": "18 = 18"}),
+    ("case", {"match_digest": "from dual", "re_modifiers": "CASELESS"},
+     {"match_digest": "from dual", "re_modifiers": ""}),
+    ("not", {"match_digest": "nothing like it", "negate_match_pattern": 1},
+     {"match_digest": "FROM dual", "negate_match_pattern": 1}),
+]
+
+
+@pytest.mark.parametrize("yes, no", [row[1:] for row in SELECTORS],
+                         ids=[row[0] for row in SELECTORS])
+def test_what_a_rule_looks_at(ruled, yes, no):
+    proxy = ruled([{**no, "error_msg": "the wrong one", "apply": 1},
+                   {**yes, "error_msg": "the right one", "apply": 1}])
+    with connect(proxy, "information_schema") as client:
+        assert error_of(client.query("SELECT 1 FROM dual WHERE 17 = 17 AND 1"))[2] == \
+            "the right one"
+
+
+def test_rules_by_port_and_digest(ruled):
+    """What is known only once the proxy runs: its port, and a digest as its log shows it."""
+    proxy = ruled([], variables={"eventslog_filename": "e.log", "eventslog_default_log": 1})
+    sql = "SELECT 'a' FROM DUAL WHERE 1 IN (2,3,4)"
+    with connect(proxy) as client, wire.Client(unix=proxy.unix, **TENANT) as local:
+        assert client.rows(sql) == []
+        seen = wait_until(lambda: [e for e in events(proxy, "e.log") if e["query"] == sql], 10,
+                          "the event")
+        proxy.data["mysql_query_rules"] = numbered([
+            {"digest": seen[0]["digest"], "proxy_port": proxy.port, "error_msg": "found"},
+            {"digest": seen[0]["digest"], "client_addr": "127.0.0.1", "error_msg": "overruled"},
+            {"digest": seen[0]["digest"], "proxy_port": proxy.port, "error_msg": "found"}])
+        proxy.reload()
+        wait_until(lambda: client.query(sql)[0].payload[0] == 0xFF, 10, "the rules")
+        for _ in range(2):
+            assert error_of(client.query(sql.replace("2,3", "7,8")))[2] == "found"
+            assert local.rows(sql) == []  # over the socket: no port, no address
+            assert client.rows("SELECT 'a' FROM DUAL WHERE 1 NOT IN (2)") == [["a"]]
+
+
+def test_weighted_flag_outs(ruled):
+    """attributes: part of the statements takes another chain."""
+    proxy = ruled([
+        {"match_digest": "lottery",
+         "attributes": json.dumps({"flagOUTs": [{"id": 1, "weight": 50}, {"id": 2, "weight": 50}]})},
+        {"flagIN": 1, "destination_hostgroup": 50, "apply": 1},
+        {"flagIN": 2, "destination_hostgroup": 51, "apply": 1}])
+    with connect(proxy) as client:
+        seen = [client.value(where("lottery")) for _ in range(200)]
+    assert set(seen) == {"node2", "node3"}
+    assert 50 < seen.count("node3") < 150
+
+
+def test_fast_routing(ruled):
+    proxy = ruled([to("elsewhere", destination_hostgroup=51)],
+                  mysql_query_rules_fast_routing=[
+                      {"username": "tenant", "schemaname": "information_schema", "flagIN": 0,
+                       "destination_hostgroup": 50}])
+    with connect(proxy, "information_schema") as client, connect(proxy) as other:
+        assert client.value(where("x") + " FOR UPDATE") == "node3"
+        assert client.value(where("elsewhere")) == "node2"
+        assert client.value("/* hostgroup=10 */ " + where("x")) in ("node1", "node3")
+        assert other.value(where("x") + " FOR UPDATE") == "node1"
+
+
+def test_firewall(ruled):
+    """PROTECTING lets only listed statements pass; DETECTING and OFF let all."""
+    proxy = ruled([], variables={"firewall_whitelist_enabled": True,
+                                 "firewall_whitelist_errormsg": "not on the list",
+                                 "eventslog_filename": "e.log", "eventslog_default_log": 1},
+                  mysql_firewall_whitelist_users=[
+                      {"active": 1, "username": "tenant", "client_address": "", "mode": "OFF"},
+                      {"active": 1, "username": "tenant2", "client_address": "",
+                       "mode": "DETECTING"}])
+    listed = "SELECT 1 AS listed FROM DUAL"
+    with connect(proxy) as client, \
+            wire.Client(port=proxy.port, user="tenant2", password="tenant2") as watched:
+        assert client.value(listed) == watched.value(listed) == "1"
+        seen = wait_until(lambda: [e for e in events(proxy, "e.log") if e["query"] == listed], 10,
+                          "the event")
+        proxy.data["mysql_firewall_whitelist_users"][0]["mode"] = "PROTECTING"
+        proxy.data["mysql_firewall_whitelist_rules"] = [
+            {"active": 1, "username": "tenant", "client_address": "", "schemaname": "",
+             "flagIN": 0, "digest": seen[0]["digest"]}]
+        proxy.reload()
+        wait_until(lambda: client.query("SELECT 2 AS unlisted")[0].payload[0] == 0xFF, 10,
+                   "the firewall")
+        assert error_of(client.query("SELECT 2 AS unlisted")) == (1148, "42000", "not on the list")
+        assert client.value(listed) == "1"
+        assert watched.value("SELECT 2 AS unlisted") == "2"
+
+
 # ---------------------------------------------------------------- answers made here
 
 def test_error_msg(ruled):
@@ -209,11 +308,12 @@ def test_what_is_learnt_does_not_bypass_rules(ruled):
 
 
 def test_ok_msg(ruled):
-    proxy = ruled([to("swallowed", OK_msg="done, believe me")])
+    proxy = ruled([to("swallowed", OK_msg="done, believe me"), to("longer", OK_msg="x" * 4000)])
     with connect(proxy) as client:
         packets = client.query("DELETE FROM there_is.no_such_table WHERE 1 = swallowed")
         assert len(packets) == 1 and ok_text(packets[0]) == "done, believe me"
         assert packets[0].seq == 1
+        assert ok_text(client.query("DELETE FROM longer")[0]) == "x" * 4000
         statement = Prepared(client, "SELECT 1 AS swallowed")
         packets = statement.run()
         assert len(packets) == 1 and ok_text(packets[0]) == "done, believe me"
