@@ -260,6 +260,10 @@ void client_run(struct client *c)
     struct want want;
     int rc;
 
+    if (c->task->is_killed) { /* while a connection was made for it */
+        client_task_failed(c, ERR_INTERRUPTED);
+        return;
+    }
     let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;

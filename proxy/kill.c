@@ -205,6 +205,9 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
     } else if (c->state == CLIENT_WAITING && queue_remove(&w->galeway->queue, &c->waiter)) {
         figures_stop_waiting(c);
         client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_FITTING && c->login == NULL && c->task != NULL &&
+               !c->task->is_capture) { /* the connection has nothing of it yet */
+        c->task->is_killed = true;
     } else if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_task_failed(c, ERR_INTERRUPTED);

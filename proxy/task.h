@@ -54,6 +54,7 @@ struct task {
     /* what is known of the reply */
     bool reply_begun; /* the client has had bytes of it */
     bool sent;        /* bytes of it were written to a node */
+    bool is_killed;   /* KILL QUERY came before it was sent */
     bool is_counted;  /* in the figures of statements (figures_client.h) */
     bool is_error_counted;
     bool had_numbers;    /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */

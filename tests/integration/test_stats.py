@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statistics tables on real nodes: counts are exact after known traffic, what is shown is what runs."""
 import json
+import socket
 import threading
 
 import pymysql
@@ -407,3 +408,19 @@ def test_show_commands_and_the_statistics_user(site):
         watcher.run("TRUNCATE TABLE stats.stats_mysql_query_digest")
     assert watcher.value("SELECT count(*) FROM stats_mysql_query_digest") >= 1
     watcher.db.close()
+
+
+def test_a_statement_that_waits_for_its_connection_can_be_killed(site):
+    """The node takes connections and says nothing: without KILL the client would wait for ten seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        s = site(servers=[{"address": "127.0.0.1", "port": silent.getsockname()[1], "hostgroup": 10}],
+                 variables={"connect_timeout_server": 2000, "connect_timeout_server_max": 60000})
+        client = wire.Client(port=s.proxy.port, user="tenant", password="tenant", timeout=30)
+        s.opened.append(client)
+        client.send(b"\x03SELECT 1 FROM DUAL FOR UPDATE")
+        (row,) = wait_until(lambda: s.console.rows(
+            "SELECT * FROM stats_mysql_processlist WHERE extended_info LIKE '%fitting%'"),
+            what="a client whose connection is being made")
+        s.console.run(f"KILL QUERY {row['SessionID']}")
+        assert wire.parse_error(client.read_query()[0].payload)[0] == 1317
+        assert client.value("SELECT CONNECTION_ID()") == str(row["SessionID"])
