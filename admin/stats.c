@@ -308,11 +308,14 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* What stands in single quotes is a text and no name. */
 static struct slice next_word(struct slice *rest)
 {
     struct slice word;
+    bool in_text = false;
 
-    while (rest->len > 0 && !is_word(rest->data[0])) {
+    while (rest->len > 0 && (in_text || !is_word(rest->data[0]))) {
+        in_text ^= rest->data[0] == '\'';
         rest->data++;
         rest->len--;
     }
@@ -325,7 +328,7 @@ static struct slice next_word(struct slice *rest)
     return word;
 }
 
-/* Which tables are named in the statement? False: none. A name in a string is taken for one, too. */
+/* Which tables are named in the statement? False: none. */
 static bool find_names(struct slice sql, bool is_wanted[ARRAY_SIZE(tables)])
 {
     bool any = false;
