@@ -15,7 +15,8 @@
 #include "conf/walk.h"
 #include "router/rules.h"
 
-#define TEXT_FAULTS_MAX 5 /* in the text of the error; SHOW WARNINGS has all */
+#define VALUE_SHOWN     4096 /* bytes of a value that are compared */
+#define TEXT_FAULTS_MAX 5    /* in the text of the error; SHOW WARNINGS has all */
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
@@ -232,6 +233,26 @@ static void say_dry(struct store *store, const struct config_text *text,
     }
 }
 
+/* What was changed and does not count before the process starts again. */
+static void say_restart(struct store *store, const struct conf *fresh)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct key *key = key_at((enum key_id)i);
+        char was[VALUE_SHOWN], is[VALUE_SHOWN];
+
+        if (key->reload != KEY_RELOAD_RESTART || !key_is_acted_on(key)) {
+            continue;
+        }
+        (void)key_format(&store->applied->vars, key, was, sizeof(was));
+        (void)key_format(&fresh->vars, key, is, sizeof(is));
+        if (strcmp(was, is) != 0) {
+            store_warn(store, "Note", 1105,
+                       "%s counts after a restart; SAVE ... TO DISK keeps it until then",
+                       key->name);
+        }
+    }
+}
+
 /* Takes conf. */
 static int publish(struct store *store, unsigned modules, struct conf *conf,
                    const struct config_text *text, struct faults *faults, struct reply *reply)
@@ -250,6 +271,7 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
         }
         return rc;
     }
+    say_restart(store, conf);
     set_applied(store, conf);
     conf_unref(conf);
     rc = layers_copy(store, modules, LAYER_MEMORY, LAYER_RUNTIME, reply);

@@ -254,6 +254,11 @@ void sql_error(struct store *store, struct reply *reply)
         reply_error(reply, 1021, "HY000", "The disk is full: %s is as it was",
                     store->disk_path != NULL ? store->disk_path : "the database");
         break;
+    case SQLITE_IOERR:
+        reply_error(reply, 1026, "HY000", "%s cannot be read or written (%s): it is as it was",
+                    store->disk_path != NULL ? store->disk_path : "the database",
+                    sqlite3_errmsg(store->db));
+        break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
         reply_error(reply, 1290, "HY000", "%s cannot be written: %s",

@@ -2,8 +2,11 @@
 /*
  * test_admin_store_load.c - LOAD and SAVE: the layers, all or nothing, history, differences, files.
  */
+#include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/unit/admin_store.h"
@@ -237,6 +240,10 @@ TEST(admin_store_load_diff_and_history)
         desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
     }
     assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 20);
+    desk_again(&d); /* it is in galeway.db */
+    assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 20);
+    store_tick(d.store);
+    desk_is(&d, "SELECT COUNT(*) FROM disk.galeway_history", "20");
     desk_close(&d);
 }
 
@@ -331,5 +338,105 @@ TEST(admin_store_load_a_folder_that_cannot_be_written_is_said)
     assert_int_equal(system(sql), 0); /* NOLINT(concurrency-mt-unsafe,cert-env33-c) */
     desk_ok(&d, "PROXYSQL FLUSH CONFIGDB");
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    desk_close(&d);
+}
+
+/* Another process holds the file. */
+TEST(admin_store_load_a_locked_file_is_an_error)
+{
+    struct desk d;
+    sqlite3 *other;
+    char path[128];
+
+    desk_open(&d, small);
+    desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    (void)snprintf(path, sizeof(path), "%s/galeway.db", d.folder);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    desk_error(&d, "SAVE MYSQL USERS TO DISK", 1205, "locked");
+    desk_error(&d, "LOAD MYSQL USERS FROM DISK", 1205, "locked");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "1");
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    desk_close(&d);
+}
+
+/* The system lets files grow no further: what was saved stays whole. */
+TEST(admin_store_load_a_full_disk_leaves_the_old_rows)
+{
+    struct rlimit limit;
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    desk_ok(&d, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) "
+                "INSERT INTO mysql_users (username, comment) SELECT 'u' || i, HEX(ZEROBLOB(50)) "
+                "FROM n");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){300000, limit.rlim_max}), 0);
+    desk_run(&d, &d.admin, "SAVE MYSQL USERS TO DISK");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(d.reply.kind, REPLY_ERROR);
+    if (d.reply.number != 1021 && d.reply.number != 1026) {
+        fail_msg("%u %s", d.reply.number, d.reply.message);
+    }
+    desk_is(&d, "SELECT GROUP_CONCAT(username) FROM disk.mysql_users", "wp");
+    desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    desk_is(&d, "SELECT COUNT(*) FROM disk.mysql_users", "20001");
+    desk_close(&d);
+}
+
+TEST(admin_store_load_columns_of_an_older_file_get_their_defaults)
+{
+    struct desk d;
+    sqlite3 *other;
+    char path[128];
+
+    desk_open(&d, small);
+    (void)snprintf(path, sizeof(path), "%s/galeway.db", d.folder);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other,
+                                  "DROP TABLE mysql_servers; CREATE TABLE mysql_servers "
+                                  "(hostname, hostgroup_id, gone);"
+                                  "INSERT INTO mysql_servers VALUES ('127.0.0.8', 10, 'x')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    desk_again(&d);
+    desk_is(&d, "SELECT port FROM disk.mysql_servers WHERE hostname='127.0.0.8'", "3306");
+    desk_is(&d, "SELECT weight FROM runtime_mysql_servers WHERE hostname='127.0.0.8'", "1");
+    desk_close(&d);
+}
+
+TEST(admin_store_load_says_what_needs_a_restart)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "SET mysql-threads=4");
+    desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
+    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
+    assert_non_null(strstr(desk_cell(&d, 0, 2), "mysql-threads counts after a restart"));
+    desk_close(&d);
+}
+
+/* A farm of sites: some 5000 users and their routes, at once. */
+TEST(admin_store_load_many_rows)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5000) "
+                "INSERT INTO mysql_users (username, password, default_hostgroup) "
+                "SELECT 'u' || i, 'p', 10 FROM n");
+    desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
+    assert_int_equal(running(&d)->n_users, 5001);
+    desk_ok(&d, "UPDATE mysql_users SET default_hostgroup=11 WHERE username='u4000'");
+    desk_error(&d, "LOAD MYSQL USERS TO RUNTIME", 1231,
+               "mysql_users (username='u4000', backend=1)");
+    desk_ok(&d, "SAVE CONFIG TO DISK");
+    assert_int_equal(desk_rows(&d, "SHOW CONFIG DIFF"), 1);
     desk_close(&d);
 }
