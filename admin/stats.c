@@ -18,9 +18,10 @@ struct stats_table {
     const char *name;
     const char *columns; /* of CREATE TABLE */
     const char *merge;   /* what the parts of two workers make together; NULL: rows of their own */
-    void (*fill)(struct stats_fill *f);
-    uint32_t parts; /* asked of the workers */
-    uint32_t reset; /* of these, what starts from zero */
+    void (*fill)(
+        struct stats_fill *f); /* NULL: what it is about does not exist here: always empty */
+    uint32_t parts;            /* asked of the workers */
+    uint32_t reset;            /* of these, what starts from zero */
 };
 
 #define CONNECTION_POOL                                                                     \
@@ -121,6 +122,23 @@ static const struct stats_table tables[] = {
      "waiting INTEGER NOT NULL,queued_ms INTEGER NOT NULL,server_connections INTEGER NOT NULL,"
      "pinned INTEGER NOT NULL,cache_hits INTEGER NOT NULL,errors INTEGER NOT NULL,"
      "PRIMARY KEY (user,schema)", NULL, stats_fill_sites, READ_SITES, 0},
+    {"stats_mysql_gtid_executed",
+     "hostname VARCHAR NOT NULL,port INT NOT NULL,gtid_executed VARCHAR,events INT NOT NULL", NULL,
+     NULL, 0, 0},
+    {"stats_mysql_client_host_cache",
+     "client_address VARCHAR NOT NULL,error_count INT NOT NULL,last_updated BIGINT NOT NULL", NULL,
+     NULL, 0, 0},
+    {"stats_proxysql_servers_checksums",
+     "hostname VARCHAR NOT NULL,port INT NOT NULL,name VARCHAR NOT NULL,version INT NOT NULL,"
+     "epoch INT NOT NULL,checksum VARCHAR NOT NULL,changed_at INT NOT NULL,"
+     "updated_at INT NOT NULL,diff_check INT NOT NULL,PRIMARY KEY (hostname,port,name)", NULL,
+     NULL, 0, 0},
+    {"stats_proxysql_servers_metrics",
+     "hostname VARCHAR NOT NULL,port INT NOT NULL,weight INT NOT NULL,comment VARCHAR NOT NULL,"
+     "response_time_ms INT NOT NULL,Uptime_s INT NOT NULL,last_check_ms INT NOT NULL,"
+     "Queries INT NOT NULL,Client_Connections_connected INT NOT NULL,"
+     "Client_Connections_created INT NOT NULL,PRIMARY KEY (hostname,port)", NULL,
+     NULL, 0, 0},
     {"stats_queue",
      "hostgroup INTEGER PRIMARY KEY,waiting INTEGER NOT NULL,longest_wait_ms INTEGER NOT NULL",
      "waiting=waiting+excluded.waiting,"
@@ -290,11 +308,14 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* What stands in single quotes is a text and no name. */
 static struct slice next_word(struct slice *rest)
 {
     struct slice word;
+    bool in_text = false;
 
-    while (rest->len > 0 && !is_word(rest->data[0])) {
+    while (rest->len > 0 && (in_text || !is_word(rest->data[0]))) {
+        in_text ^= rest->data[0] == '\'';
         rest->data++;
         rest->len--;
     }
@@ -307,7 +328,7 @@ static struct slice next_word(struct slice *rest)
     return word;
 }
 
-/* Which tables are named in the statement? False: none. A name in a string is taken for one, too. */
+/* Which tables are named in the statement? False: none. */
 static bool find_names(struct slice sql, bool is_wanted[ARRAY_SIZE(tables)])
 {
     bool any = false;
@@ -372,7 +393,7 @@ unsigned stats_refresh(struct galeway *g, sqlite3 *db, struct slice sql)
     }
     (void)run(db, "SAVEPOINT stats_refresh");
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        if (is_wanted[i]) {
+        if (is_wanted[i] && tables[i].fill != NULL) {
             fill_table(g, db, &tables[i], &report);
         }
     }

@@ -239,9 +239,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     }
     log_end(c, reason, rc);
     (void)queue_remove(&w->galeway->queue, &c->waiter);
-    if (list_is_linked(&c->in_waiting)) {
-        list_remove(&w->waiting, &c->in_waiting);
-    }
+    figures_stop_waiting(c);
     if (list_is_linked(&c->in_warned)) {
         list_remove(&w->warned, &c->in_warned);
     }

@@ -39,7 +39,6 @@ static struct task *task_of(struct client *c, const uint8_t *packet, size_t len,
     task->since_ms = c->worker->now_ms;
     task->began_us = clock_now_us();
     task->route.hostgroup = FIGURES_HERE; /* until it is routed */
-    task->started_us = UNLIKELY(c->worker->logs_events) ? clock_now_us() : 0;
     c->task = task;
     return task;
 }

@@ -167,14 +167,6 @@ void client_wait_in_queue(struct client *c)
     ask_other_workers(c);
 }
 
-static void stop_waiting(struct client *c)
-{
-    if (list_is_linked(&c->in_waiting)) {
-        list_remove(&c->worker->waiting, &c->in_waiting);
-        figures_stopped_waiting(c);
-    }
-}
-
 void client_queue_timeout(struct client *c)
 {
     struct worker *w = c->worker;
@@ -184,7 +176,7 @@ void client_queue_timeout(struct client *c)
     if (!queue_remove(&w->galeway->queue, &c->waiter)) {
         return; /* a connection is on its way: it will be served */
     }
-    stop_waiting(c);
+    figures_stop_waiting(c);
     stat_add(&w->stats, STAT_POOL_WAIT_TIMEOUTS, 1);
     (void)snprintf(
         text, sizeof(text),
@@ -268,6 +260,10 @@ void client_run(struct client *c)
     struct want want;
     int rc;
 
+    if (c->task->is_killed) { /* while a connection was made for it */
+        client_task_failed(c, ERR_INTERRUPTED);
+        return;
+    }
     let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
@@ -301,7 +297,7 @@ void client_serve(struct client *c, struct server *s)
 
     /* It may have tried again meanwhile. */
     (void)queue_remove(&c->worker->galeway->queue, &c->waiter);
-    stop_waiting(c);
+    figures_stop_waiting(c);
     client_to(c, CLIENT_FITTING);
     if (!pool_suits(s, &want)) {
         pool_discard(&c->worker->pool, s);
@@ -322,7 +318,7 @@ void client_retry(struct client *c)
         return;
     }
     (void)queue_remove(&w->galeway->queue, &c->waiter);
-    stop_waiting(c);
+    figures_stop_waiting(c);
     client_to(c, CLIENT_FITTING);
     client_run(c);
 }

@@ -250,6 +250,10 @@ void client_fit_and_send(struct client *c)
         wipe(c, s);
         return;
     }
+    if (c->task->is_killed) {
+        client_task_failed(c, ERR_INTERRUPTED);
+        return;
+    }
     must_prepare = !client_stmt_is_ready(c, s);
     if (must_prepare) { /* as it was when the client prepared it; then as the session is now */
         want.schema = c->task->stmt->schema;

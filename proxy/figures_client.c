@@ -139,11 +139,15 @@ void figures_ended(struct client *c)
     }
 }
 
-void figures_stopped_waiting(struct client *c)
+void figures_stop_waiting(struct client *c)
 {
     struct worker *w = c->worker;
     uint64_t ms = w->now_ms - c->since_ms; /* WAITING: who tries again and fails waits anew */
 
+    if (!list_is_linked(&c->in_waiting)) {
+        return;
+    }
+    list_remove(&w->waiting, &c->in_waiting);
     stat_add(&w->stats, STAT_POOL_WAIT_US, ms * 1000);
     figures_queued(&w->figures, c->session.account, c->session.schema, ms);
     figures_waited(&w->figures, c->task->route.hostgroup, w->now_ms - c->task->queued_ms);

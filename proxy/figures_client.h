@@ -23,8 +23,8 @@ void figures_lost(struct client *c, const struct server *s, int rc, const struct
 /* figures_ended - the task is over; if nothing else has counted it, it was answered here. */
 void figures_ended(struct client *c);
 
-/* figures_stopped_waiting - the client leaves the queue, for good or to try again. */
-void figures_stopped_waiting(struct client *c);
+/* figures_stop_waiting - the client leaves its worker's list of who waits, for good or to try again; if it is there. */
+void figures_stop_waiting(struct client *c);
 
 /* figures_sql - the text of a task: the statement, or what was prepared; empty when it has none. */
 struct slice figures_sql(const struct task *task);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
 
 /* One kill on its way. Owned by the side connection's callbacks. */
@@ -202,8 +203,11 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
     } else if (c->server != NULL && (c->state == CLIENT_RUNNING || c->state == CLIENT_UPLOADING)) {
         kill_statement(w, c->server);
     } else if (c->state == CLIENT_WAITING && queue_remove(&w->galeway->queue, &c->waiter)) {
-        list_remove(&w->waiting, &c->in_waiting);
+        figures_stop_waiting(c);
         client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_FITTING && c->login == NULL && c->task != NULL &&
+               !c->task->is_capture) { /* the connection has nothing of it yet */
+        c->task->is_killed = true;
     } else if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_task_failed(c, ERR_INTERRUPTED);

@@ -258,13 +258,17 @@ static void make_room(struct worker *w)
     }
 }
 
-static void begin_on(struct worker *w, struct node *node, struct mirrored *job)
+static void begin_on(struct worker *w, struct node *node, int hostgroup, struct mirrored *job)
 {
     struct mirror_server *ms = find_idle(w, node, job);
-    struct want want = {.account = job->want.account, .caps = job->want.caps, .is_side = true};
+    struct want want = {.hostgroup = hostgroup,
+                        .account = job->want.account,
+                        .caps = job->want.caps,
+                        .is_side = true};
 
     if (ms != NULL) {
         unlink_idle(w, ms);
+        server_serves(ms->server, hostgroup);
         ms->job = job;
         job->on = ms;
         list_push_back(&w->mirror.running, &job->in_list);
@@ -301,7 +305,7 @@ static void begin(struct worker *w, struct mirrored *job)
         job_drop(w, job);
         return;
     }
-    begin_on(w, route.nodes[0], job);
+    begin_on(w, route.nodes[0], route.hostgroup, job);
 }
 
 static void go_on(struct worker *w)

@@ -404,7 +404,7 @@ static bool is_logged(const struct client *c)
     const struct task *task = c->task;
     int log = task->verdict.log;
 
-    return task->started_us != 0 &&
+    return c->worker->logs_events && task->began_us != 0 &&
            (task->command == COM_QUERY || task->command == COM_STMT_PREPARE ||
             task->command == COM_STMT_EXECUTE) &&
            (log == 1 || (log < 0 && worker_vars(c->worker)->mysql_eventslog_default_log == 1));
@@ -423,7 +423,7 @@ static void write_event(struct client *c, struct event *e)
     e->client = slice_of(place->client_addr[0] != '\0' ? place->client_addr : "localhost");
     e->digest = task->facts.digest;
     e->end_us = clock_unix_us();
-    e->start_us = e->end_us - (clock_now_us() - task->started_us);
+    e->start_us = e->end_us - (clock_now_us() - task->began_us);
     if (task->stmt != NULL) {
         e->client_stmt_id = task->stmt->id;
         e->query = (struct slice){task->stmt->text->text, task->stmt->text->len};

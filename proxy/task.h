@@ -43,8 +43,7 @@ struct task {
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
     struct verdict verdict;
-    uint64_t said_by;    /* version of the configuration that said it */
-    uint64_t started_us; /* clock_now_us(); 0 unless statements may be logged */
+    uint64_t said_by; /* version of the configuration that said it */
     /* where it goes */
     struct route route;
     uint64_t since_ms;
@@ -55,6 +54,7 @@ struct task {
     /* what is known of the reply */
     bool reply_begun; /* the client has had bytes of it */
     bool sent;        /* bytes of it were written to a node */
+    bool is_killed;   /* KILL QUERY came before it was sent */
     bool is_counted;  /* in the figures of statements (figures_client.h) */
     bool is_error_counted;
     bool was_in_transaction; /* when it was sent */

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statistics tables on real nodes: counts are exact after known traffic, what is shown is what runs."""
 import json
+import socket
 import threading
 
 import pymysql
 import pytest
 
 import wire
-from util import wait_until
+from util import free_port, wait_until
 
 WRITER, READER, HERE = 10, 20, -1
 
@@ -15,14 +16,15 @@ WRITER, READER, HERE = 10, 20, -1
 class Console:
     """Rows of the console as dictionaries."""
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, user="admin"):
         self.port = proxy.admin_port
+        self.user = user
         self.db = wait_until(self.connect, what="the console to answer")
 
     def connect(self):
         try:
-            return pymysql.connect(host="127.0.0.1", port=self.port, user="admin",
-                                   password="admin", autocommit=True, charset="utf8mb4",
+            return pymysql.connect(host="127.0.0.1", port=self.port, user=self.user,
+                                   password=self.user, autocommit=True, charset="utf8mb4",
                                    cursorclass=pymysql.cursors.DictCursor)
         except pymysql.OperationalError:  # it starts when the workers run
             return None
@@ -374,3 +376,51 @@ def test_hits_of_rules_are_counted(site):
     assert (row["hostgroup"], row["count_star"]) == (HERE, 2)
     error = s.console.row("SELECT * FROM stats_mysql_errors WHERE errno = 1148")
     assert (error["count_star"], error["last_error"]) == (2, "not here")
+
+
+def test_a_node_that_refuses_shows(site, cluster):
+    dead = free_port()
+    live = {"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10, "weight": 1}
+    s = site(servers=[live, {**live, "port": dead, "weight": 1000}])
+    assert s.client().value("SELECT 1 FROM DUAL FOR UPDATE") == "1"
+    row = s.console.row("SELECT * FROM stats_mysql_connection_pool "
+                        f"WHERE hostgroup = {WRITER} AND srv_port = {dead}")
+    assert (row["status"], row["ConnOK"], row["Queries"]) == ("SHUNNED", 0, 0)
+    assert row["ConnERR"] >= 1 and row["ConnUsed"] == row["ConnFree"] == 0
+    error = s.console.row(f"SELECT * FROM stats_mysql_errors WHERE port = {dead}")
+    assert (error["errno"], error["hostgroup"]) == (2003, WRITER)
+    assert (error["username"], error["schemaname"]) == ("tenant", s.schema)
+
+
+def test_show_commands_and_the_statistics_user(site):
+    s = site()
+    client = s.client()
+    client.query("BEGIN")
+    assert [r["user"] for r in s.console.rows("SHOW PROCESSLIST")] == ["tenant"]
+    assert [r["hostgroup"] for r in s.console.rows("SHOW FULL PROCESSLIST")] == [WRITER]
+    status = {r["Variable_name"]: r["Value"] for r in s.console.rows("SHOW MYSQL STATUS")}
+    assert status["Active_Transactions"] == 1 and status["Client_Connections_connected"] == 1
+    assert status["Workers_missing"] == 0
+    watcher = Console(s.proxy, "stats")
+    assert watcher.value("SELECT count(*) FROM stats.stats_mysql_query_digest "
+                         "WHERE digest_text = 'BEGIN'") == 1
+    with pytest.raises(pymysql.Error):
+        watcher.run("TRUNCATE TABLE stats.stats_mysql_query_digest")
+    assert watcher.value("SELECT count(*) FROM stats_mysql_query_digest") >= 1
+    watcher.db.close()
+
+
+def test_a_statement_that_waits_for_its_connection_can_be_killed(site):
+    """The node takes connections and says nothing: without KILL the client would wait for ten seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        s = site(servers=[{"address": "127.0.0.1", "port": silent.getsockname()[1], "hostgroup": 10}],
+                 variables={"connect_timeout_server": 2000, "connect_timeout_server_max": 60000})
+        client = wire.Client(port=s.proxy.port, user="tenant", password="tenant", timeout=30)
+        s.opened.append(client)
+        client.send(b"\x03SELECT 1 FROM DUAL FOR UPDATE")
+        (row,) = wait_until(lambda: s.console.rows(
+            "SELECT * FROM stats_mysql_processlist WHERE extended_info LIKE '%fitting%'"),
+            what="a client whose connection is being made")
+        s.console.run(f"KILL QUERY {row['SessionID']}")
+        assert wire.parse_error(client.read_query()[0].payload)[0] == 1317
+        assert client.value("SELECT CONNECTION_ID()") == str(row["SessionID"])

@@ -286,6 +286,9 @@ TEST(stats_tables_are_filled_only_when_they_are_named)
     (void)stats_refresh(&s.one.galeway, s.db, SLICE("SELECT 1 FROM stats_mysql_query_digests"));
     (void)stats_refresh(&s.one.galeway, s.db, SLICE("SELECT 1 FROM mysql_servers"));
     (void)stats_refresh(&s.one.galeway, s.db, SLICE(""));
+    (void)stats_refresh(&s.one.galeway, s.db,
+                        SLICE("SELECT 'a stats_mysql_query_digest_reset b', 'it''s "
+                              "stats_mysql_query_digest_reset', 1"));
     assert_string_equal(row(&s, "SELECT (SELECT count(*) FROM sqlite_master), count(*) "
                                 "FROM `STATS_MYSQL_QUERY_DIGEST`"),
                         "0|1");
