@@ -6,6 +6,7 @@
 
 #include "admin/store_sql.h"
 #include "base/err.h"
+#include "base/log.h"
 
 #define DIFF_COLUMNS_MAX 64
 
@@ -28,9 +29,9 @@ static int insert_state(struct store *store, const char *modules, const struct c
 {
     sqlite3_stmt *stmt;
     int rc = sql_prepare(store, &stmt,
-                         "INSERT INTO disk.galeway_history (applied_at, username, modules, config) "
+                         "INSERT INTO main._history (applied_at, username, modules, config) "
                          "SELECT CAST(STRFTIME('%%s', 'now') AS INT), ?, ?, ? WHERE ?3 IS NOT "
-                         "(SELECT config FROM disk.galeway_history ORDER BY n DESC LIMIT 1)");
+                         "(SELECT config FROM main._history ORDER BY n DESC LIMIT 1)");
 
     if (rc == SQLITE_OK) {
         (void)sqlite3_bind_text(stmt, 1, store->who == NULL ? "" : store->who->user, -1,
@@ -47,49 +48,75 @@ static int insert_state(struct store *store, const char *modules, const struct c
 static int drop_old(struct store *store)
 {
     return sql_exec(store,
-                    "DELETE FROM disk.galeway_history WHERE n NOT IN (SELECT n FROM ("
+                    "DELETE FROM main._history WHERE n NOT IN (SELECT n FROM ("
                     "SELECT n, ROW_NUMBER() OVER newest AS place, SUM(LENGTH(config)) OVER newest "
-                    "AS total FROM disk.galeway_history WINDOW newest AS (ORDER BY n DESC ROWS "
+                    "AS total FROM main._history WINDOW newest AS (ORDER BY n DESC ROWS "
                     "UNBOUNDED PRECEDING)) WHERE place = 1 OR (place <= %d AND total <= %lld))",
                     HISTORY_MAX, (long long)HISTORY_BYTES_MAX);
+}
+
+int history_open(struct store *store)
+{
+    int rc = sql_exec(store, "CREATE TABLE IF NOT EXISTS main._history (n INTEGER PRIMARY KEY "
+                             "AUTOINCREMENT, applied_at INT, username VARCHAR, modules VARCHAR, "
+                             "config VARCHAR);"
+                             "INSERT OR IGNORE INTO main._history SELECT n, applied_at, username, "
+                             "modules, config FROM disk.galeway_history");
+
+    return rc == SQLITE_OK ? drop_old(store) : rc;
 }
 
 void history_add(struct store *store, unsigned modules, const struct config_text *text)
 {
     char *list = module_list(modules);
-    int rc = sql_exec(store, "BEGIN");
+    int rc = insert_state(store, list == NULL ? "" : list, text);
 
     if (rc == SQLITE_OK) {
-        rc = insert_state(store, list == NULL ? "" : list, text);
-    }
-    if (rc == SQLITE_OK) {
         rc = drop_old(store);
-    }
-    if (rc == SQLITE_OK) {
-        rc = sql_exec(store, "COMMIT");
     }
     if (rc != SQLITE_OK) {
         store_warn(store, "Warning", 1105, "applied, but not kept for SHOW CONFIG HISTORY: %s",
                    sqlite3_errmsg(store->db));
+    }
+    store->history_changed = true;
+    sqlite3_free(list);
+}
+
+void history_flush(struct store *store)
+{
+    int rc;
+
+    if (!store->history_changed || store->disk_fault != NULL) {
+        return;
+    }
+    store->history_changed = false;
+    rc = sql_exec(store, "BEGIN IMMEDIATE;"
+                         "DELETE FROM disk.galeway_history WHERE n NOT IN (SELECT n FROM "
+                         "main._history);"
+                         "INSERT INTO disk.galeway_history SELECT * FROM main._history WHERE n NOT "
+                         "IN (SELECT n FROM disk.galeway_history);"
+                         "COMMIT");
+    if (rc != SQLITE_OK) {
+        log_warn(NULL, "the last configurations are not kept in %s: %s", store->disk_path,
+                 sqlite3_errmsg(store->db));
         if (sqlite3_get_autocommit(store->db) == 0) {
             (void)!sql_exec(store, "ROLLBACK");
         }
     }
-    sqlite3_free(list);
 }
 
 void history_show(struct store *store, struct reply *reply)
 {
     sql_rows(store, reply,
              "SELECT n, DATETIME(applied_at, 'unixepoch') AS applied_at, username, modules, "
-             "LENGTH(CAST(config AS BLOB)) AS bytes FROM disk.galeway_history ORDER BY n DESC");
+             "LENGTH(CAST(config AS BLOB)) AS bytes FROM main._history ORDER BY n DESC");
 }
 
 int history_load(struct store *store, int64_t n, struct reply *reply)
 {
     sqlite3_stmt *stmt;
-    int rc = sql_prepare(store, &stmt, "SELECT config FROM disk.galeway_history WHERE n = %lld",
-                         (long long)n);
+    int rc =
+        sql_prepare(store, &stmt, "SELECT config FROM main._history WHERE n = %lld", (long long)n);
 
     if (rc != SQLITE_OK) {
         sql_error(store, reply);

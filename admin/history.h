@@ -10,10 +10,16 @@
 #include "admin/config_text.h"
 
 #define HISTORY_MAX       20
-#define HISTORY_BYTES_MAX ((int64_t)64 << 20) /* of all states; older ones go first */
+#define HISTORY_BYTES_MAX ((int64_t)32 << 20) /* of all states; older ones go first */
 
-/* history_add - remember a state; failing is a warning: the state runs. */
+/* history_open - those of galeway.db, once it is attached. Returns SQLite's code. */
+int history_open(struct store *store) MUST_CHECK;
+
+/* history_add - remember a state; failing is a warning: the state runs. history_flush writes it to the file. */
 void history_add(struct store *store, unsigned modules, const struct config_text *text);
+
+/* history_flush - from time to time: LOAD does not wait for a disk. */
+void history_flush(struct store *store);
 
 /* history_show - SHOW CONFIG HISTORY. */
 void history_show(struct store *store, struct reply *reply);

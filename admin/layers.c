@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "admin/history.h"
 #include "admin/store_sql.h"
 #include "admin/variables.h"
 #include "base/err.h"
@@ -222,17 +223,27 @@ static int upgrade_tables(struct store *store)
     return rc;
 }
 
+/* One transaction: a file is complete or empty, and the disk is waited for once. */
 static int prepare_disk(struct store *store)
 {
-    int rc = create_tables(store, LAYER_DISK);
+    int rc = sql_exec(store, "BEGIN IMMEDIATE");
 
+    if (rc == SQLITE_OK) {
+        rc = create_tables(store, LAYER_DISK);
+    }
     if (rc == SQLITE_OK) {
         rc = sql_exec(store, "CREATE TABLE IF NOT EXISTS disk.galeway_history ("
                              "n INTEGER PRIMARY KEY AUTOINCREMENT, applied_at INT NOT NULL, "
                              "username VARCHAR NOT NULL, modules VARCHAR NOT NULL, "
                              "config VARCHAR NOT NULL)");
     }
-    return rc == SQLITE_OK ? upgrade_tables(store) : rc;
+    if (rc == SQLITE_OK) {
+        rc = upgrade_tables(store);
+    }
+    if (rc == SQLITE_OK) {
+        rc = history_open(store);
+    }
+    return rc == SQLITE_OK ? sql_exec(store, "COMMIT") : rc;
 }
 
 int layers_attach_disk(struct store *store)
@@ -260,6 +271,9 @@ int layers_attach_disk(struct store *store)
         return 0;
     }
     log_warn(NULL, "no DISK layer: %s: %s", store->disk_path, store->disk_fault);
+    if (sqlite3_get_autocommit(store->db) == 0) {
+        (void)!sql_exec(store, "ROLLBACK");
+    }
     (void)!sql_exec(store, "DETACH disk"); /* when it was the content that is damaged */
     rc = sql_exec(store, "ATTACH ':memory:' AS disk");
     return rc == SQLITE_OK && prepare_disk(store) == SQLITE_OK ? 0 : ERR_FILE;

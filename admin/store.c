@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "admin/command.h"
+#include "admin/history.h"
 #include "admin/layers.h"
 #include "admin/stats.h"
 #include "admin/store_sql.h"
@@ -189,6 +190,9 @@ void store_close(struct store *store)
     if (store == NULL) {
         return;
     }
+    if (store->db != NULL) {
+        history_flush(store);
+    }
     (void)sqlite3_close_v2(store->db);
     sqlite3_free(store->disk_path);
     mem_free(MEM_ADMIN, store->disk_fault);
@@ -256,4 +260,5 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
 void store_tick(struct store *store)
 {
     layers_follow(store);
+    history_flush(store);
 }

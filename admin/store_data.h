@@ -45,7 +45,8 @@ struct store {
     char *disk_fault;     /* NULL, or why DISK cannot be written */
     struct conf *applied; /* a reference: what the tables of RUNTIME stand for */
     /* state */
-    bool read_only; /* PROXYSQL READONLY */
+    bool read_only;       /* PROXYSQL READONLY */
+    bool history_changed; /* and not yet written */
     unsigned versions[MODULE_COUNT];
     /* of the statement that runs */
     struct store_session *who; /* NULL = nobody: at the start */

@@ -212,10 +212,6 @@ TEST(admin_store_statements_are_bounded)
 
     desk_open(&d, small);
     desk_error(&d, "SELECT LENGTH(ZEROBLOB(100000000))", 1153, "too");
-    desk_error(&d,
-               "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
-               "SELECT ZEROBLOB(60000000) FROM n LIMIT 20",
-               1153, "LIMIT");
     assert_int_equal(pthread_create(&thread, NULL, hurry, &stop), 0);
     desk_error(&d,
                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
@@ -231,8 +227,7 @@ TEST(admin_store_answers_what_clients_ask_on_connect)
 {
     static const char *const asked[] = {
         "select @@version_comment limit 1",
-        "SELECT @@session.auto_increment_increment AS auto_increment_increment, "
-        "@@character_set_client AS character_set_client, @@max_allowed_packet AS m",
+        "SELECT @@session.auto_increment_increment AS a, @@character_set_client AS b",
         "/* mysql-connector-java-8.0 */SELECT @@session.tx_isolation",
         "SELECT USER(), CURRENT_USER(), VERSION(), CONNECTION_ID(), NOW()",
         "SHOW WARNINGS",
