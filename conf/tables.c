@@ -305,13 +305,13 @@ size_t column_first(const struct table *table, const struct column *column)
     UNREACHABLE();
 }
 
-static void free_texts(const struct table *table, char *row)
+static void free_texts(const struct table *table, const char *row)
 {
     for (size_t i = 0; i < table->n_columns; i++) {
         const struct column *column = &table->columns[i];
 
         if (column->type == COL_TEXT && column_first(table, column) == i) {
-            mem_free(MEM_CONF, *(char **)(void *)(row + column->offset));
+            mem_free(MEM_CONF, *(char *const *)(const void *)(row + column->offset));
         }
     }
 }

@@ -167,8 +167,9 @@ static bool read_one(struct reader *reader)
 
 size_t literal_of(const char *pattern, char out[LITERAL_MAX])
 {
-    struct reader reader = {.pos = pattern, .best = out};
+    struct reader reader = {.pos = pattern};
 
+    reader.best = out;
     while (*reader.pos != '\0') {
         if (!read_one(&reader)) {
             return 0;

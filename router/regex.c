@@ -66,10 +66,9 @@ static unsigned count_repeats(const char *pattern)
     for (; *pattern != '\0'; before = *pattern++) {
         if (*pattern == '\\' && pattern[1] != '\0') {
             pattern++;
-        } else if (*pattern == '*' || *pattern == '+' || *pattern == '{') {
-            n++;
-        } else if (*pattern == '?' && strchr("*+?}", before) == NULL) {
-            n++; /* x?, and whatever begins with (? */
+        } else if (strchr("*+{", *pattern) != NULL ||
+                   (*pattern == '?' && strchr("*+?}", before) == NULL)) {
+            n++; /* also x?, and whatever begins with (? */
         }
     }
     return n;
@@ -324,10 +323,9 @@ static void put_replacement(struct sink *sink, const char *replacement, struct s
 }
 
 size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, struct slice text,
-                     const char *replacement, bool global, char *out, size_t cap,
-                     enum regex_result *result)
+                     const struct regex_edit *edit, enum regex_result *result)
 {
-    struct sink sink = {.out = out, .cap = cap};
+    struct sink sink = {.out = edit->out, .cap = edit->cap};
     size_t at = 0, start = 0;
     enum regex_result found;
 
@@ -342,11 +340,11 @@ size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, s
         }
         *result = REGEX_YES;
         put(&sink, text.data + at, from - at);
-        put_replacement(&sink, replacement, text, scratch->data, regex->groups);
+        put_replacement(&sink, edit->replacement, text, scratch->data, regex->groups);
         at = to;
         /* An empty match is followed by one from the next byte on. */
         start = to > from ? to : to + 1;
-        if (!global || sink.is_full || start > MIN(text.len, (size_t)REGEX_TEXT_MAX)) {
+        if (!edit->global || sink.is_full || start > MIN(text.len, (size_t)REGEX_TEXT_MAX)) {
             break;
         }
     }

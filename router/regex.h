@@ -54,13 +54,19 @@ enum regex_result regex_match(const struct regex *regex, struct regex_scratch *s
  */
 const char *regex_check_replacement(const struct regex *regex, const char *replacement);
 
+/* How to replace: \0 to \9 are groups, \\ a backslash; all matches or the first one; where the text goes. */
+struct regex_edit {
+    const char *replacement;
+    bool global;
+    char *out;
+    size_t cap;
+};
+
 /*
- * regex_replace - the first match, or all of them, replaced; \0 to \9 are groups, \\ a backslash. Returns the number of
- * bytes in out; 0 = nothing matched, a limit was met, or cap is too small (*result says which; REGEX_YES with 0 bytes:
- * too small, or all is gone).
+ * regex_replace - returns the number of bytes in out; 0 = nothing matched, a limit was met, or out is too small (*result
+ * says which; REGEX_YES with 0 bytes: too small, or all is gone).
  */
 size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, struct slice text,
-                     const char *replacement, bool global, char *out, size_t cap,
-                     enum regex_result *result);
+                     const struct regex_edit *edit, enum regex_result *result);
 
 #endif

@@ -82,12 +82,13 @@ static void begin(struct builder *builder, struct rules_index *index, size_t n)
 /* Twice over the rows: first their keys are measured, then they are put in. */
 static void add(struct builder *builder, const struct name_key *key, const void *row)
 {
-    char *at = builder->index->keys + builder->used;
+    char *at;
 
     if (builder->index->keys == NULL) {
         builder->room += key->len;
         return;
     }
+    at = builder->index->keys + builder->used;
     CHECK(!key->is_too_long && builder->used + key->len <= builder->room);
     memcpy(at, key->bytes, key->len);
     builder->used += key->len;

@@ -178,6 +178,7 @@ static bool pattern_matches(struct rules_walk *walk, const struct rule *rule)
 static void rewrite(struct rules_walk *walk, const struct rule *rule)
 {
     struct slice from = walk->text;
+    struct regex_edit edit;
     char *copy = NULL;
     enum regex_result found;
     size_t cap = MIN(walk->cap, (size_t)RULES_REWRITE_MAX), n;
@@ -195,8 +196,8 @@ static void rewrite(struct rules_walk *walk, const struct rule *rule)
         }
         from.data = copy;
     }
-    n = regex_replace(rule->match_pattern, walk->scratch, from, rule->row->replace_pattern,
-                      rule->global, walk->out_text, cap, &found);
+    edit = (struct regex_edit){rule->row->replace_pattern, rule->global, walk->out_text, cap};
+    n = regex_replace(rule->match_pattern, walk->scratch, from, &edit, &found);
     if (n > 0) {
         walk->text = (struct slice){walk->out_text, n};
         walk->out->rewritten = walk->text;
@@ -468,6 +469,10 @@ static void match_uncached(struct rules_walk *walk)
     finish(walk, NULL);
     regex_scratch_free(walk->scratch);
     mem_free(MEM_ROUTER, room);
+    walk->scratch = NULL;
+    walk->sieve = NULL;
+    walk->room = NULL;
+    walk->room_size = NULL;
 }
 
 void rules_match(const struct rules *rules, struct rules_cache *cache, const struct rules_input *in,

@@ -341,6 +341,9 @@ TEST(conf_example_file_loads_with_and_without_its_comment_signs)
     assert_int_equal(conf->n_servers, 3);
     assert_int_equal(conf->n_users, 1);
     assert_int_equal(conf->n_galera, 1);
+    assert_int_equal(conf->n_rules, 3);
+    assert_string_equal(conf->rules[2].replace_pattern, "new_\\1");
+    assert_int_equal(conf->n_fast_routes, 1);
     assert_int_equal(faults.count, 0);
     conf_unref(conf);
     free(text);

@@ -150,6 +150,11 @@ TEST(regex_gives_up_in_time)
     regex_scratch_free(scratch);
 }
 
+static void put(char *to, struct slice text)
+{
+    memcpy(to, text.data, text.len);
+}
+
 TEST(regex_looks_at_the_first_bytes_of_a_long_text)
 {
     struct regex_scratch *scratch = regex_scratch_new();
@@ -161,8 +166,8 @@ TEST(regex_looks_at_the_first_bytes_of_a_long_text)
 
     assert_non_null(text);
     memset(text, 'x', n);
-    memcpy(text, "INSERT", 6);
-    memcpy(text + REGEX_TEXT_MAX - 3, "END", 3);
+    put(text, SLICE("INSERT"));
+    put(text + REGEX_TEXT_MAX - 3, SLICE("END"));
     assert_int_equal(regex_match(head, scratch, whole), REGEX_YES);
     assert_int_equal(regex_match(tail, scratch, whole), REGEX_NO); /* it does not end there */
     whole.len = REGEX_TEXT_MAX;
@@ -216,10 +221,11 @@ static void assert_replaced(const char *pattern, const char *text, const char *w
     struct regex *regex = must_compile(pattern, true);
     enum regex_result result;
     char out[256];
+    struct regex_edit edit = {with, global, out, sizeof(out)};
     size_t n;
 
     assert_null(regex_check_replacement(regex, with));
-    n = regex_replace(regex, scratch, slice_of(text), with, global, out, sizeof(out), &result);
+    n = regex_replace(regex, scratch, slice_of(text), &edit, &result);
     assert_int_equal(result, expected == NULL ? REGEX_NO : REGEX_YES);
     if (expected != NULL && (n != strlen(expected) || memcmp(out, expected, n) != 0)) {
         fail_msg("%s: \"%.*s\" is not \"%s\"", pattern, (int)n, out, expected);

@@ -155,6 +155,10 @@ static const char *choose(uint64_t *random, const char *const *from, size_t n)
 
 #define CHOOSE(random, list) choose((random), (list), ARRAY_SIZE(list))
 
+static const char two_flags[] =
+    "attributes=\"{\\\"flagOUTs\\\":[{\\\"id\\\":1,\\\"weight\\\":1},{\\\"id\\\":2,"
+    "\\\"weight\\\":1}]}\"";
+
 static size_t random_rule(uint64_t *random, char *out, size_t size, int id)
 {
     static const char *const conditions[] = {
@@ -185,8 +189,7 @@ static size_t random_rule(uint64_t *random, char *out, size_t size, int id)
         "flagOUT=2",
         "flagOUT=0",
         "destination_hostgroup=3; flagOUT=1",
-        ("attributes=\"{\\\"flagOUTs\\\":[{\\\"id\\\":1,\\\"weight\\\":1},{\\\"id\\\":2,"
-         "\\\"weight\\\":1}]}\""),
+        two_flags,
         "error_msg=\"x\"",
     };
 
