@@ -80,13 +80,6 @@ const char *module_name(enum module module)
     return module_names[module];
 }
 
-const char *layer_name(enum layer layer)
-{
-    static const char *const names[] = {"MEMORY", "RUNTIME", "DISK"};
-
-    return names[layer];
-}
-
 const char *layer_prefix(enum layer layer)
 {
     static const char *const prefixes[] = {"main.", "main.runtime_", "disk."};

@@ -29,8 +29,7 @@ const struct config_table *config_table_find(struct slice name);
 /* module_name - "MYSQL SERVERS". */
 const char *module_name(enum module module);
 
-/* layer_name - "MEMORY". layer_prefix - what stands before a table's name: "main.", "main.runtime_", "disk.". */
-const char *layer_name(enum layer layer);
+/* layer_prefix - what stands before a table's name: "main.", "main.runtime_", "disk.". */
 const char *layer_prefix(enum layer layer);
 
 /* layers_create - the tables of MEMORY and RUNTIME. Returns 0 or an error that is logged. */
