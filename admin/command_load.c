@@ -41,18 +41,18 @@ enum action {
 
 /* LOAD goes towards RUNTIME, SAVE away from it; so TO MEMORY is not the same in both. */
 static const struct direction {
-    bool is_save;
     const char *words;
     enum action action;
+    bool is_save;
 } directions[] = {
-    {false, "TO RUNTIME", MEMORY_TO_RUNTIME},  {false, "TO RUN", MEMORY_TO_RUNTIME},
-    {false, "FROM MEMORY", MEMORY_TO_RUNTIME}, {false, "FROM MEM", MEMORY_TO_RUNTIME},
-    {false, "TO MEMORY", DISK_TO_MEMORY},      {false, "TO MEM", DISK_TO_MEMORY},
-    {false, "FROM DISK", DISK_TO_MEMORY},      {false, "FROM CONFIG", FILE_TO_MEMORY},
-    {true, "TO MEMORY", RUNTIME_TO_MEMORY},    {true, "TO MEM", RUNTIME_TO_MEMORY},
-    {true, "FROM RUNTIME", RUNTIME_TO_MEMORY}, {true, "FROM RUN", RUNTIME_TO_MEMORY},
-    {true, "FROM MEMORY", MEMORY_TO_DISK},     {true, "FROM MEM", MEMORY_TO_DISK},
-    {true, "TO DISK", MEMORY_TO_DISK},
+    {"TO RUNTIME", MEMORY_TO_RUNTIME, false},  {"TO RUN", MEMORY_TO_RUNTIME, false},
+    {"FROM MEMORY", MEMORY_TO_RUNTIME, false}, {"FROM MEM", MEMORY_TO_RUNTIME, false},
+    {"TO MEMORY", DISK_TO_MEMORY, false},      {"TO MEM", DISK_TO_MEMORY, false},
+    {"FROM DISK", DISK_TO_MEMORY, false},      {"FROM CONFIG", FILE_TO_MEMORY, false},
+    {"TO MEMORY", RUNTIME_TO_MEMORY, true},    {"TO MEM", RUNTIME_TO_MEMORY, true},
+    {"FROM RUNTIME", RUNTIME_TO_MEMORY, true}, {"FROM RUN", RUNTIME_TO_MEMORY, true},
+    {"FROM MEMORY", MEMORY_TO_DISK, true},     {"FROM MEM", MEMORY_TO_DISK, true},
+    {"TO DISK", MEMORY_TO_DISK, true},
 };
 
 /* The longest that fits. */

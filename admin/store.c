@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "router/regex.h"
 
 #define WARNING_MAX 2048 /* bytes of one */
 
@@ -194,6 +195,7 @@ void store_close(struct store *store)
         history_flush(store);
     }
     (void)sqlite3_close_v2(store->db);
+    regex_scratch_free(store->scratch);
     sqlite3_free(store->disk_path);
     mem_free(MEM_ADMIN, store->disk_fault);
     conf_unref(store->applied);

@@ -35,12 +35,15 @@ struct store_warning {
     char *text; /* owned */
 };
 
+struct regex_scratch;
+
 struct store {
     /* borrowed */
     struct galeway *galeway;
     const char *config_file;
     /* owned */
     sqlite3 *db;
+    struct regex_scratch *scratch; /* for REGEXP */
     char *disk_path;
     char *disk_fault;     /* NULL, or why DISK cannot be written */
     struct conf *applied; /* a reference: what the tables of RUNTIME stand for */

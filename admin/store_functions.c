@@ -9,6 +9,7 @@
 #include "admin/variables.h"
 #include "base/clock.h"
 #include "base/version.h"
+#include "router/regex.h"
 
 struct sysvar {
     const char *name, *value;
@@ -212,6 +213,40 @@ static void fn_if(sqlite3_context *context, int n, sqlite3_value **values)
     sqlite3_result_value(context, sqlite3_value_double(values[0]) != 0 ? values[1] : values[2]);
 }
 
+static void free_regex(void *regex)
+{
+    regex_free(regex);
+}
+
+/* x REGEXP 'pattern': the regular expressions of rules, so that patterns can be tried here; case is ignored. */
+static void fn_regexp(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    struct slice pattern = argument(values[0]), text = argument(values[1]);
+    struct regex *regex = sqlite3_get_auxdata(context, 0);
+    char why[REGEX_WHY];
+
+    (void)n;
+    if (pattern.data == NULL || text.data == NULL) {
+        sqlite3_result_null(context);
+        return;
+    }
+    if (regex == NULL) {
+        regex = regex_new(pattern.data, true, why);
+        if (regex == NULL) {
+            sqlite3_result_error(context, why, -1);
+            return;
+        }
+        sqlite3_set_auxdata(context, 0, regex, free_regex);
+        regex = sqlite3_get_auxdata(context, 0); /* NULL when it could not be kept */
+    }
+    if (regex == NULL) {
+        sqlite3_result_error_nomem(context);
+    } else {
+        sqlite3_result_int(context,
+                           regex_match(regex, store_of(context)->scratch, text) == REGEX_YES);
+    }
+}
+
 /* Of the trigger on global_variables: the value as it is kept, or an error that says what is allowed. */
 static void fn_variable(sqlite3_context *context, int n, sqlite3_value **values)
 {
@@ -255,6 +290,7 @@ static const struct function {
     {"from_unixtime", 1, true, fn_from_unixtime},
     {"concat", -1, true, fn_concat},
     {"if", 3, true, fn_if},
+    {"regexp", 2, true, fn_regexp},
     {"galeway_variable", 2, false, fn_variable},
 };
 
@@ -262,6 +298,7 @@ int sql_functions(struct store *store)
 {
     int rc = SQLITE_OK;
 
+    store->scratch = regex_scratch_new();
     for (size_t i = 0; i < ARRAY_SIZE(functions) && rc == SQLITE_OK; i++) {
         const struct function *f = &functions[i];
         int flags = SQLITE_UTF8 | SQLITE_INNOCUOUS | (f->same ? SQLITE_DETERMINISTIC : 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_rules.c - mysql_query_rules and the tables around it: keys that are there twice, columns that go together.
+ * check_rules.c - mysql_query_rules and most other tables: keys that are there twice, columns that go together.
  *
  * What a rule means as a whole (regexes, chains, hostgroups) is checked where rules are compiled, in router/.
  */
@@ -321,6 +321,10 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
     check_keys(conf, faults);
     for (size_t i = 0; i < conf->n_rules; i++) {
         check_rule(&conf->rules[i], faults);
+    }
+    for (size_t i = 0; i < conf->n_users; i++) {
+        check_json("mysql_users", "attributes", conf->users[i].attributes, conf->users[i].place,
+                   faults);
     }
     for (size_t i = 0; i < conf->n_hostgroups; i++) {
         const struct conf_hostgroup *row = &conf->hostgroups[i];

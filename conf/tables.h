@@ -66,6 +66,7 @@ struct conf_galera { /* mysql_galera_hostgroups */
 #define CONF_RE_CASELESS 0x01
 #define CONF_RE_GLOBAL   0x02
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by meaning */
 struct conf_rule { /* mysql_query_rules */
     int rule_id;
     bool active;

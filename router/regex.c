@@ -113,8 +113,9 @@ static void find_probes(struct regex *regex, const char *pattern)
     char literal[LITERAL_MAX];
     size_t n = literal_of(pattern, literal);
 
-    for (size_t i = 0; i + 1 < n && regex->n_probes < REGEX_PROBES; i++) {
-        regex->probes[regex->n_probes++] = probe_of(fold(literal[i]), fold(literal[i + 1]));
+    /* From its end: "secret" begins as SELECT does. */
+    for (size_t i = n; i > 1 && regex->n_probes < REGEX_PROBES; i--) {
+        regex->probes[regex->n_probes++] = probe_of(fold(literal[i - 2]), fold(literal[i - 1]));
     }
 }
 

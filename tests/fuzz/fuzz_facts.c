@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_facts.c - any bytes as a statement; the first byte is the mode.
+ * fuzz_facts.c - any bytes as a statement; the first byte is the mode and settings of digests.
  *
  * What must hold: a read is none of the things that forbid one, names lie inside of the statement, the
  * digest is that of the text, the body alone has the same digest and is a read as well.
@@ -47,7 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    mode = data[0] & 3;
+    /* The session's mode, the settings of digests, and short lists and rows. */
+    mode = (data[0] & 3U) | (data[0] & 0x1cU) | (data[0] >> 6 & 1U) << DIGEST_LIST_SHIFT |
+           (data[0] >> 5 & 3U) << DIGEST_ROWS_SHIFT;
     sql = (struct slice){(const char *)data + 1, size - 1};
     facts_scan(&f, sql, mode);
     check_facts(&f, sql);

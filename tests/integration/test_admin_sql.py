@@ -3,6 +3,8 @@
 import pathlib
 import re
 import subprocess
+import threading
+import time
 
 import pymysql
 import pytest
@@ -206,3 +208,60 @@ def test_shutdown_from_the_console_ends_the_process(bare):
         cursor.execute("PROXYSQL SHUTDOWN SLOW")
     assert bare.process.wait(20) == 0
     bare.process = None
+
+
+class Readers:
+    """Clients that ask numbers and must get them back, all the time."""
+
+    def __init__(self, port, clients=4):
+        self.port = port
+        self.stopping = threading.Event()
+        self.faults = []
+        self.count = 0
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.page()
+        except Exception as fault:  # told to the main thread, which fails the test with it
+            self.faults.append(repr(fault))
+
+    def page(self):
+        with pymysql.connect(host="127.0.0.1", port=self.port, user="wp_1",
+                             password="password") as db, db.cursor() as cursor:
+            for n in range(20):
+                cursor.execute(f"SELECT {n}, 'page'")
+                if cursor.fetchall() != ((n, "page"),):
+                    raise AssertionError(f"SELECT {n} was answered with something else")
+                self.count += 1
+
+
+def test_loads_under_traffic_harm_no_statement(galeway):
+    proxy = galeway()
+    util.wait_until(lambda: "ready on" in proxy.log_path.read_text(), 20, "ready")
+    loads, deadline = 0, time.monotonic() + 30
+    with console(proxy) as db, db.cursor() as cursor, Readers(proxy.port) as readers:
+        cursor.execute("INSERT INTO mysql_query_rules (rule_id, active, match_digest, "
+                       "destination_hostgroup, apply) VALUES (1, 1, '^SELECT', 10, 1)")
+        while loads < 2000 and time.monotonic() < deadline and not readers.faults:
+            cursor.execute(f"UPDATE mysql_query_rules SET destination_hostgroup="
+                           f"{(10, 20)[loads % 2]}, comment='{loads}'")
+            cursor.execute("LOAD MYSQL QUERY RULES TO RUNTIME")
+            loads += 1
+        cursor.execute("SELECT comment FROM runtime_mysql_query_rules")
+        assert cursor.fetchall() == ((str(loads - 1),),)
+    assert not readers.faults, readers.faults
+    assert loads >= 200 and readers.count > 200, (loads, readers.count)
+    print(f"{loads} loads, {readers.count} statements")
+    proxy.check_alive()

@@ -227,8 +227,7 @@ TEST(admin_store_answers_what_clients_ask_on_connect)
 {
     static const char *const asked[] = {
         "select @@version_comment limit 1",
-        "SELECT @@session.auto_increment_increment AS auto_increment_increment, "
-        "@@character_set_client AS character_set_client, @@max_allowed_packet AS m",
+        "SELECT @@session.auto_increment_increment AS a, @@character_set_client AS b",
         "/* mysql-connector-java-8.0 */SELECT @@session.tx_isolation",
         "SELECT USER(), CURRENT_USER(), VERSION(), CONNECTION_ID(), NOW()",
         "SHOW WARNINGS",
@@ -272,6 +271,10 @@ TEST(admin_store_answers_what_clients_ask_on_connect)
     assert_string_equal(d.reply.columns[0], "@@version_comment");
     assert_string_equal(d.reply.columns[1], "@@session.wait_timeout");
     desk_is(&d, "SELECT CONNECTION_ID()", "7");
+    desk_is(&d, "SELECT hostname FROM mysql_servers WHERE hostname REGEXP '0\\.2$'", "127.0.0.2");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_servers WHERE comment NOT REGEXP 'SECOND'", "1");
+    desk_is(&d, "SELECT REPLACE(HEX(ZEROBLOB(50)), '0', 'a') || 'b' REGEXP '^(a+)+$'", "0");
+    desk_error(&d, "SELECT 'a' REGEXP '('", 1105, "parenthesis");
     desk_ok(&d, "USE disk");
     desk_is(&d, "SELECT DATABASE()", "disk");
     desk_error(&d, "USE nowhere", 1049, "nowhere");

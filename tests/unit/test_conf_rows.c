@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_conf_rows.c - the tables of rules and around them: each column is read, each fault is said.
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/json.h"
+#include "tests/unit/test.h"
+
+static struct conf *load(const char *text, struct faults *faults)
+{
+    struct conf *conf = NULL;
+
+    int rc = conf_load_text(&conf, "t.cnf", slice_of(text), faults);
+
+    assert_int_equal(rc == 0, conf != NULL);
+    return conf;
+}
+
+static struct conf *must_load(const char *text)
+{
+    struct faults faults = {0};
+    struct conf *conf = load(text, &faults);
+
+    for (size_t i = 0; i < faults.count; i++) {
+        print_message("%d: %s\n", faults.items[i].line, faults.items[i].text);
+    }
+    assert_non_null(conf);
+    faults_fini(&faults);
+    return conf;
+}
+
+/* The text has one fault of that kind, on that line, which says so. */
+static void expect(bool is_error, const char *text, int line, const char *says)
+{
+    struct faults faults = {0};
+    uint64_t before = mem_blocks(MEM_CONF);
+    struct conf *conf = load(text, &faults);
+    bool found = false;
+
+    assert_int_equal(conf == NULL, is_error);
+    for (size_t i = 0; i < faults.count; i++) {
+        found |= faults.items[i].is_error == is_error && faults.items[i].line == line &&
+                 strstr(faults.items[i].text, says) != NULL;
+    }
+    if (!found) {
+        for (size_t i = 0; i < faults.count; i++) {
+            print_message("%d: %s\n", faults.items[i].line, faults.items[i].text);
+        }
+        fail_msg("line %d: no fault says: %s", line, says);
+    }
+    conf_unref(conf);
+    faults_fini(&faults);
+    assert_int_equal(mem_blocks(MEM_CONF), before);
+}
+
+TEST(conf_rows_rule_with_all_columns)
+{
+    struct conf *conf = must_load(
+        "mysql_query_rules=({rule_id=7; active=true; username=\"u\"; schemaname=\"s\"; flagIN=1;"
+        "client_addr=\"10.%\"; proxy_addr=\"1.2.3.4\"; proxy_port=6033;"
+        "digest=\"0xABCdef0123456789\"; match_digest=\"d\"; match_pattern=\"p\";"
+        "negate_match_pattern=1; re_modifiers=\" global,CASELESS \"; flagOUT=2;"
+        "replace_pattern=\"\"; destination_hostgroup=3; cache_ttl=4; cache_empty_result=false;"
+        "cache_timeout=5; reconnect=1; timeout=6; retries=7; delay=8; next_query_flagIN=9;"
+        "mirror_flagOUT=10; mirror_hostgroup=11; error_msg=\"e\"; OK_msg=\"o\"; sticky_conn=1;"
+        "multiplex=2; gtid_from_hostgroup=12; log=0; apply=\"1\"; attributes=\"{}\";"
+        "comment=\"c\"})\n");
+    const struct conf_rule *r = &conf->rules[0];
+
+    assert_int_equal(r->rule_id, 7);
+    assert_true(r->active && r->negate_match_pattern && r->apply);
+    assert_string_equal(r->username, "u");
+    assert_string_equal(r->schemaname, "s");
+    assert_string_equal(r->client_addr, "10.%");
+    assert_string_equal(r->proxy_addr, "1.2.3.4");
+    assert_string_equal(r->match_digest, "d");
+    assert_string_equal(r->match_pattern, "p");
+    assert_string_equal(r->replace_pattern, "");
+    assert_string_equal(r->error_msg, "e");
+    assert_string_equal(r->ok_msg, "o");
+    assert_string_equal(r->attributes, "{}");
+    assert_string_equal(r->comment, "c");
+    assert_int_equal(r->proxy_port, 6033);
+    assert_true(r->digest == UINT64_C(0xABCDEF0123456789));
+    assert_int_equal(r->re_modifiers, CONF_RE_GLOBAL | CONF_RE_CASELESS);
+    assert_int_equal(r->flag_in * 100 + r->flag_out * 10 + r->destination_hostgroup, 123);
+    assert_int_equal(r->cache_ttl_ms, 4);
+    assert_int_equal(r->cache_empty_result, 0);
+    assert_int_equal(r->cache_timeout * 10 + r->reconnect, 51);
+    assert_int_equal(r->timeout_ms * 100 + r->retries * 10 + r->delay_ms, 678);
+    assert_int_equal(r->next_query_flag_in + r->mirror_flag_out + r->mirror_hostgroup, 30);
+    assert_int_equal(r->sticky_conn * 100 + r->multiplex * 10 + r->log, 120);
+    assert_int_equal(r->gtid_from_hostgroup, 12);
+    conf_unref(conf);
+}
+
+TEST(conf_rows_rule_with_defaults)
+{
+    struct conf *conf = must_load("mysql_query_rules=({rule_id=1})\n");
+    const struct conf_rule *r = &conf->rules[0];
+
+    assert_false(r->active || r->negate_match_pattern || r->apply);
+    assert_null(r->username);
+    assert_null(r->schemaname);
+    assert_null(r->client_addr);
+    assert_null(r->match_digest);
+    assert_null(r->match_pattern);
+    assert_null(r->replace_pattern);
+    assert_null(r->error_msg);
+    assert_null(r->ok_msg);
+    assert_true(r->digest == 0);
+    assert_int_equal(r->re_modifiers, CONF_RE_CASELESS);
+    assert_int_equal(r->flag_in, 0);
+    assert_int_equal(r->flag_out, CONF_UNSET);
+    assert_int_equal(r->destination_hostgroup, CONF_UNSET);
+    assert_int_equal(r->timeout_ms, CONF_UNSET);
+    assert_int_equal(r->multiplex, CONF_UNSET);
+    assert_int_equal(r->proxy_port, CONF_UNSET);
+    assert_string_equal(r->attributes, "");
+    assert_string_equal(r->comment, "");
+    conf_unref(conf);
+}
+
+#define RULE(columns) "mysql_query_rules=(\n{rule_id=1;\n" columns "})\n"
+
+TEST(conf_rows_rule_faults)
+{
+    static const struct {
+        const char *text;
+        int line;
+        const char *says;
+    } rows[] = {
+        {"mysql_query_rules=(\n{active=1})\n", 2, "a row has no rule_id"},
+        {RULE("active=2"), 3, "active: bad value (a number); allowed: 0, 1, true or false"},
+        {RULE("flagIN=-1"), 3, "flagIN: bad value"},
+        {RULE("proxy_port=65536"), 3, "allowed: 0 to 65535"},
+        {RULE("digest=5"), 3, "\"0x\" and 1 to 16 hex digits"},
+        {RULE("digest=\"0x\""), 3, "digest: bad value"},
+        {RULE("digest=\"0x0\""), 3, "digest: bad value"},
+        {RULE("digest=\"0xg\""), 3, "digest: bad value"},
+        {RULE("digest=\"12345\""), 3, "digest: bad value"},
+        {RULE("digest=\"0x12345678901234567\""), 3, "digest: bad value"},
+        {RULE("re_modifiers=\"CASELES\""), 3, "allowed: CASELESS and GLOBAL"},
+        {RULE("retries=1001"), 3, "allowed: 0 to 1000"},
+        {RULE("multiplex=3"), 3, "allowed: 0 to 2"},
+        {RULE("cache_ttl=0"), 3, "cache_ttl: bad value"},
+        {RULE("log=\"x\""), 3, "log: bad value"},
+        {RULE("match_digest=7"), 3, "match_digest: bad value"},
+        {RULE("client_addr=\"1%2\""), 2, "\"1%2\" has a % that is not its last character"},
+        {RULE("replace_pattern=\"x\""), 2, "a replace_pattern and no match_pattern"},
+        {RULE("attributes=\"{\""), 2, "attributes: is not JSON"},
+        {"mysql_query_rules=(\n{rule_id=1},\n{rule_id=2},\n{rule_id=1})\n", 4,
+         "rule_id 1 is there twice; first at t.cnf:2"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        expect(true, rows[i].text, rows[i].line, rows[i].says);
+    }
+}
+
+TEST(conf_rows_columns_without_effect_are_warned_of)
+{
+    expect(false, RULE("reconnect=0"), 3, "mysql_query_rules: reconnect: accepted, but not");
+    expect(false, RULE("cache_timeout=0"), 3, "cache_timeout: accepted");
+    expect(false, RULE("gtid_from_hostgroup=1"), 3, "gtid_from_hostgroup: accepted");
+    expect(false, "mysql_hostgroup_attributes=({hostgroup_id=1;\nmultiplex=false})\n", 2,
+           "multiplex: accepted");
+    expect(false, "mysql_collations=({Id=5; Collation=\"a\"; Charset=\"b\"})\n", 1,
+           "mysql_collations: accepted");
+}
+
+TEST(conf_rows_of_the_other_tables)
+{
+    struct conf *conf = must_load(
+        "mysql_query_rules_fast_routing=({username=\"u\"; schemaname=\"s\";"
+        " destination_hostgroup=5})\n"
+        "mysql_firewall_whitelist_users=({username=\"u\"; client_address=\"\"; "
+        "mode=\"Protecting\"})\n"
+        "mysql_firewall_whitelist_rules=({username=\"u\"; client_address=\"\"; schemaname=\"s\";"
+        " flagIN=2; digest=\"0x1F\"})\n"
+        "mysql_firewall_whitelist_sqli_fingerprints=({fingerprint=\"s&1\"; active=0})\n"
+        "mysql_hostgroup_attributes=({hostgroup_id=3; multiplex=true; hostgroup_settings=\"{}\";"
+        " comment=\"x\"})\n"
+        "mysql_replication_hostgroups=({writer_hostgroup=1; reader_hostgroup=2;"
+        " check_type=\"read_only&innodb_read_only\"})\n"
+        "mysql_servers_ssl_params=({hostname=\"a\"; ssl_ca=\"/x\"})\n"
+        "mysql_collations=({Id=5; Collation=\"a\"; Charset=\"b\"; Default=\"Yes\"})\n"
+        "scheduler=({id=1; interval_ms=1000; filename=\"/x\"; arg1=\"-v\"})\n"
+        "proxysql_servers=({hostname=\"p\"}, {hostname=\"p\"; port=1})\n");
+
+    assert_int_equal(conf->fast_routes[0].destination_hostgroup, 5);
+    assert_int_equal(conf->firewall_users[0].mode, FIREWALL_PROTECTING);
+    assert_int_equal(conf->firewall_rules[0].digest, 0x1f);
+    assert_int_equal(conf->firewall_rules[0].flag_in, 2);
+    assert_false(conf->fingerprints[0].active);
+    assert_int_equal(conf->hostgroups[0].autocommit, -1);
+    assert_true(conf->hostgroups[0].multiplex);
+    assert_int_equal(conf->replications[0].check_type, 4);
+    assert_int_equal(conf->ssl_params[0].port, 3306);
+    assert_string_equal(conf->ssl_params[0].ssl_ca, "/x");
+    assert_string_equal(conf->collations[0].is_default, "Yes");
+    assert_string_equal(conf->schedulers[0].arg1, "-v");
+    assert_null(conf->schedulers[0].arg2);
+    assert_int_equal(conf->n_proxies, 2);
+    assert_int_equal(conf->proxies[0].port, 6032);
+    conf_unref(conf);
+}
+
+#define TWICE(table, row) table "=(\n{" row "},\n{" row "})\n"
+
+TEST(conf_rows_that_are_there_twice)
+{
+    expect(true,
+           TWICE("mysql_query_rules_fast_routing",
+                 "username=\"u\"; schemaname=\"s\"; flagIN=3; destination_hostgroup=1"),
+           3, "username \"u\", schemaname \"s\", flagIN 3 is there twice; first at t.cnf:2");
+    expect(true,
+           TWICE("mysql_firewall_whitelist_users", "username=\"u\"; client_address=\"1.2.3.4\""), 3,
+           "client_address \"1.2.3.4\" is there twice");
+    expect(true,
+           TWICE("mysql_firewall_whitelist_rules",
+                 "username=\"u\"; client_address=\"\"; schemaname=\"s\"; digest=\"0x5\""),
+           3, "digest 0x0000000000000005 is there twice");
+    expect(true, TWICE("mysql_firewall_whitelist_sqli_fingerprints", "fingerprint=\"f\""), 3,
+           "fingerprint \"f\" is there twice");
+    expect(true, TWICE("mysql_hostgroup_attributes", "hostgroup_id=1"), 3, "hostgroup_id 1 is");
+    expect(true, TWICE("mysql_servers_ssl_params", "hostname=\"h\""), 3, "h:3306, username \"\"");
+    expect(true, TWICE("mysql_collations", "Id=1; Collation=\"a\"; Charset=\"b\""), 3, "Id 1 is");
+    expect(true, TWICE("scheduler", "id=1; interval_ms=100; filename=\"/x\""), 3, "id 1 is there");
+    expect(true, TWICE("proxysql_servers", "hostname=\"h\""), 3, "h:6032 is there twice");
+    expect(true,
+           "mysql_replication_hostgroups=(\n{writer_hostgroup=1; reader_hostgroup=2},\n"
+           "{writer_hostgroup=3; reader_hostgroup=2})\n",
+           3, "reader_hostgroup 2 is there twice");
+    expect(true, TWICE("mysql_replication_hostgroups", "writer_hostgroup=1; reader_hostgroup=2"), 3,
+           "writer_hostgroup 1 is there twice");
+}
+
+TEST(conf_rows_faults_of_the_other_tables)
+{
+    expect(true, "mysql_replication_hostgroups=(\n{writer_hostgroup=1; reader_hostgroup=1})\n", 2,
+           "are both 1");
+    expect(true,
+           "mysql_replication_hostgroups=(\n{writer_hostgroup=1; reader_hostgroup=2;\n"
+           "check_type=\"x\"})\n",
+           3, "allowed: one of read_only innodb_read_only");
+    expect(true, "mysql_hostgroup_attributes=(\n{hostgroup_id=1; servers_defaults=\"[\"})\n", 2,
+           "servers_defaults: is not JSON");
+    expect(true, "mysql_hostgroup_attributes=(\n{hostgroup_id=1;\nfree_connections_pct=101})\n", 3,
+           "allowed: 0 to 100");
+    expect(true, "scheduler=(\n{id=1;\ninterval_ms=99; filename=\"x\"})\n", 3,
+           "allowed: 100 to 100000000");
+    expect(true, "mysql_query_rules_fast_routing=(\n{username=\"u\"; destination_hostgroup=1})\n",
+           2, "a row has no schemaname");
+    expect(true,
+           "mysql_firewall_whitelist_users=({username=\"u\"; client_address=\"\";\n"
+           "mode=\"ON\"})\n",
+           2, "allowed: one of OFF DETECTING PROTECTING");
+    expect(true, "mysql_users=(\n{username=\"u\"; active=0; attributes=\"x\"})\n", 2,
+           "attributes: is not JSON");
+    expect(true, "mysql_query_rulez=()\n", 1, "did you mean \"mysql_query_rules\"?");
+}
+
+TEST(conf_rows_hostgroups_with_servers_are_known)
+{
+    struct conf *conf =
+        must_load("mysql_servers=({address=\"a\"; hostgroup=10}, {address=\"a\"; hostgroup=30})\n"
+                  "mysql_galera_hostgroups=({writer_hostgroup=10; backup_writer_hostgroup=11;"
+                  " reader_hostgroup=12; offline_hostgroup=13})\n"
+                  "mysql_replication_hostgroups=({writer_hostgroup=31; reader_hostgroup=30},"
+                  "{writer_hostgroup=41; reader_hostgroup=40})\n");
+    static const int served[] = {10, 11, 12, 30, 31}, empty[] = {0, 13, 40, 41, -1};
+
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(conf_is_served(conf, served[i]));
+        assert_false(conf_is_served(conf, empty[i]));
+    }
+    assert_true(conf_has_servers(conf, 30));
+    assert_false(conf_has_servers(conf, 12));
+    conf_unref(conf);
+}
+
+TEST(json_is_valid_or_not)
+{
+    static const char *const good[] = {
+        "{}",
+        "[]",
+        " { } ",
+        "1",
+        "-0.5e+10",
+        "\"\"",
+        "\"a\\u00e4\\n\\\"\"",
+        "true",
+        "false",
+        "null",
+        "{\"a\":[1,2,{\"b\":null}],\"c\":\"d\"}",
+        "[[[]]]",
+        "\t[1 , 2]\r\n",
+        "0",
+    };
+    static const char *const bad[] = {
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "01",
+        "1.",
+        "1e",
+        "-",
+        "+1",
+        ".5",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\n\"",
+        "tru",
+        "nul",
+        "[1 2]",
+        "1 2",
+        "{}{}",
+        "[}",
+        "{]",
+        "'a'",
+        "{\"a\":1 \"b\":2}",
+        "{,}",
+        "[,]",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        if (!json_is_valid(slice_of(good[i]))) {
+            fail_msg("%s is JSON", good[i]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        if (json_is_valid(slice_of(bad[i]))) {
+            fail_msg("%s is not JSON", bad[i]);
+        }
+    }
+    assert_false(json_is_valid((struct slice){"\"\\\0\"", 4}));
+}
