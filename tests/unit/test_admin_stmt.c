@@ -144,8 +144,9 @@ TEST(console_stmt_limits)
 
     assert_non_null(bytes);
     memset(bytes, ' ', large);
-    memcpy(bytes, "SELECT '", 8);
-    memcpy(bytes + large - 1, "'", 1);
+    (void)snprintf(bytes, 9, "SELECT '");
+    bytes[8] = ' ';
+    bytes[large - 1] = '\'';
     console_make(&f, "");
     end_open(&f, &e);
     first = prepare(&e, "SELECT ?", 1);
