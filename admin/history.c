@@ -188,7 +188,7 @@ static char *join_keys(const struct columns *c, const char *format, const char *
  * columns are our own.
  */
 static void put_select(sqlite3_str *sql, const struct config_table *table, const struct columns *c,
-                       const char *column)
+                       const char *column, bool is_saved)
 {
     char *keys = join_keys(c, "%s", ", ");
     char *shown = join_keys(c, "'%s=' || k.%s", " || ', ' || ");
@@ -218,7 +218,8 @@ static void put_select(sqlite3_str *sql, const struct config_table *table, const
                         table->name, on_m, table->name, on_r);
     sqlite3_str_appendf(sql, " LEFT JOIN disk.%s d ON %s", table->name, on_d);
     if (column == NULL) {
-        sqlite3_str_appendall(sql, " WHERE m.rowid IS NULL OR r.rowid IS NULL OR d.rowid IS NULL");
+        sqlite3_str_appendf(sql, " WHERE m.rowid IS NULL OR r.rowid IS NULL%s",
+                            is_saved ? " OR d.rowid IS NULL" : "");
     } else {
         sqlite3_str_appendf(
             sql,
@@ -234,16 +235,58 @@ static void put_select(sqlite3_str *sql, const struct config_table *table, const
     sqlite3_free(on_d);
 }
 
+static int count_rows(struct store *store, const char *layer, const struct config_table *table,
+                      int64_t *out)
+{
+    sqlite3_stmt *stmt;
+    int rc = sql_prepare(store, &stmt, "SELECT COUNT(*) FROM %s%s WHERE %s", layer, table->name,
+                         table->filter);
+
+    if (rc == SQLITE_OK) {
+        rc = sql_step(store, stmt);
+        *out = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    }
+    (void)sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* What was never saved is one line, not a line for each of 250 variables. */
+static int diff_unsaved(struct store *store, const struct config_table *table, bool *is_saved)
+{
+    int64_t n[3] = {0};
+    int rc = count_rows(store, "main.", table, &n[0]);
+
+    if (rc == SQLITE_OK) {
+        rc = count_rows(store, "main.runtime_", table, &n[1]);
+    }
+    if (rc == SQLITE_OK) {
+        rc = count_rows(store, "disk.", table, &n[2]);
+    }
+    *is_saved = n[2] > 0;
+    if (rc == SQLITE_OK && !*is_saved && n[0] + n[1] > 0) {
+        rc = sql_exec(store,
+                      "INSERT INTO temp.diff VALUES ('%s', '%s', '(all)', '(rows)', %lld, %lld, "
+                      "'never saved')",
+                      module_name(table->module), table->name, n[0], n[1]);
+    }
+    return rc;
+}
+
 static int diff_table(struct store *store, const struct config_table *table)
 {
     struct columns c = {0};
-    int rc = read_columns(store, table, &c);
+    bool is_saved = true;
+    int rc = diff_unsaved(store, table, &is_saved);
+
+    if (rc == SQLITE_OK) {
+        rc = read_columns(store, table, &c);
+    }
 
     for (size_t i = 0; i <= c.n_other && rc == SQLITE_OK; i++) {
         sqlite3_str *sql = sqlite3_str_new(NULL);
         char *text;
 
-        put_select(sql, table, &c, i == 0 ? NULL : c.other[i - 1]);
+        put_select(sql, table, &c, i == 0 ? NULL : c.other[i - 1], is_saved);
         text = sqlite3_str_finish(sql);
         rc = text == NULL ? SQLITE_NOMEM : sql_exec(store, "INSERT INTO temp.diff %s", text);
         sqlite3_free(text);

@@ -366,13 +366,13 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         return !f->is_error &&
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
-    if (task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) {
-        return true; /* asked for */
+    if ((task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) ||
+        task->facts.runs == VERB_VALUES) { /* VALUES (1),(2) counts 1, sometimes 0 (10.11) */
+        return true;                       /* asked for */
     }
     switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
     case VERB_SELECT:
     case VERB_WITH:
-    case VERB_VALUES:
     case VERB_TABLE_EXPR:
     case VERB_SHOW:
     case VERB_DESCRIBE:

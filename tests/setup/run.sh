@@ -8,13 +8,14 @@
 #   run.sh CONF     run Galeway with that file, start nothing else
 #
 # Environment: GALEWAY_BIN (default build/galeway), BASE_PORT (of the nodes, default 3311),
-# PORT (of Galeway, default 6033).
+# PORT (of Galeway, default 6033), ADMIN_PORT (of its console, default 6032).
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 BIN=${GALEWAY_BIN:-build/galeway}
 PORT=${PORT:-6033}
+ADMIN_PORT=${ADMIN_PORT:-6032}
 GALEWAY_PID=
 CLUSTER_IS_OURS=no
 
@@ -40,6 +41,7 @@ mysql_variables=
 
 admin_variables=
 {
+    mysql_ifaces="127.0.0.1:$ADMIN_PORT"
 }
 
 mysql_servers=
@@ -90,6 +92,9 @@ Galeway: 127.0.0.1:$PORT. Nodes: $NODE1_PORT $NODE2_PORT $NODE3_PORT. $end
 
 Type in another terminal, in this folder:
   mariadb -h127.0.0.1 -P$PORT -u$SITE_USER -p$SITE_PASSWORD $SITE_SCHEMA
+
+The console (SHOW COMMANDS lists what it can do):
+  mariadb -h127.0.0.1 -P$ADMIN_PORT -uadmin -padmin
 
 A WordPress site through Galeway, then open http://127.0.0.1:8080/ :
   tests/setup/wordpress.sh install var/site 127.0.0.1:$PORT \\

@@ -153,6 +153,8 @@ SEQUENCES = [after(kind, sql) for kind, sql in KINDS.items()] + [
 
     seq("last-insert-id", "INSERT INTO t (a) VALUES (4)", LAST, "SELECT 1", LAST,
         "INSERT INTO t (a) VALUES (5),(6),(7)", LAST, "SELECT id FROM t", LAST),
+    seq("found-rows-of-values", "SELECT seq FROM seq_1_to_5", "VALUES (1),(2)", "SELECT FOUND_ROWS()",
+        "VALUES (1),(2) UNION VALUES (3)", "SELECT FOUND_ROWS()", "SELECT * FROM (VALUES (1),(2)) x", "SELECT FOUND_ROWS()"),
     seq("last-insert-id-warned", "INSERT INTO t (a) VALUES (8)", "INSERT INTO t (a) VALUES ('5x')",
         "SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_9 LIMIT 2", "SELECT FOUND_ROWS()", LAST,
         "SELECT FOUND_ROWS()", "INSERT IGNORE INTO t (a) VALUES ('6x'),(7)",
