@@ -94,11 +94,17 @@ static bool concerns_tracking(const struct facts *f)
             memmem(f->body.data, f->body.len, name, sizeof(name) - 1) != NULL);
 }
 
+/* What runs unseen may look at them too: EXECUTE IMMEDIATE 'SHOW WARNINGS'. With a table it clears them itself. */
+static bool looks_at_diagnostics(const struct facts *f)
+{
+    return (f->flags & FACT_DIAGNOSTICS) != 0 ||
+           ((f->flags & FACT_UNKNOWN_CALL) != 0 && f->n_tables == 0);
+}
+
 /* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */
 static void write_preparation(struct client *c, struct server *s, struct writer *w)
 {
     struct session *session = &c->session;
-    uint32_t flags = c->task->facts.flags;
     char text[64];
     int n;
 
@@ -116,7 +122,7 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
         session->is_untracked = true; /* so it is pinned from here on */
     }
-    if ((flags & FACT_DIAGNOSTICS) != 0 && (session->pins & BIT(PIN_WARNINGS)) == 0 &&
+    if (looks_at_diagnostics(&c->task->facts) && (session->pins & BIT(PIN_WARNINGS)) == 0 &&
         !warnings_raise(c, s, w)) {
         write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
         server_expect(s, EXPECT_SET, FOLLOW_RESULT);
@@ -127,8 +133,9 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
 bool client_asks_found_rows(const struct task *task)
 {
     const struct facts *f = &task->facts;
-    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->runs == VERB_CALL ||
-                  f->runs == VERB_EXECUTE || f->runs == VERB_VALUES || f->verb == VERB_ANALYZE ||
+    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI | FACT_INTO)) != 0 ||
+                  f->runs == VERB_CALL || f->runs == VERB_EXECUTE || f->runs == VERB_VALUES ||
+                  f->verb == VERB_ANALYZE ||
                   (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
 
     return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
