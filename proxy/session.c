@@ -367,9 +367,8 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
     if ((task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) ||
-        task->facts.runs == VERB_VALUES || /* VALUES (1),(2) counts 1, sometimes 0 (10.11) */
-        (flags & FACT_INTO) != 0) {
-        return true; /* asked for */
+        task->facts.runs == VERB_VALUES) { /* VALUES (1),(2) counts 1, sometimes 0 (10.11) */
+        return true;                       /* asked for */
     }
     switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
     case VERB_SELECT:
