@@ -52,12 +52,12 @@ def cell(number, width, digits=0):
 
 
 def print_table(table):
-    print(f"\n{'load':<10}{'target':<9}{'rate':>9} {'unit':<7}{'/direct':>8}{'p50 us':>9}"
+    print(f"\n{'load':<12}{'target':<9}{'rate':>9} {'unit':<7}{'/direct':>8}{'p50 us':>9}"
           f"{'p99 us':>9}{'CPU us':>8}{'/haproxy':>9}{'RSS MB':>8}{'conns':>7}")
     for load, targets in table.items():
         for target in targets:
             row = {metric: value(table, load, metric, target) for metric in METRICS}
-            print(f"{load:<10}{target:<9}{cell(row['throughput'], 9)} {LOADS[load][1]:<7}"
+            print(f"{load:<12}{target:<9}{cell(row['throughput'], 9)} {LOADS[load][1]:<7}"
                   f"{cell(ratio(table, load, 'throughput', target, 'direct'), 8, 2)}"
                   f"{cell(row['p50_us'], 9)}{cell(row['p99_us'], 9)}{cell(row['cpu_us'], 8, 1)}"
                   f"{cell(ratio(table, load, 'cpu_us', target, 'haproxy'), 9, 2)}"
