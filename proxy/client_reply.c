@@ -117,7 +117,7 @@ static bool on_infile(struct server *s)
 static bool counted_rows(const struct task *task, const struct follow *outcome)
 {
     return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
-           task->facts.verb == VERB_REPLACE;
+           task->facts.verb == VERB_REPLACE || (task->facts.flags & FACT_INTO) != 0;
 }
 
 /* The id may be asked for when the next task is there already. */

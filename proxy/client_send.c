@@ -133,8 +133,9 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
 bool client_asks_found_rows(const struct task *task)
 {
     const struct facts *f = &task->facts;
-    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI)) != 0 || f->runs == VERB_CALL ||
-                  f->runs == VERB_EXECUTE || f->runs == VERB_VALUES || f->verb == VERB_ANALYZE ||
+    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI | FACT_INTO)) != 0 ||
+                  f->runs == VERB_CALL || f->runs == VERB_EXECUTE || f->runs == VERB_VALUES ||
+                  f->verb == VERB_ANALYZE ||
                   (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
 
     return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;

@@ -366,9 +366,10 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         return !f->is_error &&
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
+    /* Asked for: VALUES (1),(2) counts 1 or 0; SELECT ... INTO counts 0 without a table, else 1 (10.11). */
     if ((task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) ||
-        task->facts.runs == VERB_VALUES) { /* VALUES (1),(2) counts 1, sometimes 0 (10.11) */
-        return true;                       /* asked for */
+        task->facts.runs == VERB_VALUES || (flags & FACT_INTO) != 0) {
+        return true;
     }
     switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
     case VERB_SELECT:
@@ -376,7 +377,7 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
     case VERB_TABLE_EXPR:
     case VERB_SHOW:
     case VERB_DESCRIBE:
-        s->found_rows = f->has_result ? f->rows : f->affected; /* SELECT ... INTO */
+        s->found_rows = f->rows;
         s->found_rows_known = true;
         return true;
     case VERB_EXPLAIN:

@@ -153,6 +153,10 @@ SEQUENCES = [after(kind, sql) for kind, sql in KINDS.items()] + [
 
     seq("last-insert-id", "INSERT INTO t (a) VALUES (4)", LAST, "SELECT 1", LAST,
         "INSERT INTO t (a) VALUES (5),(6),(7)", LAST, "SELECT id FROM t", LAST),
+    seq("found-rows-of-into", *(step for into in (
+        "SELECT 1 INTO @y", "SELECT id FROM t LIMIT 1 INTO @y", "SELECT id FROM t WHERE id<0 INTO @y", "SELECT 1, 2 INTO @y, @z",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1 INTO @y") for step in (
+            "SELECT seq FROM seq_1_to_5", into, "SELECT FOUND_ROWS()", into, "SELECT @x:=FOUND_ROWS()"))),
     seq("found-rows-of-values", "SELECT seq FROM seq_1_to_5", "VALUES (1),(2)", "SELECT FOUND_ROWS()",
         "VALUES (1),(2) UNION VALUES (3)", "SELECT FOUND_ROWS()", "SELECT * FROM (VALUES (1),(2)) x", "SELECT FOUND_ROWS()"),
     seq("last-insert-id-warned", "INSERT INTO t (a) VALUES (8)", "INSERT INTO t (a) VALUES ('5x')",
