@@ -18,6 +18,16 @@
 
 #define NODES_MAX        64 /* a set of nodes is a 64-bit mask */
 #define NODE_VERSION_MAX 96
+#define CLUSTERS_MAX \
+    256 /* rows of mysql_galera_hostgroups and mysql_replication_hostgroups since start */
+
+/* What checks and traffic say of a node, whatever its role. */
+enum node_health {
+    HEALTH_UNCHECKED, /* nobody has looked, or the monitor may not log in: takes traffic as configured */
+    HEALTH_UP,
+    HEALTH_SUSPECT, /* silent for a moment: serves only when nobody else can; reads that it has not answered move */
+    HEALTH_DOWN /* refused, reset, or silent for too long: nothing is sent to it */
+};
 
 struct node {
     /* identity */
@@ -34,6 +44,11 @@ struct node {
         atomic_uint n_connecting;
         atomic_uint n_failures;      /* in a row */
         atomic_ullong down_until_ms; /* 0 = takes traffic */
+        atomic_uint health;          /* enum node_health: by the monitor, and by who was refused */
+        atomic_uint latency_us;      /* of the monitor's checks, smoothed; 0 = not known */
+        atomic_uint
+            load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
+                                        control, slow start) */
     } shared;
 };
 
@@ -41,6 +56,11 @@ struct nodes {
     pthread_mutex_t lock; /* only for adding */
     struct node *items[NODES_MAX];
     atomic_uint count;
+    struct cluster *clusters[CLUSTERS_MAX]; /* owned, as long as the process; cluster.h */
+    atomic_uint n_clusters;
+    /* The monitor, when there is one: check this node now. Any thread; set before workers start. */
+    void (*poke)(void *arg, const struct node *node);
+    void *poke_arg;
 };
 
 struct member {
@@ -63,6 +83,7 @@ struct role_set {
     int reader_hostgroup; /* the same as writer_hostgroup when there is no split */
     uint32_t max_writers;
     uint8_t writer_is_also_reader;
+    const struct cluster *cluster;   /* borrowed: who has which role now; NULL = as configured */
     const struct hostgroup *writers; /* borrowed from the topology; NULL = no such hostgroup */
     const struct hostgroup *readers; /* NULL = none configured */
 };

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * roles.h - who writes, who reads, who rests: a pure function of what the nodes say, so that several Galeways agree
+ * without talking.
+ *
+ * A node is fit when it is up, Primary, ready, in the newest view of the cluster (highest wsrep_cluster_conf_id among
+ * nodes of the same state_uuid; the bigger component when uuids differ), Synced (or a donor that takes queries), not
+ * desynced, not rejecting queries. Of the fit nodes that are not read_only and not behind, max_writers write: those
+ * that wrote before (unless failback), then the highest weight, then the lowest wsrep_local_index.
+ * Thread: any.
+ */
+#ifndef POOL_ROLES_H
+#define POOL_ROLES_H
+
+#include "conf/conf.h"
+#include "pool/node.h"
+#include "pool/report.h"
+
+/* Why a node has the role it has: code, word for logs and tables (SHOW CLUSTER), longer text. */
+#define ROLE_WHYS(X)                                                                              \
+    X(WHY_UNCHECKED, "unchecked", "no check has been answered yet: used as configured")           \
+    X(WHY_FIT, "fit", "Synced in the primary component")                                          \
+    X(WHY_WRITER, "writer", "chosen to write")                                                    \
+    X(WHY_DENIED, "unchecked-denied", "the monitor may not log in: used as configured")           \
+    X(WHY_NOT_RESOLVED, "not-resolved", "its address cannot be resolved")                         \
+    X(WHY_ADMIN_SOFT, "offline-soft", "OFFLINE_SOFT in mysql_servers: transactions may end")      \
+    X(WHY_ADMIN_HARD, "offline-hard", "OFFLINE_HARD in mysql_servers")                            \
+    X(WHY_REFUSED, "refused", "it refuses connections, or they break")                            \
+    X(WHY_SILENT, "silent", "it does not answer")                                                 \
+    X(WHY_NOT_READY, "not-ready", "wsrep_ready is OFF")                                           \
+    X(WHY_NOT_PRIMARY, "non-primary", "wsrep_cluster_status is not Primary")                      \
+    X(WHY_OLD_VIEW, "old-view", "other nodes are in a newer view of the cluster")                 \
+    X(WHY_OTHER_CLUSTER, "other-cluster", "its wsrep_cluster_state_uuid is not that of the most") \
+    X(WHY_JOINING, "joining", "wsrep_local_state is not Synced")                                  \
+    X(WHY_DONOR, "donor", "donor of a state transfer, and it rejects queries")                    \
+    X(WHY_DESYNC, "desync", "wsrep_desync is ON")                                                 \
+    X(WHY_REJECTS, "rejects", "wsrep_reject_queries is not NONE")                                 \
+    X(WHY_BEHIND, "behind", "wsrep_local_recv_queue is above max_transactions_behind")            \
+    X(WHY_READ_ONLY, "read-only", "read_only is ON: it reads, it does not write")                 \
+    X(WHY_SLOW, "slow", "its latency is above max_latency_ms")                                    \
+    X(WHY_NO_WSREP, "no-wsrep", "wsrep is off on this node")
+
+enum role_why {
+#define X(code, word, text) code,
+    ROLE_WHYS(X)
+#undef X
+        ROLE_WHY_COUNT
+};
+
+struct roles_node {
+    unsigned index; /* of the node */
+    uint32_t weight;
+    uint8_t status; /* enum conf_server_status, of mysql_servers */
+    uint8_t health; /* enum node_health */
+    bool is_resolved;
+    uint32_t max_latency_ms; /* 0 = any */
+    const struct node_report *report;
+};
+
+struct roles_input {
+    const struct conf_galera *row;
+    const struct roles_node *nodes; /* each node once */
+    size_t n;
+    uint64_t previous; /* mask: who wrote before */
+    uint64_t wanted;   /* mask: SWITCH WRITER TO; 0 = nobody in particular */
+    bool failback;     /* mysql-monitor_galera_writer_failback */
+};
+
+/* Masks of node indexes. A node that is in none takes no new statements. */
+struct roles {
+    uint64_t writers;
+    uint64_t backups; /* could write, are not needed: in the backup writer hostgroup */
+    uint64_t
+        readers; /* with writer_is_also_reader as the row says; also when no other reader is left (see offline) */
+    uint64_t offline;
+    uint8_t why[NODES_MAX]; /* enum role_why, by node index */
+};
+
+/* roles_decide - never fails; writers is 0 when nobody may write. */
+void roles_decide(struct roles *out, const struct roles_input *in);
+
+/*
+ * roles_decide_replication - the same for mysql_replication_hostgroups: read_only tells writers from readers. check_type
+ * as in its row (read_only, super_read_only, innodb_read_only are one on MariaDB).
+ */
+void roles_decide_replication(struct roles *out, const struct conf_replication *row,
+                              const struct roles_node *nodes, size_t n);
+
+const char *role_why_word(enum role_why why); /* static */
+const char *role_why_text(enum role_why why); /* static */
+
+#endif
