@@ -28,6 +28,9 @@
     X(ERR_NODE_LOST, 2013, "HY000", "Lost connection to server during query")                     \
     X(ERR_NODE_REFUSED, 2003, "HY000", "Can't connect to server")                                 \
     X(ERR_NODE_TIMEOUT, 2013, "HY000", "Lost connection to server: timeout")                      \
+    X(ERR_NODE_DOWN, 2013, "HY000", "Lost connection to server during query: its node is out")    \
+    X(ERR_NODE_SILENT, 2013, "HY000", "Lost connection to server: its node is silent")            \
+    X(ERR_NODE_NOT_READY, 1047, "08S01", "The node is not ready for statements")                  \
     X(ERR_NODE_PROTOCOL, 2027, "HY000", "Malformed packet from a node")                           \
     X(ERR_NODE_LOGIN, 1045, "28000", "A node refused the login")                                  \
     X(ERR_NO_NODE, 9001, "HY000", "No node can serve the statement")                              \

@@ -197,7 +197,37 @@ void topology_free(struct topology *topology)
     mem_free(MEM_POOL, topology);
 }
 
-void topology_use(const struct topology *topology)
+static unsigned drain_of(enum conf_server_status status)
+{
+    switch (status) {
+    case SERVER_OFFLINE_SOFT: return DRAIN_SOFT;
+    case SERVER_OFFLINE_HARD: return DRAIN_HARD;
+    case SERVER_ONLINE:
+    case SERVER_SHUNNED: return DRAIN_NONE;
+    }
+    UNREACHABLE();
+}
+
+/* The softest of its rows counts; who is in no row any more may end what he does. */
+static unsigned drain_of_node(const struct topology *topology, const struct node *node)
+{
+    unsigned drain = DRAIN_HARD;
+    bool is_member = false;
+
+    for (size_t i = 0; i < topology->n_hostgroups; i++) {
+        const struct hostgroup *group = &topology->hostgroups[i];
+
+        for (size_t j = 0; j < group->n; j++) {
+            if (group->members[j].node == node) {
+                drain = MIN(drain, drain_of((enum conf_server_status)group->members[j].status));
+                is_member = true;
+            }
+        }
+    }
+    return is_member ? drain : DRAIN_SOFT;
+}
+
+void topology_use(struct nodes *nodes, const struct topology *topology)
 {
     for (size_t i = 0; i < topology->n_hostgroups; i++) {
         const struct hostgroup *group = &topology->hostgroups[i];
@@ -207,6 +237,11 @@ void topology_use(const struct topology *topology)
                          group->members[j].max_connections);
         }
     }
+    for (unsigned i = 0; i < atomic_load(&nodes->count); i++) {
+        atomic_store(&nodes->items[i]->shared.admin_drain,
+                     drain_of_node(topology, nodes->items[i]));
+    }
+    atomic_fetch_add(&nodes->n_changes, 1);
 }
 
 const struct role_set *topology_roles(const struct topology *topology, int number)
@@ -236,6 +271,7 @@ const struct role_set *topology_named(const struct topology *topology, int numbe
 bool node_is_up(const struct node *node, uint64_t now_ms)
 {
     return node->is_resolved &&
+           atomic_load_explicit(&node->shared.health, memory_order_relaxed) != HEALTH_DOWN &&
            now_ms >= atomic_load_explicit(&node->shared.down_until_ms, memory_order_relaxed);
 }
 
@@ -258,6 +294,21 @@ void node_answered(struct node *node)
     if (atomic_load_explicit(&node->shared.n_failures, memory_order_relaxed) != 0) {
         atomic_store(&node->shared.n_failures, 0);
         atomic_store(&node->shared.down_until_ms, 0);
+    }
+}
+
+enum node_drain node_drain_now(const struct node *node)
+{
+    unsigned admin = atomic_load_explicit(&node->shared.admin_drain, memory_order_relaxed);
+    unsigned role = atomic_load_explicit(&node->shared.role_drain, memory_order_relaxed);
+
+    return (enum node_drain)MAX(admin, role);
+}
+
+void nodes_poke(const struct nodes *nodes, const struct node *node)
+{
+    if (nodes->poke != NULL) {
+        nodes->poke(nodes->poke_arg, node);
     }
 }
 

@@ -29,6 +29,13 @@ enum node_health {
     HEALTH_DOWN /* refused, reset, or silent for too long: nothing is sent to it */
 };
 
+/* What becomes of the connections to a node that is to take no new statements. */
+enum node_drain {
+    DRAIN_NONE,
+    DRAIN_SOFT, /* free ones are closed; transactions, and what else keeps a session there, may end */
+    DRAIN_HARD  /* all are closed now */
+};
+
 struct node {
     /* identity */
     char *address;                    /* owned */
@@ -44,7 +51,9 @@ struct node {
         atomic_uint n_connecting;
         atomic_uint n_failures;      /* in a row */
         atomic_ullong down_until_ms; /* 0 = takes traffic */
-        atomic_uint health;          /* enum node_health: by the monitor, and by who was refused */
+        atomic_uint health;          /* enum node_health: by the monitor */
+        atomic_uint admin_drain;     /* enum node_drain: as mysql_servers has it; topology_use */
+        atomic_uint role_drain;      /* the same, as its roles have it: by the monitor */
         atomic_uint latency_us;      /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
@@ -58,6 +67,10 @@ struct nodes {
     atomic_uint count;
     struct cluster *clusters[CLUSTERS_MAX]; /* owned, as long as the process; cluster.h */
     atomic_uint n_clusters;
+    atomic_uint
+        n_changes; /* raised when the health or a role of a node changed: workers have to look */
+    /* Nodes whose transactions and statements are waited for before another writes (a mask): workers count them. */
+    atomic_ullong draining;
     /* The monitor, when there is one: check this node now. Any thread; set before workers start. */
     void (*poke)(void *arg, const struct node *node);
     void *poke_arg;
@@ -106,8 +119,11 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
                               struct faults *faults) MUST_CHECK;
 void topology_free(struct topology *topology);
 
-/* topology_use - it is the one in use from now on: its limits become those of the nodes. Control thread. */
-void topology_use(const struct topology *topology);
+/*
+ * topology_use - it is the one in use from now on: its limits and the status in mysql_servers become those of the nodes.
+ * Control thread.
+ */
+void topology_use(struct nodes *nodes, const struct topology *topology);
 
 /* topology_roles - for users whose default hostgroup is number; NULL = no such hostgroup. */
 const struct role_set *topology_roles(const struct topology *topology, int number);
@@ -123,6 +139,12 @@ const struct role_set *topology_named(const struct topology *topology, int numbe
 bool node_is_up(const struct node *node, uint64_t now_ms);
 void node_failed(struct node *node, uint64_t now_ms, uint64_t recovery_ms);
 void node_answered(struct node *node);
+
+/* node_drain_now - what is to become of its connections: the harder of what the admin and the roles say. Any thread. */
+enum node_drain node_drain_now(const struct node *node);
+
+/* nodes_poke - traffic saw trouble with a node: the monitor is to look at it now. Any thread. */
+void nodes_poke(const struct nodes *nodes, const struct node *node);
 
 /* node_reserve - count one more connection if the limit allows; node_unreserve gives it back. Any thread. */
 bool node_reserve(struct node *node) MUST_CHECK;

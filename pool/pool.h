@@ -27,7 +27,10 @@ struct pool_node {
     struct list free;               /* most recently used first */
     unsigned n_lent;                /* working for clients of this worker */
     _Atomic unsigned n_free_shared; /* = free.count, for other workers to see */
-    struct map accounts;            /* -> struct account_servers; owned */
+    uint64_t heard_ms;              /* when anything came from the node */
+    _Atomic unsigned
+        n_writing; /* while the node is drained: transactions and statements there; failover.h */
+    struct map accounts; /* -> struct account_servers; owned */
 };
 
 /*

@@ -325,6 +325,9 @@ void server_lost(struct server *s, int rc, const struct err *err)
     if (was_new && !s->is_side) {
         s->traffic->failed++;
     }
+    if (err == NULL && !s->kill_pending) {
+        nodes_poke(s->pool->nodes, s->node);
+    }
     if (err == NULL && was_new) {
         node_failed(s->node, s->pool->now_ms,
                     (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);

@@ -133,6 +133,7 @@ struct server {
     uint64_t created_ms;
     uint64_t opened_us;
     uint64_t since_ms;  /* of the state */
+    uint64_t asked_ms;  /* when it began to owe replies */
     uint64_t retire_ms; /* too old after this */
     /* borrowed */
     struct pool *pool;

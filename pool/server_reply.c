@@ -25,6 +25,7 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
     s->n_commands++;
     if (s->n_expects++ == 0) {
         follow_begin(&s->follow, follow);
+        s->asked_ms = s->pool->now_ms;
     }
 }
 
@@ -379,6 +380,7 @@ void server_on_bytes(struct stream *stream, uint8_t *data, size_t len)
 
     stat_add(s->pool->stats, STAT_BYTES_FROM_NODES, len);
     s->traffic->bytes_received += len;
+    s->pool->per_node[s->node->index].heard_ms = s->pool->now_ms;
     if (s->carry_len > 0 && s->carry_len <= STREAM_CHUNK_HEADROOM) {
         data -= s->carry_len; /* the loop's buffer has room before what was read */
         len += s->carry_len;

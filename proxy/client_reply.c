@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_reply.c - what the server connection tells its client: bytes, session changes, the end, its loss.
- *
- * A read is sent again to another node as long as the client has had nothing of its reply; anything else only when no
- * byte of it was sent. A write in doubt gets an ERR packet on an open connection.
+ * client_reply.c - what the server connection tells its client: bytes, session changes, the end. Its loss: client_lost.c.
  */
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
@@ -74,8 +72,14 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         warnings_add(c, bufs, n);
         return;
     }
+    if (task->refused != 0) {
+        return;
+    }
     if (wants_peek(task) || is_error(task, bufs)) {
         peek(task, bufs, n);
+    }
+    if (UNLIKELY(is_error(task, bufs)) && client_is_refused(c, s, bufs, n)) {
+        return;
     }
     task->reply_begun = true;
     for (unsigned i = 0; i < n; i++) {
@@ -166,6 +170,11 @@ static void on_done(struct server *s)
         client_task_end(c);
         return;
     }
+    if (task->refused != 0) {
+        profile_unref(&c->worker->pool.profiles, before);
+        client_run_again(c, s);
+        return;
+    }
     figures_done(c, s);
     session_after(&c->session, s, task, &s->outcome);
     if ((c->warnings != NULL || c->said != NULL) &&
@@ -189,139 +198,13 @@ static void on_done(struct server *s)
     rules_after(c, s);
     local_learn(c, before);
     profile_unref(&c->worker->pool.profiles, before);
+    if (UNLIKELY(task->not_ready)) {
+        (void)client_not_ready(c, s);
+    }
     client_task_end(c);
 }
 
-/* --- loss ------------------------------------------------------------------------------------- */
-
-#define PINS_WITHOUT_STATE \
-    (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
-
-/* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
-static bool lost_state(const struct session *s)
-{
-    return (s->pins & ~PINS_WITHOUT_STATE) != 0;
-}
-
-static void transaction_is_gone(struct client *c)
-{
-    session_unpin_all(&c->session, PINS_WITHOUT_STATE);
-    c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
-    c->session.last_id_unknown = false;
-}
-
-/* How often a read may be sent again: as the rule says, or mysql-query_retries_on_failure. */
-static bool has_retries(const struct client *c)
-{
-    const struct task *task = c->task;
-
-    return task->verdict.retries >= 0
-               ? task->retries < (unsigned)task->verdict.retries
-               : task->retries <
-                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
-}
-
-static bool may_repeat(const struct client *c)
-{
-    const struct task *task = c->task;
-
-    if (task->reply_begun || task->timed_out || task->is_streaming ||
-        session_is_pinned(&c->session) || task->stmt != NULL) {
-        return false;
-    }
-    return !task->sent || ((task->facts.flags & FACT_READ) != 0 && has_retries(c));
-}
-
-static bool is_capacity_error(const struct err *err)
-{
-    return err != NULL && (err->number == 1040 || err->number == 1203 || err->number == 1226);
-}
-
-static void idle_server_lost(struct client *c)
-{
-    if (!session_is_pinned(&c->session) || c->session.pins == BIT(PIN_WARNINGS)) {
-        transaction_is_gone(c);
-    } else if (lost_state(&c->session)) {
-        client_close(c, CLOSE_NODE, ERR_NODE_LOST);
-    } else {
-        transaction_is_gone(c);
-        c->session_lost = true;
-    }
-}
-
-static void fail_lost(struct client *c, int rc, const struct err *err, bool close_after)
-{
-    if (err != NULL && !c->task->sent) {
-        client_end_with_error(c, err->number, err->sqlstate, err->message);
-    } else {
-        client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(err_text(rc)));
-    }
-    if (close_after && c->state != CLIENT_CLOSING) {
-        client_close_after_write(c, CLOSE_NODE);
-    }
-}
-
-static bool is_release(const struct client *c)
-{
-    const struct task *task = c->task;
-    struct slice completion = c->session.profile->values[VAR_COMPLETION_TYPE];
-    struct slice body = task->facts.body;
-
-    return task->command != COM_STMT_PREPARE && task->sent &&
-           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) &&
-           (slice_eq(completion, SLICE("RELEASE")) ||
-            (body.len > 8 &&
-             slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"))));
-}
-
-static void on_lost(struct server *s, int rc, const struct err *err)
-{
-    struct client *c = s->owner;
-    struct task *task = c->task;
-    bool close_after = lost_state(&c->session);
-
-    c->server = NULL;
-    if (task != NULL && !is_release(c)) {
-        figures_lost(c, s, rc, err);
-    }
-    if (task != NULL && is_release(c)) {
-        client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
-        return;
-    }
-    if (task != NULL && task->is_wipe) { /* gone is wiped too */
-        client_wiped(c);
-        return;
-    }
-    if (task == NULL || task->is_capture) {
-        if (task != NULL) {
-            client_task_end(c);
-        }
-        idle_server_lost(c);
-        return;
-    }
-    if (!task->sent && is_capacity_error(err) && !session_is_pinned(&c->session)) {
-        client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
-        return;
-    }
-    if (err == NULL && may_repeat(c)) {
-        task->retries++;
-        task->sent = task->is_error_counted = false;
-        alarm_clear(&c->worker->alarms, &c->alarm);
-        stat_add(&c->worker->stats, STAT_RETRIES, 1);
-        client_to(c, CLIENT_FITTING);
-        client_run(c);
-        return;
-    }
-    transaction_is_gone(c);
-    if (c->state == CLIENT_UPLOADING || (task->reply_begun && s->follow.skip > 0)) {
-        client_close(c, CLOSE_NODE, rc); /* in the middle of a packet there is no way to say more */
-        return;
-    }
-    if (task->reply_begun) {
-        c->sequence = s->follow.next_sequence;
-    }
-    fail_lost(c, rc, err, close_after);
-}
+/* --- the table ------------------------------------------------------------------------------- */
 
 static void on_drained(struct server *s)
 {
@@ -341,6 +224,6 @@ const struct server_events client_server_events = {
     .on_infile = on_infile,
     .on_number = on_number,
     .on_done = on_done,
-    .on_lost = on_lost,
+    .on_lost = client_on_lost,
     .on_drained = on_drained,
 };

@@ -54,14 +54,10 @@ int client_default_hostgroup(const struct client *c)
     return user != NULL ? user->default_hostgroup : s->default_hostgroup;
 }
 
-/*
- * False: the hostgroup that a rule names, or the user's, has no servers in this configuration. Who is gone from it may go
- * on until he leaves.
- */
-static bool choose(struct client *c)
+bool client_choose(const struct client *c, struct route *route)
 {
-    struct worker *w = c->worker;
-    struct session *s = &c->session;
+    const struct worker *w = c->worker;
+    const struct session *s = &c->session;
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
@@ -76,11 +72,8 @@ static bool choose(struct client *c)
                           c->task->verdict.hostgroup)) {
         return false;
     }
-    route_choose(&c->task->route, &in);
-    if (in.must_follow && in.side == ROUTE_SPLIT) {
-        stat_add(&w->stats, STAT_CAUSAL_READS, 1);
-    }
-    return in.side == ROUTE_SPLIT || c->task->route.mask != 0;
+    route_choose(route, &in);
+    return in.side == ROUTE_SPLIT || route->mask != 0;
 }
 
 /* Who named the hostgroup, for people. */
@@ -271,9 +264,12 @@ void client_run(struct client *c)
         client_fit_and_send(c);
         return;
     }
-    if (!choose(c)) {
+    if (!client_choose(c, &c->task->route)) {
         no_hostgroup(c);
         return;
+    }
+    if (c->task->route.reason == ROUTE_CAUSAL) {
+        stat_add(&w->stats, STAT_CAUSAL_READS, 1);
     }
     if (c->server != NULL && !leave_server(c)) {
         return;
@@ -299,7 +295,9 @@ void client_serve(struct client *c, struct server *s)
     (void)queue_remove(&c->worker->galeway->queue, &c->waiter);
     figures_stop_waiting(c);
     client_to(c, CLIENT_FITTING);
-    if (!pool_suits(s, &want)) {
+    /* Nodes may have changed while it waited. */
+    if (!pool_suits(s, &want) || !client_choose(c, &c->task->route) ||
+        !is_chosen(&c->task->route, s->node)) {
         pool_discard(&c->worker->pool, s);
         client_run(c);
         return;

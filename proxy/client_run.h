@@ -17,6 +17,12 @@ uint32_t client_site(const struct client *c);
 /* client_default_hostgroup - of the user as configured now, or as he was when he logged in. */
 int client_default_hostgroup(const struct client *c);
 
+/*
+ * client_choose - where the task would go now. False: the hostgroup that a rule names, or the user's, has no servers in
+ * this configuration. Who is gone from it may go on until he leaves.
+ */
+bool client_choose(const struct client *c, struct route *route);
+
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
 void client_fit_and_send(struct client *c);
 

@@ -90,7 +90,7 @@ static int apply_locked(struct galeway *g, struct conf *conf, struct faults *fau
     atomic_store(&fresh->refs, 1);
     fresh->conf = conf;
     fresh->topology = topology;
-    topology_use(topology);
+    topology_use(&g->nodes, topology);
     fresh->rules = rules;
     fresh->digest_mode = digest_mode(&conf->vars);
     if (g->events != NULL) {

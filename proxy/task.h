@@ -51,6 +51,9 @@ struct task {
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     bool timed_out; /* ran too long: it is being killed */
+    uint16_t
+        refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */
+    bool not_ready; /* its node is in no primary component */
     /* what is known of the reply */
     bool reply_begun; /* the client has had bytes of it */
     bool sent;        /* bytes of it were written to a node */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/failover.h"
 #include "proxy/figures_read.h"
 #include "proxy/pause.h"
 #include "proxy/rules_apply.h"
@@ -81,6 +82,7 @@ static void take_config(struct worker *w)
     w->version[0] = '\0'; /* mysql-server_version may have changed */
     rules_new_snapshot(w);
     snapshot_unref(old);
+    failover_nodes_changed(w);
 }
 
 /* Only an open transaction is worth waiting for: whatever else a session has, its end is not in sight. */
@@ -145,6 +147,7 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
     case MAIL_CONFIG: take_config(w); break;
+    case MAIL_NODES: failover_nodes_changed(w); break;
     case MAIL_READ: figures_answer(w, mail->request); break;
     case MAIL_LISTEN: join_listeners(w); break;
     case MAIL_PAUSE: pause_worker(w); break;
@@ -237,7 +240,10 @@ static void learn_version(struct pool *pool, struct slice version, uint8_t chars
 
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
-/* Who waits without a node that is up tries again; who waited too long is told. */
+/*
+ * Who waited too long is told. Who waits although no change was announced tries again, one at a time: nodes come back
+ * without a word when there is no monitor.
+ */
 static void check_waiting(struct worker *w)
 {
     uint64_t limit = (uint64_t)worker_vars(w)->mysql_connect_timeout_server_max;
@@ -248,7 +254,12 @@ static void check_waiting(struct worker *w)
         if (w->now_ms - c->task->queued_ms > limit) {
             client_queue_timeout(c);
         } else if (c->task->route.n == 0 || w->now_ms - c->since_ms > 500) {
+            bool had_none = c->task->route.n == 0;
+
             client_retry(c);
+            if (had_none && (c->state != CLIENT_WAITING || c->task->route.n > 0)) {
+                failover_wake(w); /* so have the others */
+            }
             break; /* it is at the end of the list now, or gone; the rest is looked at in the next tick */
         }
     }
@@ -336,6 +347,7 @@ static void on_timer(uv_timer_t *timer)
 
     set_now(w);
     check_waiting(w);
+    failover_tick(w);
     warnings_tick(w);
     mirror_tick(w);
     pool_tick(&w->pool);
@@ -367,7 +379,12 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_check(uv_check_t *check)
 {
-    set_now(CONTAINER_OF(check, struct worker, check));
+    struct worker *w = CONTAINER_OF(check, struct worker, check);
+
+    set_now(w);
+    if (UNLIKELY(atomic_load_explicit(&w->galeway->nodes.draining, memory_order_relaxed) != 0)) {
+        failover_count_writing(w);
+    }
 }
 
 static void on_alarm(struct alarms *alarms, struct alarm *alarm)

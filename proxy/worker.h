@@ -17,6 +17,7 @@
 #include "proxy/figures.h"
 #include "proxy/galeway.h"
 #include "proxy/learn.h"
+#include "proxy/ledger.h"
 #include "proxy/mirror.h"
 
 #define WORKER_TICK_MS 100
@@ -28,6 +29,7 @@ enum mail_kind {
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
+    MAIL_NODES,  /* the health or a role of a node changed */
     MAIL_READ,   /* a copy of the figures is asked for */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
     MAIL_PAUSE,  /* close the ports */
@@ -87,6 +89,8 @@ struct worker {
     struct figures figures;
     struct alarms alarms;
     unsigned n_delayed; /* clients in state DELAYED */
+    struct ledger ledger;
+    _Atomic unsigned nodes_seen; /* galeway.nodes.n_changes, as of the last look (failover.h) */
     /* query rules: rules_apply.c */
     bool has_rules;                  /* of the snapshot */
     bool logs_events;                /* mysql-eventslog_filename is set */

@@ -157,7 +157,7 @@ TEST(node_lives_on_over_configurations)
     b = topology_roles(t, 1)->writers->members[1].node;
     assert_false(node_reserve(
         b)); /* a configuration that is not in use limits nothing, and allows nothing */
-    topology_use(t);
+    topology_use(&nodes, t);
     assert_true(node_reserve(b));
     topology_free(t);
     second[1].max_connections = 1;
@@ -168,7 +168,7 @@ TEST(node_lives_on_over_configurations)
     assert_int_equal(topology_roles(t, 2)->writers->members[0].status, SERVER_OFFLINE_SOFT);
     assert_int_equal(b->index, 1);
     assert_int_equal(atomic_load(&b->shared.max_connections), 100);
-    topology_use(t);
+    topology_use(&nodes, t);
     assert_false(node_reserve(b)); /* the new limit, the old count */
     node_unreserve(b);
     topology_free(t);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_lost.c - see client_lost.h.
+ *
+ * A read runs again on another node as long as its client has had nothing of the reply. Anything else only when it did
+ * not run: no byte of it was sent, or the node said so. A write in doubt gets an ERR packet on an open connection: were
+ * it closed, mysqlnd would report 2006 and WordPress run the write again.
+ */
+#include "proxy/client_lost.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "protocol/bytes.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/figures_client.h"
+#include "proxy/worker.h"
+
+#define ER_NOT_READY \
+    1047 /* "WSREP has not yet prepared node for application use" (MariaDB 10.11) */
+#define ER_DEADLOCK  1213
+#define REFUSAL_TEXT "WSREP" /* 1047 is "Unknown command" too */
+#define REFUSAL_MAX  600
+#define NOT_DECIDED  LEDGER_DECISION_COUNT
+
+#define PINS_WITHOUT_STATE \
+    (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
+
+/* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
+static bool lost_state(const struct session *s)
+{
+    return (s->pins & ~PINS_WITHOUT_STATE) != 0;
+}
+
+static void transaction_is_gone(struct client *c)
+{
+    session_unpin_all(&c->session, PINS_WITHOUT_STATE);
+    c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
+    c->session.last_id_unknown = false;
+}
+
+/* --- decisions --------------------------------------------------------------------------------- */
+
+/* How often a statement may be sent again: as the rule says, or mysql-query_retries_on_failure. */
+static bool has_retries(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task->verdict.retries >= 0
+               ? task->retries < (unsigned)task->verdict.retries
+               : task->retries <
+                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
+}
+
+/* The bytes are all here, and nothing of it is on the connection that is lost. */
+static bool is_whole(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return !task->is_streaming &&
+           (task->stmt == NULL || (c->n_cursors == 0 && c->n_long_data == 0));
+}
+
+static enum ledger_decision decide_lost(const struct client *c)
+{
+    const struct task *task = c->task;
+    const struct session *s = &c->session;
+
+    if (task->reply_begun) {
+        return LEDGER_REPLY_CUT;
+    }
+    if (session_is_pinned(s)) {
+        return session_in_transaction(s) ? LEDGER_TRANSACTION : LEDGER_PINNED;
+    }
+    if (!task->sent) {
+        return is_whole(c) ? LEDGER_NOT_SENT : LEDGER_IN_DOUBT;
+    }
+    if ((task->facts.flags & FACT_READ) == 0 || !is_whole(c) || task->timed_out) {
+        return LEDGER_IN_DOUBT;
+    }
+    return has_retries(c) ? LEDGER_READ : LEDGER_NO_RETRIES;
+}
+
+static void note(struct client *c, const struct server *s, enum ledger_decision decision,
+                 uint16_t error)
+{
+    const struct task *task = c->task;
+    struct ledger_entry entry = {
+        .digest = task->facts.digest,
+        .node = s->node,
+        .account = c->session.account,
+        .client_id = c->id,
+        .ran_us = task->began_us == 0 ? 0 : clock_now_us() - task->began_us,
+        .bytes_sent = task->sent ? (uint32_t)MIN(task->len, UINT32_MAX) : 0,
+        .hostgroup = task->route.hostgroup,
+        .error = error,
+        .decision = (uint8_t)decision,
+        .retries = (uint8_t)MIN(task->retries, UINT8_MAX),
+    };
+
+    ledger_add(&c->worker->ledger, &entry);
+}
+
+/* As it came from the client: nothing of what was learnt of its reply is left. */
+static void begin_again(struct client *c)
+{
+    struct task *task = c->task;
+
+    task->retries++;
+    task->sent = task->reply_begun = task->is_error_counted = false;
+    task->state_changed = task->tracked_known = task->tracked_other = false;
+    task->tracked_charset = task->tracked_profiling = false;
+    task->tracked[0] = task->tracked[1] = 0;
+    task->peek_len = 0;
+    task->refused = 0;
+    alarm_clear(&c->worker->alarms, &c->alarm);
+    stat_add(&c->worker->stats, STAT_RETRIES, 1);
+    client_to(c, CLIENT_FITTING);
+    client_run(c);
+}
+
+bool client_may_move(const struct client *c, const struct server *s)
+{
+    struct route route;
+
+    if (c->task == NULL || c->task->is_capture || c->task->is_wipe || c->server != s ||
+        (c->state != CLIENT_RUNNING && c->state != CLIENT_FITTING) ||
+        !ledger_ran_again(decide_lost(c)) || !client_choose(c, &route)) {
+        return false;
+    }
+    return route.n > 0 && route.nodes[0] != s->node;
+}
+
+/* --- the node says that it did not run ---------------------------------------------------------- */
+
+/* A single statement of its own transaction, without anything that a rollback leaves behind. */
+static bool is_rolled_back(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    return (f->verb == VERB_INSERT || f->verb == VERB_UPDATE || f->verb == VERB_DELETE ||
+            f->verb == VERB_REPLACE || f->verb == VERB_SELECT) &&
+           (f->flags & (FACT_MULTI | FACT_USER_VARIABLE | FACT_GET_LOCK | FACT_RELEASE_LOCK |
+                        FACT_SETS_INSERT_ID | FACT_UNKNOWN_CALL)) == 0;
+}
+
+static bool says_not_ready(const struct err *err)
+{
+    return err->number == ER_NOT_READY &&
+           memmem(err->message.data, err->message.len, REFUSAL_TEXT, strlen(REFUSAL_TEXT)) != NULL;
+}
+
+/* A node that says it for as long as statements may wait is believed. */
+static bool is_late(const struct client *c)
+{
+    uint64_t limit = (uint64_t)worker_vars(c->worker)->mysql_connect_timeout_server_max;
+
+    return c->worker->now_ms - c->task->since_ms > limit;
+}
+
+static enum ledger_decision decide_refused(const struct client *c, const struct err *err)
+{
+    const struct task *task = c->task;
+    bool is_pinned =
+        session_in_transaction(&c->session) || lost_state(&c->session) || task->was_in_transaction;
+
+    if (says_not_ready(err)) {
+        return is_pinned                    ? LEDGER_TRANSACTION
+               : is_whole(c) && !is_late(c) ? LEDGER_NOT_READY
+                                            : LEDGER_NO_RETRIES;
+    }
+    if (err->number != ER_DEADLOCK || is_pinned || !is_whole(c) || !is_rolled_back(task)) {
+        return NOT_DECIDED;
+    }
+    return has_retries(c) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
+}
+
+/* An error packet is short and comes in one piece; one that does not is handed on. */
+static bool read_error(const uv_buf_t *bufs, unsigned n, uint8_t *copy, struct err *err)
+{
+    size_t len = 0;
+
+    for (unsigned i = 0; i < n && len < REFUSAL_MAX; i++) {
+        size_t part = MIN(bufs[i].len, REFUSAL_MAX - len);
+
+        memcpy(copy + len, bufs[i].base, part);
+        len += part;
+    }
+    return len > PACKET_HEADER + 3 && packet_length(copy) + (size_t)PACKET_HEADER <= len &&
+           err_decode(err, copy + PACKET_HEADER, packet_length(copy)) == 0;
+}
+
+bool client_is_refused(struct client *c, const struct server *s, const uv_buf_t *bufs, unsigned n)
+{
+    uint8_t copy[REFUSAL_MAX];
+    struct err err;
+    enum ledger_decision decision;
+
+    if (!read_error(bufs, n, copy, &err) ||
+        (err.number != ER_NOT_READY && err.number != ER_DEADLOCK)) {
+        return false;
+    }
+    decision = decide_refused(c, &err);
+    if (decision == NOT_DECIDED) {
+        return false;
+    }
+    note(c, s, decision, err.number);
+    if (says_not_ready(&err)) {
+        c->task->not_ready = true;
+        nodes_poke(&c->worker->galeway->nodes, s->node);
+    }
+    c->task->refused = ledger_ran_again(decision) ? err.number : 0;
+    return c->task->refused != 0;
+}
+
+/* It is out for a moment, whatever the monitor knows already, so that the statement does not come back to it. */
+static void leave_node(struct client *c, struct server *s)
+{
+    const struct conf_vars *vars = worker_vars(c->worker);
+
+    node_failed(s->node, c->worker->now_ms, (uint64_t)vars->mysql_shun_recovery_time_sec * 1000);
+    c->server = NULL;
+    server_close(s, "its node is not ready", 0);
+}
+
+void client_run_again(struct client *c, struct server *s)
+{
+    if (c->task->refused == ER_NOT_READY) {
+        leave_node(c, s);
+    }
+    begin_again(c);
+}
+
+bool client_not_ready(struct client *c, struct server *s)
+{
+    if (!session_in_transaction(&c->session) || lost_state(&c->session)) {
+        return false; /* what else it has is still there, and the node may come back */
+    }
+    transaction_is_gone(c);
+    leave_node(c, s);
+    return true;
+}
+
+/* --- the connection broke ---------------------------------------------------------------------- */
+
+static bool is_capacity_error(const struct err *err)
+{
+    return err != NULL && (err->number == 1040 || err->number == 1203 || err->number == 1226);
+}
+
+static void idle_server_lost(struct client *c)
+{
+    if (!session_is_pinned(&c->session) || c->session.pins == BIT(PIN_WARNINGS)) {
+        transaction_is_gone(c);
+    } else if (lost_state(&c->session)) {
+        client_close(c, CLOSE_NODE, ERR_NODE_LOST);
+    } else {
+        transaction_is_gone(c);
+        c->session_lost = true;
+    }
+}
+
+/* What a PHP host finds in its log: which node, and whether the statement may have run. */
+static void say_lost(struct client *c, const struct server *s, int rc,
+                     enum ledger_decision decision)
+{
+    bool is_commit = c->task->facts.verb == VERB_COMMIT;
+    const char *consequence = "";
+    char text[300];
+
+    if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
+        consequence = is_commit ? ": the transaction may have been committed"
+                                : ": the statement was sent and may have run";
+    } else if (decision == LEDGER_TRANSACTION) {
+        consequence = ": the transaction is rolled back";
+    }
+    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(rc), s->node->text, consequence);
+    client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
+}
+
+static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
+                      enum ledger_decision decision)
+{
+    bool close_after = lost_state(&c->session);
+
+    transaction_is_gone(c);
+    if (c->state == CLIENT_UPLOADING || (c->task->reply_begun && s->follow.skip > 0)) {
+        client_close(c, CLOSE_NODE, rc); /* in the middle of a packet there is no way to say more */
+        return;
+    }
+    if (c->task->reply_begun) {
+        c->sequence = s->follow.next_sequence;
+    }
+    if (err != NULL && !c->task->sent) {
+        client_end_with_error(c, err->number, err->sqlstate, err->message);
+    } else {
+        say_lost(c, s, rc, decision);
+    }
+    if (close_after && c->state != CLIENT_CLOSING) {
+        client_close_after_write(c, CLOSE_NODE);
+    }
+}
+
+static bool is_release(const struct client *c)
+{
+    const struct task *task = c->task;
+    struct slice completion = c->session.profile->values[VAR_COMPLETION_TYPE];
+    struct slice body = task->facts.body;
+
+    return task->command != COM_STMT_PREPARE && task->sent &&
+           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) &&
+           (slice_eq(completion, SLICE("RELEASE")) ||
+            (body.len > 8 &&
+             slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"))));
+}
+
+static void statement_lost(struct client *c, struct server *s, int rc, const struct err *err)
+{
+    enum ledger_decision decision = decide_lost(c);
+
+    if (!c->task->sent && is_capacity_error(err) && !session_is_pinned(&c->session)) {
+        client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
+        return;
+    }
+    note(c, s, decision, err == NULL ? 0 : err->number);
+    if (err == NULL && ledger_ran_again(decision)) {
+        begin_again(c);
+    } else {
+        fail_lost(c, s, rc, err, decision);
+    }
+}
+
+void client_on_lost(struct server *s, int rc, const struct err *err)
+{
+    struct client *c = s->owner;
+    struct task *task = c->task;
+
+    c->server = NULL;
+    if (task != NULL && is_release(c)) {
+        client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
+        return;
+    }
+    if (task != NULL) {
+        figures_lost(c, s, rc, err);
+    }
+    if (task != NULL && task->is_wipe) { /* gone is wiped too */
+        client_wiped(c);
+        return;
+    }
+    if (task != NULL && !task->is_capture) {
+        statement_lost(c, s, rc, err);
+        return;
+    }
+    if (task != NULL) {
+        client_task_end(c);
+    }
+    idle_server_lost(c);
+}

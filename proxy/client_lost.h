@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_lost.h - a statement whose node was lost, or would not run it: run it again where that cannot be seen, or tell
+ * the client, once, on an open connection. Each decision is entered in the ledger (ledger.h).
+ */
+#ifndef PROXY_CLIENT_LOST_H
+#define PROXY_CLIENT_LOST_H
+
+#include "proxy/client.h"
+
+/* client_on_lost - the server connection of a client is closing: rc and err say why (server_events.on_lost). */
+void client_on_lost(struct server *s, int rc, const struct err *err);
+
+/* client_may_move - would its statement run again on another node if this connection were closed now? */
+bool client_may_move(const struct client *c, const struct server *s);
+
+/*
+ * client_is_refused - the first bytes of a reply: is it an error that says the statement did not run, and may it run
+ * again? Then the client is to see nothing of the reply, and client_run_again is to be called when it has ended.
+ */
+bool client_is_refused(struct client *c, const struct server *s, const uv_buf_t *bufs, unsigned n);
+
+/* client_run_again - the reply that was refused has ended; s is the client's connection. */
+void client_run_again(struct client *c, struct server *s);
+
+/*
+ * client_not_ready - the node has refused a statement of a session that cannot go elsewhere (1047), and the client has
+ * been told. Its transaction is over: the node is in no cluster that could commit it. True = the connection is gone.
+ */
+bool client_not_ready(struct client *c, struct server *s);
+
+#endif

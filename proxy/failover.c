@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * failover.c - see failover.h.
+ */
+#include "proxy/failover.h"
+
+#include <limits.h>
+
+#include "base/err.h"
+#include "proxy/client_lost.h"
+#include "proxy/worker.h"
+
+#define SILENT_MS 200 /* a node that owes replies and has said nothing for so long is looked at */
+
+/* --- connections to a node that changed -------------------------------------------------------- */
+
+/* The owner is told, if there is one. */
+static void cut(struct server *s)
+{
+    if (s->is_quitting) {
+        server_quit_timeout(s);
+    } else if (s->state == SERVER_LENT || s->state == SERVER_CONNECTING ||
+               s->state == SERVER_LOGIN) {
+        server_lost(s, ERR_NODE_DOWN, NULL);
+    } else {
+        server_close(s, "its node is out", 0);
+    }
+}
+
+/* A client's connection: kills and mirrors have owners of their own. */
+static bool is_clients(const struct server *s)
+{
+    return s->events == &client_server_events && s->owner != NULL;
+}
+
+/* Who has had nothing of his answer, and may ask another node, does. Who has a transaction there waits for its fate. */
+static void leave_silent(const struct worker *w, struct server *s)
+{
+    if (is_clients(s) && s->n_expects > 0 && w->now_ms - s->asked_ms >= SILENT_MS / 2 &&
+        client_may_move(s->owner, s)) {
+        server_lost(s, ERR_NODE_SILENT, NULL);
+    }
+}
+
+static void look_at(const struct worker *w, struct server *s)
+{
+    enum node_drain drain = node_drain_now(s->node);
+    unsigned health = atomic_load(&s->node->shared.health);
+
+    if (health == HEALTH_DOWN || drain == DRAIN_HARD) {
+        cut(s);
+    } else if (health == HEALTH_SUSPECT) {
+        leave_silent(w, s);
+    } else if (drain == DRAIN_SOFT && s->state == SERVER_FREE) {
+        server_quit(s, "its node takes no statements");
+    }
+}
+
+/* Each at most once: who finds nothing again goes to the end of the list. */
+void failover_wake(struct worker *w)
+{
+    for (size_t n = w->waiting.count; n > 0 && !list_is_empty(&w->waiting); n--) {
+        client_retry(CONTAINER_OF(list_front(&w->waiting), struct client, in_waiting));
+    }
+}
+
+void failover_nodes_changed(struct worker *w)
+{
+    unsigned seen = atomic_load(&w->galeway->nodes.n_changes);
+
+    /* A connection that is closed stays in the list until the loop has closed its handle. */
+    LIST_FOREACH_SAFE (it, next, &w->pool.all) {
+        look_at(w, CONTAINER_OF(it, struct server, in_all));
+    }
+    failover_wake(w);
+    failover_count_writing(w);
+    atomic_store(&w->nodes_seen, seen);
+}
+
+/* --- traffic as a sensor ----------------------------------------------------------------------- */
+
+static bool owes(const struct worker *w, const struct server *s)
+{
+    return s->n_expects > 0 && s->state != SERVER_CLOSING && w->now_ms - s->asked_ms >= SILENT_MS;
+}
+
+/* One statement that takes long is no sign as long as others are answered. */
+void failover_tick(struct worker *w)
+{
+    uint64_t poked = 0;
+
+    LIST_FOREACH (it, &w->pool.all) {
+        const struct server *s = CONTAINER_OF(it, struct server, in_all);
+        uint64_t bit = UINT64_C(1) << s->node->index;
+
+        if ((poked & bit) == 0 && owes(w, s) &&
+            w->now_ms - w->pool.per_node[s->node->index].heard_ms >= SILENT_MS) {
+            poked |= bit;
+            nodes_poke(&w->galeway->nodes, s->node);
+        }
+        if (atomic_load_explicit(&s->node->shared.health, memory_order_relaxed) == HEALTH_SUSPECT) {
+            poked |= bit;
+        }
+    }
+}
+
+/* --- before another node writes ---------------------------------------------------------------- */
+
+static bool is_writing(const struct server *s)
+{
+    return s->state != SERVER_CLOSING && s->state != SERVER_FREE && !s->is_side &&
+           (s->statement_sent || (s->status & STATUS_IN_TRANS) != 0);
+}
+
+void failover_count_writing(struct worker *w)
+{
+    unsigned counts[NODES_MAX] = {0};
+
+    LIST_FOREACH (it, &w->pool.all) {
+        const struct server *s = CONTAINER_OF(it, struct server, in_all);
+
+        counts[s->node->index] += is_writing(s) ? 1 : 0;
+    }
+    for (unsigned i = 0; i < atomic_load(&w->galeway->nodes.count); i++) {
+        atomic_store(&w->pool.per_node[i].n_writing, counts[i]);
+    }
+}
+
+unsigned failover_n_writing(struct galeway *g, const struct node *node)
+{
+    unsigned changes = atomic_load(&g->nodes.n_changes);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        if (atomic_load(&g->workers[i]->nodes_seen) != changes) {
+            return UINT_MAX;
+        }
+        n += atomic_load(&g->pools[i]->per_node[node->index].n_writing);
+    }
+    return n;
+}
+
+void failover_post(struct galeway *g)
+{
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        worker_post(g->workers[i], mail_new(MAIL_NODES));
+    }
+}
