@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node refuses statements, or is lost under them: what runs again, what waits, what the client is told."""
+import contextlib
+import struct
+import threading
+
+import pytest
+
+import wire
+from util import wait_until
+
+TENANT = {"user": "tenant", "password": "tenant"}
+NOT_READY, DEADLOCK, LOST = 1047, 1213, 2013
+
+
+@pytest.fixture
+def table(fragile_cluster):
+    """A schema of the test's own on the nodes that it may break."""
+    name = "cmp_failover"
+    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
+    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
+    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
+    fragile_cluster.catch_up()
+    return name
+
+
+@contextlib.contextmanager
+def rejecting(cluster, *nodes):
+    """Nodes that answer 1047 to whatever reads or writes a table."""
+    for n in nodes:
+        cluster.sql(n, "SET GLOBAL wsrep_reject_queries=ALL")
+    try:
+        yield
+    finally:
+        for n in nodes:
+            cluster.sql(n, "SET GLOBAL wsrep_reject_queries=NONE")
+
+
+class Running(threading.Thread):
+    """A statement in the background; packets or the exception are kept."""
+
+    def __init__(self, client, sql):
+        super().__init__(daemon=True)
+        self.client, self.sql, self.packets, self.failure = client, sql, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.packets = self.client.query(self.sql)
+        except Exception as error:  # whatever it is, the test shows it
+            self.failure = error
+
+    def answer(self, timeout=30):
+        self.join(timeout)
+        assert not self.is_alive(), f"no answer to {self.sql}"
+        assert self.failure is None, self.failure
+        return self.packets[0].payload
+
+
+def error_of(payload):
+    assert payload[0] == 0xFF, payload
+    number, _, text = wire.parse_error(payload)
+    return number, text
+
+
+def waits(cluster, sql):
+    """True while no node runs the statement."""
+    return not any(info and sql in info for n in (1, 2, 3) for _, _, info in cluster.threads(n, "tenant"))
+
+
+def test_a_read_leaves_a_reader_that_is_not_ready(fragile_cluster, galeway, table):
+    proxy = galeway(nodes=fragile_cluster)
+    with rejecting(fragile_cluster, 2):
+        for _ in range(40):
+            with wire.Client(port=proxy.port, db=table, **TENANT) as client:
+                assert client.rows("SELECT a FROM t WHERE id = 1") == [["0"]]
+
+
+def test_a_prepared_read_leaves_a_reader_that_is_not_ready(fragile_cluster, galeway, table):
+    proxy = galeway(nodes=fragile_cluster)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(wire.Client(port=proxy.port, db=table, **TENANT))
+                   for _ in range(8)]
+        ids = []
+        for client in clients:
+            client.send(b"\x16SELECT a FROM t WHERE id = ?")
+            ids.append(struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0])
+        with rejecting(fragile_cluster, 3):
+            for _ in range(5):
+                for client, stmt in zip(clients, ids):
+                    client.send(wire.execute_packet(stmt, [1]))
+                    assert client.read_query()[0].payload[0] != 0xFF
+
+
+def test_a_write_waits_for_a_writer(fragile_cluster, galeway, table):
+    """Nobody else writes: it runs when the writer is ready again, once, and the client notices nothing."""
+    proxy = galeway(nodes=fragile_cluster, servers=[
+        {"address": "127.0.0.1", "port": fragile_cluster.port(1), "hostgroup": 10}])
+    with wire.Client(port=proxy.port, db=table, **TENANT) as client:
+        client.rows("SELECT a FROM t WHERE id = 1")
+        with rejecting(fragile_cluster, 1):
+            write = Running(client, "UPDATE t SET a = a + 1 WHERE id = 1")
+            with wire.Client(port=proxy.port, **TENANT) as newcomer:  # logs in meanwhile
+                assert newcomer.rows("SELECT 1") == [["1"]]
+            assert write.is_alive()
+        assert write.answer()[0] == 0x00
+        assert client.rows("SELECT a FROM t WHERE id = 1") == [["1"]]
+
+
+def test_a_transaction_on_a_node_that_is_not_ready(fragile_cluster, galeway, table):
+    """One clear error on an open connection; then a new transaction works."""
+    proxy = galeway(nodes=fragile_cluster)
+    with wire.Client(port=proxy.port, db=table, **TENANT) as client:
+        client.query("BEGIN")
+        client.query("UPDATE t SET a = 7 WHERE id = 2")
+        with rejecting(fragile_cluster, 1):
+            number, text = error_of(client.query("UPDATE t SET a = 8 WHERE id = 2")[0].payload)
+            assert number == NOT_READY, text
+        client.query("BEGIN")
+        assert client.rows("SELECT a FROM t WHERE id = 2 FOR UPDATE") == [["0"]]
+        client.query("UPDATE t SET a = 9 WHERE id = 2")
+        assert client.query("COMMIT")[0].payload[0] == 0x00
+        assert client.rows("SELECT a FROM t WHERE id = 2") == [["9"]]
+
+
+def test_an_autocommit_statement_that_the_cluster_rolled_back(fragile_cluster, galeway, table):
+    """1213: another node's commit was first. The statement runs again and nobody notices."""
+    proxy = galeway(nodes=fragile_cluster)
+    fragile_cluster.sql(1, "SET GLOBAL wsrep_retry_autocommit=0")
+    try:
+        with wire.Client(port=proxy.port, db=table, **TENANT) as client:
+            sql = "UPDATE t SET a = a + 1 + SLEEP(1.5) WHERE id = 1"
+            write = Running(client, sql)
+            wait_until(lambda: not waits(fragile_cluster, "SLEEP(1.5)"), 10, "the UPDATE to run")
+            fragile_cluster.sql(2, f"UPDATE {table}.t SET a = a + 100 WHERE id = 1")
+            assert write.answer()[0] == 0x00
+            assert client.rows("SELECT a FROM t WHERE id = 1") == [["101"]]
+            # In a transaction nothing runs again: its first statements would be missing.
+            client.query("BEGIN")
+            client.query("UPDATE t SET a = a + 1 WHERE id = 2")
+            fragile_cluster.sql(2, f"UPDATE {table}.t SET a = a + 100 WHERE id = 2")
+            number, text = error_of(client.query("COMMIT")[0].payload)
+            assert number == DEADLOCK, text
+    finally:
+        fragile_cluster.sql(1, "SET GLOBAL wsrep_retry_autocommit=1")
+
+
+def test_a_write_in_doubt_is_an_error_and_the_connection_stays(fragile_cluster, galeway, table):
+    proxy = galeway(nodes=fragile_cluster)
+    with wire.Client(port=proxy.port, db=table, timeout=60, **TENANT) as client:
+        write = Running(client, "UPDATE t SET a = SLEEP(20) WHERE id = 1")
+        wait_until(lambda: not waits(fragile_cluster, "SLEEP(20)"), 10, "the UPDATE to run")
+        fragile_cluster.script("kill", "1")
+        number, text = error_of(write.answer())
+        assert number == LOST and "may have run" in text, text
+        assert client.rows("SELECT 1") == [["1"]]
+        fragile_cluster.script("restart", "1")
+        wait_until(lambda: client.query("UPDATE t SET a = 5 WHERE id = 1")[0].payload[0] == 0, 60,
+                   "a write after the node is back")
