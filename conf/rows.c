@@ -379,11 +379,9 @@ void cnf_rows(struct cnf *cnf, const struct table *table, const config_setting_t
 {
     void **rows = (void **)(void *)((char *)cnf->conf + table->rows_offset);
     size_t *n = (size_t *)(void *)((char *)cnf->conf + table->n_offset);
-    struct conf_place at = cnf_place(cnf, section);
 
     *rows = read_rows(cnf, table, section, n);
-    if (*n > 0 && table->later) {
-        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
-                      table->name);
+    if (table->later) {
+        cnf_not_acted_on(cnf, section, *n == 0);
     }
 }
