@@ -145,6 +145,22 @@ def test_transaction_stays_on_its_node(ruled):
         assert client.value(where("to50")) == "node1"  # pinned to where its variable is
 
 
+def test_transaction_persistent_0_is_told_and_acts_as_1(ruled, schema):
+    """A read of a transaction that went where a rule says would miss what the transaction wrote."""
+    proxy = ruled([to("to50", destination_hostgroup=50)])
+    with wire.Client(port=proxy.admin_port, user="admin", password="admin") as admin:
+        admin.query("UPDATE mysql_users SET transaction_persistent=0 WHERE username='tenant'")
+        admin.query("LOAD MYSQL USERS TO RUNTIME")
+        told = [row[2] for row in admin.rows("SHOW WARNINGS")]
+        assert sum('transaction_persistent=0 of "tenant" acts as 1' in line for line in told) == 1
+    with connect(proxy, schema) as client:
+        client.query("CREATE TABLE kept (id INT PRIMARY KEY)")
+        client.query("BEGIN")
+        client.query("INSERT INTO kept VALUES (1)")
+        assert client.rows("SELECT id, @@wsrep_node_name AS to50 FROM kept") == [["1", "node1"]]
+        client.query("COMMIT")
+
+
 def test_hostgroup_without_servers_names_rule_and_hostgroup(ruled):
     proxy = ruled([to("offline", destination_hostgroup=60)])
     with connect(proxy) as client:
