@@ -479,7 +479,7 @@ void rules_new_snapshot(struct worker *w)
     if (w->rules_cache != NULL) {
         rules_cache_forget(w->rules_cache);
     } else if (w->has_rules) {
-        w->rules_cache = rules_cache_new();
+        w->rules_cache = rules_cache_new(&w->stats);
     }
 }
 

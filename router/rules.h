@@ -9,6 +9,7 @@
 #ifndef ROUTER_RULES_H
 #define ROUTER_RULES_H
 
+#include "base/stat.h"
 #include "conf/conf.h"
 
 #define RULES_CHAIN_MAX \
@@ -32,8 +33,11 @@ struct rules_trace;
 int rules_new(struct rules **out, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_free(struct rules *rules);
 
-/* rules_cache_new, rules_cache_free - one for each worker. rules_cache_forget - the snapshot changed. */
-struct rules_cache *rules_cache_new(void);
+/*
+ * rules_cache_new, rules_cache_free - one for each worker, whose counters it uses. rules_cache_forget - the snapshot
+ * changed.
+ */
+struct rules_cache *rules_cache_new(struct stat_set *stats);
 void rules_cache_free(struct rules_cache *cache);
 void rules_cache_forget(struct rules_cache *cache);
 
@@ -78,8 +82,8 @@ struct rules_result {
 
 /*
  * rules_match - decide. cache: of this worker, or NULL (EXPLAIN ROUTE). trace: NULL, or gets a line for each rule looked
- * at. out_text, cap: where a rewritten statement goes. Never fails: a regex that runs into its limits does not match
- * (and is counted).
+ * at. out_text, cap: where a rewritten statement goes. Never fails: a regex that runs into its limits does not match;
+ * limits are counted where the cache counts.
  */
 void rules_match(const struct rules *rules, struct rules_cache *cache, const struct rules_input *in,
                  struct rules_result *out, char *out_text, size_t cap, struct rules_trace *trace);
@@ -97,19 +101,6 @@ int rules_id(const struct rules *rules, size_t index);
 /* rules_hit - counts a match of the rule (relaxed atomics, any thread); rules_hits - how often. */
 void rules_hit(const struct rules *rules, size_t index);
 uint64_t rules_hits(const struct rules *rules, size_t index);
-
-/* rules_regex_limits - how often a regex was given up because of the text it met. Any thread. */
-uint64_t rules_regex_limits(const struct rules *rules);
-
-/* What a cache did since it was made. Any thread. */
-struct rules_cache_counters {
-    uint64_t hits, misses;
-    uint64_t evictions; /* entries that made room for others */
-    uint64_t flushes;   /* all was forgotten: another snapshot, or no room for lists of rules */
-    uint64_t bytes;
-};
-
-void rules_cache_count(const struct rules_cache *cache, struct rules_cache_counters *out);
 
 /* A line for each rule looked at, in order, for EXPLAIN ROUTE. Owner: the caller; rules_trace_fini. */
 struct rules_trace_line {

@@ -36,9 +36,7 @@ struct rules_cache {
     struct regex_scratch *scratch; /* owned */
     char *room;                    /* owned: for the digest's text */
     size_t room_size;
-    struct {
-        _Atomic uint64_t hits, misses, evictions, flushes;
-    } counters;
+    struct stat_set *stats; /* the worker's */
     struct regex_sieve sieve;
     uint32_t building[LIST_MAX];
     uint32_t pool[POOL_ROOM];
@@ -46,13 +44,14 @@ struct rules_cache {
     struct rules_entry entries[SETS][WAYS];
 };
 
-struct rules_cache *rules_cache_new(void)
+struct rules_cache *rules_cache_new(struct stat_set *stats)
 {
     struct rules_cache *cache = mem_new(MEM_ROUTER, sizeof(*cache));
 
     if (getrandom(&cache->seed, sizeof(cache->seed), GRND_NONBLOCK) != sizeof(cache->seed)) {
         cache->seed = (uint64_t)(uintptr_t)cache; /* at boot; better than none */
     }
+    cache->stats = stats;
     cache->scratch = regex_scratch_new();
     return cache;
 }
@@ -66,13 +65,6 @@ void rules_cache_free(struct rules_cache *cache)
     }
 }
 
-/* One writer: the worker. */
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
 void rules_cache_forget(struct rules_cache *cache)
 {
     memset(cache->entries, 0, sizeof(cache->entries));
@@ -80,16 +72,12 @@ void rules_cache_forget(struct rules_cache *cache)
     cache->n_lists = 0;
     cache->pool_used = 0;
     cache->owner = 0;
-    count(&cache->counters.flushes);
+    stat_add(cache->stats, STAT_RULES_CACHE_FLUSHES, 1);
 }
 
-void rules_cache_count(const struct rules_cache *cache, struct rules_cache_counters *out)
+struct stat_set *rules_cache_stats(struct rules_cache *cache)
 {
-    out->hits = atomic_load_explicit(&cache->counters.hits, memory_order_relaxed);
-    out->misses = atomic_load_explicit(&cache->counters.misses, memory_order_relaxed);
-    out->evictions = atomic_load_explicit(&cache->counters.evictions, memory_order_relaxed);
-    out->flushes = atomic_load_explicit(&cache->counters.flushes, memory_order_relaxed);
-    out->bytes = sizeof(*cache);
+    return cache->stats;
 }
 
 struct regex_scratch *rules_cache_scratch(struct rules_cache *cache)
@@ -277,7 +265,7 @@ static struct rules_entry *make_room(struct rules_cache *cache, struct rules_ent
             oldest = &set[i];
         }
     }
-    count(&cache->counters.evictions);
+    stat_add(cache->stats, STAT_RULES_CACHE_EVICTIONS, 1);
     return oldest;
 }
 
@@ -322,12 +310,12 @@ struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_wal
         if (set[i].is_used && set[i].key[0] == key[0] && set[i].key[1] == key[1]) {
             entry = &set[i];
             entry->stamp = cache->now;
-            count(&cache->counters.hits);
+            stat_add(cache->stats, STAT_RULES_CACHE_HITS, 1);
             break;
         }
     }
     if (entry == NULL) {
-        count(&cache->counters.misses);
+        stat_add(cache->stats, STAT_RULES_CACHE_MISSES, 1);
         entry = add_entry(cache, walk, key);
     }
     *list = entry == NULL ? NULL : &cache->pool[entry->list];

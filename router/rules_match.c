@@ -135,12 +135,18 @@ static bool make_digest_text(struct rules_walk *walk)
     return true;
 }
 
+static void count_limit(const struct rules_walk *walk, enum stat_id id)
+{
+    if (walk->stats != NULL) {
+        stat_add(walk->stats, id, 1);
+    }
+}
+
 /* A regex that ran into its limits does not match, negated or not. */
 static bool judge(const struct rules_walk *walk, const struct rule *rule, enum regex_result found)
 {
     if (found == REGEX_LIMIT) {
-        atomic_fetch_add_explicit((_Atomic uint64_t *)(uintptr_t)&walk->rules->regex_limits, 1,
-                                  memory_order_relaxed);
+        count_limit(walk, STAT_RULE_REGEX_LIMITS);
         return false;
     }
     return (found == REGEX_YES) != rule->negate;
@@ -203,7 +209,13 @@ static void rewrite(struct rules_walk *walk, const struct rule *rule)
         walk->out->rewritten = walk->text;
         walk->out->is_rewritten = true;
         walk->sieve_is_full = false;
-    } else if (copy != NULL) {
+        mem_free(MEM_ROUTER, copy);
+        return;
+    }
+    if (found != REGEX_NO) {
+        count_limit(walk, found == REGEX_LIMIT ? STAT_RULE_REGEX_LIMITS : STAT_RULE_REWRITE_LIMITS);
+    }
+    if (copy != NULL) {
         memcpy(walk->out_text, copy, from.len); /* a try that did not fit may have written there */
     }
     mem_free(MEM_ROUTER, copy);
@@ -391,6 +403,7 @@ static void walk_rules(struct rules_walk *walk, const uint32_t *list, size_t n)
             return;
         }
         if (walk->jumps > RULES_CHAIN_MAX) {
+            count_limit(walk, STAT_RULE_CHAIN_LIMITS);
             rules_say(walk->trace, rule->row->rule_id, false,
                       "the chain has more than %d jumps: it counts as if no rule had matched",
                       RULES_CHAIN_MAX);
@@ -443,6 +456,7 @@ static void match_cached(struct rules_walk *walk, struct rules_cache *cache)
     struct rules_entry *entry;
     const uint32_t *list = NULL;
 
+    walk->stats = rules_cache_stats(cache);
     walk->scratch = rules_cache_scratch(cache);
     walk->sieve = rules_cache_sieve(cache);
     walk->room = rules_cache_room(cache, &walk->room_size);
@@ -461,6 +475,7 @@ static void match_uncached(struct rules_walk *walk)
     char *room = NULL;
     size_t room_size = 0;
 
+    walk->stats = NULL;
     walk->scratch = regex_scratch_new();
     walk->sieve = &sieve;
     walk->room = &room;

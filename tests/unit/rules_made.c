@@ -27,7 +27,7 @@ void rules_make(struct rules_made *made, const char *file)
         fail();
     }
     faults_fini(&faults);
-    made->cache = rules_cache_new();
+    made->cache = rules_cache_new(&made->stats);
     made->in = (struct rules_input){.username = SLICE("u"),
                                     .schemaname = SLICE("s"),
                                     .client_addr = SLICE("10.0.0.7"),

@@ -82,6 +82,8 @@ TEST(rules_rewrite_only_what_fits)
     }
     rules_match(made.rules, NULL, &made.in, &out, NULL, 100, NULL);
     assert_false(out.is_rewritten);
+    rules_match(made.rules, made.cache, &made.in, &out, text, 14, NULL);
+    assert_int_equal(made.stats.values[STAT_RULE_REWRITE_LIMITS], 1);
     rules_unmake(&made);
 }
 
