@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "router/rules_inside.h"
+#include "router/rules_key.h"
 
 #define WAYS      4
 #define SETS      4096 /* a power of two */
@@ -18,7 +19,6 @@
 #define LISTS_MAX 4096 /* a power of two */
 #define LIST_MAX  4096 /* longer lists are not kept */
 #define REACH_MAX 64
-#define KEY_TEXT  1024
 
 /* A list in the pool, found by its content. */
 struct pooled {
@@ -98,47 +98,26 @@ char **rules_cache_room(struct rules_cache *cache, size_t **size)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-struct key_text {
-    size_t len;
-    char bytes[KEY_TEXT];
-};
-
-static bool add(struct key_text *key, const void *bytes, size_t n)
-{
-    if (n > sizeof(key->bytes) - key->len) {
-        return false;
-    }
-    if (n > 0) {
-        memcpy(key->bytes + key->len, bytes, n);
-        key->len += n;
-    }
-    return true;
-}
-
-static bool add_text(struct key_text *key, struct slice text)
-{
-    uint32_t len = (uint32_t)text.len;
-
-    return add(key, &len, sizeof(len)) && add(key, text.data, text.len);
-}
-
 /* False: names that are too long to be worth it. */
 static bool make_key(const struct rules_cache *cache, const struct rules *rules,
                      const struct rules_input *in, uint64_t out[2])
 {
-    struct key_text key = {.len = 0};
+    struct rules_key key;
     XXH128_hash_t hash;
 
-    if (!add(&key, &in->digest, sizeof(in->digest)) ||
-        !add(&key, &in->flag_in, sizeof(in->flag_in)) || !add_text(&key, in->username) ||
-        !add_text(&key, in->schemaname)) {
-        return false;
+    rules_key_begin(&key);
+    rules_key_add(&key, &in->digest, sizeof(in->digest));
+    rules_key_add(&key, &in->flag_in, sizeof(in->flag_in));
+    rules_key_add_text(&key, in->username);
+    rules_key_add_text(&key, in->schemaname);
+    if (rules->any_client_addr) {
+        rules_key_add_text(&key, in->client_addr);
     }
-    if (rules->any_client_addr && !add_text(&key, in->client_addr)) {
-        return false;
+    if (rules->any_proxy_addr) {
+        rules_key_add_text(&key, in->proxy_addr);
+        rules_key_add(&key, &in->proxy_port, sizeof(in->proxy_port));
     }
-    if (rules->any_proxy_addr &&
-        (!add_text(&key, in->proxy_addr) || !add(&key, &in->proxy_port, sizeof(in->proxy_port)))) {
+    if (key.is_too_long) {
         return false;
     }
     hash = XXH3_128bits_withSeed(key.bytes, key.len, cache->seed);

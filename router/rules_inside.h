@@ -64,8 +64,6 @@ struct rules {
 int rules_compile(struct rules *rules, const struct conf *conf, struct faults *faults) MUST_CHECK;
 
 /* rules_after.c */
-#define RULES_KEY_MAX 1024
-
 int rules_after_new(struct rules *rules, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_after_free(struct rules *rules);
 
