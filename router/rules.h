@@ -47,6 +47,7 @@ struct rules_input {
     struct slice client_addr;          /* without the port; empty for a unix socket */
     struct slice proxy_addr;           /* where the client came in */
     uint16_t proxy_port;
+    bool is_copy;      /* for a mirror: hints were for the original */
     int flag_in;       /* 0, or next_query_flagIN of the statement before */
     uint64_t digest;   /* facts.digest */
     uint32_t mode;     /* as in facts.h: how text is to be lexed */
@@ -69,6 +70,8 @@ struct rules_result {
     int multiplex; /* 0 off, 1 on, 2 not for this statement's @ */
     int sticky_conn;
     int log;
+    int flag_in;               /* for which this was decided */
+    bool is_by_lot;            /* a weighted flagOUT was drawn: next time it may be another one */
     bool new_connection;       /* hint create_new_connection=1 */
     const char *error_msg;     /* refuse with 1148 and this text */
     const char *ok_msg;        /* answer OK with this text */

@@ -271,6 +271,7 @@ static int next_flag(const struct rules_walk *walk, const struct rule *rule, uin
     if (rule->n_weights == 0) {
         return rule->flag_out;
     }
+    walk->out->is_by_lot = true;
     at = (uint32_t)((uint64_t)chance_of(walk, index) * rule->total_weight >> 32);
     for (uint32_t i = 0; i < rule->n_weights; i++) {
         if (at < rule->weights[i].upto) {
@@ -372,6 +373,7 @@ static void clear(struct rules_result *out)
     out->multiplex = RULES_UNSET;
     out->sticky_conn = RULES_UNSET;
     out->log = RULES_UNSET;
+    out->is_by_lot = false;
     out->new_connection = false;
     out->error_msg = NULL;
     out->ok_msg = NULL;
@@ -414,6 +416,14 @@ static void walk_rules(struct rules_walk *walk, const uint32_t *list, size_t n)
     }
 }
 
+static void add_hint(const struct rules_input *in, struct rules_result *out,
+                     struct rules_trace *trace)
+{
+    if (!in->is_copy) {
+        rules_hint(in, out, trace);
+    }
+}
+
 static void finish(struct rules_walk *walk, struct rules_entry *entry)
 {
     const struct rules *rules = walk->rules;
@@ -438,7 +448,7 @@ static void finish(struct rules_walk *walk, struct rules_entry *entry)
         out->hostgroup = fast;
         rules_say(walk->trace, 0, true, "fast routing: destination_hostgroup=%d", fast);
     }
-    rules_hint(walk->in, out, walk->trace);
+    add_hint(walk->in, out, walk->trace);
     if (verdict == VERDICT_REFUSE) {
         out->firewall_text = rules->firewall_text;
     }
@@ -496,8 +506,9 @@ void rules_match(const struct rules *rules, struct rules_cache *cache, const str
     struct rules_walk walk;
 
     clear(out);
+    out->flag_in = in->flag_in;
     if (rules_is_empty(rules)) {
-        rules_hint(in, out, trace);
+        add_hint(in, out, trace);
         return;
     }
     walk.rules = rules;

@@ -120,6 +120,28 @@ def test_hostgroup_of_prepared_statements(ruled):
         wait_until(lambda: client.query("SELECT 1"), 10, "an answer")
 
 
+def test_prepared_statement_is_decided_anew_when_it_must_be(ruled):
+    """The statement before may have set a flag, and a lot is drawn for each execution."""
+    lots = json.dumps({"flagOUTs": [{"id": 1, "weight": 50}, {"id": 2, "weight": 50}]})
+    proxy = ruled([
+        {"match_digest": "opens", "next_query_flagIN": 7, "apply": 1},
+        {"flagIN": 7, "match_digest": "followed", "destination_hostgroup": 50, "apply": 1},
+        to("followed", destination_hostgroup=51),
+        {"match_digest": "lottery", "attributes": lots},
+        {"flagIN": 1, "destination_hostgroup": 50, "apply": 1},
+        {"flagIN": 2, "destination_hostgroup": 51, "apply": 1}])
+    with connect(proxy) as client:
+        followed = Prepared(client, where("followed"))
+        for _ in range(2):
+            assert followed.text() == "node2"
+            client.rows("SELECT 1 AS opens")
+            assert followed.text() == "node3"
+        lottery = Prepared(client, where("lottery"))
+        seen = [lottery.text() for _ in range(200)]
+    assert set(seen) == {"node2", "node3"}
+    assert 50 < seen.count("node3") < 150
+
+
 def test_long_data_goes_where_its_statement_will(ruled):
     proxy = ruled([to("moves", destination_hostgroup=50)])
     with connect(proxy) as client:
@@ -579,11 +601,12 @@ def test_mirror(ruled, schema):
         to("INTO original", mirror_hostgroup=51, mirror_flagOUT=9),
         {"flagIN": 9, "match_pattern": "INTO original", "replace_pattern": "INTO copies",
          "apply": 1},
+        to("INTO hinted", mirror_hostgroup=50, mirror_flagOUT=7),
         to("INTO refused", mirror_flagOUT=8, mirror_hostgroup=50),
         {"flagIN": 8, "match_digest": ".", "error_msg": "no copy", "apply": 1},
     ])
     with connect(proxy, schema) as client:
-        for table in ("twice", "original", "copies", "refused"):
+        for table in ("twice", "original", "copies", "refused", "hinted"):
             client.query(f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, "
                          "node VARCHAR(64))")
         for table in ("twice", "original", "refused"):
@@ -597,6 +620,13 @@ def test_mirror(ruled, schema):
                    client.query("INSERT INTO original (node) VALUES (@@wsrep_node_name)") and
                    "node2" in nodes_of(client, "copies"), 10, "the rewritten copy on node 2")
         assert set(nodes_of(client, "original")) == {"node1"}
+        # A hint is for the statement: its copy goes where the rule says.
+        hinted = "/* hostgroup=51 */ INSERT INTO hinted (node) VALUES (@@wsrep_node_name)"
+        client.query(hinted)
+        wait_until(lambda: nodes_of(client, "hinted") == ["node2", "node3"] or
+                   client.query(hinted) and "node3" in nodes_of(client, "hinted"), 10,
+                   "the copy on node 3")
+        assert nodes_of(client, "hinted").count("node2") >= 1
         assert nodes_of(client, "refused") == ["node1"]
 
 
