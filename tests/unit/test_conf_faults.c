@@ -213,6 +213,13 @@ TEST(conf_what_is_accepted_only_is_a_warning_when_it_would_matter)
     WARNING("mysql_variables={\nservers_stats=false}\n", 2, "mysql-servers_stats: accepted");
     WARNING("mysql_variables={\ndefault_net_write_timeout=61}\n", 2, "accepted");
     WARNING("\nscheduler=({id=1; interval_ms=1000; filename=\"/x\"})\n", 2, "scheduler: accepted");
+    WARNING("mysql_servers=(\n{address=\"a\"; gtid_port=1},\n"
+            "{address=\"b\"; max_replication_lag=1},\n{address=\"c\"; max_latency_ms=1})\n",
+            4, "mysql_servers: max_latency_ms: accepted");
+    WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nfast_forward=1})\n", 3,
+            "mysql_users: fast_forward: accepted");
+    WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nschema_locked=1})\n", 3,
+            "mysql_users: schema_locked: accepted");
     WARNING("pgsql_servers=({hostname=\"a\"})\n", 1, "pgsql_servers: accepted");
     WARNING("proxysql_servers=()\nerrorlog=\"x\"\n", 2, "errorlog: accepted");
 }
