@@ -485,9 +485,7 @@ void rules_new_snapshot(struct worker *w)
     if (w->random == 0) {
         w->random = (uint32_t)clock_now_us() | 1;
     }
-    if (w->rules_cache != NULL) {
-        rules_cache_forget(w->rules_cache);
-    } else if (w->has_rules) {
+    if (w->rules_cache == NULL && w->has_rules) {
         w->rules_cache = rules_cache_new(&w->stats);
     }
 }

@@ -33,13 +33,9 @@ struct rules_trace;
 int rules_new(struct rules **out, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_free(struct rules *rules);
 
-/*
- * rules_cache_new, rules_cache_free - one for each worker, whose counters it uses. rules_cache_forget - the snapshot
- * changed.
- */
+/* rules_cache_new, rules_cache_free - one for each worker, whose counters it uses; it forgets rules by itself. */
 struct rules_cache *rules_cache_new(struct stat_set *stats);
 void rules_cache_free(struct rules_cache *cache);
-void rules_cache_forget(struct rules_cache *cache);
 
 /* What a rule may look at. */
 struct rules_input {

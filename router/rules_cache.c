@@ -65,7 +65,7 @@ void rules_cache_free(struct rules_cache *cache)
     }
 }
 
-void rules_cache_forget(struct rules_cache *cache)
+static void forget(struct rules_cache *cache)
 {
     memset(cache->entries, 0, sizeof(cache->entries));
     memset(cache->lists, 0, sizeof(cache->lists));
@@ -260,7 +260,7 @@ static struct rules_entry *add_entry(struct rules_cache *cache, struct rules_wal
     if (!pool_list(cache, n, &at)) {
         uint64_t owner = cache->owner;
 
-        rules_cache_forget(cache);
+        forget(cache);
         cache->owner = owner;
         CHECK(pool_list(cache, n, &at));
     }
@@ -277,7 +277,7 @@ struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_wal
     uint64_t key[2];
 
     if (cache->owner != walk->rules->serial) {
-        rules_cache_forget(cache);
+        forget(cache);
         cache->owner = walk->rules->serial;
     }
     if (!make_key(cache, walk->rules, walk->in, key)) {
