@@ -40,8 +40,7 @@ static bool is_statistics(const char *table, const char *schema)
 {
     static const char *const open[] = {"stats", "monitor", "stats_history", "temp"};
 
-    return schema == NULL ? table == NULL || !is_closed_name(table)
-                          : is_one_of(schema, open, ARRAY_SIZE(open));
+    return schema == NULL ? !is_closed_name(table) : is_one_of(schema, open, ARRAY_SIZE(open));
 }
 
 /* What SHOW needs: names of schemas and tables, collations. Where the files are is nobody's business. */
@@ -60,6 +59,10 @@ static int guard_read(struct store *store, const char *table, const char *column
         return deny(store, "a statistics user reads the schemas stats, monitor and stats_history "
                            "only");
     }
+    if (!store->who->is_admin && stats_resets(table)) {
+        return deny(store, "a statistics user changes nothing: reading a table _reset does");
+    }
+    stats_note(&store->named, table, false);
     return SQLITE_OK;
 }
 
@@ -97,6 +100,7 @@ static int guard_delete(struct store *store, const char *table, const char *sche
 {
     if (store->who->is_admin && !store->read_only && sqlite3_stricmp(schema, "stats") == 0 &&
         stats_can_be_emptied(table)) {
+        stats_note(&store->named, table, true);
         return SQLITE_OK;
     }
     return guard_write(store, table, schema);
@@ -142,7 +146,7 @@ int sql_guard(void *ctx, int action, const char *one, const char *two, const cha
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE: return SQLITE_OK;
-    case SQLITE_READ: return guard_read(store, one, two, schema);
+    case SQLITE_READ: return guard_read(store, one == NULL ? "" : one, two, schema);
     case SQLITE_INSERT:
     case SQLITE_UPDATE: return guard_write(store, one, schema);
     case SQLITE_DELETE: return guard_delete(store, one, schema);

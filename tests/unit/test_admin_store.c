@@ -152,6 +152,8 @@ TEST(admin_store_a_statistics_user_only_reads_statistics)
         "SELECT COUNT(*) FROM galeway_history",
         "SELECT COUNT(*) FROM variables",
         "SELECT file FROM pragma_database_list",
+        "SELECT * FROM stats_mysql_query_digest_reset",
+        "SELECT 1 FROM stats.stats_mysql_errors_reset",
         "INSERT INTO mysql_servers (hostname) VALUES ('x')",
         "DELETE FROM mysql_users",
         "SET mysql-max_connections=5",
