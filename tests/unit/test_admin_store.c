@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -93,6 +94,41 @@ TEST(admin_store_errors_name_what_is_wrong)
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
     assert_string_equal(desk_cell(&d, 0, 0), "Error");
     assert_string_equal(desk_cell(&d, 0, 1), "1366");
+    desk_close(&d);
+}
+
+/* SET with n assignments, the last one of value. */
+static const char *long_set(char *sql, size_t cap, int n, int value)
+{
+    size_t len = (size_t)snprintf(sql, cap, "SET mysql-max_connections=13");
+
+    for (int i = 1; i < n; i++) {
+        len += (size_t)snprintf(sql + len, cap - len, ", mysql-max_connections=%d",
+                                i == n - 1 ? value : 13);
+    }
+    assert_true(len < cap);
+    return sql;
+}
+
+TEST(admin_store_sets_all_or_nothing)
+{
+    static const char max[] = "SELECT variable_value FROM global_variables WHERE variable_name="
+                              "'mysql-max_connections'";
+    char sql[4096];
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "SET mysql-max_connections=11, mysql-threads=3, sql_mode=''");
+    assert_int_equal(d.reply.affected, 2);
+    desk_is(&d, max, "11");
+    desk_error(&d, "SET mysql-max_connections=12, mysql-threads=1000", 1231, "mysql-threads");
+    desk_is(&d, max, "11");
+    desk_error(&d, "SET mysql-max_connections=12, nope=1", 1193, "nope");
+    desk_is(&d, max, "11");
+    desk_ok(&d, long_set(sql, sizeof(sql), 60, 14));
+    desk_is(&d, max, "14");
+    desk_error(&d, long_set(sql, sizeof(sql), 70, 15), 1064, "more than 256 words");
+    desk_is(&d, max, "14");
     desk_close(&d);
 }
 
