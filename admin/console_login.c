@@ -96,21 +96,17 @@ static void denied(struct console_client *c, bool with_password)
 static bool use_schema(struct console_client *c)
 {
     struct reply reply = {.kind = REPLY_OK};
-    char text[2 * STORE_NAME_MAX + 16];
-    size_t n = 0;
+    char quoted[CONSOLE_QUOTED_MAX], text[CONSOLE_QUOTED_MAX + 8];
+    int n;
 
     if (c->login->schema[0] == '\0') {
         return true;
     }
-    n = (size_t)snprintf(text, sizeof(text), "USE `");
-    for (const char *p = c->login->schema; *p != '\0'; p++) {
-        if (*p == '`') {
-            text[n++] = '`';
-        }
-        text[n++] = *p;
-    }
-    text[n++] = '`';
-    c->core->engine.run(c->core->engine.store, &c->session, (struct slice){text, n}, &reply);
+    _Static_assert(sizeof(c->login->schema) <= CONSOLE_NAME_MAX, "so it can be quoted");
+    CHECK(console_quote_name(quoted, slice_of(c->login->schema)));
+    n = snprintf(text, sizeof(text), "USE %s", quoted);
+    c->core->engine.run(c->core->engine.store, &c->session, (struct slice){text, (size_t)n},
+                        &reply);
     if (reply.kind != REPLY_ERROR) {
         reply_fini(&reply);
         return true;
