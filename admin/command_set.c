@@ -134,15 +134,22 @@ static bool set_all(struct run *run, size_t at, uint64_t *affected)
 void command_set(struct run *run, size_t at)
 {
     uint64_t affected = 0;
+    int rc;
 
     if (run->words.is_cut) {
         reply_error(run->reply, 1064, "42000",
                     "SET has more than %d words: write several statements", WORDS_MAX);
-    } else if (sql_exec(run->store, "SAVEPOINT console_set") != SQLITE_OK) {
-        sql_error(run->store, run->reply);
-    } else if (!set_all(run, at, &affected)) {
+        return;
+    }
+    rc = sql_exec(run->store, "SAVEPOINT console_set");
+    if (rc == SQLITE_OK && !set_all(run, at, &affected)) {
         (void)!sql_exec(run->store, "ROLLBACK TO console_set; RELEASE console_set");
-    } else if (sql_exec(run->store, "RELEASE console_set") != SQLITE_OK) {
+        return;
+    }
+    if (rc == SQLITE_OK) {
+        rc = sql_exec(run->store, "RELEASE console_set");
+    }
+    if (rc != SQLITE_OK) {
         sql_error(run->store, run->reply);
     } else {
         reply_info(run->reply, affected, NULL);
