@@ -64,7 +64,7 @@ void auth_check_switch(struct auth_check *a, const char *plugin, struct writer *
  * and wait. With AUTH_RIGHT, out may hold a packet that goes before the OK. learnt is filled, and to be wiped by
  * auth_learnt_wipe.
  */
-enum auth_verdict auth_check_answer(struct auth_check *a, const struct secret *secret,
+enum auth_verdict auth_check_answer(struct auth_check *check, const struct secret *secret,
                                     const struct auth_line *line, struct slice response,
                                     struct writer *out, uint8_t *sequence,
                                     struct auth_learnt *learnt) MUST_CHECK;
