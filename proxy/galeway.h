@@ -61,6 +61,7 @@ struct galeway {
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
     atomic_uint snapshot_number;
+    struct conf *started; /* a reference: what the workers were started with; NULL = not yet */
     /* workers */
     unsigned n_workers;
     atomic_uint n_listening; /* workers 0..n-1 take clients; others join when these are busy */
@@ -91,7 +92,16 @@ struct snapshot *galeway_snapshot(struct galeway *g);
  */
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
 
-/* galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
+/*
+ * galeway_say_restart - a warning for each variable that conf has another value for than the process was started with,
+ * and that counts at a start only. Control thread.
+ */
+void galeway_say_restart(const struct galeway *g, const struct conf *conf, struct faults *faults);
+
+/*
+ * galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. faults also says what
+ * counts after a restart only.
+ */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
 
 /* galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a moment. */

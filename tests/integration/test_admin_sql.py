@@ -172,6 +172,17 @@ def test_a_reload_by_signal_shows_in_the_tables(bare):
     util.wait_until(is_there, 10, "the reloaded server in runtime_mysql_servers")
 
 
+def test_a_reload_by_signal_names_what_waits_for_a_restart(bare):
+    start(bare)
+    bare.data["mysql_variables"]["threads"] += 1
+    before = bare.log_path.read_text().count("counts after a restart")
+    bare.reload()
+    util.wait_until(lambda: "mysql-threads counts after a restart" in bare.log_path.read_text(), 10,
+                    "the warning")
+    assert before == 0
+    assert bare.log_path.read_text().count("counts after a restart") == 1
+
+
 def test_pause_closes_the_ports_and_resume_opens_them(bare):
     start(bare)
 
