@@ -280,14 +280,9 @@ static bool is_plain_call(const struct task *task, struct slice name)
 /* GET_LOCK('a', (SELECT GET_LOCK('b', 0))) */
 static bool is_nested(struct slice body)
 {
-    static const char name[] = "get_lock";
-    unsigned n = 0;
+    const struct slice name = SLICE("get_lock");
 
-    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
-        n += slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name)) ? 1
-                                                                                              : 0;
-    }
-    return n > 1;
+    return slice_behind_nocase(slice_behind_nocase(body, name), name).data != NULL;
 }
 
 static void after_user_locks(struct session *s, const struct task *task, bool failed,
@@ -447,18 +442,9 @@ static void take_status(struct session *s, const struct task *task, const struct
  */
 static bool is_profiled(const struct task *task)
 {
-    static const char name[] = "profiling";
-    struct slice body = task->facts.body;
-
-    if (task->facts.runs != VERB_SET) {
-        return task->tracked_profiling;
-    }
-    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
-        if (slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name))) {
-            return true;
-        }
-    }
-    return task->tracked_profiling;
+    return task->tracked_profiling ||
+           (task->facts.runs == VERB_SET &&
+            slice_behind_nocase(task->facts.body, SLICE("profiling")).data != NULL);
 }
 
 void session_after(struct session *s, struct server *server, struct task *task,
