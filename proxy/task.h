@@ -33,6 +33,7 @@ struct task {
     bool
         is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
     bool schema_asked;    /* is_fit_only: the node was asked for it */
+    bool wants_cursor;    /* COM_STMT_EXECUTE asks for one */
     bool is_heap;         /* bytes is an allocation of its own */
     uint32_t payload;     /* of the (first) packet as the client framed it */
     uint64_t upload_left; /* bytes of that packet that are not here */
