@@ -86,6 +86,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->last_id_server = 0;
     s->numbers_server = 0;
     s->is_untracked = false;
+    s->completion_unknown = false;
     s->last_id_unknown = false;
     s->multiplex_off = s->multiplex_on = false;
     s->flag_in = 0;
@@ -474,6 +475,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
         (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
+    s->completion_unknown |= task_sets_completion(task);
     if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&
         !change_is_known(task)) {
         session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);

@@ -85,6 +85,12 @@ struct task *task_new(struct tasks *tasks, size_t len) MUST_CHECK;
  * facts are the caller's to scan again. Returns 0 or ERR_MEMORY (nothing changed).
  */
 int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
+
+/* task_text - the whole statement of a COM_QUERY, as far as it is here; of other commands what facts.body has. */
+struct slice task_text(const struct task *task);
+
+/* task_sets_completion - SET @@completion_type = ..., of which session tracking says nothing. */
+bool task_sets_completion(const struct task *task);
 void task_free(struct tasks *tasks, struct task *task);
 void tasks_fini(struct tasks *tasks);
 

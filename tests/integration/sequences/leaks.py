@@ -98,6 +98,12 @@ SEQUENCES = [
         ("quit",), *on("b", "SELECT DATABASE()", "SELECT * FROM t")),
     seq("completion-release", "SET completion_type='RELEASE'", "BEGIN", "INSERT INTO t(a) VALUES(1)",
         "COMMIT", "SELECT 1"),
+    seq("completion-release-untracked", "SET @@completion_type=2", "BEGIN", "INSERT INTO t(a) VALUES(1)", "COMMIT", "SELECT 1"),
+    seq("completion-release-untracked-prepared", "SET @@completion_type=2", ("prepare", "s", "COMMIT"), ("execute", "s"),
+        "SELECT 1"),
+    seq("completion-release-in-multi", "SET @@completion_type=2; COMMIT", "SELECT 1", caps=MULTI),
+    seq("release-in-multi", "SELECT 1; COMMIT RELEASE", "SELECT 1", caps=MULTI),
+    seq("release-of-nothing", "ROLLBACK RELEASE", "SELECT 1"),
     seq("completion-release-prepared", "SET completion_type=2", ("prepare", "s", "ROLLBACK"),
         ("execute", "s"), "SELECT 1"),
 ]
