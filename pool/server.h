@@ -140,6 +140,7 @@ struct server {
     void *owner;             /* while LENT */
     const struct server_events *events;
     struct schema *schema;        /* what the node has as current schema; NULL = none */
+    unsigned schema_changes;      /* of the process when it came to the schema */
     struct schema *schema_before; /* while EXPECT_INIT_DB: what it stays if the node refuses */
     /* owned */
     struct profile *profile; /* a reference */

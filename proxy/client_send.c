@@ -110,7 +110,7 @@ static bool concerns_tracking(const struct facts *f)
 static bool looks_at_diagnostics(const struct facts *f)
 {
     return (f->flags & FACT_DIAGNOSTICS) != 0 ||
-           ((f->flags & FACT_UNKNOWN_CALL) != 0 && f->n_tables == 0);
+           ((f->flags & FACT_RUNS_UNSEEN) != 0 && f->n_tables == 0);
 }
 
 /* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */

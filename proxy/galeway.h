@@ -71,6 +71,7 @@ struct galeway {
     atomic_int n_clients;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
     atomic_bool is_draining;
     atomic_bool is_paused; /* the ports are closed for new clients: pause.h */
     struct {

@@ -326,7 +326,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
     }
     /* It may take locks, name a variable @@so, or turn tracking off: no node tells. */
-    if ((f->flags & FACT_UNKNOWN_CALL) != 0 || (f->verb == VERB_UNKNOWN && is_program(f, failed))) {
+    if ((f->flags & FACT_RUNS_UNSEEN) != 0 || (f->verb == VERB_UNKNOWN && is_program(f, failed))) {
         session_pin(s, PIN_ROUTINE, f->digest, now_ms);
     }
     if (f->verb == VERB_PREPARE) {

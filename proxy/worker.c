@@ -413,6 +413,7 @@ static void init_pool(struct worker *w)
     w->pool.conf = w->snapshot->conf;
     w->pool.nodes = &g->nodes;
     w->pool.queue = &g->queue;
+    w->pool.schema_changes = &g->schema_changes;
     w->pool.give_away = give_away;
     w->pool.serve = serve;
     w->pool.wake = wake;
