@@ -88,7 +88,8 @@ struct snapshot *galeway_snapshot(struct galeway *g);
 
 /*
  * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the workers. Takes over the
- * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. Control thread.
+ * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. The main thread
+ * before any other runs, then the console's alone (a reload by signal is passed to it): hence no lock.
  */
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
 
