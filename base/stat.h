@@ -64,6 +64,7 @@
     X(STAT_QUERY_TIMEOUTS, "Query_timeouts", "statements killed because they ran too long")       \
     X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
     X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
+    X(STAT_EVENTS_LOST, "Eventslog_lost", "lines of the statement log that were not written")     \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {
@@ -82,6 +83,12 @@ static inline void stat_add(struct stat_set *set, enum stat_id id, uint64_t n)
     atomic_store_explicit(&set->values[id],
                           atomic_load_explicit(&set->values[id], memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+/* stat_set_to - for a number that is counted elsewhere: one worker has it, the others 0. */
+static inline void stat_set_to(struct stat_set *set, enum stat_id id, uint64_t n)
+{
+    atomic_store_explicit(&set->values[id], n, memory_order_relaxed);
 }
 
 static inline void stat_sub(struct stat_set *set, enum stat_id id, uint64_t n)

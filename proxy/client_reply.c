@@ -148,9 +148,16 @@ static void server_follows_session(struct client *c, struct server *s)
 
 static void forget_schemas(struct client *c)
 {
-    if ((c->task->facts.flags & FACT_DROPS_SCHEMA) != 0 || c->task->facts.verb == VERB_GRANT ||
-        c->task->facts.verb == VERB_REVOKE || c->task->facts.verb == VERB_DROP) {
-        atomic_fetch_add(&c->worker->galeway->schema_epoch, 1);
+    const struct facts *f = &c->task->facts;
+    struct galeway *g = c->worker->galeway;
+
+    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 || f->verb == VERB_GRANT || f->verb == VERB_REVOKE ||
+        f->verb == VERB_DROP) {
+        atomic_fetch_add(&g->schema_epoch, 1);
+    }
+    /* Not DROP: who is left in a schema that is gone goes on there, as on a node. */
+    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 && f->runs != VERB_DROP) {
+        atomic_fetch_add(&g->schema_changes, 1);
     }
 }
 
@@ -261,17 +268,46 @@ static void fail_lost(struct client *c, int rc, const struct err *err, bool clos
     }
 }
 
+static struct slice trim_end(struct slice text)
+{
+    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+static bool ends_with(struct slice text, struct slice word)
+{
+    return text.len > word.len &&
+           slice_eq_nocase((struct slice){text.data + text.len - word.len, word.len}, word);
+}
+
+/* ... RELEASE, and not NO RELEASE. */
+static bool ends_with_release(struct slice text)
+{
+    const struct slice word = SLICE("release");
+
+    text = trim_end(text);
+    return ends_with(text, word) &&
+           !ends_with(trim_end((struct slice){text.data, text.len - word.len}), SLICE("no"));
+}
+
+/*
+ * COMMIT RELEASE, or COMMIT with such a completion_type, as the last of its statements: the node closes without a reply.
+ * Elsewhere (in a program, before another statement) it cannot be told from a node that fails.
+ */
 static bool is_release(const struct client *c)
 {
     const struct task *task = c->task;
-    struct slice completion = c->session.profile->values[VAR_COMPLETION_TYPE];
-    struct slice body = task->facts.body;
+    const struct session *s = &c->session;
+    uint8_t last = task->facts.runs;
 
     return task->command != COM_STMT_PREPARE && task->sent &&
-           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) &&
-           (slice_eq(completion, SLICE("RELEASE")) ||
-            (body.len > 8 &&
-             slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"))));
+           (last == VERB_COMMIT || last == VERB_ROLLBACK) &&
+           (slice_eq(s->profile->values[VAR_COMPLETION_TYPE], SLICE("RELEASE")) ||
+            s->completion_unknown || task_sets_completion(task) ||
+            ends_with_release(task->facts.body) ||
+            ((task->facts.flags & FACT_MULTI) != 0 && ends_with_release(task_text(task))));
 }
 
 static void on_lost(struct server *s, int rc, const struct err *err)
@@ -281,12 +317,12 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     bool close_after = lost_state(&c->session);
 
     c->server = NULL;
-    if (task != NULL && !is_release(c)) {
-        figures_lost(c, s, rc, err);
-    }
     if (task != NULL && is_release(c)) {
-        client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
+        client_close(c, CLOSE_GONE, 0);
         return;
+    }
+    if (task != NULL) {
+        figures_lost(c, s, rc, err);
     }
     if (task != NULL && task->is_wipe) { /* gone is wiped too */
         client_wiped(c);

@@ -71,7 +71,7 @@ static enum log_level level_of(const char *name)
                                         : LOG_INFO;
 }
 
-static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
@@ -104,18 +104,6 @@ static int apply_locked(struct galeway *g, struct conf *conf, struct faults *fau
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     return 0;
-}
-
-/* A signal and the console may want to at the same time. */
-int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
-{
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-    int rc;
-
-    CHECK(pthread_mutex_lock(&one_at_a_time) == 0);
-    rc = apply_locked(g, conf, faults);
-    CHECK(pthread_mutex_unlock(&one_at_a_time) == 0);
-    return rc;
 }
 
 static bool is_same(const struct key *key, const struct conf_vars *a, const struct conf_vars *b)

@@ -72,6 +72,7 @@ struct galeway {
     atomic_int n_clients;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
     atomic_bool is_draining;
     atomic_bool is_paused; /* the ports are closed for new clients: pause.h */
     struct {
@@ -88,7 +89,8 @@ struct snapshot *galeway_snapshot(struct galeway *g);
 
 /*
  * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the workers. Takes over the
- * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. Control thread.
+ * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. The main thread
+ * before any other runs, then the console's alone (a reload by signal is passed to it): hence no lock.
  */
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/events_log.h"
 #include "proxy/figures_read.h"
 #include "proxy/pause.h"
 #include "proxy/rules_apply.h"
@@ -330,6 +331,14 @@ static void consider_another(struct worker *w)
     }
 }
 
+/* The log is of all workers: the first has its counter. */
+static void count_lost_events(struct worker *w)
+{
+    if (w->index == 0) {
+        stat_set_to(&w->stats, STAT_EVENTS_LOST, events_log_dropped(w->galeway->events));
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *w = CONTAINER_OF(timer, struct worker, timer);
@@ -343,6 +352,7 @@ static void on_timer(uv_timer_t *timer)
         check_clients(w);
         update_busy(w);
         figures_tick(&w->figures);
+        count_lost_events(w);
         consider_another(w);
     }
     if (w->is_draining) {
@@ -413,6 +423,7 @@ static void init_pool(struct worker *w)
     w->pool.conf = w->snapshot->conf;
     w->pool.nodes = &g->nodes;
     w->pool.queue = &g->queue;
+    w->pool.schema_changes = &g->schema_changes;
     w->pool.give_away = give_away;
     w->pool.serve = serve;
     w->pool.wake = wake;

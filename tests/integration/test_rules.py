@@ -5,13 +5,12 @@ import os
 import random
 import select
 import struct
-import threading
 import time
 
 import pytest
 
 import wire
-from util import NODES, PATIENCE, wait_until
+from util import NODES, PATIENCE, Background, wait_until
 
 RELOADS = int(os.environ.get("RULE_RELOADS", "500"))  # 2000 was tried by hand
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -722,32 +721,13 @@ def test_hint_for_a_new_connection(ruled):
 
 # ---------------------------------------------------------------- reloads
 
-class Load:
+class Load(Background):
     """Clients whose statements are ruled; each answer is checked."""
 
     def __init__(self, proxy, schema, clients=6):
+        super().__init__(clients)
         self.proxy, self.schema = proxy, schema
-        self.stopping = threading.Event()
-        self.faults = []
         self.counts = [0] * clients
-        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True)
-                        for i in range(clients)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def run(self, number):
-        try:
-            self.work(number)
-        except Exception as fault:  # told to the main thread, which fails the test with it
-            self.faults.append(repr(fault))
 
     def work(self, number):
         rng = random.Random(number)
@@ -759,7 +739,7 @@ class Load:
                      lambda: client.value("SELECT 'old' AS renamed FROM DUAL") == "new",
                      lambda: client.value("SELECT 'plain' FROM DUAL") == "plain",
                      lambda: self.add(client, number)]
-            while not self.stopping.is_set():
+            while self.goes_on():
                 step = rng.randrange(len(steps))
                 if not steps[step]():
                     raise AssertionError(f"step {step} went wrong")
