@@ -112,6 +112,7 @@ void words_split(struct slice sql, struct words *out)
         *word = (struct word){.offset = (size_t)(at - sql.data)};
         at = read_word(at, end, word);
     }
+    out->is_cut = out->n == WORDS_MAX && skip_blank(at, end) < end;
 }
 
 bool word_is(const struct words *words, size_t at, const char *wanted)

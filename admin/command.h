@@ -9,7 +9,7 @@
 
 #include "admin/store_data.h"
 
-#define WORDS_MAX 64 /* of a statement; no command has more that matter */
+#define WORDS_MAX 256 /* of a statement; only SET may have more */
 
 struct word {
     struct slice text; /* between the quotes, if there are any; a doubled quote is still doubled */
@@ -19,6 +19,7 @@ struct word {
 
 struct words {
     size_t n;
+    bool is_cut; /* the statement has more */
     struct word at[WORDS_MAX];
 };
 

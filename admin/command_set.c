@@ -118,17 +118,42 @@ static bool set_one(struct run *run, size_t *at)
     return true;
 }
 
+static bool set_all(struct run *run, size_t at, uint64_t *affected)
+{
+    do {
+        reply_info(run->reply, 0, NULL); /* of the assignment before */
+        if (!set_one(run, &at)) {
+            return false;
+        }
+        *affected += run->reply->affected;
+    } while (words_are(&run->words, &at, ","));
+    return true;
+}
+
+/* All of its assignments, or none. */
 void command_set(struct run *run, size_t at)
 {
     uint64_t affected = 0;
+    int rc;
 
-    do {
-        if (!set_one(run, &at)) {
-            return;
-        }
-        affected += run->reply->affected;
-    } while (words_are(&run->words, &at, ","));
-    reply_info(run->reply, affected, NULL);
+    if (run->words.is_cut) {
+        reply_error(run->reply, 1064, "42000",
+                    "SET has more than %d words: write several statements", WORDS_MAX);
+        return;
+    }
+    rc = sql_exec(run->store, "SAVEPOINT console_set");
+    if (rc == SQLITE_OK && !set_all(run, at, &affected)) {
+        (void)!sql_exec(run->store, "ROLLBACK TO console_set; RELEASE console_set");
+        return;
+    }
+    if (rc == SQLITE_OK) {
+        rc = sql_exec(run->store, "RELEASE console_set");
+    }
+    if (rc != SQLITE_OK) {
+        sql_error(run->store, run->reply);
+    } else {
+        reply_info(run->reply, affected, NULL);
+    }
 }
 
 /* --- USE, TRUNCATE ---------------------------------------------------------------------------- */

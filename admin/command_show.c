@@ -67,9 +67,9 @@ void command_show_databases(struct run *run, size_t at)
 
     if (filter != NULL) {
         sql_runf(run->store, run->reply,
-                 "SELECT * FROM (SELECT seq, name, IIF(%d, file, '') AS file FROM "
-                 "pragma_database_list WHERE name <> 'temp')%s",
-                 run->who->is_admin, filter);
+                 "SELECT * FROM (SELECT seq, name, %s AS file FROM pragma_database_list WHERE name "
+                 "<> 'temp')%s",
+                 run->who->is_admin ? "file" : "''", filter);
     }
     sqlite3_free(filter);
 }

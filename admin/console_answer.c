@@ -206,6 +206,26 @@ void console_runf(struct console_client *c, enum wire_form form, const char *for
     console_run(c, (struct slice){text, (size_t)n}, form);
 }
 
+bool console_quote_name(char out[CONSOLE_QUOTED_MAX], struct slice name)
+{
+    size_t n = 0;
+
+    if (name.len > CONSOLE_NAME_MAX ||
+        (name.len > 0 && memchr(name.data, '\0', name.len) != NULL)) {
+        return false;
+    }
+    out[n++] = '`';
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '`') {
+            out[n++] = '`';
+        }
+        out[n++] = name.data[i];
+    }
+    out[n++] = '`';
+    out[n] = '\0';
+    return true;
+}
+
 void console_run_text(struct console_client *c, struct slice text)
 {
     struct slice rest = text;

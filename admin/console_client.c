@@ -287,6 +287,7 @@ static void on_drained(struct stream *stream)
         return;
     }
     if (c->state == CONSOLE_ANSWERING) {
+        c->since_ms = uv_now(c->core->streams.uv); /* slow, but it reads */
         console_send(c);
     }
     if (c->state == CONSOLE_IDLE) {

@@ -153,6 +153,11 @@ void console_runf(struct console_client *c, enum wire_form form, const char *for
     PRINTF_LIKE(3, 4);
 void console_run_text(struct console_client *c, struct slice text);
 
+/* console_quote_name - `name`, its own ` doubled, terminated. False when it is too long or has a zero. */
+#define CONSOLE_NAME_MAX   256
+#define CONSOLE_QUOTED_MAX (2 * CONSOLE_NAME_MAX + 3)
+bool console_quote_name(char out[CONSOLE_QUOTED_MAX], struct slice name) MUST_CHECK;
+
 /* console_login.c */
 void console_login_begin(struct console_client *c);
 void console_login_packet(struct console_client *c, const uint8_t *payload, size_t len);

@@ -15,8 +15,6 @@
 #include "protocol/reply.h"
 #include "proxy/worker.h"
 
-#define NAME_BYTES_MAX 256 /* of a schema or a table, in a packet of its own */
-
 /* One packet that is not OK, ERR or rows. */
 static void send_packet(struct console_client *c, struct writer *w)
 {
@@ -24,32 +22,11 @@ static void send_packet(struct console_client *c, struct writer *w)
     (void)!console_write(c, w->base, w->len);
 }
 
-/* `name` with its quotes doubled; false when it is too long or has a zero. */
-static bool quote_name(char *out, size_t cap, struct slice name)
-{
-    size_t n = 0;
-
-    if (name.len > NAME_BYTES_MAX || name.len * 2 + 3 > cap ||
-        (name.len > 0 && memchr(name.data, '\0', name.len) != NULL)) {
-        return false;
-    }
-    out[n++] = '`';
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == '`') {
-            out[n++] = '`';
-        }
-        out[n++] = name.data[i];
-    }
-    out[n++] = '`';
-    out[n] = '\0';
-    return true;
-}
-
 static void use_schema(struct console_client *c, struct slice name)
 {
-    char quoted[2 * NAME_BYTES_MAX + 3];
+    char quoted[CONSOLE_QUOTED_MAX];
 
-    if (name.len == 0 || !quote_name(quoted, sizeof(quoted), name)) {
+    if (name.len == 0 || !console_quote_name(quoted, name)) {
         console_error(c, ERR_NO_SCHEMA);
     } else {
         console_runf(c, WIRE_TEXT, "USE %s", quoted);
@@ -60,10 +37,10 @@ static void use_schema(struct console_client *c, struct slice name)
 static void field_list(struct console_client *c, struct slice body)
 {
     struct reader r = reader_of(body.data, body.len);
-    char quoted[2 * NAME_BYTES_MAX + 3];
+    char quoted[CONSOLE_QUOTED_MAX];
     struct slice table = get_zero_or_rest(&r);
 
-    if (table.len == 0 || !quote_name(quoted, sizeof(quoted), table)) {
+    if (table.len == 0 || !console_quote_name(quoted, table)) {
         console_errorf(c, 1103, "42000", "Incorrect table name");
     } else {
         console_runf(c, WIRE_FIELDS, "SELECT * FROM %s LIMIT 0", quoted);

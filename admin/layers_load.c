@@ -15,8 +15,7 @@
 #include "conf/walk.h"
 #include "router/rules.h"
 
-#define VALUE_SHOWN     4096 /* bytes of a value that are compared */
-#define TEXT_FAULTS_MAX 5    /* in the text of the error; SHOW WARNINGS has all */
+#define TEXT_FAULTS_MAX 5 /* in the text of the error; SHOW WARNINGS has all */
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
@@ -233,23 +232,13 @@ static void say_dry(struct store *store, const struct config_text *text,
     }
 }
 
-/* What was changed and does not count before the process starts again. */
-static void say_restart(struct store *store, const struct conf *fresh)
+/* Not with LOAD MYSQL USERS: who loads variables is told what waits for a restart. conf: NULL = it is refused. */
+static void say_restart(const struct store *store, unsigned modules, const struct conf *conf,
+                        struct faults *faults)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        const struct key *key = key_at((enum key_id)i);
-        char was[VALUE_SHOWN], is[VALUE_SHOWN];
-
-        if (key->reload != KEY_RELOAD_RESTART || !key_is_acted_on(key)) {
-            continue;
-        }
-        (void)key_format(&store->applied->vars, key, was, sizeof(was));
-        (void)key_format(&fresh->vars, key, is, sizeof(is));
-        if (strcmp(was, is) != 0) {
-            store_warn(store, "Note", 1105,
-                       "%s counts after a restart; SAVE ... TO DISK keeps it until then",
-                       key->name);
-        }
+    if (conf != NULL &&
+        (modules & (BIT(MODULE_MYSQL_VARIABLES) | BIT(MODULE_ADMIN_VARIABLES))) != 0) {
+        galeway_say_restart(store->galeway, conf, faults);
     }
 }
 
@@ -261,6 +250,7 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
 
     (void)conf_ref(conf); /* one for galeway_apply, one for us */
     rc = galeway_apply(store->galeway, conf, faults);
+    say_restart(store, modules, rc == 0 ? conf : NULL, faults);
     say_faults(store, text, faults, reply);
     if (rc != 0) {
         conf_unref(conf);
@@ -271,7 +261,6 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
         }
         return rc;
     }
-    say_restart(store, conf);
     set_applied(store, conf);
     conf_unref(conf);
     rc = layers_copy(store, modules, LAYER_MEMORY, LAYER_RUNTIME, reply);
@@ -303,6 +292,7 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
     rc = conf_load_text(&conf, CONFIG_TEXT_NAME, (struct slice){text.text, text.len}, &faults);
     if (dry) {
         check_rules(conf, &faults);
+        say_restart(store, modules, conf, &faults);
         say_dry(store, &text, &faults, reply);
         conf_unref(conf);
         rc = 0;

@@ -303,52 +303,25 @@ static void fill_table(struct galeway *g, sqlite3 *db, const struct stats_table 
 
 /* --- what a statement needs ------------------------------------------------------------------ */
 
-static bool is_word(char c)
+_Static_assert(ARRAY_SIZE(tables) <= 64, "a bit for each");
+
+/* NULL: not one of ours. */
+static const struct stats_table *find_table(const char *name)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* What stands in single quotes is a text and no name. */
-static struct slice next_word(struct slice *rest)
-{
-    struct slice word;
-    bool in_text = false;
-
-    while (rest->len > 0 && (in_text || !is_word(rest->data[0]))) {
-        in_text ^= rest->data[0] == '\'';
-        rest->data++;
-        rest->len--;
-    }
-    word = (struct slice){rest->data, 0};
-    while (rest->len > 0 && is_word(rest->data[0])) {
-        rest->data++;
-        rest->len--;
-        word.len++;
-    }
-    return word;
-}
-
-/* Which tables are named in the statement? False: none. */
-static bool find_names(struct slice sql, bool is_wanted[ARRAY_SIZE(tables)])
-{
-    bool any = false;
-
-    memset(is_wanted, 0, ARRAY_SIZE(tables) * sizeof(*is_wanted));
-    for (struct slice word = next_word(&sql); word.len > 0; word = next_word(&sql)) {
-        for (size_t i = 0; i < ARRAY_SIZE(tables) && (word.data[0] | 0x20) == 's'; i++) {
-            if (slice_eq_nocase(word, slice_of(tables[i].name))) {
-                is_wanted[i] = any = true;
-            }
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (slice_eq_nocase(slice_of(name), slice_of(tables[i].name))) {
+            return &tables[i];
         }
     }
-    return any;
+    return NULL;
 }
 
-static bool empties(struct slice sql)
+void stats_note(struct stats_named *named, const char *table, bool is_emptied)
 {
-    struct slice verb = next_word(&sql);
+    const struct stats_table *found = find_table(table);
+    uint64_t bit = found == NULL ? 0 : UINT64_C(1) << (found - tables);
 
-    return slice_eq_nocase(verb, SLICE("TRUNCATE")) || slice_eq_nocase(verb, SLICE("DELETE"));
+    *(is_emptied ? &named->emptied : &named->read) |= bit;
 }
 
 /* Its twin, if there is one, says what has to start from zero. */
@@ -364,36 +337,39 @@ static uint32_t reset_of(const struct stats_table *table)
 
 bool stats_can_be_emptied(const char *table)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        if (slice_eq_nocase(slice_of(table), slice_of(tables[i].name))) {
-            return reset_of(&tables[i]) != 0;
-        }
-    }
-    return false;
+    const struct stats_table *found = find_table(table);
+
+    return found != NULL && reset_of(found) != 0;
 }
 
-unsigned stats_refresh(struct galeway *g, sqlite3 *db, struct slice sql)
+bool stats_resets(const char *table)
 {
+    const struct stats_table *found = find_table(table);
+
+    return found != NULL && found->reset != 0;
+}
+
+unsigned stats_refresh(struct galeway *g, sqlite3 *db, const struct stats_named *named)
+{
+    const uint64_t all = named->read | named->emptied;
     struct figures_report report = {0};
-    bool is_wanted[ARRAY_SIZE(tables)];
     uint32_t parts = 0, reset = 0;
     unsigned missing;
 
-    if (!find_names(sql, is_wanted)) {
+    if (all == 0) {
         return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        parts |= is_wanted[i] ? tables[i].parts : 0;
-        if (is_wanted[i]) {
-            reset |= empties(sql) ? reset_of(&tables[i]) : tables[i].reset;
-        }
+        parts |= (all >> i & 1) != 0 ? tables[i].parts : 0;
+        reset |= (named->read >> i & 1) != 0 ? tables[i].reset : 0;
+        reset |= (named->emptied >> i & 1) != 0 ? reset_of(&tables[i]) : 0;
     }
     if (parts != 0) {
         figures_read(g, parts, reset, &report);
     }
     (void)run(db, "SAVEPOINT stats_refresh");
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        if (is_wanted[i] && tables[i].fill != NULL) {
+        if ((all >> i & 1) != 0 && tables[i].fill != NULL) {
             fill_table(g, db, &tables[i], &report);
         }
     }

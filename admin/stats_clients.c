@@ -61,13 +61,9 @@ static void add_client(struct stats_fill *f, const struct figures_client *c)
 
 void stats_fill_processlist(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, clients, struct figures_client, client)
     {
-        const struct figures_client *rows = copy->clients.items;
-
-        for (size_t i = 0; i < copy->clients.n; i++) {
-            add_client(f, &rows[i]);
-        }
+        add_client(f, client);
     }
 }
 
@@ -96,21 +92,15 @@ void stats_fill_users(struct stats_fill *f)
 
 void stats_fill_pins(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, pins, struct figures_pin, p)
     {
-        const struct figures_pin *rows = copy->pins.items;
-
-        for (size_t i = 0; i < copy->pins.n; i++) {
-            const struct figures_pin *p = &rows[i];
-
-            fill_user(f, p->account);
-            fill_text(f, pin_name((enum pin)p->pin));
-            fill_digest(f, p->digest);
-            fill_number(f, p->count);
-            fill_number(f, p->ended_ms + p->now * copy->now_ms - p->began_ms);
-            fill_number(f, p->now);
-            fill_row(f);
-        }
+        fill_user(f, p->account);
+        fill_text(f, pin_name((enum pin)p->pin));
+        fill_digest(f, p->digest);
+        fill_number(f, p->count);
+        fill_number(f, p->ended_ms + p->now * copy->now_ms - p->began_ms);
+        fill_number(f, p->now);
+        fill_row(f);
     }
 }
 
@@ -183,17 +173,13 @@ static void add_now(struct map *sites, const struct figures_site_now *row)
 
 static void collect_sites(const struct stats_fill *f, struct map *sites)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, sites, struct figures_site, counted)
     {
-        const struct figures_site *counted = copy->sites.items;
-        const struct figures_site_now *now = copy->sites_now.items;
-
-        for (size_t i = 0; i < copy->sites.n; i++) {
-            add_counted(sites, &counted[i]);
-        }
-        for (size_t i = 0; i < copy->sites_now.n; i++) {
-            add_now(sites, &now[i]);
-        }
+        add_counted(sites, counted);
+    }
+    ROWS(f, copy, sites_now, struct figures_site_now, now)
+    {
+        add_now(sites, now);
     }
 }
 

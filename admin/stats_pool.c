@@ -100,13 +100,9 @@ void stats_fill_connection_pool(struct stats_fill *f)
     for (size_t i = 0; i < t->n_roles; i++) {
         add_readers(f, &t->roles[i]);
     }
-    COPIES(f, copy)
+    ROWS(f, copy, traffic, struct figures_traffic, counted)
     {
-        const struct figures_traffic *rows = copy->traffic.items;
-
-        for (size_t i = 0; i < copy->traffic.n; i++) {
-            add_traffic(f, &rows[i].traffic, rows[i].n_free);
-        }
+        add_traffic(f, &counted->traffic, counted->n_free);
     }
 }
 
@@ -114,31 +110,26 @@ void stats_fill_connection_pool(struct stats_fill *f)
 
 void stats_fill_free_connections(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, servers, struct figures_server, s)
     {
-        const struct figures_server *rows = copy->servers.items;
+        char text[128];
 
-        for (size_t i = 0; i < copy->servers.n; i++) {
-            const struct figures_server *s = &rows[i];
-            char text[128];
-
-            fill_signed(f, s->fd);
-            fill_signed(f, s->hostgroup);
-            fill_node(f, s->node);
-            fill_user(f, s->account);
-            fill_schema(f, s->schema);
-            fill_text(f, ""); /* init_connect */
-            fill_text(f, s->time_zone);
-            fill_text(f, s->sql_mode);
-            fill_number(f, 1); /* autocommit: who switched it off keeps his connection */
-            fill_number(f, s->idle_ms);
-            (void)snprintf(text, sizeof(text), "{\"age_ms\":%llu,\"queries\":%llu}",
-                           (unsigned long long)s->age_ms, (unsigned long long)s->statements);
-            fill_text(f, text);
-            (void)snprintf(text, sizeof(text), "{\"thread_id\":%u}", s->thread_id);
-            fill_text(f, text);
-            fill_row(f);
-        }
+        fill_signed(f, s->fd);
+        fill_signed(f, s->hostgroup);
+        fill_node(f, s->node);
+        fill_user(f, s->account);
+        fill_schema(f, s->schema);
+        fill_text(f, ""); /* init_connect */
+        fill_text(f, s->time_zone);
+        fill_text(f, s->sql_mode);
+        fill_number(f, 1); /* autocommit: who switched it off keeps his connection */
+        fill_number(f, s->idle_ms);
+        (void)snprintf(text, sizeof(text), "{\"age_ms\":%llu,\"queries\":%llu}",
+                       (unsigned long long)s->age_ms, (unsigned long long)s->statements);
+        fill_text(f, text);
+        (void)snprintf(text, sizeof(text), "{\"thread_id\":%u}", s->thread_id);
+        fill_text(f, text);
+        fill_row(f);
     }
 }
 
@@ -157,16 +148,12 @@ void stats_fill_queue(struct stats_fill *f)
     for (size_t i = 0; i < f->snapshot->topology->n_hostgroups; i++) {
         add_wait(f, f->snapshot->topology->hostgroups[i].number, 0, 0);
     }
-    COPIES(f, copy)
+    ROWS(f, copy, waits, struct figures_wait, wait)
     {
-        const struct figures_wait *waits = copy->waits.items;
-        const struct figures_wait *now = copy->waits_now.items;
-
-        for (size_t i = 0; i < copy->waits.n; i++) {
-            add_wait(f, waits[i].hostgroup, 0, waits[i].longest_ms);
-        }
-        for (size_t i = 0; i < copy->waits_now.n; i++) {
-            add_wait(f, now[i].hostgroup, 1, now[i].longest_ms);
-        }
+        add_wait(f, wait->hostgroup, 0, wait->longest_ms);
+    }
+    ROWS(f, copy, waits_now, struct figures_wait, wait)
+    {
+        add_wait(f, wait->hostgroup, 1, wait->longest_ms);
     }
 }

@@ -17,29 +17,23 @@ static void fill_shared(struct stats_fill *f, const struct figures_text *text)
 
 void stats_fill_digests(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, digests, struct figures_digest, d)
     {
-        const struct figures_digest *rows = copy->digests.items;
-
-        for (size_t i = 0; i < copy->digests.n; i++) {
-            const struct figures_digest *d = &rows[i];
-
-            fill_signed(f, d->hostgroup);
-            fill_schema(f, d->schema);
-            fill_user(f, d->account);
-            fill_shared(f, d->address);
-            fill_digest(f, d->digest);
-            fill_shared(f, d->text);
-            fill_number(f, d->count);
-            fill_number(f, d->first_us / US_PER_S);
-            fill_number(f, d->last_us / US_PER_S);
-            fill_number(f, d->sum_us);
-            fill_number(f, d->min_us);
-            fill_number(f, d->max_us);
-            fill_number(f, d->rows_affected);
-            fill_number(f, d->rows_sent);
-            fill_row(f);
-        }
+        fill_signed(f, d->hostgroup);
+        fill_schema(f, d->schema);
+        fill_user(f, d->account);
+        fill_shared(f, d->address);
+        fill_digest(f, d->digest);
+        fill_shared(f, d->text);
+        fill_number(f, d->count);
+        fill_number(f, d->first_us / US_PER_S);
+        fill_number(f, d->last_us / US_PER_S);
+        fill_number(f, d->sum_us);
+        fill_number(f, d->min_us);
+        fill_number(f, d->max_us);
+        fill_number(f, d->rows_affected);
+        fill_number(f, d->rows_sent);
+        fill_row(f);
     }
 }
 
@@ -68,25 +62,19 @@ void stats_fill_commands(struct stats_fill *f)
 
 void stats_fill_errors(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, errors, struct figures_error, e)
     {
-        const struct figures_error *rows = copy->errors.items;
-
-        for (size_t i = 0; i < copy->errors.n; i++) {
-            const struct figures_error *e = &rows[i];
-
-            fill_signed(f, e->hostgroup);
-            fill_node(f, e->node);
-            fill_user(f, e->account);
-            fill_text(f, e->address);
-            fill_schema(f, e->schema);
-            fill_number(f, e->number);
-            fill_number(f, e->count);
-            fill_number(f, e->first_us / US_PER_S);
-            fill_number(f, e->last_us / US_PER_S);
-            fill_text(f, e->last);
-            fill_row(f);
-        }
+        fill_signed(f, e->hostgroup);
+        fill_node(f, e->node);
+        fill_user(f, e->account);
+        fill_text(f, e->address);
+        fill_schema(f, e->schema);
+        fill_number(f, e->number);
+        fill_number(f, e->count);
+        fill_number(f, e->first_us / US_PER_S);
+        fill_number(f, e->last_us / US_PER_S);
+        fill_text(f, e->last);
+        fill_row(f);
     }
 }
 
@@ -115,28 +103,22 @@ static uint64_t stmt_id(const struct figures_stmt *stmt, struct slice sql)
 
 void stats_fill_prepared(struct stats_fill *f)
 {
-    COPIES(f, copy)
+    ROWS(f, copy, stmts, struct figures_stmt, stmt)
     {
-        const struct figures_stmt *rows = copy->stmts.items;
+        struct slice sql = stmt->text == NULL ? (struct slice){"", 0}
+                                              : (struct slice){stmt->text->bytes, stmt->text->len};
+        uint64_t digest;
 
-        for (size_t i = 0; i < copy->stmts.n; i++) {
-            const struct figures_stmt *stmt = &rows[i];
-            struct slice sql = stmt->text == NULL
-                                   ? (struct slice){"", 0}
-                                   : (struct slice){stmt->text->bytes, stmt->text->len};
-            uint64_t digest;
-
-            (void)digest_text(sql, f->snapshot->digest_mode, NULL, 0, &digest);
-            fill_number(f, stmt_id(stmt, sql));
-            fill_schema(f, stmt->schema);
-            fill_user(f, stmt->account);
-            fill_digest(f, digest);
-            fill_number(f, stmt->n_clients);
-            fill_number(f, stmt->n_servers);
-            fill_number(f, stmt->n_columns);
-            fill_number(f, stmt->n_params);
-            fill_slice(f, sql);
-            fill_row(f);
-        }
+        (void)digest_text(sql, f->snapshot->digest_mode, NULL, 0, &digest);
+        fill_number(f, stmt_id(stmt, sql));
+        fill_schema(f, stmt->schema);
+        fill_user(f, stmt->account);
+        fill_digest(f, digest);
+        fill_number(f, stmt->n_clients);
+        fill_number(f, stmt->n_servers);
+        fill_number(f, stmt->n_columns);
+        fill_number(f, stmt->n_params);
+        fill_slice(f, sql);
+        fill_row(f);
     }
 }

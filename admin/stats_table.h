@@ -42,6 +42,12 @@ uint64_t fill_sum(const struct stats_fill *f, enum stat_id id);
         for (const struct figures_copy *copy = (f)->report->copies[i_]; (copy) != NULL; \
              (copy) = NULL)
 
+/* ROWS - all rows of one of their lists, as const type *row: struct figures_copy names the type. */
+#define ROWS(f, copy, list, type, row)             \
+    COPIES(f, copy)                                \
+    for (size_t n_ = 0; n_ < (copy)->list.n; n_++) \
+        for (const type *row = (const type *)(copy)->list.items + n_; (row) != NULL; (row) = NULL)
+
 /* The tables: stats_pool.c, stats_statements.c, stats_clients.c, stats_global.c. */
 void stats_fill_connection_pool(struct stats_fill *f);
 void stats_fill_free_connections(struct stats_fill *f);

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "admin/reply.h"
+#include "admin/stats.h"
 #include "admin/store.h"
 #include "conf/conf.h"
 #include "proxy/galeway.h"
@@ -58,6 +59,7 @@ struct store {
     bool is_late;
     const char *denied;                   /* why the authorizer said no; static */
     char write_table[STORE_NAME_MAX * 2]; /* the last table that the statement writes to */
+    struct stats_named named;             /* the statistics that it names */
 };
 
 /* store_warn - for SHOW WARNINGS; with nobody to tell, errors go to the log. level: "Note", "Warning", "Error". */

@@ -69,23 +69,29 @@ int sql_open(struct store *store)
 
 /* --- our own SQL ------------------------------------------------------------------------------ */
 
+static int prepare(struct store *store, sqlite3_stmt **out, const char *format, va_list args)
+{
+    char *text = sqlite3_vmprintf(format, args);
+    int rc = SQLITE_NOMEM;
+
+    *out = NULL;
+    if (text != NULL) {
+        store->is_internal++;
+        rc = sqlite3_prepare_v2(store->db, text, -1, out, NULL);
+        store->is_internal--;
+    }
+    sqlite3_free(text);
+    return rc;
+}
+
 int sql_prepare(struct store *store, sqlite3_stmt **out, const char *format, ...)
 {
     va_list args;
-    char *text;
     int rc;
 
     va_start(args, format);
-    text = sqlite3_vmprintf(format, args);
+    rc = prepare(store, out, format, args);
     va_end(args);
-    *out = NULL;
-    if (text == NULL) {
-        return SQLITE_NOMEM;
-    }
-    store->is_internal++;
-    rc = sqlite3_prepare_v2(store->db, text, -1, out, NULL);
-    store->is_internal--;
-    sqlite3_free(text);
     return rc;
 }
 
@@ -120,20 +126,16 @@ int sql_exec(struct store *store, const char *format, ...)
 
 int64_t sql_number(struct store *store, int64_t fallback, const char *format, ...)
 {
-    sqlite3_stmt *stmt = NULL;
+    sqlite3_stmt *stmt;
     int64_t number = fallback;
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = sqlite3_vmprintf(format, args);
-    va_end(args);
-    if (text != NULL && sql_prepare(store, &stmt, "%s", text) == SQLITE_OK &&
-        sql_step(store, stmt) == SQLITE_ROW) {
+    if (prepare(store, &stmt, format, args) == SQLITE_OK && sql_step(store, stmt) == SQLITE_ROW) {
         number = sqlite3_column_int64(stmt, 0);
     }
+    va_end(args);
     (void)sqlite3_finalize(stmt);
-    sqlite3_free(text);
     return number;
 }
 
@@ -200,12 +202,12 @@ static bool is_blank(const char *text)
 }
 
 /* The statement is known to be allowed, and will run. */
-static void refresh_statistics(struct store *store, struct slice sql)
+static void refresh_statistics(struct store *store)
 {
     unsigned missing;
 
     store->is_internal++;
-    missing = stats_refresh(store->galeway, store->db, sql);
+    missing = stats_refresh(store->galeway, store->db, &store->named);
     store->is_internal--;
     if (missing > 0) {
         store_warn(store, "Warning", 1105,
@@ -222,6 +224,7 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
 
     store->denied = NULL;
     store->write_table[0] = '\0';
+    store->named = (struct stats_named){0};
     if (text == NULL) {
         reply_error(reply, err_number(ERR_MEMORY), err_sqlstate(ERR_MEMORY), "Out of memory");
         return;
@@ -234,42 +237,42 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
         reply_error(reply, 1064, "42000", "More than one statement: \"%.60s\" is left over", tail);
         (void)sqlite3_finalize(stmt);
     } else {
-        refresh_statistics(store, slice_of(text));
+        if (sqlite3_stmt_isexplain(stmt) == 0) {
+            refresh_statistics(store);
+        }
         finish(store, stmt, reply);
     }
     mem_free(MEM_ADMIN, text);
 }
 
+static void run_format(struct store *store, struct reply *reply, const char *format, va_list args)
+{
+    char *text = sqlite3_vmprintf(format, args);
+
+    if (text == NULL) {
+        reply_error(reply, err_number(ERR_MEMORY), err_sqlstate(ERR_MEMORY), "Out of memory");
+    } else {
+        sql_run(store, slice_of(text), reply);
+    }
+    sqlite3_free(text);
+}
+
 void sql_runf(struct store *store, struct reply *reply, const char *format, ...)
 {
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = sqlite3_vmprintf(format, args);
+    run_format(store, reply, format, args);
     va_end(args);
-    if (text == NULL) {
-        reply_error(reply, err_number(ERR_MEMORY), err_sqlstate(ERR_MEMORY), "Out of memory");
-        return;
-    }
-    sql_run(store, slice_of(text), reply);
-    sqlite3_free(text);
 }
 
 void sql_rows(struct store *store, struct reply *reply, const char *format, ...)
 {
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = sqlite3_vmprintf(format, args);
-    va_end(args);
-    if (text == NULL) {
-        reply_error(reply, err_number(ERR_MEMORY), err_sqlstate(ERR_MEMORY), "Out of memory");
-        return;
-    }
     store->is_internal++;
-    sql_run(store, slice_of(text), reply);
+    run_format(store, reply, format, args);
     store->is_internal--;
-    sqlite3_free(text);
+    va_end(args);
 }

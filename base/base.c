@@ -24,6 +24,18 @@ bool slice_eq_nocase(struct slice a, struct slice b)
     return true;
 }
 
+struct slice slice_behind_nocase(struct slice s, struct slice part)
+{
+    for (size_t i = 0; i + part.len <= s.len; i++) {
+        size_t end = i + part.len;
+
+        if (slice_eq_nocase((struct slice){s.data + i, part.len}, part)) {
+            return (struct slice){s.data + end, s.len - end};
+        }
+    }
+    return (struct slice){NULL, 0};
+}
+
 void base_check_failed(const char *expr, const char *file, int line, const char *func)
 {
     log_fatal("CHECK failed: %s in %s() at %s:%d", expr, func, file, line);

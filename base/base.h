@@ -54,6 +54,9 @@ static inline bool slice_eq(struct slice a, struct slice b)
 /* slice_eq_nocase - equal but for the case of ASCII letters. */
 bool slice_eq_nocase(struct slice a, struct slice b);
 
+/* slice_behind_nocase - what follows the first place of part (not empty) in s; data NULL = part is not in s. */
+struct slice slice_behind_nocase(struct slice s, struct slice part);
+
 /*
  * base_check_failed - say which CHECK failed, where, and abort.
  */

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ERR_BASE (-10000)
 
 /* libuv's codes that are no errno; base/ does not know libuv, and these numbers are its ABI. */
 #define UV_END_OF_FILE       (-4095)
@@ -32,10 +31,10 @@ static const struct err_entry table[ERR_COUNT] = {
 /* The entry of a code of ours, or NULL. */
 static const struct err_entry *entry_of(int rc)
 {
-    if (rc > ERR_BASE || rc <= ERR_BASE - (int)ERR_COUNT) {
+    if (rc > ERR_FIRST || rc <= ERR_FIRST - (int)ERR_COUNT) {
         return NULL;
     }
-    return &table[ERR_BASE - rc];
+    return &table[ERR_FIRST - rc];
 }
 
 /* The name (or text) of a code that is not ours: 0, an errno, one of libuv's extra codes. */

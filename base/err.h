@@ -61,8 +61,10 @@ enum err_index {
         ERR_COUNT
 };
 
+#define ERR_FIRST (-10000) /* what is above it is libuv's */
+
 enum err_code {
-#define X(name, number, sqlstate, text) name = -10000 - name##_INDEX,
+#define X(name, number, sqlstate, text) name = ERR_FIRST - name##_INDEX,
     ERR_TABLE(X)
 #undef X
 };

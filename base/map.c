@@ -100,6 +100,7 @@ int map_put(struct map *map, struct slice key, void *value)
     }
     if (!replaces) {
         if (map->count >= map->max_entries) {
+            mem_refused();
             return ERR_LIMIT;
         }
         if ((map->count + 1) * 4 > map->n_slots * 3) {

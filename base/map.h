@@ -21,7 +21,7 @@ struct map {
     struct map_slot *slots; /* owned; NULL while empty */
     size_t n_slots;         /* a power of two, or 0 */
     size_t count;
-    size_t max_entries; /* map_put refuses beyond it */
+    size_t max_entries; /* map_put refuses beyond it, and counts it (mem_failures) */
     enum mem_kind kind;
 };
 

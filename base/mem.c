@@ -127,6 +127,11 @@ uint64_t mem_blocks(enum mem_kind kind)
     return atomic_load_explicit(&counters[kind].blocks, memory_order_relaxed);
 }
 
+void mem_refused(void)
+{
+    atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+}
+
 uint64_t mem_failures(void)
 {
     return atomic_load_explicit(&failures, memory_order_relaxed);

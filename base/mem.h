@@ -52,7 +52,10 @@ char *mem_copy(enum mem_kind kind, struct slice text);
 const char *mem_kind_name(enum mem_kind kind);
 uint64_t mem_bytes(enum mem_kind kind);  /* bytes in use, allocator's rounding included */
 uint64_t mem_blocks(enum mem_kind kind); /* blocks in use */
-uint64_t mem_failures(void);             /* how often mem_try returned NULL */
+uint64_t mem_failures(void);             /* how often mem_try returned NULL, and mem_refused */
+
+/* mem_refused - count that something was turned away because a cap was reached. */
+void mem_refused(void);
 
 /* mem_fail_at - tests: the n-th mem_try from now on returns NULL (1 = the next); 0 = never. */
 void mem_fail_at(unsigned n);

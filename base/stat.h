@@ -54,9 +54,17 @@
     X(STAT_RULE_ANSWERED, "Rules_answered", "statements answered by a rule's OK_msg")             \
     X(STAT_RULE_REWRITTEN, "Rules_rewritten", "statements rewritten by a rule")                   \
     X(STAT_RULE_DELAYED, "Rules_delayed", "statements that waited for a rule's delay")            \
+    X(STAT_RULES_CACHE_HITS, "Rules_cache_hits", "statements whose rules were remembered")        \
+    X(STAT_RULES_CACHE_MISSES, "Rules_cache_misses", "statements whose rules were not")           \
+    X(STAT_RULES_CACHE_EVICTIONS, "Rules_cache_evictions", "of those remembered, made room")      \
+    X(STAT_RULES_CACHE_FLUSHES, "Rules_cache_flushes", "all forgotten: a load, no room")          \
+    X(STAT_RULE_REGEX_LIMITS, "Rules_regex_limits", "regexes given up: no match")                 \
+    X(STAT_RULE_CHAIN_LIMITS, "Rules_chain_limits", "chains of flags given up: no match")         \
+    X(STAT_RULE_REWRITE_LIMITS, "Rules_rewrite_limits", "new texts too long or empty: not used")  \
     X(STAT_QUERY_TIMEOUTS, "Query_timeouts", "statements killed because they ran too long")       \
     X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
     X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
+    X(STAT_EVENTS_LOST, "Eventslog_lost", "lines of the statement log that were not written")     \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {
@@ -75,6 +83,12 @@ static inline void stat_add(struct stat_set *set, enum stat_id id, uint64_t n)
     atomic_store_explicit(&set->values[id],
                           atomic_load_explicit(&set->values[id], memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+/* stat_set_to - for a number that is counted elsewhere: one worker has it, the others 0. */
+static inline void stat_set_to(struct stat_set *set, enum stat_id id, uint64_t n)
+{
+    atomic_store_explicit(&set->values[id], n, memory_order_relaxed);
 }
 
 static inline void stat_sub(struct stat_set *set, enum stat_id id, uint64_t n)

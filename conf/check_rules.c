@@ -4,12 +4,12 @@
  *
  * What a rule means as a whole (regexes, chains, hostgroups) is checked where rules are compiled, in router/.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "conf/check.h"
-#include "conf/json.h"
 
 #define KEY_TEXT 320
 
@@ -286,10 +286,19 @@ static void check_keys(const struct conf *conf, struct faults *faults)
 static void check_json(const char *table, const char *column, const char *text,
                        struct conf_place at, struct faults *faults)
 {
-    if (text[0] != '\0' && !json_is_valid(slice_of(text))) {
-        fault_error(faults, at.file, at.line, "%s: %s: is not JSON; allowed: JSON or nothing",
-                    table, column);
+    json_error_t error;
+    json_t *json;
+
+    if (text[0] == '\0') {
+        return;
     }
+    json = json_loads(text, JSON_DECODE_ANY, &error);
+    if (json == NULL) {
+        fault_error(faults, at.file, at.line,
+                    "%s: %s: is not JSON (at byte %d: %s); allowed: JSON or nothing", table, column,
+                    error.position, error.text);
+    }
+    json_decref(json);
 }
 
 static void check_percent(const char *table, const char *column, const char *text,

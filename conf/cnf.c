@@ -143,7 +143,12 @@ static void read_variable(struct cnf *cnf, const char *group, const config_setti
         fault_error(cnf->faults, at.file, at.line, "%s", why);
         return;
     }
-    if (!key_is_acted_on(key)) {
+    if (key_is_acted_on(key)) {
+        return;
+    }
+    if (key_is_preset(&cnf->conf->vars, key)) {
+        cnf->n_without_effect++;
+    } else {
         fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
                       key->name);
     }
@@ -217,6 +222,37 @@ static size_t count_sections(void)
     return ARRAY_SIZE(sections) + n;
 }
 
+void cnf_not_acted_on(struct cnf *cnf, const config_setting_t *section, bool changes_nothing)
+{
+    struct conf_place at = cnf_place(cnf, section);
+
+    if (changes_nothing) {
+        cnf->n_without_effect++;
+        return;
+    }
+    fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
+                  config_setting_name(section));
+}
+
+static bool is_empty(const config_setting_t *section)
+{
+    return config_setting_is_aggregate(section) && config_setting_length(section) == 0;
+}
+
+/* One line for all that is as it would be without it. */
+static void say_without_effect(struct cnf *cnf)
+{
+    if (cnf->n_without_effect > 0) {
+        int line;
+        const char *file = source_place(cnf->source, 1, &line);
+
+        fault_warning(
+            cnf->faults, file, 0,
+            "settings that are not acted on yet, and have their defaults or are empty: %u",
+            cnf->n_without_effect);
+    }
+}
+
 static void read_section(struct cnf *cnf, const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
@@ -234,7 +270,7 @@ static void read_section(struct cnf *cnf, const config_setting_t *setting)
         return;
     }
     if (section != NULL || strncmp(name, "pgsql_", 6) == 0) {
-        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet", name);
+        cnf_not_acted_on(cnf, setting, is_empty(setting));
         return;
     }
     near = near_find(slice_of(name), section_name, NULL, count_sections());
@@ -269,6 +305,7 @@ void cnf_read(struct cnf *cnf)
         for (int i = 0; i < config_setting_length(root); i++) {
             read_section(cnf, config_setting_get_elem(root, (unsigned)i));
         }
+        say_without_effect(cnf);
     }
     config_destroy(&config);
 }

@@ -5,34 +5,12 @@
 #include "conf/credential.h"
 
 #include "base/err.h"
-
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && s.data[0] == ' ') {
-        s = (struct slice){s.data + 1, s.len - 1};
-    }
-    while (s.len > 0 && s.data[s.len - 1] == ' ') {
-        s.len--;
-    }
-    return s;
-}
-
-/* Up to the next ; which is taken off too. */
-static struct slice cut(struct slice *list)
-{
-    const char *end = memchr(list->data, ';', list->len);
-    size_t n = end == NULL ? list->len : (size_t)(end - list->data);
-    struct slice item = {list->data, n};
-
-    n += end == NULL ? 0 : 1;
-    *list = (struct slice){list->data + n, list->len - n};
-    return trim(item);
-}
+#include "conf/items.h"
 
 int credential_next(struct slice *list, struct credential *out)
 {
     while (list->len > 0) {
-        struct slice item = cut(list);
+        struct slice item = items_next(list, ';');
         const char *colon = item.len == 0 ? NULL : memchr(item.data, ':', item.len);
 
         if (item.len == 0) {

@@ -5,34 +5,12 @@
 #include "conf/iface.h"
 
 #include "base/err.h"
+#include "conf/items.h"
 
 static int fail(const char **why, const char *text)
 {
     *why = text;
     return ERR_CONFIG;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && s.data[0] == ' ') {
-        s = (struct slice){s.data + 1, s.len - 1};
-    }
-    while (s.len > 0 && s.data[s.len - 1] == ' ') {
-        s.len--;
-    }
-    return s;
-}
-
-/* Up to the next ; which is taken off too. */
-static struct slice cut(struct slice *list)
-{
-    const char *end = list->len == 0 ? NULL : memchr(list->data, ';', list->len);
-    size_t n = end == NULL ? list->len : (size_t)(end - list->data);
-    struct slice item = {list->data, n};
-
-    n += end == NULL ? 0 : 1;
-    *list = (struct slice){list->data + n, list->len - n};
-    return trim(item);
 }
 
 static int parse_port(struct slice digits, uint16_t *out)
@@ -98,7 +76,7 @@ static int parse_tcp(struct slice item, struct iface *out, const char **why)
 
 int iface_next(struct slice *list, struct iface *out, const char **why)
 {
-    struct slice item = cut(list);
+    struct slice item = items_next(list, ';');
 
     *out = (struct iface){0};
     if (item.len == 0) {

@@ -290,6 +290,17 @@ size_t key_format(const struct conf_vars *vars, const struct key *key, char *out
     return (size_t)n;
 }
 
+#define PRESET_MAX 512 /* no default is longer */
+
+bool key_is_preset(const struct conf_vars *vars, const struct key *key)
+{
+    char text[PRESET_MAX];
+
+    CHECK(strlen(key->preset) < sizeof(text));
+    return key_format(vars, key, text, sizeof(text)) < sizeof(text) &&
+           strcmp(text, key->preset) == 0;
+}
+
 void conf_vars_init(struct conf_vars *vars)
 {
     char why[512];

@@ -82,6 +82,9 @@ const struct key *key_nearest(const char *group, struct slice short_name);
 /* key_is_acted_on - false for what is only accepted. */
 bool key_is_acted_on(const struct key *key);
 
+/* key_is_preset - has it its default? */
+bool key_is_preset(const struct conf_vars *vars, const struct key *key);
+
 /*
  * key_set - parse text, check its bounds, and store it.
  *

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/cnf.h"
 #include "conf/columns.h"
+#include "conf/items.h"
 #include "conf/near.h"
 
 /* --- one value ------------------------------------------------------------------------------- */
@@ -82,17 +83,8 @@ static int set_modifiers(uint8_t *target, struct slice text)
     uint8_t flags = 0;
 
     while (text.len > 0) {
-        const char *comma = memchr(text.data, ',', text.len);
-        struct slice word = {text.data, comma == NULL ? text.len : (size_t)(comma - text.data)};
-        size_t skip = word.len + (comma == NULL ? 0 : 1);
+        struct slice word = items_next(&text, ',');
 
-        text = (struct slice){text.data + skip, text.len - skip};
-        while (word.len > 0 && word.data[0] == ' ') {
-            word = (struct slice){word.data + 1, word.len - 1};
-        }
-        while (word.len > 0 && word.data[word.len - 1] == ' ') {
-            word.len--;
-        }
         if (slice_eq_nocase(word, SLICE("CASELESS"))) {
             flags |= CONF_RE_CASELESS;
         } else if (slice_eq_nocase(word, SLICE("GLOBAL"))) {
@@ -379,11 +371,9 @@ void cnf_rows(struct cnf *cnf, const struct table *table, const config_setting_t
 {
     void **rows = (void **)(void *)((char *)cnf->conf + table->rows_offset);
     size_t *n = (size_t *)(void *)((char *)cnf->conf + table->n_offset);
-    struct conf_place at = cnf_place(cnf, section);
 
     *rows = read_rows(cnf, table, section, n);
-    if (*n > 0 && table->later) {
-        fault_warning(cnf->faults, at.file, at.line, "%s: accepted, but not acted on yet",
-                      table->name);
+    if (table->later) {
+        cnf_not_acted_on(cnf, section, *n == 0);
     }
 }

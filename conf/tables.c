@@ -25,15 +25,15 @@ static const struct column server_columns[] = {
     {"port", COL_U16, S(port), 0, 65535, "3306", false, NULL},
     {"hostgroup", COL_INT, S(hostgroup), 0, HOSTGROUP_MAX, "0", false, NULL},
     {"hostgroup_id", COL_INT, S(hostgroup), 0, HOSTGROUP_MAX, "0", false, NULL},
-    {"gtid_port", COL_U16, S(gtid_port), 0, 65535, "0", false, NULL},
+    {"gtid_port", COL_U16, S(gtid_port), 0, 65535, "0", true, NULL},
     {"status", COL_WORD, S(status), 0, 0, "ONLINE", false,
      "ONLINE SHUNNED OFFLINE_SOFT OFFLINE_HARD"},
     {"weight", COL_U32, S(weight), 0, 10000000, "1", false, NULL},
     {"compression", COL_BOOL, S(compression), 0, 1, "0", false, NULL},
     {"max_connections", COL_U32, S(max_connections), 0, COUNT_MAX, "1000", false, NULL},
-    {"max_replication_lag", COL_U32, S(max_replication_lag), 0, 126144000, "0", false, NULL},
+    {"max_replication_lag", COL_U32, S(max_replication_lag), 0, 126144000, "0", true, NULL},
     {"use_ssl", COL_BOOL, S(use_ssl), 0, 1, "0", false, NULL},
-    {"max_latency_ms", COL_U32, S(max_latency_ms), 0, INT32_MAX, "0", false, NULL},
+    {"max_latency_ms", COL_U32, S(max_latency_ms), 0, INT32_MAX, "0", true, NULL},
     {"comment", COL_TEXT, S(comment), 0, COMMENT_MAX, "", false, NULL},
 };
 #undef S
@@ -46,13 +46,13 @@ static const struct column user_columns[] = {
     {"use_ssl", COL_BOOL, U(use_ssl), 0, 1, "0", false, NULL},
     {"default_hostgroup", COL_INT, U(default_hostgroup), 0, HOSTGROUP_MAX, "0", false, NULL},
     {"default_schema", COL_TEXT, U(default_schema), 0, 64, "", false, NULL},
-    {"schema_locked", COL_BOOL, U(schema_locked), 0, 1, "0", false, NULL},
+    {"schema_locked", COL_BOOL, U(schema_locked), 0, 1, "0", true, NULL},
     {"transaction_persistent", COL_BOOL, U(transaction_persistent), 0, 1, "1", false, NULL},
-    {"fast_forward", COL_BOOL, U(fast_forward), 0, 1, "0", false, NULL},
+    {"fast_forward", COL_BOOL, U(fast_forward), 0, 1, "0", true, NULL},
     {"backend", COL_BOOL, U(backend), 0, 1, "1", false, NULL},
     {"frontend", COL_BOOL, U(frontend), 0, 1, "1", false, NULL},
     {"max_connections", COL_U32, U(max_connections), 0, COUNT_MAX, "10000", false, NULL},
-    {"attributes", COL_TEXT, U(attributes), 0, 65535, "", false, NULL},
+    {"attributes", COL_TEXT, U(attributes), 0, 65535, "", true, NULL},
     {"comment", COL_TEXT, U(comment), 0, COMMENT_MAX, "", false, NULL},
 };
 #undef U
@@ -67,8 +67,7 @@ static const struct column galera_columns[] = {
     {"active", COL_BOOL, G(active), 0, 1, "1", false, NULL},
     {"max_writers", COL_U32, G(max_writers), 0, COUNT_MAX, "1", false, NULL},
     {"writer_is_also_reader", COL_U8, G(writer_is_also_reader), 0, 2, "0", false, NULL},
-    {"max_transactions_behind", COL_U32, G(max_transactions_behind), 0, INT32_MAX, "0", false,
-     NULL},
+    {"max_transactions_behind", COL_U32, G(max_transactions_behind), 0, INT32_MAX, "0", true, NULL},
     {"comment", COL_TEXT, G(comment), 0, COMMENT_MAX, "", false, NULL},
 };
 #undef G

@@ -149,26 +149,41 @@ void pool_forget(struct pool *pool, struct server *s)
 
 /* --- lending ---------------------------------------------------------------------------------- */
 
+/*
+ * Its schema may have another character set than when it came to it. COM_INIT_DB with the schema that is current does not
+ * look again (10.11).
+ */
+static bool is_schema_stale(const struct server *s)
+{
+    return s->schema != NULL && s->schema_changes != atomic_load(s->pool->schema_changes);
+}
+
+static void hand_over(struct server *s, void *owner, const struct server_events *events)
+{
+    s->owner = owner;
+    s->events = events;
+    s->must_reset |= is_schema_stale(s); /* only now: a session's own connection stays as it is */
+}
+
 static struct server *lend(struct pool *pool, struct server *s, void *owner,
                            const struct server_events *events)
 {
     pool_unlink_free(pool, s);
     server_to(s, SERVER_LENT);
-    s->owner = owner;
-    s->events = events;
+    hand_over(s, owner, events);
     return s;
 }
 
 void pool_lend(struct server *s, void *owner, const struct server_events *events)
 {
     CHECK(s->state == SERVER_LENT && s->owner == NULL);
-    s->owner = owner;
-    s->events = events;
+    hand_over(s, owner, events);
 }
 
 static bool is_usable(const struct server *s, const struct want *want)
 {
-    return s->caps == want->caps && !want->is_new && !(want->fresh && s->was_reset);
+    return s->caps == want->caps && !want->is_new &&
+           !(want->fresh && (s->was_reset || is_schema_stale(s)));
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */

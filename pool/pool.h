@@ -58,6 +58,7 @@ struct pool {
     const struct conf *conf; /* the worker's current snapshot */
     struct nodes *nodes;
     struct wait_queue *queue;
+    const atomic_uint *schema_changes; /* raised when a schema may have another character set */
     /* owned */
     struct profiles profiles;
     struct schemas schemas;

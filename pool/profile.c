@@ -9,6 +9,14 @@
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 
+/* The charset of "charset" or "charset collation". */
+static struct slice names_charset(struct slice names)
+{
+    const char *space = names.len == 0 ? NULL : memchr(names.data, ' ', names.len);
+
+    return (struct slice){names.data, space == NULL ? names.len : (size_t)(space - names.data)};
+}
+
 static bool has_word(struct slice list, struct slice word)
 {
     size_t start = 0;
@@ -19,6 +27,23 @@ static bool has_word(struct slice list, struct slice word)
                 return true;
             }
             start = i + 1;
+        }
+    }
+    return false;
+}
+
+/* Characters of these may end with the byte of a backslash. */
+static bool is_charset_unsafe(const struct profile *p)
+{
+    static const char *const unsafe[] = {"big5", "cp932", "gbk", "sjis"};
+    struct slice name = p->values[VAR_CHARACTER_SET_CLIENT];
+
+    if (name.data == NULL) {
+        name = names_charset(p->values[PROFILE_NAMES]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
+        if (slice_eq_nocase(name, slice_of(unsafe[i]))) {
+            return true;
         }
     }
     return false;
@@ -36,6 +61,7 @@ static void derive(struct profile *p)
             has_word(mode, SLICE("NO_BACKSLASH_ESCAPES")) ? STATUS_NO_BACKSLASH_ESCAPES : 0;
         p->status |= has_word(mode, SLICE("ANSI_QUOTES")) ? STATUS_ANSI_QUOTES : 0;
     }
+    p->is_charset_unsafe = is_charset_unsafe(p);
     p->wants_fresh = wait.data != NULL && !slice_eq(wait, SLICE("0"));
 }
 
@@ -255,16 +281,15 @@ static bool charsets_differ(const struct profile *from, const struct profile *to
 
 static void write_names(struct writer *w, bool *first, struct slice names)
 {
-    const char *space = memchr(names.data, ' ', names.len);
-    size_t charset_len = space == NULL ? names.len : (size_t)(space - names.data);
+    struct slice charset = names_charset(names);
 
     put_slice(w, *first ? SLICE("SET ") : SLICE(","));
     *first = false;
     put_slice(w, SLICE("NAMES "));
-    write_quoted(w, (struct slice){names.data, charset_len});
-    if (space != NULL) {
+    write_quoted(w, charset);
+    if (charset.len < names.len) {
         put_slice(w, SLICE(" COLLATE "));
-        write_quoted(w, (struct slice){space + 1, names.len - charset_len - 1});
+        write_quoted(w, (struct slice){names.data + charset.len + 1, names.len - charset.len - 1});
     }
 }
 

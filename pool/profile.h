@@ -29,8 +29,10 @@ struct profile {
     uint32_t id;       /* unique in the worker while the profile lives */
     uint16_t status;   /* STATUS_NO_BACKSLASH_ESCAPES, STATUS_ANSI_QUOTES as its sql_mode says */
     bool has_sql_mode; /* status says something; else the nodes' default holds */
-    bool wants_fresh;  /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
-    struct slice key;  /* owned: "variable=value\0" for each, in order */
+    bool
+        is_charset_unsafe; /* of character_set_client: what is a string and what is not cannot be told */
+    bool wants_fresh; /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
+    struct slice key; /* owned: "variable=value\0" for each, in order */
     struct slice
         values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
 };

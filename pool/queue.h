@@ -29,10 +29,10 @@ struct waiter {
 struct wait_queue {
     pthread_mutex_t lock;
     atomic_size_t n_waiting;
-    size_t max_waiting;
-    struct list ring;         /* of struct wait_site with waiters, in turn */
-    struct map sites;         /* by account; owned */
-    atomic_ullong longest_ms; /* wait seen since start */
+    atomic_size_t max_waiting; /* follows the configuration */
+    struct list ring;          /* of struct wait_site with waiters, in turn */
+    struct map sites;          /* by account; owned */
+    atomic_ullong longest_ms;  /* wait seen since start */
 };
 
 void queue_init(struct wait_queue *q, size_t max_waiting);

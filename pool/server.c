@@ -104,7 +104,7 @@ static void on_stream_drained(struct stream *stream)
 {
     struct server *s = CONTAINER_OF(stream, struct server, stream);
 
-    if (s->state == SERVER_LENT && s->events != NULL) {
+    if (s->state == SERVER_LENT && s->events != NULL && s->events->on_drained != NULL) {
         s->events->on_drained(s);
     }
 }

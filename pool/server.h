@@ -82,6 +82,8 @@ struct want {
 /*
  * How a server tells its owner (the client it is lent to). Called from the loop. In on_ready, on_done and on_lost
  * the owner may give the server back, close it, or send again. on_lost: the server is closing; forget it.
+ *
+ * on_ready, on_done and on_lost are there; on_unfit too for who uses server_fit(). What else is NULL is passed over.
  */
 struct server_events {
     /* connected, logged in, or a step of making it fit is done: ask server_fit() again. */
@@ -94,7 +96,7 @@ struct server_events {
     void (*on_track)(struct server *s, const struct ok *ok);
     /* the first packet of a prepare reply: the owner writes the client's id into it. */
     void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
-    /* the node asks for a file: true = the owner passes it on (bytes follow), false = refuse it. */
+    /* the node asks for a file: true = the owner passes it on (bytes follow), false or NULL = refuse it. */
     bool (*on_infile)(struct server *s);
     /* the answer to EXPECT_FOUND_ROWS or EXPECT_LAST_ID; 0 when the node refused. */
     void (*on_number)(struct server *s, enum expect_what what, uint64_t number);
@@ -141,6 +143,7 @@ struct server {
     void *owner;             /* while LENT */
     const struct server_events *events;
     struct schema *schema;        /* what the node has as current schema; NULL = none */
+    unsigned schema_changes;      /* of the process when it came to the schema */
     struct schema *schema_before; /* while EXPECT_INIT_DB: what it stays if the node refuses */
     /* owned */
     struct profile *profile; /* a reference */

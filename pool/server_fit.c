@@ -14,10 +14,14 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 
-#define SETUP_TEXT \
-    "SET session_track_system_variables='*',session_track_state_change=1,session_track_schema=1"
+#define SETUP_TEXT                                                                                \
+    "SET session_track_system_variables='*',session_track_state_change=1,session_track_schema=1," \
+    "character_set_database=DEFAULT"
 
-/* Session tracking is lost with each reset: asked for again. */
+/*
+ * Session tracking is lost with each reset: asked for again. And a reset leaves the server's character_set_database, not
+ * the schema's (10.11).
+ */
 int server_setup_text(struct writer *w)
 {
     size_t at = packet_begin(w);
@@ -38,11 +42,17 @@ static int send_now(struct server *s, struct writer *w)
     return rc < 0 ? rc : 0;
 }
 
-static void became_fresh(struct server *s, struct schema *schema)
+/* It gets what the schema has now: its character set is the connection's from here on. */
+static void enter_schema(struct server *s, struct schema *schema)
+{
+    s->schema = schema;
+    s->schema_changes = atomic_load(s->pool->schema_changes);
+}
+
+static void became_fresh(struct server *s)
 {
     profile_unref(&s->pool->profiles, s->profile);
     s->profile = profile_ref(s->pool->base_profile);
-    s->schema = schema;
     s->was_reset = true;
     s->must_reset = false;
     server_stmts_drop(s);
@@ -61,7 +71,8 @@ static int fit_user(struct server *s, const struct want *want)
         atomic_fetch_add(&want->account->n_servers, 1);
         s->account = want->account;
     }
-    became_fresh(s, want->schema);
+    became_fresh(s);
+    enter_schema(s, want->schema);
     return 1;
 }
 
@@ -79,7 +90,7 @@ static int fit_schema(struct server *s, struct schema *schema)
     server_expect(s, EXPECT_INIT_DB, FOLLOW_RESULT);
     rc = send_now(s, &w);
     s->schema_before = s->schema;
-    s->schema = schema;
+    enter_schema(s, schema);
     return rc < 0 ? rc : 1;
 }
 
@@ -147,7 +158,7 @@ int server_wipe(struct server *s)
     put_u8(&w, COM_RESET_CONNECTION);
     packet_end(&w, at, 0);
     server_expect(s, EXPECT_RESET, FOLLOW_RESULT);
-    became_fresh(s, s->schema);
+    became_fresh(s);
     if (server_setup_text(&w) != 0) {
         UNREACHABLE();
     }

@@ -55,7 +55,7 @@ struct gather {
 
 static void gather_flush(struct server *s, struct gather *g)
 {
-    if (g->n > 0 && s->events != NULL && s->state == SERVER_LENT) {
+    if (g->n > 0 && s->events != NULL && s->state == SERVER_LENT && s->events->on_bytes != NULL) {
         s->events->on_bytes(s, g->bufs, g->n);
     }
     g->n = 0;
@@ -82,7 +82,7 @@ static int handle_track(struct server *s, uint8_t *packet, size_t len)
     struct ok ok;
     int rc = ok_decode(&ok, true, packet + PACKET_HEADER, len - PACKET_HEADER);
 
-    if (rc == 0 && is_lent(s)) {
+    if (rc == 0 && is_lent(s) && s->events->on_track != NULL) {
         s->events->on_track(s, &ok);
     }
     return rc;
@@ -120,13 +120,13 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
         if (!pass) {
             return server_stmt_prepared(s, packet + PACKET_HEADER, len - PACKET_HEADER);
         }
-        if (is_lent(s)) {
+        if (is_lent(s) && s->events->on_prepared != NULL) {
             s->events->on_prepared(s, packet + PACKET_HEADER, len - PACKET_HEADER);
             gather_add(s, g, packet, len);
         }
         return 0;
     }
-    if (pass && is_lent(s) && s->events->on_infile(s)) {
+    if (pass && is_lent(s) && s->events->on_infile != NULL && s->events->on_infile(s)) {
         gather_add(s, g, packet, len);
         return 0;
     }
@@ -414,7 +414,7 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
 {
     expect_pop(s);
     if (is_number(what)) {
-        if (is_lent(s)) {
+        if (is_lent(s) && s->events->on_number != NULL) {
             s->events->on_number(s, what, err == NULL ? s->number : 0);
         }
     } else if (what == EXPECT_PREPARE) {

@@ -36,6 +36,17 @@
 #define CAP_SSL_VERIFY_SERVER_CERT (1u << 30)
 #define CAP_REMEMBER_OPTIONS       (1u << 31)
 
+/*
+ * What our servers offer; the one for traffic adds CAP_LOCAL_FILES. A MariaDB server does not offer CAP_LONG_PASSWORD: that
+ * says that it has extended bits, of which here are none.
+ */
+#define CAPS_SERVED                                                                    \
+    (CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC | \
+     CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE |       \
+     CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS |  \
+     CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS |  \
+     CAP_PLUGIN_AUTH_LENENC)
+
 #define STATUS_IN_TRANS              0x0001u
 #define STATUS_AUTOCOMMIT            0x0002u
 #define STATUS_MORE_RESULTS          0x0008u

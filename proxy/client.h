@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "pool/queue.h"
 #include "pool/server.h"
-#include "protocol/greet.h"
+#include "protocol/auth_check.h"
 #include "protocol/stream.h"
 #include "proxy/alarm.h"
 #include "proxy/session.h"
@@ -69,12 +69,10 @@ enum close_reason {
 
 /* Lives only while a client logs in (or changes its user). */
 struct client_login {
-    uint8_t salt[SALT_LEN];
-    uint8_t step; /* enum in client_login.c */
+    struct auth_check auth;
     bool is_change_user;
     uint8_t charset;
     uint32_t caps;
-    const char *plugin;     /* the one that was asked for last */
     char user[4 * 128 + 1]; /* terminated */
     char schema[SCHEMA_NAME_MAX + 1];
 };

@@ -97,32 +97,11 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     (void)client_ok(c);
 }
 
-/* Characters of these may end with the byte of a backslash: what is a string and what is not cannot be told. */
-static bool is_unsafe_charset(const struct profile *profile)
-{
-    static const char *const unsafe[] = {"big5", "cp932", "gbk", "sjis"};
-    struct slice name = profile->values[VAR_CHARACTER_SET_CLIENT];
-
-    if (name.data == NULL) {
-        const char *space;
-
-        name = profile->values[PROFILE_NAMES];
-        space = name.data == NULL ? NULL : memchr(name.data, ' ', name.len);
-        name.len = space == NULL ? name.len : (size_t)(space - name.data);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
-        if (slice_eq_nocase(name, slice_of(unsafe[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void client_scan(const struct client *c, struct task *task, struct slice sql)
 {
     uint32_t mode = client_mode(c);
 
-    if (is_unsafe_charset(c->session.profile)) {
+    if (c->session.profile->is_charset_unsafe) {
         facts_scan_head(&task->facts, sql, mode);
         task->is_unseen = true;
     } else {

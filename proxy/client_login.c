@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client_login.c - who is it, and may it: greeting, login, authentication switch, COM_CHANGE_USER.
- *
- *   LOGIN --> RESPONSE
- *   RESPONSE --> (right plugin) check --> accepted
- *            --> (other plugin) switch --> SWITCHED --> check --> accepted
- *   caching_sha2_password: fast path right --> accepted; else FULL --> (clear over a unix socket)
- *            --> KEY (public key asked for) --> CIPHER --> accepted
  */
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "protocol/auth.h"
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 #include "protocol/packet.h"
@@ -20,17 +13,8 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-/* A MariaDB server does not offer CAP_LONG_PASSWORD: that says that it has extended bits, of which here are none. */
-#define OFFERED_CAPS                                                                               \
-    (CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC |             \
-     CAP_LOCAL_FILES | CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE | \
-     CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS |              \
-     CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS |              \
-     CAP_PLUGIN_AUTH_LENENC)
-
+#define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
-
-enum step { STEP_LOGIN, STEP_RESPONSE, STEP_SWITCHED, STEP_FULL, STEP_KEY };
 
 static const struct conf *conf_of(const struct client *c)
 {
@@ -57,7 +41,7 @@ static void copy_version(struct worker *w)
     }
 }
 
-static bool login_new(struct client *c, enum step step, bool is_change_user)
+static bool login_new(struct client *c, enum auth_step step, bool is_change_user)
 {
     c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
     if (c->login == NULL) {
@@ -65,7 +49,7 @@ static bool login_new(struct client *c, enum step step, bool is_change_user)
         return false;
     }
     *c->login = (struct client_login){
-        .step = (uint8_t)step, .is_change_user = is_change_user, .caps = c->session.caps};
+        .auth.step = (uint8_t)step, .is_change_user = is_change_user, .caps = c->session.caps};
     return true;
 }
 
@@ -77,12 +61,12 @@ static void greet(struct client *c)
     struct greeting g = {
         .thread_id = (uint32_t)c->id, .caps = OFFERED_CAPS, .status = STATUS_AUTOCOMMIT};
 
-    auth_random_salt(c->login->salt);
+    auth_check_salt(&c->login->auth);
     copy_version(w);
     g.version = slice_of(w->version);
     g.charset = w->charset;
     g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
-    memcpy(g.salt, c->login->salt, SALT_LEN);
+    memcpy(g.salt, c->login->auth.salt, SALT_LEN);
     greeting_encode(&out, &g, c->sequence++);
     CHECK(!out.failed);
     (void)!client_write(c, bytes, out.len);
@@ -97,7 +81,7 @@ void client_login_begin(struct client *c)
         if (error_early(c, ERR_TOO_MANY_CONNECTIONS, err_text(ERR_TOO_MANY_CONNECTIONS))) {
             client_close_because(c, CLOSE_LIMIT, ERR_TOO_MANY_CONNECTIONS);
         }
-    } else if (login_new(c, STEP_LOGIN, false)) {
+    } else if (login_new(c, AUTH_GREETED, false)) {
         greet(c);
     }
 }
@@ -254,148 +238,53 @@ static void accepted(struct client *c, struct account *account)
     client_use_schema(c, schema);
 }
 
-/* --- plugins --------------------------------------------------------------------------------- */
-
-static void ask_switch(struct client *c, const char *plugin)
-{
-    uint8_t bytes[128];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-
-    c->login->plugin = plugin;
-    c->login->step = STEP_SWITCHED;
-    auth_random_salt(c->login->salt);
-    auth_switch_encode(&w, slice_of(plugin), c->login->salt, c->sequence++);
-    (void)!client_write(c, bytes, w.len);
-}
-
-static bool send_more(struct client *c, struct slice data)
-{
-    uint8_t bytes[2048];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-
-    auth_more_encode(&w, data, c->sequence++);
-    return !w.failed && client_write(c, bytes, w.len);
-}
-
-static void check_native(struct client *c, struct account *account, const struct secret *secret,
-                         struct slice response)
-{
-    uint8_t stage1[SHA1_LEN];
-
-    if (secret->is_empty || response.len == 0) {
-        if (secret->is_empty && response.len == 0) {
-            accepted(c, account);
-        } else {
-            denied(c, response.len > 0);
-        }
-        return;
-    }
-    if (!native_check(stage1, secret->stage2, c->login->salt, response)) {
-        denied(c, true);
-        return;
-    }
-    if (!secret->has_stage1 || memcmp(secret->stage1, stage1, SHA1_LEN) != 0) {
-        account_learn_stage1(account, stage1);
-    }
-    accepted(c, account);
-}
-
-static void check_sha2(struct client *c, struct account *account, const struct secret *secret,
-                       struct slice response)
-{
-    if (secret->is_empty || response.len <= 1) {
-        if (secret->is_empty && response.len <= 1) {
-            accepted(c, account);
-        } else {
-            denied(c, response.len > 1);
-        }
-        return;
-    }
-    if (secret->has_sha2_fast) {
-        if (!sha2_check_fast(secret->sha2_fast, c->login->salt, response)) {
-            denied(c, true);
-        } else if (send_more(c, SLICE("\x03"))) {
-            accepted(c, account);
-        }
-        return;
-    }
-    c->login->step = STEP_FULL;
-    (void)!send_more(c, SLICE("\x04"));
-}
-
-/* The clear password, by whichever way it came. */
-static void check_clear(struct client *c, struct account *account, const struct secret *secret,
-                        struct slice clear)
-{
-    bool right;
-
-    if (clear.len > 0 && clear.data[clear.len - 1] == '\0') {
-        clear.len--;
-    }
-    if (secret->has_clear) {
-        right = slice_eq(clear, slice_of(secret->clear));
-    } else {
-        right = secret->has_sha2 && sha2_check_full(secret->sha2, clear);
-    }
-    if (!right) {
-        denied(c, true);
-        return;
-    }
-    account_learn_clear(account, clear);
-    accepted(c, account);
-}
-
-static void full_path(struct client *c, struct account *account, const struct secret *secret,
-                      struct slice data)
-{
-    const struct rsa_key *rsa = c->worker->galeway->rsa;
-    uint8_t clear[512];
-    size_t len = sizeof(clear);
-
-    if (c->login->step == STEP_FULL && c->stream.u.handle.type == UV_NAMED_PIPE) {
-        check_clear(c, account, secret, data);
-    } else if (c->login->step == STEP_FULL && data.len == 1 && data.data[0] == 2) {
-        c->login->step = STEP_KEY;
-        (void)!send_more(c, rsa_key_pem(rsa));
-    } else if (rsa_decrypt(rsa, data, clear, &len) !=
-               0) { /* clear text on an open line is refused too */
-        denied(c, true);
-    } else {
-        sha2_unmask(clear, len, c->login->salt);
-        check_clear(c, account, secret, (struct slice){(const char *)clear, len});
-        memset(clear, 0, sizeof(clear));
-    }
-}
-
 /* --- messages -------------------------------------------------------------------------------- */
 
-/* The response to a challenge: with the plugin that the account's password can be checked by, or switch to it. */
+/* What was proven is enough for logging in to nodes, and for the next clients. */
+static void learn(struct account *account, const struct secret *secret,
+                  const struct auth_learnt *learnt)
+{
+    if (learnt->has_stage1 &&
+        (!secret->has_stage1 || memcmp(secret->stage1, learnt->stage1, SHA1_LEN) != 0)) {
+        account_learn_stage1(account, learnt->stage1);
+    }
+    if (learnt->clear.len > 0) {
+        account_learn_clear(account, learnt->clear);
+    }
+}
+
+static void check_answer(struct client *c, struct account *account, struct slice response)
+{
+    const struct auth_line line = {c->stream.u.handle.type == UV_NAMED_PIPE,
+                                   c->worker->galeway->rsa};
+    uint8_t bytes[AUTH_SENT_MAX];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    struct auth_learnt learnt;
+    struct secret secret;
+    enum auth_verdict verdict;
+
+    account_secret(account, &secret);
+    verdict =
+        auth_check_answer(&c->login->auth, &secret, &line, response, &w, &c->sequence, &learnt);
+    if (verdict == AUTH_WRONG) {
+        denied(c, learnt.with_password);
+    } else if ((w.len == 0 || client_write(c, bytes, w.len)) && verdict == AUTH_RIGHT) {
+        learn(account, &secret, &learnt);
+        accepted(c, account);
+    }
+    auth_learnt_wipe(&learnt);
+    secret_wipe(&secret);
+}
+
 static void check_response(struct client *c, struct slice response)
 {
     struct account *account = account_find(&c->worker->galeway->accounts, slice_of(c->login->user));
-    const char *plugin = c->login->plugin;
-    bool may_switch = c->login->step == STEP_RESPONSE;
-    struct secret secret;
 
     if (account == NULL || conf_user_find(conf_of(c), slice_of(c->login->user)) == NULL) {
         denied(c, response.len > 0);
         return;
     }
-    account_secret(account, &secret);
-    if (c->login->step >= STEP_FULL) {
-        full_path(c, account, &secret, response);
-    } else if (plugin != NULL && strcmp(plugin, PLUGIN_NATIVE) == 0 &&
-               (secret.has_stage2 || secret.is_empty)) {
-        check_native(c, account, &secret, response);
-    } else if (plugin != NULL && strcmp(plugin, PLUGIN_SHA2) == 0 &&
-               (secret.has_clear || secret.has_sha2)) {
-        check_sha2(c, account, &secret, response);
-    } else if (may_switch) {
-        ask_switch(c, secret.has_stage2 || secret.is_empty ? PLUGIN_NATIVE : PLUGIN_SHA2);
-    } else {
-        denied(c, true);
-    }
-    secret_wipe(&secret);
+    check_answer(c, account, response);
 }
 
 /* Bytes of the first n characters. */
@@ -417,12 +306,7 @@ static void keep_login(struct client *c, const struct login *l)
                    l->user.data);
     (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
     k->charset = l->charset;
-    k->plugin = NULL;
-    if (l->plugin.len == 0 || slice_eq(l->plugin, SLICE(PLUGIN_NATIVE))) {
-        k->plugin = PLUGIN_NATIVE;
-    } else if (slice_eq(l->plugin, SLICE(PLUGIN_SHA2))) {
-        k->plugin = PLUGIN_SHA2;
-    }
+    auth_check_named(&k->auth, l->plugin);
 }
 
 /* A client of before 4.1: there is no password that it and we could agree on. */
@@ -476,7 +360,7 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
     }
     keep_login(c, &l);
     c->login->caps = l.caps & OFFERED_CAPS;
-    c->login->step = STEP_RESPONSE;
+    c->login->auth.step = AUTH_RESPONSE;
     if (!charset_refused(c)) {
         check_response(c, l.response);
     }
@@ -484,7 +368,7 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
 
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len)
 {
-    if (c->login->step == STEP_LOGIN) {
+    if (c->login->auth.step == AUTH_GREETED) {
         first_message(c, payload, len);
     } else {
         check_response(c, (struct slice){(const char *)payload, len});
@@ -497,7 +381,7 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     struct login l;
 
     if (len == 1) { /* as MariaDB: it begins with a greeting again */
-        if (login_new(c, STEP_LOGIN, true)) {
+        if (login_new(c, AUTH_GREETED, true)) {
             client_to(c, CLIENT_LOGIN);
             greet(c);
         }
@@ -509,13 +393,17 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
         (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
         return;
     }
-    if (!login_new(c, STEP_RESPONSE, true)) {
+    if (!login_new(c, AUTH_RESPONSE, true)) {
         return;
     }
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
     if (!charset_refused(
             c)) { /* as MariaDB: what was sent along is not looked at, a fresh salt is to be answered */
-        ask_switch(c, c->login->plugin != NULL ? c->login->plugin : PLUGIN_NATIVE);
+        uint8_t bytes[AUTH_SENT_MAX];
+        struct writer w = writer_of(bytes, sizeof(bytes));
+
+        auth_check_switch(&c->login->auth, c->login->auth.plugin, &w, &c->sequence);
+        (void)!client_write(c, bytes, w.len);
     }
 }

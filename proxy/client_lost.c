@@ -144,7 +144,7 @@ static bool is_rolled_back(const struct task *task)
     return (f->verb == VERB_INSERT || f->verb == VERB_UPDATE || f->verb == VERB_DELETE ||
             f->verb == VERB_REPLACE || f->verb == VERB_SELECT) &&
            (f->flags & (FACT_MULTI | FACT_USER_VARIABLE | FACT_GET_LOCK | FACT_RELEASE_LOCK |
-                        FACT_SETS_INSERT_ID | FACT_UNKNOWN_CALL)) == 0;
+                        FACT_SETS_INSERT_ID | FACT_RUNS_UNSEEN)) == 0;
 }
 
 static bool says_not_ready(const struct err *err)
@@ -269,6 +269,7 @@ static void say_lost(struct client *c, const struct server *s, int rc,
 {
     bool is_commit = c->task->facts.verb == VERB_COMMIT;
     const char *consequence = "";
+    int code = rc > ERR_FIRST ? ERR_NODE_LOST : rc; /* libuv's: that the connection broke, in other words */
     char text[300];
 
     if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
@@ -277,8 +278,8 @@ static void say_lost(struct client *c, const struct server *s, int rc,
     } else if (decision == LEDGER_TRANSACTION) {
         consequence = ": the transaction is rolled back";
     }
-    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(rc), s->node->text, consequence);
-    client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
+    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text, consequence);
+    client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
 }
 
 static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
@@ -304,17 +305,46 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     }
 }
 
+static struct slice trim_end(struct slice text)
+{
+    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+static bool ends_with(struct slice text, struct slice word)
+{
+    return text.len > word.len &&
+           slice_eq_nocase((struct slice){text.data + text.len - word.len, word.len}, word);
+}
+
+/* ... RELEASE, and not NO RELEASE. */
+static bool ends_with_release(struct slice text)
+{
+    const struct slice word = SLICE("release");
+
+    text = trim_end(text);
+    return ends_with(text, word) &&
+           !ends_with(trim_end((struct slice){text.data, text.len - word.len}), SLICE("no"));
+}
+
+/*
+ * COMMIT RELEASE, or COMMIT with such a completion_type, as the last of its statements: the node closes without a reply.
+ * Elsewhere (in a program, before another statement) it cannot be told from a node that fails.
+ */
 static bool is_release(const struct client *c)
 {
     const struct task *task = c->task;
-    struct slice completion = c->session.profile->values[VAR_COMPLETION_TYPE];
-    struct slice body = task->facts.body;
+    const struct session *s = &c->session;
+    uint8_t last = task->facts.runs;
 
     return task->command != COM_STMT_PREPARE && task->sent &&
-           (task->facts.verb == VERB_COMMIT || task->facts.verb == VERB_ROLLBACK) &&
-           (slice_eq(completion, SLICE("RELEASE")) ||
-            (body.len > 8 &&
-             slice_eq_nocase((struct slice){body.data + body.len - 7, 7}, SLICE("release"))));
+           (last == VERB_COMMIT || last == VERB_ROLLBACK) &&
+           (slice_eq(s->profile->values[VAR_COMPLETION_TYPE], SLICE("RELEASE")) ||
+            s->completion_unknown || task_sets_completion(task) ||
+            ends_with_release(task->facts.body) ||
+            ((task->facts.flags & FACT_MULTI) != 0 && ends_with_release(task_text(task))));
 }
 
 static void statement_lost(struct client *c, struct server *s, int rc, const struct err *err)

@@ -152,9 +152,16 @@ static void server_follows_session(struct client *c, struct server *s)
 
 static void forget_schemas(struct client *c)
 {
-    if ((c->task->facts.flags & FACT_DROPS_SCHEMA) != 0 || c->task->facts.verb == VERB_GRANT ||
-        c->task->facts.verb == VERB_REVOKE || c->task->facts.verb == VERB_DROP) {
-        atomic_fetch_add(&c->worker->galeway->schema_epoch, 1);
+    const struct facts *f = &c->task->facts;
+    struct galeway *g = c->worker->galeway;
+
+    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 || f->verb == VERB_GRANT || f->verb == VERB_REVOKE ||
+        f->verb == VERB_DROP) {
+        atomic_fetch_add(&g->schema_epoch, 1);
+    }
+    /* Not DROP: who is left in a schema that is gone goes on there, as on a node. */
+    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 && f->runs != VERB_DROP) {
+        atomic_fetch_add(&g->schema_changes, 1);
     }
 }
 

@@ -76,29 +76,41 @@ static bool makes_ids(uint8_t verb)
            verb == VERB_EXECUTE || verb == VERB_CREATE /* ... SELECT */;
 }
 
+static bool shows(const struct facts *f, struct slice what)
+{
+    return f->verb == VERB_SHOW && slice_behind_nocase(f->body, what).data != NULL;
+}
+
+/* SHOW VARIABLES, whatever the pattern; the table behind it. */
+static bool shows_variables(const struct facts *f)
+{
+    for (unsigned i = 0; i < f->n_tables; i++) {
+        if (slice_eq_nocase(f->tables[i].name, SLICE("session_variables"))) {
+            return true;
+        }
+    }
+    return shows(f, SLICE("variables"));
+}
+
 /* Reads LAST_INSERT_ID() or may set it. */
 static bool concerns_last_id(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
     return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
-           makes_ids(f->verb) || makes_ids(f->runs) || task->is_unseen;
+           makes_ids(f->verb) || makes_ids(f->runs) || shows_variables(f) || task->is_unseen;
 }
 
 static bool concerns_tracking(const struct facts *f)
 {
-    static const char name[] = "session_track";
-
-    return (f->flags & FACT_TRACKING_VARIABLE) != 0 ||
-           (f->verb == VERB_SHOW && f->body.len > sizeof(name) &&
-            memmem(f->body.data, f->body.len, name, sizeof(name) - 1) != NULL);
+    return (f->flags & FACT_TRACKING_VARIABLE) != 0 || shows(f, SLICE("session_track"));
 }
 
 /* What runs unseen may look at them too: EXECUTE IMMEDIATE 'SHOW WARNINGS'. With a table it clears them itself. */
 static bool looks_at_diagnostics(const struct facts *f)
 {
     return (f->flags & FACT_DIAGNOSTICS) != 0 ||
-           ((f->flags & FACT_UNKNOWN_CALL) != 0 && f->n_tables == 0);
+           ((f->flags & FACT_RUNS_UNSEEN) != 0 && f->n_tables == 0);
 }
 
 /* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */

@@ -62,7 +62,6 @@ void client_stmts_drop(struct client *c)
     map_fini(c->session.stmts);
     mem_free(MEM_STMT, c->session.stmts);
     c->session.stmts = NULL;
-    c->n_cursors = c->n_long_data = 0;
     c->n_cursors = c->n_long_data = 0; /* their pins go with the session */
 }
 
@@ -262,6 +261,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
         malformed(c);
         return;
     }
+    task->wants_cursor = e.cursor != 0;
     scan_stmt(c, task, stmt);
     if ((stmt->said != NULL || rules_concern(c, text)) && rules_apply_execute(c, stmt)) {
         return;
@@ -275,15 +275,11 @@ void client_stmt_go_on(struct client *c)
 {
     struct task *task = c->task;
     struct client_stmt *stmt = task->stmt;
-    struct execute e = {.cursor = 0};
 
-    /* what could not be read was refused, or is still to come */
-    (void)!execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
-                          task->len - PACKET_HEADER);
     if (stmt->has_cursor) { /* executing again closes the cursor */
         set_open(c, stmt, &stmt->has_cursor, false);
     }
-    if (e.cursor != 0 && may_open_cursor(&task->facts)) {
+    if (task->wants_cursor && may_open_cursor(&task->facts)) {
         task->follow = FOLLOW_CURSOR;
         task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */

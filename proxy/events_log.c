@@ -47,18 +47,27 @@ struct events_log *events_log_new(void)
     return log;
 }
 
+void events_log_stop(struct events_log *log)
+{
+    bool was_running;
+
+    CHECK(pthread_mutex_lock(&log->lock) == 0);
+    was_running = log->is_running;
+    log->is_running = false; /* what is added from here on is lost */
+    log->is_stopping = true;
+    CHECK(pthread_cond_signal(&log->filled) == 0);
+    CHECK(pthread_mutex_unlock(&log->lock) == 0);
+    if (was_running) {
+        CHECK(pthread_join(log->thread, NULL) == 0);
+    }
+}
+
 void events_log_free(struct events_log *log)
 {
     if (log == NULL) {
         return;
     }
-    if (log->is_running) {
-        CHECK(pthread_mutex_lock(&log->lock) == 0);
-        log->is_stopping = true;
-        CHECK(pthread_cond_signal(&log->filled) == 0);
-        CHECK(pthread_mutex_unlock(&log->lock) == 0);
-        CHECK(pthread_join(log->thread, NULL) == 0);
-    }
+    events_log_stop(log);
     (void)pthread_cond_destroy(&log->filled);
     (void)pthread_mutex_destroy(&log->lock);
     mem_free(MEM_LOG, log->filling);
@@ -225,7 +234,7 @@ static void start(struct events_log *log)
 void events_log_add(struct events_log *log, const char *line, size_t len)
 {
     CHECK(pthread_mutex_lock(&log->lock) == 0);
-    if (log->filling == NULL) {
+    if (log->filling == NULL && !log->is_stopping) {
         start(log);
     }
     if (!log->is_running || log->is_stopping || len > EVENTS_BUFFER - log->len) {

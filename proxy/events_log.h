@@ -16,7 +16,10 @@ struct events_log;
 
 struct events_log *events_log_new(void);
 
-/* events_log_free - writes what waits and ends the thread; NULL is fine. */
+/* events_log_stop - writes what waits and ends the thread; what is added later is lost. Twice is fine. */
+void events_log_stop(struct events_log *log);
+
+/* events_log_free - stops it first; NULL is fine. */
 void events_log_free(struct events_log *log);
 
 /* events_log_configure - where to (a path that is not absolute is below folder; "" = nowhere), and bytes of one file. */

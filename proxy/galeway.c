@@ -16,6 +16,8 @@
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
 
+#define RESTART_VALUE_MAX 4200 /* more than any value that counts at a start */
+
 struct snapshot *snapshot_ref(struct snapshot *s)
 {
     atomic_fetch_add(&s->refs, 1);
@@ -69,7 +71,7 @@ static enum log_level level_of(const char *name)
                                         : LOG_INFO;
 }
 
-static int apply_locked(struct galeway *g, struct conf *conf, struct faults *faults)
+int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
@@ -98,21 +100,33 @@ static int apply_locked(struct galeway *g, struct conf *conf, struct faults *fau
                              (uint64_t)conf->vars.mysql_eventslog_filesize);
     }
     publish(g, fresh);
+    atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     return 0;
 }
 
-/* A signal and the console may want to at the same time. */
-int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
+static bool is_same(const struct key *key, const struct conf_vars *a, const struct conf_vars *b)
 {
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-    int rc;
+    char text_a[RESTART_VALUE_MAX], text_b[RESTART_VALUE_MAX];
 
-    CHECK(pthread_mutex_lock(&one_at_a_time) == 0);
-    rc = apply_locked(g, conf, faults);
-    CHECK(pthread_mutex_unlock(&one_at_a_time) == 0);
-    return rc;
+    (void)key_format(a, key, text_a, sizeof(text_a));
+    (void)key_format(b, key, text_b, sizeof(text_b));
+    return strcmp(text_a, text_b) == 0;
+}
+
+void galeway_say_restart(const struct galeway *g, const struct conf *conf, struct faults *faults)
+{
+    for (size_t i = 0; g->started != NULL && i < KEY_COUNT; i++) {
+        const struct key *key = key_at((enum key_id)i);
+
+        if (key->reload == KEY_RELOAD_RESTART && key_is_acted_on(key) &&
+            !is_same(key, &g->started->vars, &conf->vars)) {
+            fault_warning(faults, conf->files[0], 0,
+                          "%s counts after a restart: until then it stays as it was at the start",
+                          key->name);
+        }
+    }
 }
 
 int galeway_load(struct galeway *g, const char *path, struct faults *faults)
@@ -124,6 +138,8 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults)
         rc = galeway_apply(g, conf, faults);
         if (rc != 0) {
             conf_unref(conf);
+        } else {
+            galeway_say_restart(g, conf, faults);
         }
     }
     return rc;

@@ -61,6 +61,7 @@ struct galeway {
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
     atomic_uint snapshot_number;
+    struct conf *started; /* a reference: what the workers were started with; NULL = not yet */
     /* workers */
     unsigned n_workers;
     atomic_uint n_listening; /* workers 0..n-1 take clients; others join when these are busy */
@@ -71,6 +72,7 @@ struct galeway {
     atomic_int n_clients;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
     atomic_bool is_draining;
     atomic_bool is_paused; /* the ports are closed for new clients: pause.h */
     struct {
@@ -87,11 +89,21 @@ struct snapshot *galeway_snapshot(struct galeway *g);
 
 /*
  * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the workers. Takes over the
- * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. Control thread.
+ * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. The main thread
+ * before any other runs, then the console's alone (a reload by signal is passed to it): hence no lock.
  */
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
 
-/* galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. */
+/*
+ * galeway_say_restart - a warning for each variable that conf has another value for than the process was started with,
+ * and that counts at a start only. Control thread.
+ */
+void galeway_say_restart(const struct galeway *g, const struct conf *conf, struct faults *faults);
+
+/*
+ * galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. faults also says what
+ * counts after a restart only.
+ */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
 
 /* galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a moment. */

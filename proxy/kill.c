@@ -83,62 +83,10 @@ static void on_lost(struct server *s, int rc, const struct err *err)
     finished(s->owner, false);
 }
 
-static void on_unfit(struct server *s, const struct err *err)
-{
-    (void)s;
-    (void)err;
-}
-
-static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
-{
-    (void)s;
-    (void)bufs;
-    (void)n;
-}
-
-static void on_track(struct server *s, const struct ok *ok)
-{
-    (void)s;
-    (void)ok;
-}
-
-/* NOLINTNEXTLINE(readability-non-const-parameter): the type is server_events' */
-static void on_prepared(struct server *s, uint8_t *payload, size_t len)
-{
-    (void)s;
-    (void)payload;
-    (void)len;
-}
-
-static bool on_infile(struct server *s)
-{
-    (void)s;
-    return false;
-}
-
-static void on_number(struct server *s, enum expect_what what, uint64_t number)
-{
-    (void)s;
-    (void)what;
-    (void)number;
-}
-
-static void on_drained(struct server *s)
-{
-    (void)s;
-}
-
 static const struct server_events killer_events = {
     .on_ready = on_ready,
-    .on_unfit = on_unfit,
-    .on_bytes = on_bytes,
-    .on_track = on_track,
-    .on_prepared = on_prepared,
-    .on_infile = on_infile,
-    .on_number = on_number,
     .on_done = on_done,
     .on_lost = on_lost,
-    .on_drained = on_drained,
 };
 
 void kill_statement(struct worker *w, struct server *victim)

@@ -109,6 +109,7 @@ static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
     snapshot_unref(g->snapshot);
+    conf_unref(g->started);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
     rsa_key_free(g->rsa);
@@ -321,7 +322,7 @@ static int serve(struct galeway *g, const char *file)
     int rc;
 
     store_boot(g, file);
-    conf = g->snapshot->conf;
+    conf = g->started = conf_ref(g->snapshot->conf);
     log_file = conf->vars.mysql_log_file;
     rc = log_open(log_file[0] != '\0' ? log_file : NULL);
     if (rc != 0) {

@@ -21,7 +21,7 @@
     X(PIN_LONG_DATA, "long data", 1)                           \
     X(PIN_WARNINGS, "warnings", 0)                             \
     X(PIN_VARIABLE, "session variable that is not carried", 1) \
-    X(PIN_ROUTINE, "stored routine", 1)                        \
+    X(PIN_ROUTINE, "routine, program or dynamic SQL", 1)       \
     X(PIN_UNKNOWN_STATE, "unknown state change", 1)            \
     X(PIN_UNSEEN_TEXT, "statement too long to be scanned", 1)  \
     X(PIN_NO_MULTIPLEXING, "multiplexing is off", 1)           \

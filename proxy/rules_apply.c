@@ -86,7 +86,8 @@ static char *rewrite_buffer(struct worker *w)
     return w->rewritten;
 }
 
-static void match(struct client *c, struct slice text, uint64_t digest, int flag_in,
+/* is_copy: for a mirror. */
+static void match(struct client *c, struct slice text, uint64_t digest, int flag_in, bool is_copy,
                   struct rules_result *r)
 {
     struct worker *w = c->worker;
@@ -98,6 +99,7 @@ static void match(struct client *c, struct slice text, uint64_t digest, int flag
         .client_addr = slice_of(place->client_addr),
         .proxy_addr = slice_of(place->proxy_addr),
         .proxy_port = place->proxy_port,
+        .is_copy = is_copy,
         .flag_in = flag_in,
         .digest = digest,
         .mode = client_mode(c),
@@ -117,7 +119,7 @@ static void count_hits(const struct client *c, const struct rules_result *r)
 
 static void decide(struct client *c, struct slice text, uint64_t digest, struct rules_result *r)
 {
-    match(c, text, digest, c->session.flag_in, r);
+    match(c, text, digest, c->session.flag_in, false, r);
     count_hits(c, r);
     c->session.flag_in = r->next_flag_in < 0 ? 0 : r->next_flag_in;
 }
@@ -214,7 +216,7 @@ static void mirror(struct client *c, const struct rules_result *r)
     if (r->mirror_flag_out >= 0) {
         struct rules_result copy;
 
-        match(c, text, task->facts.digest, r->mirror_flag_out, &copy);
+        match(c, text, task->facts.digest, r->mirror_flag_out, true, &copy);
         count_hits(c, &copy);
         if (copy.error_msg != NULL || copy.ok_msg != NULL || copy.firewall_text != NULL) {
             return;
@@ -272,9 +274,16 @@ bool rules_apply(struct client *c, struct slice text)
     return false;
 }
 
+/* Would the rules say the same again of a prepared statement? */
+static bool still_holds(const struct client *c, const struct client_stmt *stmt)
+{
+    return stmt->said != NULL && stmt->said_by == c->worker->snapshot->conf->version &&
+           stmt->said->flag_in == c->session.flag_in && !stmt->said->is_by_lot;
+}
+
 bool rules_apply_execute(struct client *c, struct client_stmt *stmt)
 {
-    if (stmt->said == NULL || stmt->said_by != c->worker->snapshot->conf->version) {
+    if (!still_holds(c, stmt)) {
         struct rules_result r; /* its text stays as it was prepared */
 
         decide(c, (struct slice){stmt->text->text, stmt->text->len}, c->task->facts.digest, &r);
@@ -476,10 +485,8 @@ void rules_new_snapshot(struct worker *w)
     if (w->random == 0) {
         w->random = (uint32_t)clock_now_us() | 1;
     }
-    if (w->rules_cache != NULL) {
-        rules_cache_forget(w->rules_cache);
-    } else if (w->has_rules) {
-        w->rules_cache = rules_cache_new();
+    if (w->rules_cache == NULL && w->has_rules) {
+        w->rules_cache = rules_cache_new(&w->stats);
     }
 }
 

@@ -3,8 +3,8 @@
  * rules_apply.h - what the query rules, the firewall and hints say about a client's statement, acted on.
  *
  * Decided once, before anything is answered here or sent; what must wait until the statement is on its way (hostgroup,
- * timeout, ...) is in the task's verdict. A prepared statement is decided when it is prepared, and again when the
- * configuration has changed since. Thread: the worker's.
+ * timeout, ...) is in the task's verdict. A prepared statement is decided when it is prepared, and again when it
+ * is executed if the configuration has changed, the statement before set another flag, or a lot was drawn. Thread: the worker's.
  */
 #ifndef PROXY_RULES_APPLY_H
 #define PROXY_RULES_APPLY_H

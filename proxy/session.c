@@ -86,6 +86,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->last_id_server = 0;
     s->numbers_server = 0;
     s->is_untracked = false;
+    s->completion_unknown = false;
     s->last_id_unknown = false;
     s->multiplex_off = s->multiplex_on = false;
     s->flag_in = 0;
@@ -280,14 +281,9 @@ static bool is_plain_call(const struct task *task, struct slice name)
 /* GET_LOCK('a', (SELECT GET_LOCK('b', 0))) */
 static bool is_nested(struct slice body)
 {
-    static const char name[] = "get_lock";
-    unsigned n = 0;
+    const struct slice name = SLICE("get_lock");
 
-    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
-        n += slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name)) ? 1
-                                                                                              : 0;
-    }
-    return n > 1;
+    return slice_behind_nocase(slice_behind_nocase(body, name), name).data != NULL;
 }
 
 static void after_user_locks(struct session *s, const struct task *task, bool failed,
@@ -330,7 +326,7 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
         session_pin(s, PIN_USER_VARIABLE, f->digest, now_ms);
     }
     /* It may take locks, name a variable @@so, or turn tracking off: no node tells. */
-    if ((f->flags & FACT_UNKNOWN_CALL) != 0 || (f->verb == VERB_UNKNOWN && is_program(f, failed))) {
+    if ((f->flags & FACT_RUNS_UNSEEN) != 0 || (f->verb == VERB_UNKNOWN && is_program(f, failed))) {
         session_pin(s, PIN_ROUTINE, f->digest, now_ms);
     }
     if (f->verb == VERB_PREPARE) {
@@ -447,18 +443,9 @@ static void take_status(struct session *s, const struct task *task, const struct
  */
 static bool is_profiled(const struct task *task)
 {
-    static const char name[] = "profiling";
-    struct slice body = task->facts.body;
-
-    if (task->facts.runs != VERB_SET) {
-        return task->tracked_profiling;
-    }
-    for (size_t i = 0; i + sizeof(name) - 1 <= body.len; i++) {
-        if (slice_eq_nocase((struct slice){body.data + i, sizeof(name) - 1}, slice_of(name))) {
-            return true;
-        }
-    }
-    return task->tracked_profiling;
+    return task->tracked_profiling ||
+           (task->facts.runs == VERB_SET &&
+            slice_behind_nocase(task->facts.body, SLICE("profiling")).data != NULL);
 }
 
 void session_after(struct session *s, struct server *server, struct task *task,
@@ -488,6 +475,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
         (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
+    s->completion_unknown |= task_sets_completion(task);
     if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&
         !change_is_known(task)) {
         session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);

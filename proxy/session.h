@@ -59,7 +59,8 @@ struct session {
     bool
         last_id_unknown; /* an insert made an id: ask the server connection before it is given back */
     bool found_rows_known;
-    bool multiplex_off; /* rules said multiplex=0, or 1: until they say otherwise */
+    bool completion_unknown; /* @@completion_type was set: COMMIT may be COMMIT RELEASE */
+    bool multiplex_off;      /* rules said multiplex=0, or 1: until they say otherwise */
     bool multiplex_on;
     int flag_in; /* next_query_flagIN of the statement before; 0 = none */
     bool

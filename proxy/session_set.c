@@ -78,6 +78,22 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
     task->tracked_known = true;
 }
 
+static void track_schema(struct session *s, struct pool *pool, struct task *task, struct slice name)
+{
+    struct schema *schema;
+
+    if (name.len == 0) {
+        s->schema = NULL; /* it was dropped */
+        return;
+    }
+    schema = schema_get(&pool->schemas, s->account, name);
+    if (schema != NULL) {
+        s->schema = schema;
+    } else {
+        task->tracked_other = true;
+    }
+}
+
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok)
 {
     struct track_walk walk = track_walk_of(ok->track);
@@ -87,15 +103,7 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
         if (item.type == TRACK_SYSTEM_VARIABLE) {
             track_variable(s, pool, task, &item);
         } else if (item.type == TRACK_SCHEMA) {
-            struct schema *schema = schema_get(&pool->schemas, s->account, item.value);
-
-            if (item.value.len == 0) {
-                s->schema = NULL; /* it was dropped */
-            } else if (schema != NULL) {
-                s->schema = schema;
-            } else {
-                task->tracked_other = true;
-            }
+            track_schema(s, pool, task, item.value);
         } else if (item.type == TRACK_STATE_CHANGE) {
             task->state_changed = true;
         }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "protocol/command.h"
 #include "protocol/packet.h"
 
 struct task *task_new(struct tasks *tasks, size_t len)
@@ -89,4 +90,19 @@ void tasks_fini(struct tasks *tasks)
         mem_free(MEM_PENDING, task);
     }
     tasks->n_free = 0;
+}
+
+struct slice task_text(const struct task *task)
+{
+    const size_t head = PACKET_HEADER + 1;
+
+    return task->command == COM_QUERY && task->len >= head
+               ? (struct slice){(const char *)task->bytes + head, task->len - head}
+               : task->facts.body;
+}
+
+bool task_sets_completion(const struct task *task)
+{
+    return (task->facts.flags & FACT_UNTRACKED_SET) != 0 &&
+           slice_behind_nocase(task_text(task), SLICE("completion_type")).data != NULL;
 }

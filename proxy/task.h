@@ -33,6 +33,7 @@ struct task {
     bool
         is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
     bool schema_asked;    /* is_fit_only: the node was asked for it */
+    bool wants_cursor;    /* COM_STMT_EXECUTE asks for one */
     bool is_heap;         /* bytes is an allocation of its own */
     uint32_t payload;     /* of the (first) packet as the client framed it */
     uint64_t upload_left; /* bytes of that packet that are not here */
@@ -87,6 +88,12 @@ struct task *task_new(struct tasks *tasks, size_t len) MUST_CHECK;
  * facts are the caller's to scan again. Returns 0 or ERR_MEMORY (nothing changed).
  */
 int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
+
+/* task_text - the whole statement of a COM_QUERY, as far as it is here; of other commands what facts.body has. */
+struct slice task_text(const struct task *task);
+
+/* task_sets_completion - SET @@completion_type = ..., of which session tracking says nothing. */
+bool task_sets_completion(const struct task *task);
 void task_free(struct tasks *tasks, struct task *task);
 void tasks_fini(struct tasks *tasks);
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/figures_read.h"
 #include "proxy/pause.h"
@@ -341,6 +342,14 @@ static void consider_another(struct worker *w)
     }
 }
 
+/* The log is of all workers: the first has its counter. */
+static void count_lost_events(struct worker *w)
+{
+    if (w->index == 0) {
+        stat_set_to(&w->stats, STAT_EVENTS_LOST, events_log_dropped(w->galeway->events));
+    }
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *w = CONTAINER_OF(timer, struct worker, timer);
@@ -355,6 +364,7 @@ static void on_timer(uv_timer_t *timer)
         check_clients(w);
         update_busy(w);
         figures_tick(&w->figures);
+        count_lost_events(w);
         consider_another(w);
     }
     if (w->is_draining) {
@@ -430,6 +440,7 @@ static void init_pool(struct worker *w)
     w->pool.conf = w->snapshot->conf;
     w->pool.nodes = &g->nodes;
     w->pool.queue = &g->queue;
+    w->pool.schema_changes = &g->schema_changes;
     w->pool.give_away = give_away;
     w->pool.serve = serve;
     w->pool.wake = wake;

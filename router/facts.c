@@ -50,7 +50,7 @@ static void call_native(struct scan *s, struct word word)
     } else if (word.id == W_LAST_INSERT_ID) {
         s->last_insert_id = true;
     } else if (word.id == W_NEXTVAL) {
-        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_UNKNOWN_CALL); /* LASTVAL() is of the session */
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_RUNS_UNSEEN); /* LASTVAL() is of the session */
     }
 }
 
@@ -103,7 +103,7 @@ static void on_call(struct scan *s)
     }
     if (may_call(s)) {
         s->not_read = true;
-        scan_flag(s, FACT_UNKNOWN_CALL | FACT_TABLES_UNKNOWN | FACT_VOLATILE);
+        scan_flag(s, FACT_RUNS_UNSEEN | FACT_TABLES_UNKNOWN | FACT_VOLATILE);
     }
 }
 
@@ -314,7 +314,7 @@ static bool is_read(const struct scan *s)
     const uint32_t never = FACT_MULTI | FACT_USER_VARIABLE | FACT_GET_LOCK | FACT_RELEASE_LOCK |
                            FACT_RELEASE_ALL_LOCKS | FACT_SETS_INSERT_ID | FACT_LOCKING_READ |
                            FACT_INTO | FACT_EXECUTABLE_COMMENT | FACT_UNTERMINATED |
-                           FACT_UNKNOWN_CALL;
+                           FACT_RUNS_UNSEEN;
 
     if (s->not_read || (s->facts->flags & never) != 0 || (s->lexer.flags & LEXER_BAD_BYTES) != 0 ||
         s->depth != 0) {
@@ -360,7 +360,7 @@ static void finish(struct scan *s, const char *first)
     }
     /* A quote in what a server passes over, a byte that is a space to it: what it ran was not seen. */
     if ((s->lexer.flags & (LEXER_CONDITIONAL | LEXER_BAD_BYTES)) != 0) {
-        f->flags |= FACT_UNKNOWN_CALL;
+        f->flags |= FACT_RUNS_UNSEEN;
     }
     f->runs = s->verb;
     if (is_read(s)) {

@@ -58,12 +58,13 @@ enum verb {
 #define FACT_MAY_RETURN_ROWS   BIT(22)
 #define FACT_VOLATILE          BIT(23) /* of time, chance, session, node: no cache */
 #define FACT_TABLES_UNKNOWN    BIT(24) /* tables[] is not complete; KILL: not a plain id */
-#define FACT_DROPS_SCHEMA      BIT(25) /* DROP/CREATE DATABASE: tables[0].schema is its name */
+#define FACT_CHANGES_SCHEMA    BIT(25) /* CREATE, DROP, ALTER DATABASE: tables[0].schema is the name, but
+                                          of ALTER */
 #define FACT_NEXT_TRANSACTION  BIT(26) /* SET TRANSACTION ... without SESSION or GLOBAL */
 #define FACT_UNTERMINATED      BIT(27) /* a string, identifier or comment does not end */
 #define FACT_HOLDS_LOCK        BIT(28) /* LOCK TABLES; FLUSH TABLES .. WITH READ LOCK or FOR EXPORT,
                                           BACKUP: no status bit tells of these */
-#define FACT_UNKNOWN_CALL      BIT(29) /* runs what is not seen: a function not built in, a routine,
+#define FACT_RUNS_UNSEEN       BIT(29) /* runs what is not seen: a function not built in, a routine,
                                           dynamic SQL, a program, HANDLER, a sequence, text that
                                           cannot be read for certain: may write, leave state */
 /*
@@ -101,8 +102,8 @@ struct facts {
     uint64_t digest; /* of the normalised text, see digest.h; all statements of a multi-statement */
     uint32_t flags;  /* FACT_*, of all statements */
     uint8_t verb;    /* enum verb, of the first statement */
-    uint8_t
-        runs; /* enum verb: behind SET STATEMENT .. FOR, ANALYZE, EXPLAIN, WITH; of the last statement */
+    uint8_t runs;    /* enum verb: behind SET STATEMENT .. FOR, ANALYZE, EXPLAIN, WITH; of the last
+                        statement */
     bool set_statement; /* SET STATEMENT .. FOR, be it the first statement or another */
     uint8_t local;      /* enum local_form */
     uint8_t n_tables;
@@ -132,9 +133,8 @@ struct facts {
 
 /*
  * facts_scan - look at a whole statement. mode: FACTS_* bits of the session's sql_mode, and those of
- * digest_mode(). Any bytes
- * are allowed; never fails. For character_set_client big5, cp932, gbk and sjis, whose characters
- * may end with a byte of ASCII, use facts_scan_head().
+ * digest_mode(). Any bytes are allowed; never fails. For character_set_client big5, cp932, gbk and
+ * sjis, whose characters may end with a byte of ASCII, use facts_scan_head().
  */
 void facts_scan(struct facts *f, struct slice sql, uint32_t mode);
 

@@ -154,10 +154,17 @@ static void set_verb(struct scan *s, enum verb verb)
 }
 
 /* Behind another statement, or SET STATEMENT .. FOR, the verb that counts for the session is not this one. */
-static bool is_unseen(const struct scan *s, enum verb verb)
+static bool is_unseen(const struct scan *s, enum verb verb, uint8_t flags)
 {
-    return ((verb_rules[verb].flags & RULE_UNSEEN) != 0 && s->token->word != W_START) ||
-           (s->verb_fixed && verb == VERB_PREPARE);
+    return (flags & RULE_UNSEEN) != 0 || (s->verb_fixed && verb == VERB_PREPARE);
+}
+
+/* What holds for the verb; START: the word behind it tells (head_start). */
+static uint8_t flags_of(enum verb verb, uint16_t word)
+{
+    uint8_t not_yet = word == W_START ? RULE_UNKNOWN | RULE_UNSEEN : 0;
+
+    return verb_rules[verb].flags & (uint8_t)~not_yet;
 }
 
 /* scan_verb_special - flags and stages that the table of rules cannot say. */
@@ -186,7 +193,7 @@ static void scan_verb_special(struct scan *s)
 void scan_verb(struct scan *s)
 {
     enum verb verb = (enum verb)verb_of_word[s->token->word];
-    uint8_t flags = verb_rules[verb].flags;
+    uint8_t flags = flags_of(verb, s->token->word);
     uint8_t *level = scan_level(s);
 
     set_verb(s, verb);
@@ -199,7 +206,7 @@ void scan_verb(struct scan *s)
     if ((flags & RULE_LIST) != 0 && s->stage == STAGE_BODY) {
         *level |= LEVEL_LIST;
     }
-    if ((flags & RULE_UNKNOWN) != 0 && s->token->word != W_START) {
+    if ((flags & RULE_UNKNOWN) != 0) {
         scan_flag(s, FACT_TABLES_UNKNOWN);
     }
     if ((flags & RULE_ROWS) != 0) {
@@ -211,8 +218,8 @@ void scan_verb(struct scan *s)
     if (verb == VERB_SHOW) {
         scan_flag(s, FACT_VOLATILE);
     }
-    if (is_unseen(s, verb)) {
-        scan_flag(s, FACT_UNKNOWN_CALL);
+    if (is_unseen(s, verb, flags)) {
+        scan_flag(s, FACT_RUNS_UNSEEN);
     }
     scan_verb_special(s);
 }
@@ -334,7 +341,7 @@ static bool head_begin(struct scan *s)
     s->stage = STAGE_BODY;
     if (s->token->word != W_WORK) {
         set_verb(s, VERB_OTHER);
-        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_MAY_RETURN_ROWS | FACT_UNKNOWN_CALL);
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_MAY_RETURN_ROWS | FACT_RUNS_UNSEEN);
         s->stage = STAGE_OPAQUE;
     }
     return true;
@@ -348,7 +355,7 @@ static bool head_start(struct scan *s)
         set_verb(s, VERB_BEGIN);
         s->facts->flags &= ~(uint32_t)FACT_MAY_RETURN_ROWS;
     } else {
-        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_UNKNOWN_CALL);
+        scan_flag(s, FACT_TABLES_UNKNOWN | FACT_RUNS_UNSEEN);
     }
     return true;
 }
@@ -391,8 +398,10 @@ static bool head_object(struct scan *s)
     case W_SCHEMA:
         s->stage = STAGE_BODY;
         if (s->verb == VERB_CREATE || s->verb == VERB_DROP) {
-            scan_flag(s, FACT_DROPS_SCHEMA);
             s->expect = EXPECT_SCHEMA;
+        }
+        if (s->expect == EXPECT_SCHEMA || s->verb == VERB_ALTER) { /* which may have no name */
+            scan_flag(s, FACT_CHANGES_SCHEMA);
         }
         return true;
     case W_TRIGGER:

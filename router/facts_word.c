@@ -16,7 +16,7 @@ static void on_plain_word(struct scan *s)
 
         if (id == W_NEXTVAL || id == W_CURRVAL) {
             s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_UNKNOWN_CALL);
+            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_RUNS_UNSEEN);
         }
     }
 }
@@ -191,7 +191,7 @@ static void on_other_word(struct scan *s)
     case W_VALUE:
         if (s->prev->word == W_NEXT || s->prev->word == W_PREVIOUS) {
             s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_UNKNOWN_CALL);
+            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_RUNS_UNSEEN);
         }
         break;
     case W_SQL_CALC_FOUND_ROWS: scan_flag(s, FACT_CALC_FOUND_ROWS); break;

@@ -53,10 +53,22 @@ static bool skip_class(struct reader *reader)
         if (*p == '\0' || (*p == '[' && (p[1] == ':' || p[1] == '.' || p[1] == '='))) {
             return false; /* [[:alpha:]]: not worth it */
         }
+        if (*p == '\\' && p[1] == 'c') {
+            return false; /* [\c]]: the bracket is part of a character */
+        }
         p += *p == '\\' && p[1] != '\0' ? 1 : 0;
     }
     reader->pos = p + 1;
     return true;
+}
+
+/*
+ * Behind an opening parenthesis: not with an option, a comment or a verb at its start, which may change what follows, or
+ * how it is to be read: (?i), (?x), (?#, (*UTF).
+ */
+static bool is_plain_group(const char *pos)
+{
+    return *pos != '*' && (*pos != '?' || (pos[1] != '\0' && strchr(":=!<", pos[1]) != NULL));
 }
 
 /* Behind the opening parenthesis. Returns false for what is not understood. */
@@ -64,20 +76,23 @@ static bool skip_group(struct reader *reader)
 {
     unsigned depth = 1;
 
+    if (!is_plain_group(reader->pos)) {
+        return false;
+    }
     while (depth > 0) {
         char c = *reader->pos++;
 
         switch (c) {
         case '\0': return false;
         case '\\':
-            if (*reader->pos == '\0' || *reader->pos == 'Q' || *reader->pos == 'E') {
+            if (*reader->pos == '\0' || strchr("QEc", *reader->pos) != NULL) {
                 return false;
             }
             reader->pos++;
             break;
         case '(':
             depth++;
-            if (*reader->pos == '*') {
+            if (!is_plain_group(reader->pos)) {
                 return false;
             }
             break;
@@ -116,20 +131,6 @@ static bool read_escape(struct reader *reader)
     return strchr("sSdDwWbBnrtvVhHRAzZG", c) != NULL;
 }
 
-/* A group with an option or a verb at its start may change what follows: (?i), (*UTF). */
-static bool read_group(struct reader *reader)
-{
-    end_run(reader);
-    if (*reader->pos == '*') {
-        return false;
-    }
-    if (*reader->pos == '?' && reader->pos[1] != ':' && reader->pos[1] != '=' &&
-        reader->pos[1] != '!' && reader->pos[1] != '<') {
-        return false;
-    }
-    return skip_group(reader);
-}
-
 /* Behind an opening brace: {2} {2,} {2,5}. Anything else is not understood. */
 static bool skip_bounds(struct reader *reader)
 {
@@ -152,7 +153,7 @@ static bool read_one(struct reader *reader)
     case '|':
     case ')': return false;
     case '\\': return read_escape(reader);
-    case '(': return read_group(reader);
+    case '(': end_run(reader); return skip_group(reader);
     case '[': end_run(reader); return skip_class(reader);
     case '{': end_run(reader); return skip_bounds(reader);
     case '.':

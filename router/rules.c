@@ -78,11 +78,6 @@ uint64_t rules_hits(const struct rules *rules, size_t index)
     return atomic_load_explicit(&rules->items[index].hits, memory_order_relaxed);
 }
 
-uint64_t rules_regex_limits(const struct rules *rules)
-{
-    return atomic_load_explicit(&rules->regex_limits, memory_order_relaxed);
-}
-
 /* --- traces ---------------------------------------------------------------------------------- */
 
 #define TRACE_FIRST 64

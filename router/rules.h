@@ -9,6 +9,7 @@
 #ifndef ROUTER_RULES_H
 #define ROUTER_RULES_H
 
+#include "base/stat.h"
 #include "conf/conf.h"
 
 #define RULES_CHAIN_MAX \
@@ -32,10 +33,9 @@ struct rules_trace;
 int rules_new(struct rules **out, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_free(struct rules *rules);
 
-/* rules_cache_new, rules_cache_free - one for each worker. rules_cache_forget - the snapshot changed. */
-struct rules_cache *rules_cache_new(void);
+/* rules_cache_new, rules_cache_free - one for each worker, whose counters it uses; it forgets rules by itself. */
+struct rules_cache *rules_cache_new(struct stat_set *stats);
 void rules_cache_free(struct rules_cache *cache);
-void rules_cache_forget(struct rules_cache *cache);
 
 /* What a rule may look at. */
 struct rules_input {
@@ -43,6 +43,7 @@ struct rules_input {
     struct slice client_addr;          /* without the port; empty for a unix socket */
     struct slice proxy_addr;           /* where the client came in */
     uint16_t proxy_port;
+    bool is_copy;      /* for a mirror: hints were for the original */
     int flag_in;       /* 0, or next_query_flagIN of the statement before */
     uint64_t digest;   /* facts.digest */
     uint32_t mode;     /* as in facts.h: how text is to be lexed */
@@ -65,6 +66,8 @@ struct rules_result {
     int multiplex; /* 0 off, 1 on, 2 not for this statement's @ */
     int sticky_conn;
     int log;
+    int flag_in;               /* for which this was decided */
+    bool is_by_lot;            /* a weighted flagOUT was drawn: next time it may be another one */
     bool new_connection;       /* hint create_new_connection=1 */
     const char *error_msg;     /* refuse with 1148 and this text */
     const char *ok_msg;        /* answer OK with this text */
@@ -78,8 +81,8 @@ struct rules_result {
 
 /*
  * rules_match - decide. cache: of this worker, or NULL (EXPLAIN ROUTE). trace: NULL, or gets a line for each rule looked
- * at. out_text, cap: where a rewritten statement goes. Never fails: a regex that runs into its limits does not match
- * (and is counted).
+ * at. out_text, cap: where a rewritten statement goes. Never fails: a regex that runs into its limits does not match;
+ * limits are counted where the cache counts.
  */
 void rules_match(const struct rules *rules, struct rules_cache *cache, const struct rules_input *in,
                  struct rules_result *out, char *out_text, size_t cap, struct rules_trace *trace);
@@ -97,19 +100,6 @@ int rules_id(const struct rules *rules, size_t index);
 /* rules_hit - counts a match of the rule (relaxed atomics, any thread); rules_hits - how often. */
 void rules_hit(const struct rules *rules, size_t index);
 uint64_t rules_hits(const struct rules *rules, size_t index);
-
-/* rules_regex_limits - how often a regex was given up because of the text it met. Any thread. */
-uint64_t rules_regex_limits(const struct rules *rules);
-
-/* What a cache did since it was made. Any thread. */
-struct rules_cache_counters {
-    uint64_t hits, misses;
-    uint64_t evictions; /* entries that made room for others */
-    uint64_t flushes;   /* all was forgotten: another snapshot, or no room for lists of rules */
-    uint64_t bytes;
-};
-
-void rules_cache_count(const struct rules_cache *cache, struct rules_cache_counters *out);
 
 /* A line for each rule looked at, in order, for EXPLAIN ROUTE. Owner: the caller; rules_trace_fini. */
 struct rules_trace_line {

@@ -5,63 +5,36 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "router/rules_inside.h"
+#include "router/rules_key.h"
 
-/* --- keys: each text with its length, so that no two lists of texts are alike ---------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
-struct name_key {
-    char bytes[RULES_KEY_MAX];
-    size_t len;
-    bool is_too_long;
-};
-
-static void add_bytes(struct name_key *key, const void *bytes, size_t n)
+static void route_key(struct rules_key *key, struct slice user, struct slice schema, int flag)
 {
-    if (n > sizeof(key->bytes) - key->len) {
-        key->is_too_long = true;
-        return;
-    }
-    if (n > 0) {
-        memcpy(key->bytes + key->len, bytes, n);
-        key->len += n;
-    }
+    rules_key_begin(key);
+    rules_key_add_text(key, user);
+    rules_key_add_text(key, schema);
+    rules_key_add(key, &flag, sizeof(flag));
 }
 
-static void add_text(struct name_key *key, struct slice text)
+static void user_key(struct rules_key *key, struct slice user, struct slice address)
 {
-    uint32_t len = (uint32_t)text.len;
-
-    add_bytes(key, &len, sizeof(len));
-    add_bytes(key, text.data, text.len);
+    rules_key_begin(key);
+    rules_key_add_text(key, user);
+    rules_key_add_text(key, address);
 }
 
-static void route_key(struct name_key *key, struct slice user, struct slice schema, int flag)
-{
-    key->len = 0;
-    key->is_too_long = false;
-    add_text(key, user);
-    add_text(key, schema);
-    add_bytes(key, &flag, sizeof(flag));
-}
-
-static void user_key(struct name_key *key, struct slice user, struct slice address)
-{
-    key->len = 0;
-    key->is_too_long = false;
-    add_text(key, user);
-    add_text(key, address);
-}
-
-static void rule_key(struct name_key *key, struct slice user, struct slice address,
+static void rule_key(struct rules_key *key, struct slice user, struct slice address,
                      struct slice schema, int flag, uint64_t digest)
 {
     user_key(key, user, address);
-    add_text(key, schema);
-    add_bytes(key, &flag, sizeof(flag));
-    add_bytes(key, &digest, sizeof(digest));
+    rules_key_add_text(key, schema);
+    rules_key_add(key, &flag, sizeof(flag));
+    rules_key_add(key, &digest, sizeof(digest));
 }
 
 /* NULL: not there, or a name too long to be there. */
-static const void *find(const struct rules_index *index, const struct name_key *key)
+static const void *find(const struct rules_index *index, const struct rules_key *key)
 {
     return key->is_too_long ? NULL : map_get(&index->map, (struct slice){key->bytes, key->len});
 }
@@ -80,7 +53,7 @@ static void begin(struct builder *builder, struct rules_index *index, size_t n)
 }
 
 /* Twice over the rows: first their keys are measured, then they are put in. */
-static void add(struct builder *builder, const struct name_key *key, const void *row)
+static void add(struct builder *builder, const struct rules_key *key, const void *row)
 {
     char *at;
 
@@ -107,7 +80,7 @@ static void take_room(struct builder *builder)
 
 static void add_routes(struct builder *builder, const struct conf *conf)
 {
-    struct name_key key;
+    struct rules_key key;
 
     for (size_t i = 0; i < conf->n_fast_routes; i++) {
         const struct conf_fast_route *row = &conf->fast_routes[i];
@@ -139,7 +112,7 @@ static void check_routes(const struct conf *conf, struct faults *faults)
 int rules_fast_route(const struct rules *rules, const struct rules_input *in, int flag)
 {
     const struct conf_fast_route *row;
-    struct name_key key;
+    struct rules_key key;
 
     if (rules->fast.map.count == 0) {
         return RULES_UNSET;
@@ -157,7 +130,7 @@ int rules_fast_route(const struct rules *rules, const struct rules_input *in, in
 
 static void add_firewall_users(struct builder *builder, const struct conf *conf)
 {
-    struct name_key key;
+    struct rules_key key;
 
     for (size_t i = 0; i < conf->n_firewall_users; i++) {
         const struct conf_firewall_user *row = &conf->firewall_users[i];
@@ -171,7 +144,7 @@ static void add_firewall_users(struct builder *builder, const struct conf *conf)
 
 static void add_firewall_rules(struct builder *builder, const struct conf *conf)
 {
-    struct name_key key;
+    struct rules_key key;
 
     for (size_t i = 0; i < conf->n_firewall_rules; i++) {
         const struct conf_firewall_rule *row = &conf->firewall_rules[i];
@@ -193,7 +166,7 @@ enum rules_verdict rules_firewall(const struct rules *rules, const struct rules_
     const struct conf_firewall_user *user;
     struct slice address = in->client_addr;
     uint8_t mode;
-    struct name_key key;
+    struct rules_key key;
 
     if (!rules->has_firewall) {
         return VERDICT_PASS;

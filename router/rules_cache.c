@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "router/rules_inside.h"
+#include "router/rules_key.h"
 
 #define WAYS      4
 #define SETS      4096 /* a power of two */
@@ -18,7 +19,6 @@
 #define LISTS_MAX 4096 /* a power of two */
 #define LIST_MAX  4096 /* longer lists are not kept */
 #define REACH_MAX 64
-#define KEY_TEXT  1024
 
 /* A list in the pool, found by its content. */
 struct pooled {
@@ -36,9 +36,7 @@ struct rules_cache {
     struct regex_scratch *scratch; /* owned */
     char *room;                    /* owned: for the digest's text */
     size_t room_size;
-    struct {
-        _Atomic uint64_t hits, misses, evictions, flushes;
-    } counters;
+    struct stat_set *stats; /* the worker's */
     struct regex_sieve sieve;
     uint32_t building[LIST_MAX];
     uint32_t pool[POOL_ROOM];
@@ -46,13 +44,14 @@ struct rules_cache {
     struct rules_entry entries[SETS][WAYS];
 };
 
-struct rules_cache *rules_cache_new(void)
+struct rules_cache *rules_cache_new(struct stat_set *stats)
 {
     struct rules_cache *cache = mem_new(MEM_ROUTER, sizeof(*cache));
 
     if (getrandom(&cache->seed, sizeof(cache->seed), GRND_NONBLOCK) != sizeof(cache->seed)) {
         cache->seed = (uint64_t)(uintptr_t)cache; /* at boot; better than none */
     }
+    cache->stats = stats;
     cache->scratch = regex_scratch_new();
     return cache;
 }
@@ -66,30 +65,19 @@ void rules_cache_free(struct rules_cache *cache)
     }
 }
 
-/* One writer: the worker. */
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
-void rules_cache_forget(struct rules_cache *cache)
+static void forget(struct rules_cache *cache)
 {
     memset(cache->entries, 0, sizeof(cache->entries));
     memset(cache->lists, 0, sizeof(cache->lists));
     cache->n_lists = 0;
     cache->pool_used = 0;
     cache->owner = 0;
-    count(&cache->counters.flushes);
+    stat_add(cache->stats, STAT_RULES_CACHE_FLUSHES, 1);
 }
 
-void rules_cache_count(const struct rules_cache *cache, struct rules_cache_counters *out)
+struct stat_set *rules_cache_stats(struct rules_cache *cache)
 {
-    out->hits = atomic_load_explicit(&cache->counters.hits, memory_order_relaxed);
-    out->misses = atomic_load_explicit(&cache->counters.misses, memory_order_relaxed);
-    out->evictions = atomic_load_explicit(&cache->counters.evictions, memory_order_relaxed);
-    out->flushes = atomic_load_explicit(&cache->counters.flushes, memory_order_relaxed);
-    out->bytes = sizeof(*cache);
+    return cache->stats;
 }
 
 struct regex_scratch *rules_cache_scratch(struct rules_cache *cache)
@@ -110,47 +98,26 @@ char **rules_cache_room(struct rules_cache *cache, size_t **size)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-struct key_text {
-    size_t len;
-    char bytes[KEY_TEXT];
-};
-
-static bool add(struct key_text *key, const void *bytes, size_t n)
-{
-    if (n > sizeof(key->bytes) - key->len) {
-        return false;
-    }
-    if (n > 0) {
-        memcpy(key->bytes + key->len, bytes, n);
-        key->len += n;
-    }
-    return true;
-}
-
-static bool add_text(struct key_text *key, struct slice text)
-{
-    uint32_t len = (uint32_t)text.len;
-
-    return add(key, &len, sizeof(len)) && add(key, text.data, text.len);
-}
-
 /* False: names that are too long to be worth it. */
 static bool make_key(const struct rules_cache *cache, const struct rules *rules,
                      const struct rules_input *in, uint64_t out[2])
 {
-    struct key_text key = {.len = 0};
+    struct rules_key key;
     XXH128_hash_t hash;
 
-    if (!add(&key, &in->digest, sizeof(in->digest)) ||
-        !add(&key, &in->flag_in, sizeof(in->flag_in)) || !add_text(&key, in->username) ||
-        !add_text(&key, in->schemaname)) {
-        return false;
+    rules_key_begin(&key);
+    rules_key_add(&key, &in->digest, sizeof(in->digest));
+    rules_key_add(&key, &in->flag_in, sizeof(in->flag_in));
+    rules_key_add_text(&key, in->username);
+    rules_key_add_text(&key, in->schemaname);
+    if (rules->any_client_addr) {
+        rules_key_add_text(&key, in->client_addr);
     }
-    if (rules->any_client_addr && !add_text(&key, in->client_addr)) {
-        return false;
+    if (rules->any_proxy_addr) {
+        rules_key_add_text(&key, in->proxy_addr);
+        rules_key_add(&key, &in->proxy_port, sizeof(in->proxy_port));
     }
-    if (rules->any_proxy_addr &&
-        (!add_text(&key, in->proxy_addr) || !add(&key, &in->proxy_port, sizeof(in->proxy_port)))) {
+    if (key.is_too_long) {
         return false;
     }
     hash = XXH3_128bits_withSeed(key.bytes, key.len, cache->seed);
@@ -277,7 +244,7 @@ static struct rules_entry *make_room(struct rules_cache *cache, struct rules_ent
             oldest = &set[i];
         }
     }
-    count(&cache->counters.evictions);
+    stat_add(cache->stats, STAT_RULES_CACHE_EVICTIONS, 1);
     return oldest;
 }
 
@@ -293,7 +260,7 @@ static struct rules_entry *add_entry(struct rules_cache *cache, struct rules_wal
     if (!pool_list(cache, n, &at)) {
         uint64_t owner = cache->owner;
 
-        rules_cache_forget(cache);
+        forget(cache);
         cache->owner = owner;
         CHECK(pool_list(cache, n, &at));
     }
@@ -310,7 +277,7 @@ struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_wal
     uint64_t key[2];
 
     if (cache->owner != walk->rules->serial) {
-        rules_cache_forget(cache);
+        forget(cache);
         cache->owner = walk->rules->serial;
     }
     if (!make_key(cache, walk->rules, walk->in, key)) {
@@ -322,12 +289,12 @@ struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_wal
         if (set[i].is_used && set[i].key[0] == key[0] && set[i].key[1] == key[1]) {
             entry = &set[i];
             entry->stamp = cache->now;
-            count(&cache->counters.hits);
+            stat_add(cache->stats, STAT_RULES_CACHE_HITS, 1);
             break;
         }
     }
     if (entry == NULL) {
-        count(&cache->counters.misses);
+        stat_add(cache->stats, STAT_RULES_CACHE_MISSES, 1);
         entry = add_entry(cache, walk, key);
     }
     *list = entry == NULL ? NULL : &cache->pool[entry->list];

@@ -2,12 +2,15 @@
 /*
  * rules_compile.c - rows of mysql_query_rules to rules, and what is wrong with them.
  */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "conf/json.h"
 #include "router/rules_inside.h"
+
+#define WEIGHT_MAX  1000000
+#define WEIGHTS_MAX 1000 /* times WEIGHT_MAX is less than 2 to the 32nd */
 
 struct compiler {
     struct rules *rules;
@@ -80,91 +83,45 @@ static void check_flags(struct compiler *c, const struct rule *rule)
 
 /* --- attributes: {"flagOUTs":[{"id":101,"weight":9},{"id":102,"weight":1}]} ------------------ */
 
-static bool number_of(struct slice text, int64_t max, int64_t *out)
+/* An object of the list: these two members, and no other. */
+static bool read_flag(struct rule *rule, json_t *flag)
 {
-    int64_t number = 0;
+    json_int_t id, weight;
 
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || number > max) {
-            return false;
-        }
-        number = number * 10 + (text.data[i] - '0');
-    }
-    *out = number;
-    return number <= max;
-}
-
-/* The members of one object of the list. */
-static bool read_flag(struct json *json, int64_t *id, int64_t *weight)
-{
-    enum json_kind kind;
-
-    *id = *weight = -1;
-    while ((kind = json_next(json)) == JSON_KEY) {
-        bool is_id = slice_eq(json->text, SLICE("id"));
-        bool is_weight = slice_eq(json->text, SLICE("weight"));
-
-        if (json_next(json) != JSON_NUMBER || !(is_id || is_weight) ||
-            !number_of(json->text, is_id ? INT32_MAX : 1000000, is_id ? id : weight)) {
-            return false;
-        }
-    }
-    return kind == JSON_OBJECT_END && *id >= 0 && *weight >= 0;
-}
-
-static bool add_weight(struct rule *rule, int64_t id, int64_t weight)
-{
-    size_t size = (rule->n_weights + 1) * sizeof(*rule->weights);
-    struct weighted_flag *grown = mem_try_grow(MEM_ROUTER, rule->weights, size);
-
-    if (grown == NULL) {
+    if (json_unpack(flag, "{s:I, s:I !}", "id", &id, "weight", &weight) != 0 || id < 0 ||
+        id > INT32_MAX || weight < 0 || weight > WEIGHT_MAX) {
         return false;
     }
-    rule->weights = grown;
     rule->total_weight += (uint32_t)weight;
-    grown[rule->n_weights++] = (struct weighted_flag){(int)id, rule->total_weight};
-    return rule->n_weights <= 1000; /* times 1000000 is less than 2 to the 32nd */
+    rule->weights[rule->n_weights++] = (struct weighted_flag){(int)id, rule->total_weight};
+    return true;
 }
 
-static bool read_flags(struct rule *rule, struct json *json)
+static bool read_flags(struct rule *rule, const json_t *flags)
 {
-    enum json_kind kind;
-    int64_t id, weight;
+    size_t n = json_array_size(flags); /* 0 = no list, too */
 
-    if (json_next(json) != JSON_ARRAY) {
+    if (n == 0 || n > WEIGHTS_MAX) {
         return false;
     }
-    while ((kind = json_next(json)) == JSON_OBJECT) {
-        if (!read_flag(json, &id, &weight) || !add_weight(rule, id, weight)) {
+    rule->weights = mem_new(MEM_ROUTER, n * sizeof(*rule->weights));
+    for (size_t i = 0; i < n; i++) {
+        if (!read_flag(rule, json_array_get(flags, i))) {
             return false;
         }
     }
-    return kind == JSON_ARRAY_END && rule->total_weight > 0;
+    return rule->total_weight > 0;
 }
 
 /* Members that are not known are somebody else's. */
 static bool read_attributes(struct rule *rule)
 {
-    struct json json;
-    enum json_kind kind;
+    json_t *root = json_loads(rule->row->attributes, 0, NULL);
+    const json_t *flags = json_object_get(root, "flagOUTs");
+    bool is_good = json_is_object(root) && (flags == NULL || read_flags(rule, flags));
 
-    json_init(&json, slice_of(rule->row->attributes));
-    if (json_next(&json) != JSON_OBJECT) {
-        return false;
-    }
-    while ((kind = json_next(&json)) == JSON_KEY) {
-        if (slice_eq(json.text, SLICE("flagOUTs"))) {
-            if (!read_flags(rule, &json)) {
-                return false;
-            }
-            continue;
-        }
-        kind = json_next(&json);
-        if ((kind == JSON_OBJECT || kind == JSON_ARRAY) && !json_skip(&json)) {
-            return false;
-        }
-    }
-    return kind == JSON_OBJECT_END;
+    json_decref(root);
+    return is_good;
 }
 
 /* --- one rule -------------------------------------------------------------------------------- */

@@ -58,15 +58,12 @@ struct rules {
     struct rules_index firewall_rules;
     bool has_firewall;
     const char *firewall_text;
-    _Atomic uint64_t regex_limits;
 };
 
 /* rules_compile.c */
 int rules_compile(struct rules *rules, const struct conf *conf, struct faults *faults) MUST_CHECK;
 
 /* rules_after.c */
-#define RULES_KEY_MAX 1024
-
 int rules_after_new(struct rules *rules, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_after_free(struct rules *rules);
 
@@ -80,7 +77,7 @@ enum rules_verdict { VERDICT_PASS, VERDICT_DETECT, VERDICT_REFUSE };
 enum rules_verdict rules_firewall(const struct rules *rules, const struct rules_input *in,
                                   int flag);
 
-/* rules_trace.c */
+/* rules.c */
 void rules_say(struct rules_trace *trace, int rule_id, bool matched, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
@@ -93,6 +90,7 @@ struct rules_walk {
     const struct rules_input *in;
     struct rules_result *out;
     struct rules_trace *trace;
+    struct stat_set *stats; /* NULL: nothing is counted */
     struct regex_scratch *scratch;
     char *out_text;
     size_t cap;
@@ -132,6 +130,7 @@ struct rules_entry {
  */
 struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_walk *walk,
                                      const uint32_t **list);
+struct stat_set *rules_cache_stats(struct rules_cache *cache);
 struct regex_scratch *rules_cache_scratch(struct rules_cache *cache);
 struct regex_sieve *rules_cache_sieve(struct rules_cache *cache);
 char **rules_cache_room(struct rules_cache *cache, size_t **size);

@@ -135,12 +135,18 @@ static bool make_digest_text(struct rules_walk *walk)
     return true;
 }
 
+static void count_limit(const struct rules_walk *walk, enum stat_id id)
+{
+    if (walk->stats != NULL) {
+        stat_add(walk->stats, id, 1);
+    }
+}
+
 /* A regex that ran into its limits does not match, negated or not. */
 static bool judge(const struct rules_walk *walk, const struct rule *rule, enum regex_result found)
 {
     if (found == REGEX_LIMIT) {
-        atomic_fetch_add_explicit((_Atomic uint64_t *)(uintptr_t)&walk->rules->regex_limits, 1,
-                                  memory_order_relaxed);
+        count_limit(walk, STAT_RULE_REGEX_LIMITS);
         return false;
     }
     return (found == REGEX_YES) != rule->negate;
@@ -203,7 +209,13 @@ static void rewrite(struct rules_walk *walk, const struct rule *rule)
         walk->out->rewritten = walk->text;
         walk->out->is_rewritten = true;
         walk->sieve_is_full = false;
-    } else if (copy != NULL) {
+        mem_free(MEM_ROUTER, copy);
+        return;
+    }
+    if (found != REGEX_NO) {
+        count_limit(walk, found == REGEX_LIMIT ? STAT_RULE_REGEX_LIMITS : STAT_RULE_REWRITE_LIMITS);
+    }
+    if (copy != NULL) {
         memcpy(walk->out_text, copy, from.len); /* a try that did not fit may have written there */
     }
     mem_free(MEM_ROUTER, copy);
@@ -259,6 +271,7 @@ static int next_flag(const struct rules_walk *walk, const struct rule *rule, uin
     if (rule->n_weights == 0) {
         return rule->flag_out;
     }
+    walk->out->is_by_lot = true;
     at = (uint32_t)((uint64_t)chance_of(walk, index) * rule->total_weight >> 32);
     for (uint32_t i = 0; i < rule->n_weights; i++) {
         if (at < rule->weights[i].upto) {
@@ -360,6 +373,7 @@ static void clear(struct rules_result *out)
     out->multiplex = RULES_UNSET;
     out->sticky_conn = RULES_UNSET;
     out->log = RULES_UNSET;
+    out->is_by_lot = false;
     out->new_connection = false;
     out->error_msg = NULL;
     out->ok_msg = NULL;
@@ -391,6 +405,7 @@ static void walk_rules(struct rules_walk *walk, const uint32_t *list, size_t n)
             return;
         }
         if (walk->jumps > RULES_CHAIN_MAX) {
+            count_limit(walk, STAT_RULE_CHAIN_LIMITS);
             rules_say(walk->trace, rule->row->rule_id, false,
                       "the chain has more than %d jumps: it counts as if no rule had matched",
                       RULES_CHAIN_MAX);
@@ -398,6 +413,14 @@ static void walk_rules(struct rules_walk *walk, const uint32_t *list, size_t n)
             walk->flag = walk->in->flag_in;
             return;
         }
+    }
+}
+
+static void add_hint(const struct rules_input *in, struct rules_result *out,
+                     struct rules_trace *trace)
+{
+    if (!in->is_copy) {
+        rules_hint(in, out, trace);
     }
 }
 
@@ -425,7 +448,7 @@ static void finish(struct rules_walk *walk, struct rules_entry *entry)
         out->hostgroup = fast;
         rules_say(walk->trace, 0, true, "fast routing: destination_hostgroup=%d", fast);
     }
-    rules_hint(walk->in, out, walk->trace);
+    add_hint(walk->in, out, walk->trace);
     if (verdict == VERDICT_REFUSE) {
         out->firewall_text = rules->firewall_text;
     }
@@ -443,6 +466,7 @@ static void match_cached(struct rules_walk *walk, struct rules_cache *cache)
     struct rules_entry *entry;
     const uint32_t *list = NULL;
 
+    walk->stats = rules_cache_stats(cache);
     walk->scratch = rules_cache_scratch(cache);
     walk->sieve = rules_cache_sieve(cache);
     walk->room = rules_cache_room(cache, &walk->room_size);
@@ -461,6 +485,7 @@ static void match_uncached(struct rules_walk *walk)
     char *room = NULL;
     size_t room_size = 0;
 
+    walk->stats = NULL;
     walk->scratch = regex_scratch_new();
     walk->sieve = &sieve;
     walk->room = &room;
@@ -481,8 +506,9 @@ void rules_match(const struct rules *rules, struct rules_cache *cache, const str
     struct rules_walk walk;
 
     clear(out);
+    out->flag_in = in->flag_in;
     if (rules_is_empty(rules)) {
-        rules_hint(in, out, trace);
+        add_hint(in, out, trace);
         return;
     }
     walk.rules = rules;

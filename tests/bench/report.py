@@ -152,7 +152,7 @@ def rounded(number):
 def plot(table, path):
     import matplotlib  # here, so that --quick on a bare machine fails late and says why
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import patches, pyplot
 
     panels = (("throughput / direct", "throughput", "direct"),
               ("p50 latency / direct", "p50_us", "direct"),
@@ -168,7 +168,9 @@ def plot(table, path):
         axis.set_axisbelow(True)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
-    axes[0].legend(ncol=3, frameon=False, loc="upper right", bbox_to_anchor=(1, 1.25))
+    # Not from the bars: what ran alone has none in the panels that compare.
+    axes[0].legend(handles=[patches.Patch(color=COLOURS[name], label=name) for name in targets],
+                   ncol=3, frameon=False, loc="upper right", bbox_to_anchor=(1, 1.25))
     axes[-1].set_xticks(range(len(table)), list(table))
     figure.tight_layout()
     figure.savefig(path, dpi=110)
@@ -183,8 +185,7 @@ def draw_bars(axis, table, targets, metric, base):
             if height is None:
                 continue
             left = x - 0.4 + (place + 0.5) * width
-            axis.bar(left, height, width * 0.92, color=COLOURS[target],
-                     label=target if x == 0 else None)
+            axis.bar(left, height, width * 0.92, color=COLOURS[target])
             axis.annotate(f"{height:.2f}", (left, height), ha="center", va="bottom", fontsize=7)
     top = axis.get_ylim()[1]
     axis.set_ylim(0, top * 1.1)

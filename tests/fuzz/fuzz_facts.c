@@ -19,7 +19,7 @@ static void check_inside(struct slice part, struct slice whole)
 static void check_facts(const struct facts *f, struct slice sql)
 {
     const uint32_t never = FACT_MULTI | FACT_UNTERMINATED | FACT_EXECUTABLE_COMMENT | FACT_INTO |
-                           FACT_LOCKING_READ | FACT_USER_VARIABLE | FACT_UNKNOWN_CALL |
+                           FACT_LOCKING_READ | FACT_USER_VARIABLE | FACT_RUNS_UNSEEN |
                            FACT_GET_LOCK | FACT_SETS_INSERT_ID;
 
     CHECK((f->flags & FACT_READ) == 0 || (f->flags & never) == 0);

@@ -65,9 +65,10 @@ static void check_same(const struct rules_result *a, const struct rules_result *
 static void match(const struct rules *rules, struct slice sql, uint8_t flags)
 {
     static char texts[2][8192];
+    static struct stat_set stats;
     struct rules_result plain, cached;
     struct rules_trace trace = {0};
-    struct rules_cache *cache = rules_cache_new();
+    struct rules_cache *cache = rules_cache_new(&stats);
     struct facts facts;
     struct rules_input in = {.username = SLICE("u"), .text = sql, .mode = flags & 3U};
 

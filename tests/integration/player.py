@@ -4,8 +4,9 @@ import dataclasses
 import re
 import struct
 
+import sequences
 import wire
-from util import wait_until
+from util import Direct, wait_until
 from wire import Packet
 
 CLOSED = Packet(-1, b"<closed by the server>")
@@ -274,3 +275,25 @@ def _report(want, got):
             mark = ">" if i == index else " "
             lines.append(f"   {mark}{wire.describe(packets[i])}")
     return "\n".join(lines)
+
+
+def prepare_schema(cluster, name, sequence):
+    with cluster.connect(1) as db, db.cursor() as cursor:
+        cursor.execute(f"CREATE OR REPLACE DATABASE {name}")
+        cursor.execute(f"USE {name}")
+        for statement in (sequences.TABLES if sequence.tables else ()) + sequence.setup:
+            cursor.execute(statement.replace("$db", name))
+    cluster.catch_up()
+
+
+def compare(cluster, target, name, sequence, player=Player):
+    """Play it on a node and on the target, each time in a fresh schema: None, or what differs first."""
+    records = []
+    try:
+        for played_on in (Direct(cluster), target):
+            prepare_schema(cluster, name, sequence)
+            records.append(player(cluster, played_on, name, sequence).play())
+            target.check_alive()
+    finally:
+        cluster.sql(1, f"DROP DATABASE IF EXISTS {name}")
+    return difference(*records)

@@ -4,8 +4,6 @@ import os
 import pathlib
 import re
 import subprocess
-import threading
-import time
 
 import pymysql
 import pytest
@@ -172,6 +170,17 @@ def test_a_reload_by_signal_shows_in_the_tables(bare):
     util.wait_until(is_there, 10, "the reloaded server in runtime_mysql_servers")
 
 
+def test_a_reload_by_signal_names_what_waits_for_a_restart(bare):
+    start(bare)
+    bare.data["mysql_variables"]["threads"] += 1
+    before = bare.log_path.read_text().count("counts after a restart")
+    bare.reload()
+    util.wait_until(lambda: "mysql-threads counts after a restart" in bare.log_path.read_text(), 10,
+                    "the warning")
+    assert before == 0
+    assert bare.log_path.read_text().count("counts after a restart") == 1
+
+
 def test_pause_closes_the_ports_and_resume_opens_them(bare):
     start(bare)
 
@@ -212,32 +221,17 @@ def test_shutdown_from_the_console_ends_the_process(bare):
     bare.process = None
 
 
-class Readers:
+class Readers(util.Background):
     """Clients that ask numbers and must get them back, all the time."""
 
     def __init__(self, port, clients=4):
+        super().__init__(clients)
         self.port = port
-        self.stopping = threading.Event()
-        self.faults = []
         self.count = 0
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def run(self):
-        try:
-            while not self.stopping.is_set():
-                self.page()
-        except Exception as fault:  # told to the main thread, which fails the test with it
-            self.faults.append(repr(fault))
+    def work(self, _number):
+        while self.goes_on():
+            self.page()
 
     def page(self):
         with pymysql.connect(host="127.0.0.1", port=self.port, user="wp_1",

@@ -15,7 +15,7 @@ import pytest
 
 import sequences
 from conftest import need_proxy, worker_name
-from player import Player, difference
+from player import compare
 from util import Direct, Galeway
 
 COMPARE_WITH = os.environ.get("COMPARE_WITH", "galeway")
@@ -67,27 +67,9 @@ def busy_target(cluster, tmp_path_factory):
         proxy.stop()
 
 
-def prepare_schema(cluster, name, sequence):
-    with cluster.connect(1) as db, db.cursor() as cursor:
-        cursor.execute(f"CREATE OR REPLACE DATABASE {name}")
-        cursor.execute(f"USE {name}")
-        for statement in (sequences.TABLES if sequence.tables else ()) + sequence.setup:
-            cursor.execute(statement.replace("$db", name))
-    cluster.catch_up()
-
-
 @pytest.mark.parametrize("sequence", ALL)
 def test_compare(cluster, busy_target, sequence):
-    name = f"cmp_{worker_name()}"
-    records = []
-    try:
-        for target in (Direct(cluster), busy_target):
-            prepare_schema(cluster, name, sequence)
-            records.append(Player(cluster, target, name, sequence).play())
-            busy_target.check_alive()
-    finally:
-        cluster.sql(1, f"DROP DATABASE IF EXISTS {name}")
-    fault = difference(*records)
+    fault = compare(cluster, busy_target, f"cmp_{worker_name()}", sequence)
     assert fault is None, fault
 
 

@@ -7,10 +7,9 @@ import pytest
 
 import sequences
 from conftest import need_proxy, worker_name
-from player import Player, difference
+from player import compare
 from sequences import leaks
-from test_compare import prepare_schema
-from util import Direct, Galeway
+from util import Galeway
 
 
 def two_connections(cluster, folder):
@@ -32,16 +31,7 @@ def narrow(cluster, tmp_path_factory):
 
 @pytest.mark.parametrize("sequence", leaks.SEQUENCES, ids=lambda s: s.name)
 def test_leaks(cluster, narrow, sequence):
-    name = f"cmp_{worker_name()}"
-    records = []
-    try:
-        for target in (Direct(cluster), narrow):
-            prepare_schema(cluster, name, sequence)
-            records.append(Player(cluster, target, name, sequence).play())
-            narrow.check_alive()
-    finally:
-        cluster.sql(1, f"DROP DATABASE IF EXISTS {name}")
-    fault = difference(*records)
+    fault = compare(cluster, narrow, f"cmp_{worker_name()}", sequence)
     assert fault is None, fault
 
 

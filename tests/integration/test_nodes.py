@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node is lost: reads go on. These tests break the nodes of a cluster of their own."""
 import collections
-import threading
 
 import wire
-from util import wait_until
+from util import Background, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
 # It names a table, so that nobody but a node can answer.
@@ -17,41 +16,25 @@ SITES = [{"user": user, "password": user, "db": schema}
          for schema in (None, "information_schema")]
 
 
-class Readers:
-    """Clients of several sites that keep reading in the background; every error is kept."""
+class Readers(Background):
+    """Clients of several sites that keep reading."""
 
     def __init__(self, port):
+        super().__init__(len(SITES))
         self.port = port
-        self.stopping = threading.Event()
-        self.errors = []
         self.seen = collections.Counter()
-        self.threads = [threading.Thread(target=self.read, args=(site,), daemon=True)
-                        for site in SITES]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def read(self, site):
-        try:
-            with wire.Client(port=self.port, **site) as client:
-                while not self.stopping.is_set():
-                    self.seen[client.rows(WHERE)[0][0]] += 1
-        except Exception as error:  # whatever it is, the test shows it
-            self.errors.append(repr(error))
+    def work(self, number):
+        with wire.Client(port=self.port, **SITES[number]) as client:
+            while self.goes_on():
+                self.seen[client.rows(WHERE)[0][0]] += 1
 
     def progress(self, node=None, count=50, timeout=20):
         """Wait until so many more answers came, from that node or from any."""
         def total():
             return self.seen[node] if node else sum(self.seen.values())
         before = total()
-        wait_until(lambda: self.errors or total() >= before + count, timeout,
+        wait_until(lambda: self.faults or total() >= before + count, timeout,
                    f"{count} answers of {node or 'any node'}; so far {dict(self.seen)}")
 
 
@@ -60,7 +43,7 @@ def test_reads_are_spread(fragile_cluster, galeway):
     with Readers(proxy.port) as readers:
         readers.progress("node2")
         readers.progress("node3")
-    assert not readers.errors, readers.errors
+    assert not readers.faults, readers.faults
     assert not readers.seen["node1"], "the writer takes no reads while there are others"
 
 
@@ -70,10 +53,10 @@ def test_reader_node_killed(fragile_cluster, galeway):
         readers.progress("node3")
         fragile_cluster.script("kill", "3")
         readers.progress("node2", 200)
-        assert not readers.errors, readers.errors
+        assert not readers.faults, readers.faults
         fragile_cluster.script("restart", "3")
         readers.progress("node3", timeout=60)
-    assert not readers.errors, readers.errors
+    assert not readers.faults, readers.faults
 
 
 def test_reader_node_killed_new_clients(fragile_cluster, galeway):
@@ -94,7 +77,7 @@ def test_start_without_a_node(fragile_cluster, galeway):
     fragile_cluster.script("restart", "3")
     with Readers(proxy.port) as readers:
         readers.progress("node3", timeout=60)
-    assert not readers.errors, readers.errors
+    assert not readers.faults, readers.faults
 
 
 def test_both_readers_killed(fragile_cluster, galeway):

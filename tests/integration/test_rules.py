@@ -5,13 +5,12 @@ import os
 import random
 import select
 import struct
-import threading
 import time
 
 import pytest
 
 import wire
-from util import NODES, PATIENCE, wait_until
+from util import NODES, PATIENCE, Background, wait_until
 
 RELOADS = int(os.environ.get("RULE_RELOADS", "500"))  # 2000 was tried by hand
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -120,6 +119,28 @@ def test_hostgroup_of_prepared_statements(ruled):
         wait_until(lambda: client.query("SELECT 1"), 10, "an answer")
 
 
+def test_prepared_statement_is_decided_anew_when_it_must_be(ruled):
+    """The statement before may have set a flag, and a lot is drawn for each execution."""
+    lots = json.dumps({"flagOUTs": [{"id": 1, "weight": 50}, {"id": 2, "weight": 50}]})
+    proxy = ruled([
+        {"match_digest": "opens", "next_query_flagIN": 7, "apply": 1},
+        {"flagIN": 7, "match_digest": "followed", "destination_hostgroup": 50, "apply": 1},
+        to("followed", destination_hostgroup=51),
+        {"match_digest": "lottery", "attributes": lots},
+        {"flagIN": 1, "destination_hostgroup": 50, "apply": 1},
+        {"flagIN": 2, "destination_hostgroup": 51, "apply": 1}])
+    with connect(proxy) as client:
+        followed = Prepared(client, where("followed"))
+        for _ in range(2):
+            assert followed.text() == "node2"
+            client.rows("SELECT 1 AS opens")
+            assert followed.text() == "node3"
+        lottery = Prepared(client, where("lottery"))
+        seen = [lottery.text() for _ in range(200)]
+    assert set(seen) == {"node2", "node3"}
+    assert 50 < seen.count("node3") < 150
+
+
 def test_long_data_goes_where_its_statement_will(ruled):
     proxy = ruled([to("moves", destination_hostgroup=50)])
     with connect(proxy) as client:
@@ -143,6 +164,22 @@ def test_transaction_stays_on_its_node(ruled):
         assert client.value(where("to50")) == "node3"
         client.query("SET @pinned = 1")
         assert client.value(where("to50")) == "node1"  # pinned to where its variable is
+
+
+def test_transaction_persistent_0_is_told_and_acts_as_1(ruled, schema):
+    """A read of a transaction that went where a rule says would miss what the transaction wrote."""
+    proxy = ruled([to("to50", destination_hostgroup=50)])
+    with wire.Client(port=proxy.admin_port, user="admin", password="admin") as admin:
+        admin.query("UPDATE mysql_users SET transaction_persistent=0 WHERE username='tenant'")
+        admin.query("LOAD MYSQL USERS TO RUNTIME")
+        told = [row[2] for row in admin.rows("SHOW WARNINGS")]
+        assert sum('transaction_persistent=0 of "tenant" acts as 1' in line for line in told) == 1
+    with connect(proxy, schema) as client:
+        client.query("CREATE TABLE kept (id INT PRIMARY KEY)")
+        client.query("BEGIN")
+        client.query("INSERT INTO kept VALUES (1)")
+        assert client.rows("SELECT id, @@wsrep_node_name AS to50 FROM kept") == [["1", "node1"]]
+        client.query("COMMIT")
 
 
 def test_hostgroup_without_servers_names_rule_and_hostgroup(ruled):
@@ -563,11 +600,12 @@ def test_mirror(ruled, schema):
         to("INTO original", mirror_hostgroup=51, mirror_flagOUT=9),
         {"flagIN": 9, "match_pattern": "INTO original", "replace_pattern": "INTO copies",
          "apply": 1},
+        to("INTO hinted", mirror_hostgroup=50, mirror_flagOUT=7),
         to("INTO refused", mirror_flagOUT=8, mirror_hostgroup=50),
         {"flagIN": 8, "match_digest": ".", "error_msg": "no copy", "apply": 1},
     ])
     with connect(proxy, schema) as client:
-        for table in ("twice", "original", "copies", "refused"):
+        for table in ("twice", "original", "copies", "refused", "hinted"):
             client.query(f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, "
                          "node VARCHAR(64))")
         for table in ("twice", "original", "refused"):
@@ -581,6 +619,13 @@ def test_mirror(ruled, schema):
                    client.query("INSERT INTO original (node) VALUES (@@wsrep_node_name)") and
                    "node2" in nodes_of(client, "copies"), 10, "the rewritten copy on node 2")
         assert set(nodes_of(client, "original")) == {"node1"}
+        # A hint is for the statement: its copy goes where the rule says.
+        hinted = "/* hostgroup=51 */ INSERT INTO hinted (node) VALUES (@@wsrep_node_name)"
+        client.query(hinted)
+        wait_until(lambda: nodes_of(client, "hinted") == ["node2", "node3"] or
+                   client.query(hinted) and "node3" in nodes_of(client, "hinted"), 10,
+                   "the copy on node 3")
+        assert nodes_of(client, "hinted").count("node2") >= 1
         assert nodes_of(client, "refused") == ["node1"]
 
 
@@ -676,32 +721,13 @@ def test_hint_for_a_new_connection(ruled):
 
 # ---------------------------------------------------------------- reloads
 
-class Load:
+class Load(Background):
     """Clients whose statements are ruled; each answer is checked."""
 
     def __init__(self, proxy, schema, clients=6):
+        super().__init__(clients)
         self.proxy, self.schema = proxy, schema
-        self.stopping = threading.Event()
-        self.faults = []
         self.counts = [0] * clients
-        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True)
-                        for i in range(clients)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def run(self, number):
-        try:
-            self.work(number)
-        except Exception as fault:  # told to the main thread, which fails the test with it
-            self.faults.append(repr(fault))
 
     def work(self, number):
         rng = random.Random(number)
@@ -713,7 +739,7 @@ class Load:
                      lambda: client.value("SELECT 'old' AS renamed FROM DUAL") == "new",
                      lambda: client.value("SELECT 'plain' FROM DUAL") == "plain",
                      lambda: self.add(client, number)]
-            while not self.stopping.is_set():
+            while self.goes_on():
                 step = rng.randrange(len(steps))
                 if not steps[step]():
                     raise AssertionError(f"step {step} went wrong")

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pymysql
@@ -52,6 +53,38 @@ def run(command, timeout=120, check=True, **options):
         raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n"
                              f"{done.stdout[-8000:]}")
     return done
+
+
+class Background:
+    """Threads that work while the block runs: a subclass has work(number), which goes on while self.goes_on()."""
+
+    def __init__(self, count):
+        self.stopping = threading.Event()
+        self.faults = []
+        self.threads = [threading.Thread(target=self._run, args=(number,), daemon=True)
+                        for number in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def goes_on(self):
+        return not self.stopping.is_set()
+
+    def work(self, number):
+        raise NotImplementedError
+
+    def _run(self, number):
+        try:
+            self.work(number)
+        except Exception as fault:  # told to the main thread, which fails the test with it
+            self.faults.append(repr(fault))
 
 
 # ---------------------------------------------------------------- locks and ports

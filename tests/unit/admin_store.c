@@ -32,6 +32,7 @@ static void start(struct desk *d)
         fail_msg("%s", faults.count > 0 ? faults.items[0].text : "?");
     }
     faults_fini(&faults);
+    d->galeway.started = conf_ref(d->galeway.snapshot->conf);
     assert_int_equal(store_open(&d->store, &d->galeway, d->file), 0);
     store_session_init(&d->admin, "admin", true);
     store_session_init(&d->guest, "stats", false);
@@ -45,6 +46,7 @@ static void stop(struct desk *d)
     store_session_fini(&d->guest);
     store_close(d->store);
     snapshot_unref(d->galeway.snapshot);
+    conf_unref(d->galeway.started);
     accounts_fini(&d->galeway.accounts);
     nodes_fini(&d->galeway.nodes);
 }

@@ -54,7 +54,7 @@ static void check_whole(const struct facts_row *row)
 static void check_facts(const struct facts *f, struct slice sql)
 {
     const uint32_t never = FACT_MULTI | FACT_UNTERMINATED | FACT_EXECUTABLE_COMMENT | FACT_INTO |
-                           FACT_LOCKING_READ | FACT_USER_VARIABLE | FACT_UNKNOWN_CALL;
+                           FACT_LOCKING_READ | FACT_USER_VARIABLE | FACT_RUNS_UNSEEN;
 
     assert_true((f->flags & FACT_READ) == 0 || (f->flags & never) == 0);
     assert_true(f->n_tables <= FACTS_MAX_TABLES);

@@ -27,7 +27,7 @@ void rules_make(struct rules_made *made, const char *file)
         fail();
     }
     faults_fini(&faults);
-    made->cache = rules_cache_new();
+    made->cache = rules_cache_new(&made->stats);
     made->in = (struct rules_input){.username = SLICE("u"),
                                     .schemaname = SLICE("s"),
                                     .client_addr = SLICE("10.0.0.7"),
@@ -59,6 +59,9 @@ static void assert_same(const struct rules_result *a, const struct rules_result 
     assert_int_equal(a->retries, b->retries);
     assert_int_equal(a->next_flag_in, b->next_flag_in);
     assert_int_equal(a->mirror_hostgroup, b->mirror_hostgroup);
+    assert_int_equal(a->mirror_flag_out, b->mirror_flag_out);
+    assert_int_equal(a->flag_in, b->flag_in);
+    assert_int_equal(a->is_by_lot, b->is_by_lot);
     assert_int_equal(a->multiplex, b->multiplex);
     assert_true(same_text(a->error_msg, b->error_msg) && same_text(a->ok_msg, b->ok_msg));
     assert_true(same_text(a->firewall_text, b->firewall_text));

@@ -22,6 +22,7 @@ struct rules_made {
     struct conf *conf;
     struct rules *rules;
     struct rules_cache *cache;
+    struct stat_set stats; /* what the cache counted */
     struct rules_input
         in; /* what statements come with: user u, schema s, 10.0.0.7, 127.0.0.1:6033 */
     struct rules_result out;

@@ -337,3 +337,32 @@ TEST(console_closes_who_is_silent)
     end_close(&busy);
     console_done(&f);
 }
+
+/* wait_timeout is for who does not read at all, not for who reads a long answer slowly. */
+TEST(console_keeps_who_reads_slowly)
+{
+    struct console_fix f;
+    struct console_end e;
+    struct console_client *c;
+    uint64_t long_ago;
+
+    console_make(&f, "");
+    end_open(&f, &e);
+    c = CONTAINER_OF(f.core.clients.head.next, struct console_client, in_core);
+    end_query(&e, "ROWS 20000 1000");
+    while (c->state != CONSOLE_ANSWERING) {
+        (void)uv_run(&f.loop, UV_RUN_ONCE);
+    }
+    long_ago = c->since_ms - (uint64_t)console_vars(&f.core)->mysql_wait_timeout - 1000;
+    c->since_ms = long_ago;
+    while (c->since_ms == long_ago) {
+        assert_non_null(end_packet(&e).data);
+    }
+    console_core_tick(&f.core);
+    assert_int_equal(c->state, CONSOLE_ANSWERING);
+    c->since_ms = long_ago;
+    console_core_tick(&f.core);
+    assert_int_equal(c->state, CONSOLE_CLOSING);
+    end_close(&e);
+    console_done(&f);
+}

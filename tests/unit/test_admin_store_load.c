@@ -416,9 +416,32 @@ TEST(admin_store_load_says_what_needs_a_restart)
 
     desk_open(&d, small);
     desk_ok(&d, "SET mysql-threads=4");
+    assert_int_equal(desk_rows(&d, "LOAD MYSQL VARIABLES TO RUNTIME DRY RUN"), 2);
+    assert_string_equal(desk_cell(&d, 0, 0), "Warning");
+    assert_non_null(strstr(desk_cell(&d, 0, 1), "mysql-threads counts after a restart"));
+    for (int i = 0; i < 2; i++) { /* as long as it waits */
+        desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
+        assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
+        assert_string_equal(desk_cell(&d, 0, 0), "Warning");
+        assert_non_null(strstr(desk_cell(&d, 0, 2), "mysql-threads counts after a restart"));
+    }
+    desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
+    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 0);
+    desk_ok(&d, "SET mysql-threads=2"); /* what it was started with */
     desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
-    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
-    assert_non_null(strstr(desk_cell(&d, 0, 2), "mysql-threads counts after a restart"));
+    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 0);
+    desk_close(&d);
+}
+
+TEST(admin_store_load_changes_the_length_of_the_queue)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "SET mysql-queue_max_length=17");
+    desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
+    assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 0);
+    assert_int_equal(d.galeway.queue.max_waiting, 17);
     desk_close(&d);
 }
 

@@ -23,6 +23,20 @@ TEST(slice_eq_compares_length_and_bytes)
     assert_false(slice_eq(SLICE("a\0b"), SLICE("a\0c")));
 }
 
+TEST(slice_behind_nocase_gives_what_follows_the_first_place)
+{
+    const struct slice s = SLICE("show GET_LOCK, get_lock");
+
+    assert_true(slice_eq(slice_behind_nocase(s, SLICE("get_Lock")), SLICE(", get_lock")));
+    assert_true(slice_eq(slice_behind_nocase(s, SLICE("SHOW")), SLICE(" GET_LOCK, get_lock")));
+    assert_null(slice_behind_nocase(s, SLICE("get_locks")).data);
+    assert_null(slice_behind_nocase(SLICE("lock"), SLICE("locks")).data);
+    assert_null(slice_behind_nocase((struct slice){NULL, 0}, SLICE("a")).data);
+    /* at the end: it is there, and nothing follows */
+    assert_non_null(slice_behind_nocase(SLICE("a lock"), SLICE("LOCK")).data);
+    assert_int_equal(slice_behind_nocase(SLICE("a lock"), SLICE("LOCK")).len, 0);
+}
+
 TEST(slice_eq_nocase_folds_ascii_letters_only)
 {
     assert_true(slice_eq_nocase(SLICE("SeLeCt"), SLICE("sElEcT")));

@@ -135,6 +135,9 @@ TEST(conf_users_are_checked_as_a_whole)
     WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1; backend=0; use_ssl=1},\n"
                    "{username=\"u\"; default_hostgroup=1; frontend=0})\n",
             3, "use_ssl of \"u\" is not acted on yet");
+    WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1},\n"
+                   "{username=\"v\"; default_hostgroup=1; transaction_persistent=0})\n",
+            4, "transaction_persistent=0 of \"v\" acts as 1");
 }
 
 TEST(conf_password_hashes_are_checked_and_never_shown)
@@ -200,12 +203,24 @@ TEST(conf_variables_are_checked_as_a_whole)
     WARNING(SERVER "mysql_variables={\nconnect_timeout_server=20000}\n", 3, "no second attempt");
 }
 
-TEST(conf_what_is_accepted_only_is_a_warning)
+TEST(conf_what_is_accepted_only_is_a_warning_when_it_would_matter)
 {
+    WARNING("mysql_variables={\nservers_stats=true}\n", 0, "or are empty: 1");
+    WARNING("mysql_variables={\nservers_stats=true; default_net_write_timeout=60}\n"
+            "pgsql_users=()\nscheduler=()\nmysql_hostgroup_attributes=({hostgroup_id=1; "
+            "multiplex=true; servers_defaults=\"\"})\n",
+            0, "or are empty: 4");
     WARNING("mysql_variables={\nservers_stats=false}\n", 2, "mysql-servers_stats: accepted");
-    WARNING("mysql_variables={\ndefault_net_write_timeout=60}\n", 2, "accepted");
+    WARNING("mysql_variables={\ndefault_net_write_timeout=61}\n", 2, "accepted");
     WARNING("\nscheduler=({id=1; interval_ms=1000; filename=\"/x\"})\n", 2, "scheduler: accepted");
-    WARNING("pgsql_servers=()\n", 1, "pgsql_servers: accepted");
+    WARNING("mysql_servers=(\n{address=\"a\"; gtid_port=1},\n"
+            "{address=\"b\"; max_replication_lag=1},\n{address=\"c\"; max_latency_ms=1})\n",
+            4, "mysql_servers: max_latency_ms: accepted");
+    WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nfast_forward=1})\n", 3,
+            "mysql_users: fast_forward: accepted");
+    WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nschema_locked=1})\n", 3,
+            "mysql_users: schema_locked: accepted");
+    WARNING("pgsql_servers=({hostname=\"a\"})\n", 1, "pgsql_servers: accepted");
     WARNING("proxysql_servers=()\nerrorlog=\"x\"\n", 2, "errorlog: accepted");
 }
 

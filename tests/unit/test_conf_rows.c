@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "conf/json.h"
 #include "tests/unit/test.h"
 
 static struct conf *load(const char *text, struct faults *faults)
@@ -284,68 +283,67 @@ TEST(conf_rows_hostgroups_with_servers_are_known)
     conf_unref(conf);
 }
 
-TEST(json_is_valid_or_not)
+/* The attributes of a user, with what libconfig wants escaped. */
+static void expect_json(const char *attributes, bool is_good)
+{
+    struct faults faults = {0};
+    struct conf *conf = NULL;
+    char file[8192] = "mysql_users=({username=\"u\"; active=0; attributes=\"";
+    size_t n = strlen(file);
+    int rc;
+
+    for (const char *p = attributes; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\') {
+            file[n++] = '\\';
+        }
+        file[n++] = *p;
+    }
+    (void)snprintf(file + n, sizeof(file) - n, "\"})\n");
+    rc = conf_load_text(&conf, "t.cnf", slice_of(file), &faults);
+    if ((rc == 0) != is_good) {
+        fail_msg("%s: %s", attributes, is_good ? "is JSON" : "is not JSON");
+    }
+    if (is_good) {
+        assert_string_equal(conf->users[0].attributes, attributes);
+    } else {
+        assert_int_equal(faults.errors, 1);
+        assert_non_null(strstr(faults.items[faults.count - 1].text, "is not JSON (at byte "));
+    }
+    conf_unref(conf);
+    faults_fini(&faults);
+}
+
+TEST(conf_attributes_are_json_or_nothing)
 {
     static const char *const good[] = {
-        "{}",
-        "[]",
-        " { } ",
-        "1",
-        "-0.5e+10",
-        "\"\"",
-        "\"a\\u00e4\\n\\\"\"",
-        "true",
-        "false",
-        "null",
-        "{\"a\":[1,2,{\"b\":null}],\"c\":\"d\"}",
-        "[[[]]]",
-        "\t[1 , 2]\r\n",
+        "",       "{}",
+        "[]",     " { } ",
+        "1",      "-0.5e+10",
+        "\"\"",   "\"a\\u00e4\\n\\\"\"",
+        "true",   "false",
+        "null",   "{\"a\":[1,2,{\"b\":null}],\"c\":\"d\"}",
+        "[[[]]]", "\t[1 , 2]\r\n",
         "0",
     };
     static const char *const bad[] = {
-        "",
-        "{",
-        "}",
-        "[",
-        "]",
-        "[1,]",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{a:1}",
-        "01",
-        "1.",
-        "1e",
-        "-",
-        "+1",
-        ".5",
-        "\"",
-        "\"\\x\"",
-        "\"\\u12g4\"",
-        "\"\n\"",
-        "tru",
-        "nul",
-        "[1 2]",
-        "1 2",
-        "{}{}",
-        "[}",
-        "{]",
-        "'a'",
-        "{\"a\":1 \"b\":2}",
-        "{,}",
-        "[,]",
-        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+        "{",          "}",     "[",       "]",           "[1,]",   "{\"a\"}", "{\"a\":}",
+        "{\"a\":1,}", "{a:1}", "01",      "1.",          "1e",     "-",       "+1",
+        ".5",         "\"",    "\"\\x\"", "\"\\u12g4\"", "\"\n\"", "tru",     "nul",
+        "[1 2]",      "1 2",   "{}{}",    "[}",          "{]",     "'a'",     "{\"a\":1 \"b\":2}",
+        "{,}",        "[,]",
     };
 
+    char deep[4001];
+
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-        if (!json_is_valid(slice_of(good[i]))) {
-            fail_msg("%s is JSON", good[i]);
-        }
+        expect_json(good[i], true);
     }
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        if (json_is_valid(slice_of(bad[i]))) {
-            fail_msg("%s is not JSON", bad[i]);
-        }
+        expect_json(bad[i], false);
     }
-    assert_false(json_is_valid((struct slice){"\"\\\0\"", 4}));
+    memset(deep, '[', sizeof(deep) - 1);
+    deep[sizeof(deep) - 1] = '\0';
+    expect_json(deep, false);
+    memset(deep + 2000, ']', 2000);
+    expect_json(deep, true);
 }

@@ -189,7 +189,7 @@ TEST(facts_ansi_quotes_makes_double_quotes_names)
     facts_scan(&f, sql, FACTS_ANSI_QUOTES);
     assert_int_equal(f.n_tables, 1);
     assert_slice(f.tables[0].name, "t", sql.data);
-    assert_true((f.flags & FACT_UNKNOWN_CALL) != 0);
+    assert_true((f.flags & FACT_RUNS_UNSEEN) != 0);
 }
 
 /* In latin1 0xa0 is a space: what looks like one name may be two words. */

@@ -105,11 +105,14 @@ TEST(map_put_beyond_the_cap_is_refused)
 {
     struct map map;
     int values[4];
+    uint64_t refused;
 
     map_init(&map, MEM_OTHER, 2);
     assert_int_equal(map_put(&map, SLICE("a"), &values[0]), 0);
     assert_int_equal(map_put(&map, SLICE("b"), &values[1]), 0);
+    refused = mem_failures();
     assert_int_equal(map_put(&map, SLICE("c"), &values[2]), ERR_LIMIT);
+    assert_int_equal(mem_failures(), refused + 1);
     assert_int_equal(map_put(&map, SLICE("b"), &values[3]), 0);
     assert_ptr_equal(map_get(&map, SLICE("b")), &values[3]);
     assert_ptr_equal(map_remove(&map, SLICE("a")), &values[0]);

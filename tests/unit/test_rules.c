@@ -212,6 +212,7 @@ TEST(rules_endless_chains_end)
                           "{rule_id=2; active=1; flagIN=1; flagOUT=0; destination_hostgroup=2}"));
     assert_int_equal(rules_ask(&made, "SELECT 1")->hostgroup, RULES_UNSET);
     assert_int_equal(made.out.n_hits, 0);
+    assert_int_equal(made.stats.values[STAT_RULE_CHAIN_LIMITS], 2); /* twice with the cache */
     rules_unmake(&made);
 }
 

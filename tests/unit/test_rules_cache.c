@@ -9,12 +9,9 @@
 #include "router/facts.h"
 #include "tests/unit/rules_made.h"
 
-static struct rules_cache_counters counted(const struct rules_made *made)
+static uint64_t counted(const struct rules_made *made, enum stat_id id)
 {
-    struct rules_cache_counters counters;
-
-    rules_cache_count(made->cache, &counters);
-    return counters;
+    return made->stats.values[id];
 }
 
 TEST(rules_cache_knows_a_kind_of_statement)
@@ -24,24 +21,23 @@ TEST(rules_cache_knows_a_kind_of_statement)
     rules_make(&made, RULES("{rule_id=1; active=1; match_digest=\"^SELECT\";"
                             " destination_hostgroup=1; apply=1}"));
     (void)rules_ask(&made, "SELECT 1"); /* twice with the cache */
-    assert_int_equal(counted(&made).misses, 1);
-    assert_int_equal(counted(&made).hits, 1);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 1);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_HITS), 1);
     (void)rules_ask(&made, "SELECT 2");
-    assert_int_equal(counted(&made).hits, 3);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_HITS), 3);
     made.in.client_addr = SLICE("10.0.0.9"); /* no rule looks at it */
     made.in.proxy_port = 6034;
     (void)rules_ask(&made, "SELECT 2");
-    assert_int_equal(counted(&made).misses, 1);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 1);
     made.in.schemaname = SLICE("z");
     (void)rules_ask(&made, "SELECT 2");
-    assert_int_equal(counted(&made).misses, 2);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 2);
     made.in.username = SLICE("v");
     (void)rules_ask(&made, "SELECT 2");
     (void)rules_ask(&made, "SELECT 2, 3");
     made.in.flag_in = 8;
     (void)rules_ask(&made, "SELECT 2, 3");
-    assert_int_equal(counted(&made).misses, 5);
-    assert_true(counted(&made).bytes > 0);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 5);
     rules_unmake(&made);
 }
 
@@ -57,7 +53,7 @@ TEST(rules_cache_tells_addresses_apart_when_rules_do)
     assert_int_equal(rules_ask(&made, "SELECT 1")->hostgroup, RULES_UNSET);
     made.in.proxy_port = 6034;
     assert_int_equal(rules_ask(&made, "SELECT 1")->hostgroup, 2);
-    assert_int_equal(counted(&made).misses, 3);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 3);
     rules_unmake(&made);
 }
 
@@ -74,7 +70,7 @@ TEST(rules_cache_asks_raw_text_each_time)
     assert_int_equal(rules_ask(&made, "SELECT 'blue'")->hostgroup, 2);
     assert_int_equal(rules_ask(&made, "SELECT 'grey'")->hostgroup, RULES_UNSET);
     assert_int_equal(rules_ask(&made, "SELECT 'RED'")->hostgroup, 1);
-    assert_int_equal(counted(&made).misses, 1);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 1);
     rules_unmake(&made);
 }
 
@@ -89,9 +85,9 @@ TEST(rules_cache_forgets_other_rules)
     two.cache = one.cache;
     assert_int_equal(rules_ask(&two, "SELECT 1")->hostgroup, 2);
     assert_int_equal(rules_ask(&one, "SELECT 1")->hostgroup, 1);
-    rules_cache_forget(one.cache);
-    assert_int_equal(rules_ask(&one, "SELECT 1")->hostgroup, 1);
-    assert_int_equal(counted(&one).misses, 4);
+    assert_int_equal(counted(&one, STAT_RULES_CACHE_MISSES), 3);
+    assert_int_equal(counted(&two, STAT_RULES_CACHE_MISSES), 0);
+    assert_int_equal(counted(&one, STAT_RULES_CACHE_FLUSHES), 3);
     rules_free(two.rules);
     conf_unref(two.conf);
     rules_unmake(&one);
@@ -107,9 +103,11 @@ TEST(rules_cache_evicts_what_was_not_used)
         (void)snprintf(sql, sizeof(sql), "SELECT a%d", i);
         assert_int_equal(rules_ask(&made, sql)->hostgroup, i % 10 == 7 ? 1 : RULES_UNSET);
     }
-    assert_int_equal(counted(&made).misses, 30000);
-    assert_true(counted(&made).evictions > 13000 && counted(&made).evictions < 20000);
-    assert_int_equal(counted(&made).flushes, 1); /* when it got to know the rules */
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 30000);
+    assert_true(counted(&made, STAT_RULES_CACHE_EVICTIONS) > 13000 &&
+                counted(&made, STAT_RULES_CACHE_EVICTIONS) < 20000);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_FLUSHES),
+                     1); /* when it got to know the rules */
     rules_unmake(&made);
 }
 
@@ -144,7 +142,7 @@ TEST(rules_cache_without_room_for_lists_begins_anew)
         (void)rules_ask(&made, sql);
         assert_int_equal(made.out.n_hits, __builtin_popcount(bits));
     }
-    assert_true(counted(&made).flushes >= 3);
+    assert_true(counted(&made, STAT_RULES_CACHE_FLUSHES) >= 3);
     rules_unmake(&made);
 }
 
@@ -263,10 +261,10 @@ TEST(rules_regex_limits_are_counted)
                             "{rule_id=3; active=1; match_pattern=\"a\"; timeout=1}"));
     sql[n - 1] = '!';
     made.in.text = slice_of(sql);
-    rules_match(made.rules, NULL, &made.in, &made.out, NULL, 0, NULL);
+    rules_match(made.rules, made.cache, &made.in, &made.out, NULL, 0, NULL);
     assert_int_equal(made.out.hostgroup, RULES_UNSET); /* negated or not: no match */
     assert_int_equal(made.out.timeout_ms, 1);
-    assert_true(rules_regex_limits(made.rules) >= 1);
+    assert_true(counted(&made, STAT_RULE_REGEX_LIMITS) >= 1);
     free(sql);
     rules_unmake(&made);
 }
@@ -292,7 +290,7 @@ TEST(rules_of_five_thousand_digests_cost_one_lookup)
         assert_int_equal(rules_ask(&made, "SELECT a4998 FROM t WHERE b = 7")->hostgroup, 1);
         assert_int_equal(rules_ask(&made, "SELECT a FROM t")->hostgroup, RULES_UNSET);
     }
-    assert_int_equal(counted(&made).misses, 2);
-    assert_int_equal(counted(&made).hits, 38);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_MISSES), 2);
+    assert_int_equal(counted(&made, STAT_RULES_CACHE_HITS), 38);
     rules_unmake(&made);
 }

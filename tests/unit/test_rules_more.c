@@ -82,6 +82,40 @@ TEST(rules_rewrite_only_what_fits)
     }
     rules_match(made.rules, NULL, &made.in, &out, NULL, 100, NULL);
     assert_false(out.is_rewritten);
+    rules_match(made.rules, made.cache, &made.in, &out, text, 14, NULL);
+    assert_int_equal(made.stats.values[STAT_RULE_REWRITE_LIMITS], 1);
+    rules_unmake(&made);
+}
+
+TEST(rules_hints_are_not_for_copies)
+{
+    struct rules_made made;
+
+    rules_make(&made, RULES("{rule_id=1; active=1; destination_hostgroup=1}"));
+    assert_int_equal(rules_ask(&made, "/* hostgroup=2 */ SELECT 1")->hostgroup, 2);
+    made.in.is_copy = true;
+    assert_int_equal(rules_ask(&made, "/* hostgroup=2 */ SELECT 1")->hostgroup, 1);
+    rules_unmake(&made);
+    rules_make(&made, RULES_SERVERS);
+    assert_int_equal(rules_ask(&made, "/* hostgroup=2 */ SELECT 1")->hostgroup, 2);
+    made.in.is_copy = true;
+    assert_int_equal(rules_ask(&made, "/* hostgroup=2 */ SELECT 1")->hostgroup, RULES_UNSET);
+    rules_unmake(&made);
+}
+
+TEST(rules_say_what_they_depended_on)
+{
+    struct rules_made made;
+
+    rules_make(&made, RULES("{rule_id=1; active=1; flagIN=4; attributes=\"{\\\"flagOUTs\\\":"
+                            "[{\\\"id\\\":5,\\\"weight\\\":1}]}\"},\n"
+                            "{rule_id=2; active=1; flagIN=5; destination_hostgroup=1}"));
+    assert_false(rules_ask(&made, "SELECT 1")->is_by_lot);
+    assert_int_equal(made.out.flag_in, 0);
+    made.in.flag_in = 4;
+    assert_true(rules_ask(&made, "SELECT 1")->is_by_lot);
+    assert_int_equal(made.out.flag_in, 4);
+    assert_int_equal(made.out.hostgroup, 1);
     rules_unmake(&made);
 }
 
