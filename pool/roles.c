@@ -74,7 +74,7 @@ static struct group group_of(const struct roles_input *in, const char *uuid)
         const struct roles_node *node = &in->nodes[i];
 
         if (tells_view(node) && strcmp(node->report->state_uuid, uuid) == 0) {
-            g.n++;
+            g.n += node->status == SERVER_ONLINE; /* what an admin took out has no voice in this */
             g.size = MAX(g.size, node->report->cluster_size);
             g.wrote |= (in->previous & bit_of(node)) != 0;
         }

@@ -79,7 +79,7 @@ struct roles_input {
     const struct conf_galera *row;
     const struct roles_node *nodes; /* each node once */
     size_t n;
-    uint64_t previous; /* mask: who wrote before */
+    uint64_t previous; /* mask: who wrote last; stays while nobody may write */
     uint64_t wanted;   /* mask: SWITCH WRITER TO; 0 = nobody in particular */
     bool failback;     /* mysql-monitor_galera_writer_failback */
 };
