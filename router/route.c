@@ -26,7 +26,8 @@ struct choice {
 struct choices {
     struct choice items[NODES_MAX];
     size_t n;
-    uint64_t mask;
+    uint64_t mask;  /* of those that could be chosen */
+    uint64_t added; /* of items */
 };
 
 /* Who may do what at this moment. */
@@ -69,14 +70,10 @@ static void add(struct choices *c, struct node *node, uint64_t score)
 {
     size_t at = c->n;
 
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->items[i].node == node) {
-            return;
-        }
+    if ((c->added & bit_of(node)) != 0) {
+        return; /* it stands in both hostgroups */
     }
-    if (c->n == NODES_MAX) {
-        return;
-    }
+    c->added |= bit_of(node);
     while (at > 0 && c->items[at - 1].score > score) { /* few: insertion keeps them in order */
         c->items[at] = c->items[at - 1];
         at--;
@@ -363,8 +360,8 @@ void route_choose(struct route *route, const struct route_input *in)
     struct choices c;
     bool read = (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && !in->must_follow;
 
-    c.n = 0;
-    c.mask = 0;
+    c.n = 0; /* the items are not looked at: no need to clear them for each statement */
+    c.mask = c.added = 0;
     *route = (struct route){.hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ};
     if (in->side != ROUTE_SPLIT) {
         choose_named(route, &c, in, &sight);

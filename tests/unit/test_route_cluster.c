@@ -42,7 +42,7 @@ static void make(struct scene *s, unsigned n)
 {
     memset(s, 0, sizeof(*s));
     for (unsigned i = 0; i < n; i++) {
-        const struct member m = {&s->nodes[i], 1, SERVER_ONLINE, 100, i, 0};
+        const struct member m = {&s->nodes[i], 1, SERVER_ONLINE, 100, 0, i};
 
         s->nodes[i].index = i;
         s->nodes[i].is_resolved = true;
