@@ -44,8 +44,9 @@ struct node {
         atomic_uint n_connecting;
         atomic_uint n_failures;      /* in a row */
         atomic_ullong down_until_ms; /* 0 = takes traffic */
-        atomic_uint health;          /* enum node_health: by the monitor, and by who was refused */
-        atomic_uint latency_us;      /* of the monitor's checks, smoothed; 0 = not known */
+        atomic_uint n_writing;  /* statements of sessions that are under way here as on a writer */
+        atomic_uint health;     /* enum node_health: by the monitor, and by who was refused */
+        atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
                                         control, slow start) */
