@@ -50,6 +50,7 @@ struct node_report {
     unsigned local_index;
     unsigned cluster_size;
     uint64_t conf_id; /* wsrep_cluster_conf_id: of the view; UINT64_MAX = none */
+    uint64_t view_ms; /* when this conf_id was read here for the first time; 0 = as answered_ms */
     char state_uuid[REPORT_UUID_MAX];
     uint64_t recv_queue;     /* wsrep_local_recv_queue: write sets that wait to be applied */
     uint64_t flow_paused_ns; /* wsrep_flow_control_paused_ns, since its start */

@@ -3,10 +3,26 @@
  * roles.h - who writes, who reads, who rests: a pure function of what the nodes say, so that several Galeways agree
  * without talking.
  *
- * A node is fit when it is up, Primary, ready, in the newest view of the cluster (highest wsrep_cluster_conf_id among
- * nodes of the same state_uuid; the bigger component when uuids differ), Synced (or a donor that takes queries), not
- * desynced, not rejecting queries. Of the fit nodes that are not read_only and not behind, max_writers write: those
- * that wrote before (unless failback), then the highest weight, then the lowest wsrep_local_index.
+ * A node is fit when it is up, Primary, ready, in the newest view of the cluster, Synced (or a donor that takes
+ * queries), not desynced, not rejecting queries, not behind. Of the fit nodes that are not read_only, max_writers write,
+ * in this order: those that are wanted; Synced ones, then donors, then nodes that no check has reached; those that wrote
+ * before; the highest weight; the lowest wsrep_local_index; the first in the configuration. With failback the weight
+ * comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write only when no better one
+ * can.
+ *
+ * Views. Nodes of one wsrep_cluster_state_uuid belong together; the largest group counts, then the larger
+ * wsrep_cluster_size, then the one that wrote before. In it the highest wsrep_cluster_conf_id is the newest view. A node
+ * of a lower one is out when it was asked after the newer view had been seen: a report from before the change accuses
+ * nobody (report->view_ms), nor does one from the same moment, as nodes do not enter a view all at once. No sizes are
+ * compared against what was before: a component without quorum says non-Primary itself, and one that has not noticed the
+ * cut has the older conf_id.
+ *
+ * Being behind puts out, but never the last one: when all are behind, the least behind stays (of a previous writer half
+ * is counted, so that the writer does not jump from node to node with each check).
+ *
+ * A suspect node keeps writing when it wrote (it is replaced when it is down), is not elected anew, and reads only when
+ * nobody else serves. A slow one, or a donor, reads only when no better reader is left.
+ *
  * Thread: any.
  */
 #ifndef POOL_ROLES_H
@@ -25,6 +41,7 @@
     X(WHY_NOT_RESOLVED, "not-resolved", "its address cannot be resolved")                         \
     X(WHY_ADMIN_SOFT, "offline-soft", "OFFLINE_SOFT in mysql_servers: transactions may end")      \
     X(WHY_ADMIN_HARD, "offline-hard", "OFFLINE_HARD in mysql_servers")                            \
+    X(WHY_ADMIN_SHUNNED, "shunned", "SHUNNED in mysql_servers")                                   \
     X(WHY_REFUSED, "refused", "it refuses connections, or they break")                            \
     X(WHY_SILENT, "silent", "it does not answer")                                                 \
     X(WHY_NOT_READY, "not-ready", "wsrep_ready is OFF")                                           \
@@ -32,7 +49,8 @@
     X(WHY_OLD_VIEW, "old-view", "other nodes are in a newer view of the cluster")                 \
     X(WHY_OTHER_CLUSTER, "other-cluster", "its wsrep_cluster_state_uuid is not that of the most") \
     X(WHY_JOINING, "joining", "wsrep_local_state is not Synced")                                  \
-    X(WHY_DONOR, "donor", "donor of a state transfer, and it rejects queries")                    \
+    X(WHY_DONOR, "donor", "donor of a state transfer: serves when no Synced node can")            \
+    X(WHY_DONOR_REJECTS, "donor-rejects", "donor of a state transfer, and it rejects queries")    \
     X(WHY_DESYNC, "desync", "wsrep_desync is ON")                                                 \
     X(WHY_REJECTS, "rejects", "wsrep_reject_queries is not NONE")                                 \
     X(WHY_BEHIND, "behind", "wsrep_local_recv_queue is above max_transactions_behind")            \
@@ -53,35 +71,41 @@ struct roles_node {
     uint8_t status; /* enum conf_server_status, of mysql_servers */
     uint8_t health; /* enum node_health */
     bool is_resolved;
-    uint32_t max_latency_ms; /* 0 = any */
-    const struct node_report *report;
+    uint32_t max_latency_ms;          /* 0 = any */
+    const struct node_report *report; /* NULL = none */
 };
 
 struct roles_input {
     const struct conf_galera *row;
     const struct roles_node *nodes; /* each node once */
     size_t n;
-    uint64_t previous; /* mask: who wrote before */
+    uint64_t previous; /* mask: who wrote last; stays while nobody may write */
     uint64_t wanted;   /* mask: SWITCH WRITER TO; 0 = nobody in particular */
     bool failback;     /* mysql-monitor_galera_writer_failback */
 };
 
-/* Masks of node indexes. A node that is in none takes no new statements. */
+/*
+ * Masks of node indexes. Each node is in at least one; writers and backups have none in common, offline has none in
+ * common with any other.
+ */
 struct roles {
     uint64_t writers;
     uint64_t backups; /* could write, are not needed: in the backup writer hostgroup */
     uint64_t
-        readers; /* with writer_is_also_reader as the row says; also when no other reader is left (see offline) */
-    uint64_t offline;
-    uint8_t why[NODES_MAX]; /* enum role_why, by node index */
+        readers; /* writer_is_also_reader 1: all that are fit; 0, 2: those that do not write. 0 = the writer reads */
+    uint64_t offline; /* no new statements */
+    uint8_t why
+        [NODES_MAX]; /* enum role_why, by node index; a writer for want of a better one keeps what speaks
+                               against it */
 };
 
 /* roles_decide - never fails; writers is 0 when nobody may write. */
 void roles_decide(struct roles *out, const struct roles_input *in);
 
 /*
- * roles_decide_replication - the same for mysql_replication_hostgroups: read_only tells writers from readers. check_type
- * as in its row (read_only, super_read_only, innodb_read_only are one on MariaDB).
+ * roles_decide_replication - the same for mysql_replication_hostgroups: who is not read_only writes (all of them), the
+ * others read. check_type as in its row (read_only, super_read_only, innodb_read_only are one on MariaDB). Without any
+ * checked writer one unchecked node writes: the heaviest.
  */
 void roles_decide_replication(struct roles *out, const struct conf_replication *row,
                               const struct roles_node *nodes, size_t n);
