@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pool/monitor.h"
 #include "proxy/events_log.h"
 #include "proxy/worker.h"
 #include "router/digest.h"
@@ -100,6 +101,9 @@ static int apply_locked(struct galeway *g, struct conf *conf, struct faults *fau
     publish(g, fresh);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
+    if (g->monitor != NULL) {
+        monitor_configure(g->monitor, conf);
+    }
     return 0;
 }
 

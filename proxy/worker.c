@@ -83,6 +83,14 @@ static void take_config(struct worker *w)
     snapshot_unref(old);
 }
 
+/* Who waits may have a node now. Who goes on waiting goes to the end: so each is tried once. */
+static void take_nodes(struct worker *w)
+{
+    for (size_t n = w->waiting.count; n > 0 && !list_is_empty(&w->waiting); n--) {
+        client_retry(CONTAINER_OF(list_front(&w->waiting), struct client, in_waiting));
+    }
+}
+
 /* Only an open transaction is worth waiting for: whatever else a session has, its end is not in sight. */
 static bool is_at_rest(const struct client *c)
 {
@@ -145,6 +153,7 @@ static void read_mail(struct worker *w, struct mail *mail)
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
     case MAIL_CONFIG: take_config(w); break;
+    case MAIL_NODES: take_nodes(w); break;
     case MAIL_READ: figures_answer(w, mail->request); break;
     case MAIL_LISTEN: join_listeners(w); break;
     case MAIL_PAUSE: pause_worker(w); break;

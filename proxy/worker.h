@@ -28,6 +28,7 @@ enum mail_kind {
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
+    MAIL_NODES,  /* the health of a node or a role has changed */
     MAIL_READ,   /* a copy of the figures is asked for */
     MAIL_LISTEN, /* the workers that take clients have enough to do: join them */
     MAIL_PAUSE,  /* close the ports */
