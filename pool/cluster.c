@@ -10,46 +10,58 @@
 
 static struct cluster *cluster_new(int writer_hostgroup)
 {
-    struct cluster *c =
-        aligned_alloc(CACHE_LINE, (sizeof(*c) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    struct cluster *cluster =
+        aligned_alloc(CACHE_LINE, (sizeof(*cluster) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 
-    CHECK(c != NULL);
-    *c = (struct cluster){.writer_hostgroup = writer_hostgroup};
-    return c;
+    CHECK(cluster != NULL);
+    *cluster = (struct cluster){.writer_hostgroup = writer_hostgroup};
+    return cluster;
 }
 
 struct cluster *cluster_get(struct nodes *nodes, int writer_hostgroup)
 {
-    struct cluster *found = NULL;
+    struct cluster *cluster = NULL;
     unsigned n;
 
     CHECK(pthread_mutex_lock(&nodes->lock) == 0);
     n = atomic_load(&nodes->n_clusters);
-    for (unsigned i = 0; i < n && found == NULL; i++) {
+    for (unsigned i = 0; i < n && cluster == NULL; i++) {
         if (nodes->clusters[i]->writer_hostgroup == writer_hostgroup) {
-            found = nodes->clusters[i];
+            cluster = nodes->clusters[i];
         }
     }
-    if (found == NULL && n < CLUSTERS_MAX) {
-        found = nodes->clusters[n] = cluster_new(writer_hostgroup);
+    if (cluster == NULL && n < CLUSTERS_MAX) {
+        cluster = cluster_new(writer_hostgroup);
+        nodes->clusters[n] = cluster;
         atomic_store(&nodes->n_clusters, n + 1);
     }
     CHECK(pthread_mutex_unlock(&nodes->lock) == 0);
-    return found;
+    return cluster;
+}
+
+static bool change(atomic_ullong *mask, uint64_t to)
+{
+    return atomic_exchange(mask, to) != to;
 }
 
 void cluster_publish(struct cluster *cluster, const struct roles *roles, bool hold)
 {
-    atomic_store(&cluster->shared.writers, hold ? 0 : roles->writers);
-    atomic_store(&cluster->shared.backups, roles->backups);
-    atomic_store(&cluster->shared.readers, roles->readers);
-    atomic_store(&cluster->shared.offline, roles->offline);
+    bool is_changed = !atomic_load(&cluster->shared.is_decided);
+
+    /* Who writes comes first: between two of these lines no second node may be taken for a writer. */
+    is_changed |= change(&cluster->shared.writers, hold ? 0 : roles->writers);
+    is_changed |= change(&cluster->shared.backups, roles->backups);
+    is_changed |= change(&cluster->shared.readers, roles->readers);
+    is_changed |= change(&cluster->shared.offline, roles->offline);
     atomic_store(&cluster->shared.is_decided, true);
-    atomic_fetch_add(&cluster->shared.version, 1);
+    if (is_changed) {
+        atomic_fetch_add(&cluster->shared.version, 1);
+    }
 }
 
 void cluster_unpublish(struct cluster *cluster)
 {
-    atomic_store(&cluster->shared.is_decided, false);
-    atomic_fetch_add(&cluster->shared.version, 1);
+    if (atomic_exchange(&cluster->shared.is_decided, false)) {
+        atomic_fetch_add(&cluster->shared.version, 1);
+    }
 }

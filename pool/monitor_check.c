@@ -130,11 +130,23 @@ static void copy_failure(struct node_report *report, const struct sql_result *re
     report->n_timeouts = result->kind == REPORT_TIMEOUT ? report->n_timeouts + 1 : 0;
 }
 
+static uint64_t view_since(const struct node_report *before, const struct node_report *now,
+                           uint64_t now_ms)
+{
+    bool is_same = before->answered_ms != 0 && before->conf_id == now->conf_id &&
+                   strcmp(before->state_uuid, now->state_uuid) == 0;
+
+    return is_same ? before->view_ms : now_ms;
+}
+
 void check_end(struct node_report *report, const struct node_report *figures,
                const struct sql_result *result, uint64_t now_ms)
 {
     if (result->kind == REPORT_OK) {
+        uint64_t view_ms = view_since(report, figures, now_ms);
+
         *report = *figures;
+        report->view_ms = view_ms;
         report->kind = REPORT_OK;
         report->answered_ms = now_ms;
     } else if (result->error == ER_UNKNOWN_COM_ERROR) {

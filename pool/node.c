@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
+#include "pool/cluster.h"
 
 #define FIRST_RECOVERY_MS \
     250 /* after the first failure; doubles up to mysql-shun_recovery_time_sec */
@@ -26,6 +27,9 @@ void nodes_fini(struct nodes *nodes)
         mem_free(MEM_POOL, nodes->items[i]->address);
         mem_free(MEM_POOL, nodes->items[i]->text);
         free(nodes->items[i]);
+    }
+    for (unsigned i = 0; i < atomic_load(&nodes->n_clusters); i++) {
+        free(nodes->clusters[i]);
     }
     (void)pthread_mutex_destroy(&nodes->lock);
 }
@@ -61,7 +65,7 @@ static struct node *node_new(const struct conf_server *server)
         aligned_alloc(CACHE_LINE, (sizeof(*node) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 
     CHECK(node != NULL);
-    *node = (struct node){.port = server->port};
+    *node = (struct node){.port = server->port, .shared.load_factor = 1024};
     node->address = mem_copy(MEM_POOL, slice_of(server->address));
     node->text = mem_new(MEM_POOL, size);
     if (server->port != 0) {
@@ -118,40 +122,175 @@ static int by_weight(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void add_member(struct topology *t, size_t max, const struct conf_server *server,
-                       struct node *node)
+static void add_member(struct topology *t, const struct conf *conf,
+                       const struct conf_server *server, struct node *node)
 {
+    uint32_t latency = (uint32_t)conf->vars.mysql_default_max_latency_ms;
     struct hostgroup *group = hostgroup_get(t, server->hostgroup);
 
     if (group == NULL) {
         group = &t->hostgroups[t->n_hostgroups++];
         group->number = server->hostgroup;
-        group->members = mem_new(MEM_POOL, max * sizeof(*group->members));
+        group->members = mem_new(MEM_POOL, conf->n_servers * sizeof(*group->members));
     }
-    group->members[group->n] = (struct member){.node = node,
-                                               .weight = server->weight,
-                                               .status = server->status,
-                                               .max_connections = server->max_connections,
-                                               .order = group->n};
+    group->members[group->n] = (struct member){
+        .node = node,
+        .weight = server->weight,
+        .status = server->status,
+        .max_connections = server->max_connections,
+        .order = group->n,
+        .max_latency_ms = server->max_latency_ms != 0 ? server->max_latency_ms : latency};
     group->n++;
 }
 
-static void make_roles(struct topology *t, const struct conf *conf)
-{
-    t->roles = mem_new(MEM_POOL, (t->n_hostgroups + 1) * sizeof(*t->roles));
-    for (size_t i = 0; i < t->n_hostgroups; i++) {
-        const struct conf_galera *galera = conf_galera_of_writer(conf, t->hostgroups[i].number);
-        struct role_set *role = &t->roles[t->n_roles++];
+/* --- roles ------------------------------------------------------------------------------------ */
 
-        role->writer_hostgroup = role->reader_hostgroup = t->hostgroups[i].number;
-        role->writers = &t->hostgroups[i];
-        role->max_writers = UINT32_MAX;
-        if (galera != NULL) {
-            role->reader_hostgroup = galera->reader_hostgroup;
-            role->readers = hostgroup_get(t, galera->reader_hostgroup);
-            role->max_writers = galera->max_writers;
-            role->writer_is_also_reader = galera->writer_is_also_reader;
+/* A row of mysql_galera_hostgroups or mysql_replication_hostgroups; -1 = it has no such hostgroup. */
+struct role_row {
+    int writer, backup, reader, offline;
+    uint32_t max_writers;
+    uint8_t writer_is_also_reader;
+};
+
+static struct role_set *role_of(struct topology *t, int number)
+{
+    for (size_t i = 0; i < t->n_roles; i++) {
+        if (t->roles[i].writer_hostgroup == number) {
+            return &t->roles[i];
         }
+    }
+    return NULL;
+}
+
+static struct role_set *add_role(struct topology *t, int number, const struct hostgroup *members)
+{
+    struct role_set *role = &t->roles[t->n_roles++];
+
+    *role = (struct role_set){.writer_hostgroup = number,
+                              .reader_hostgroup = number,
+                              .max_writers = UINT32_MAX,
+                              .writers = members};
+    return role;
+}
+
+static void join(struct hostgroup *all, const struct hostgroup *group)
+{
+    for (size_t i = 0; group != NULL && i < group->n; i++) {
+        bool is_there = false;
+
+        for (size_t j = 0; j < all->n && !is_there; j++) {
+            is_there = all->members[j].node == group->members[i].node;
+        }
+        if (!is_there) {
+            all->members[all->n++] = group->members[i];
+        }
+    }
+}
+
+/* All nodes of these hostgroups, each as in the first one that has it. */
+static const struct hostgroup *unite(struct topology *t, const int numbers[4])
+{
+    struct hostgroup *all = &t->unions[t->n_unions];
+    size_t n = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        const struct hostgroup *group = hostgroup_get(t, numbers[i]);
+
+        n += group == NULL ? 0 : group->n;
+    }
+    if (n == 0) {
+        return NULL;
+    }
+    all->number = numbers[0];
+    all->members = mem_new(MEM_POOL, n * sizeof(*all->members));
+    for (size_t i = 0; i < 4; i++) {
+        join(all, hostgroup_get(t, numbers[i]));
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        all->members[i].order = i;
+    }
+    qsort(all->members, all->n, sizeof(struct member), by_weight);
+    t->n_unions++;
+    return all;
+}
+
+/* Users of the readers, or of the backup writers, alone: they follow the roles, too. */
+static void add_part(struct topology *t, const struct role_set *whole, int number,
+                     enum role_part part)
+{
+    struct role_set *role = role_of(t, number);
+
+    if (number < 0 || (role != NULL && role->cluster != NULL)) {
+        return;
+    }
+    if (role == NULL) {
+        role = add_role(t, number, whole->to_read);
+    }
+    role->part = (uint8_t)part;
+    role->cluster = whole->cluster;
+    role->to_write = role->to_read = whole->to_read;
+}
+
+static void add_cluster(struct topology *t, struct nodes *nodes, const struct role_row *row,
+                        struct faults *faults)
+{
+    const int to_write[] = {row->writer, row->backup, row->reader, row->offline};
+    const int to_read[] = {row->reader, row->backup, row->writer, row->offline};
+    struct role_set *role = role_of(t, row->writer);
+    const struct hostgroup *all = unite(t, to_write);
+
+    if (all == NULL || (role != NULL && role->cluster != NULL)) {
+        return; /* no server, or two rows speak of it: the first one holds */
+    }
+    if (role == NULL) {
+        role = add_role(t, row->writer, NULL);
+    }
+    role->reader_hostgroup = row->reader;
+    role->readers = hostgroup_get(t, row->reader);
+    role->max_writers = row->max_writers;
+    role->writer_is_also_reader = row->writer_is_also_reader;
+    role->cluster = cluster_get(nodes, row->writer);
+    if (role->cluster == NULL) {
+        fault_warning(faults, "mysql_servers", 0,
+                      "more than %d writer hostgroups with roles since start: hostgroup %d is used "
+                      "as configured, whatever the monitor finds",
+                      CLUSTERS_MAX, row->writer);
+        return;
+    }
+    role->to_write = all;
+    role->to_read = unite(t, to_read);
+    add_part(t, role, row->reader, PART_READERS);
+    add_part(t, role, row->backup, PART_BACKUPS);
+}
+
+static void make_roles(struct topology *t, struct nodes *nodes, const struct conf *conf,
+                       struct faults *faults)
+{
+    size_t n_rows = conf->n_galera + conf->n_replications;
+
+    t->roles = mem_new(MEM_POOL, (t->n_hostgroups + 3 * n_rows + 1) * sizeof(*t->roles));
+    t->unions = mem_new(MEM_POOL, (2 * n_rows + 1) * sizeof(*t->unions));
+    for (size_t i = 0; i < t->n_hostgroups; i++) {
+        (void)add_role(t, t->hostgroups[i].number, &t->hostgroups[i]);
+    }
+    for (size_t i = 0; i < conf->n_galera; i++) {
+        const struct conf_galera *g = &conf->galera[i];
+        const struct role_row row = {g->writer_hostgroup, g->backup_writer_hostgroup,
+                                     g->reader_hostgroup, g->offline_hostgroup,
+                                     g->max_writers,      g->writer_is_also_reader};
+
+        if (g->active) {
+            add_cluster(t, nodes, &row, faults);
+        }
+    }
+    for (size_t i = 0; i < conf->n_replications; i++) {
+        const struct conf_replication *r = &conf->replications[i];
+        const struct role_row row = {
+            r->writer_hostgroup, -1,
+            r->reader_hostgroup, -1,
+            UINT32_MAX,          conf->vars.mysql_monitor_writer_is_also_reader ? 1 : 0};
+
+        add_cluster(t, nodes, &row, faults);
     }
 }
 
@@ -175,12 +314,12 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf, stru
                           "address '%s' cannot be resolved: the node gets no traffic",
                           server->address);
         }
-        add_member(t, conf->n_servers, server, node);
+        add_member(t, conf, server, node);
     }
     for (size_t i = 0; i < t->n_hostgroups; i++) {
         qsort(t->hostgroups[i].members, t->hostgroups[i].n, sizeof(struct member), by_weight);
     }
-    make_roles(t, conf);
+    make_roles(t, nodes, conf, faults);
     return t;
 }
 
@@ -192,7 +331,11 @@ void topology_free(struct topology *topology)
     for (size_t i = 0; i < topology->n_hostgroups; i++) {
         mem_free(MEM_POOL, topology->hostgroups[i].members);
     }
+    for (size_t i = 0; i < topology->n_unions; i++) {
+        mem_free(MEM_POOL, topology->unions[i].members);
+    }
     mem_free(MEM_POOL, topology->hostgroups);
+    mem_free(MEM_POOL, topology->unions);
     mem_free(MEM_POOL, topology->roles);
     mem_free(MEM_POOL, topology);
 }

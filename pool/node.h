@@ -69,7 +69,8 @@ struct member {
     uint32_t weight;
     uint8_t status; /* enum conf_server_status */
     uint32_t max_connections;
-    size_t order; /* in the file: among equal weights the same on every Galeway */
+    size_t order;            /* in the file: among equal weights the same on every Galeway */
+    uint32_t max_latency_ms; /* of the row, or mysql-default_max_latency_ms; 0 = any */
 };
 
 struct hostgroup {
@@ -78,20 +79,36 @@ struct hostgroup {
     struct member *members; /* owned; highest weight first, then as in the file */
 };
 
+/* What a hostgroup is to its cluster. */
+enum role_part {
+    PART_WHOLE,   /* its writer hostgroup: the whole cluster, split by role. Or it has no cluster */
+    PART_READERS, /* its reader hostgroup: users of the readers alone */
+    PART_BACKUPS  /* its backup writer hostgroup */
+};
+
 /* What a statement of a user may choose from. */
 struct role_set {
     int writer_hostgroup;
     int reader_hostgroup; /* the same as writer_hostgroup when there is no split */
     uint32_t max_writers;
     uint8_t writer_is_also_reader;
-    const struct cluster *cluster;   /* borrowed: who has which role now; NULL = as configured */
-    const struct hostgroup *writers; /* borrowed from the topology; NULL = no such hostgroup */
+    uint8_t part;                  /* enum role_part */
+    const struct cluster *cluster; /* borrowed: who has which role now; NULL = as configured */
+    /* Borrowed from the topology. As configured: used until roles are decided. */
+    const struct hostgroup *writers; /* NULL = no such hostgroup */
     const struct hostgroup *readers; /* NULL = none configured */
+    /* All nodes of the cluster, for when they are; a node counts as in the first hostgroup that has it. */
+    const struct hostgroup
+        *to_write; /* writer, backup, reader, offline hostgroup; NULL = no cluster */
+    const struct hostgroup
+        *to_read; /* reader, backup, writer, offline hostgroup: the weight to read with */
 };
 
 struct topology {
     size_t n_hostgroups;
     struct hostgroup *hostgroups; /* owned */
+    size_t n_unions;
+    struct hostgroup *unions; /* owned: to_write and to_read of each cluster */
     size_t n_roles;
     struct role_set *roles; /* owned: one for each hostgroup that users may have as default */
 };
