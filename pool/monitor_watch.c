@@ -151,13 +151,15 @@ static void on_done(void *arg, const struct sql_result *result)
     monitor_look(w->monitor, w);
 }
 
-/* The node closed the connection: it ends, or it was told to. Ask at once. */
+/* The node closed the connection: it ends, or it was told to. Ask at once, but not faster than it closes them. */
 static void on_lost(void *arg)
 {
     struct watch *w = arg;
 
-    if (w->is_on) {
+    if (w->is_on && clock_now_ms() - w->began_ms > POKE_FRESH_MS) {
         start_check(w);
+    } else if (w->is_on) {
+        start_timer(w, POKE_FRESH_MS);
     }
 }
 
