@@ -228,6 +228,12 @@ static void tell_writers(struct group *g, uint64_t before, uint64_t now, bool is
     }
 }
 
+static bool are_same_masks(const struct roles *a, const struct roles *b)
+{
+    return a->writers == b->writers && a->backups == b->backups && a->readers == b->readers &&
+           a->offline == b->offline;
+}
+
 static bool is_same(const struct monitor_roles *a, const struct monitor_roles *b)
 {
     return memcmp(&a->roles, &b->roles, sizeof(a->roles)) == 0 && a->members == b->members &&
@@ -250,7 +256,7 @@ static void publish(struct group *g)
     CHECK(pthread_mutex_lock(&m->lock) == 0);
     g->published = now;
     CHECK(pthread_mutex_unlock(&m->lock) == 0);
-    if (is_first || memcmp(now.since_ms, before.since_ms, sizeof(now.since_ms)) != 0 ||
+    if (is_first || !are_same_masks(&now.roles, &before.roles) || now.members != before.members ||
         now.is_holding != before.is_holding) { /* not only a reason */
         cluster_publish(g->cluster, &now.roles, now.is_holding);
         m->has_changed = true;
