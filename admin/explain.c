@@ -213,32 +213,62 @@ static unsigned load_of(const void *owner, const struct node *node)
     return all > idle ? all - idle : 0;
 }
 
-static void explain_nodes(struct explain *x, const struct route *route)
+static const char *health_text(const struct node *node)
 {
-    uint64_t rest = route->mask;
+    static const char *const texts[] = {[HEALTH_UNCHECKED] = "not checked",
+                                        [HEALTH_UP] = "up",
+                                        [HEALTH_SUSPECT] = "suspect",
+                                        [HEALTH_DOWN] = "down"};
+
+    return texts[MIN(atomic_load(&node->shared.health), (unsigned)HEALTH_DOWN)];
+}
+
+static void explain_candidate(struct explain *x, const struct route_input *in,
+                              const struct node *node, size_t place)
+{
+    row(x, "node", node->text,
+        "candidate %zu: role: %s, health: %s, %u statements under way, latency %u us, load factor "
+        "%u, %u of %u connections",
+        place, route_role(in->roles, node), health_text(node), load_of(x->g, node),
+        atomic_load(&node->shared.latency_us), atomic_load(&node->shared.load_factor),
+        atomic_load(&node->shared.n_connections), atomic_load(&node->shared.max_connections));
+}
+
+/* The others of the role set, each once. */
+static uint64_t explain_others(struct explain *x, const struct route_input *in,
+                               const struct route *route, const struct hostgroup *group,
+                               uint64_t said)
+{
+    for (size_t i = 0; group != NULL && i < group->n; i++) {
+        const struct node *node = group->members[i].node;
+        uint64_t bit = UINT64_C(1) << node->index;
+        const char *why_not = route_why_not(in, route, node);
+
+        if ((said & bit) == 0 && why_not != NULL) {
+            row(x, "node", node->text,
+                "not used: %s; role: %s, health: %s, failed %u times in a row", why_not,
+                route_role(in->roles, node), health_text(node),
+                atomic_load(&node->shared.n_failures));
+        }
+        said |= bit;
+    }
+    return said;
+}
+
+static void explain_nodes(struct explain *x, const struct route_input *in,
+                          const struct route *route)
+{
+    const struct role_set *roles = in->roles;
+    uint64_t said = 0;
 
     for (size_t i = 0; i < route->n; i++) {
-        const struct node *node = route->nodes[i];
-
-        rest &= ~(UINT64_C(1) << node->index);
-        row(x, "node", node->text,
-            "candidate %zu: up, %u statements under way, %u of %u connections", i + 1,
-            load_of(x->g, node), atomic_load(&node->shared.n_connections),
-            atomic_load(&node->shared.max_connections));
+        explain_candidate(x, in, route->nodes[i], i + 1);
     }
-    for (unsigned i = 0; i < NODES_MAX && rest != 0; i++) {
-        const struct node *node = (rest & UINT64_C(1) << i) != 0 ? x->g->nodes.items[i] : NULL;
-
-        rest &= ~(UINT64_C(1) << i);
-        if (node != NULL && !node_is_up(node, clock_now_ms())) {
-            row(x, "node", node->text, "down: failed %u times in a row",
-                atomic_load(&node->shared.n_failures));
-        } else if (node != NULL) {
-            row(x, "node", node->text, "up, but another node has the role");
-        }
-    }
+    said = explain_others(x, in, route, roles->writers, said);
+    said = explain_others(x, in, route, roles->readers, said);
+    (void)explain_others(x, in, route, roles->to_write, said);
     if (route->n == 0) {
-        row(x, "route", "waits", "no node is up: for mysql-connect_timeout_server_max");
+        row(x, "route", "waits", "no node may serve it now: for mysql-connect_timeout_server_max");
     }
 }
 
@@ -267,7 +297,7 @@ static void explain_choice(struct explain *x)
     route_choose(&route, &in);
     row(x, "route", "hostgroup", "%d", route.hostgroup);
     row(x, "route", "reason", "%s", route_reason_text((enum route_reason)route.reason));
-    explain_nodes(x, &route);
+    explain_nodes(x, &in, &route);
 }
 
 /* --- answers made here ------------------------------------------------------------------------ */

@@ -69,8 +69,8 @@ struct member {
     uint32_t weight;
     uint8_t status; /* enum conf_server_status */
     uint32_t max_connections;
-    size_t order;            /* in the file: among equal weights the same on every Galeway */
     uint32_t max_latency_ms; /* of the row, or mysql-default_max_latency_ms; 0 = any */
+    size_t order;            /* in the file: among equal weights the same on every Galeway */
 };
 
 struct hostgroup {

@@ -4,32 +4,76 @@
  */
 #include "router/route.h"
 
+#include "pool/cluster.h"
+
 #define AWAY_FROM_HOME \
     2 /* statements a site's own reader may be ahead before another one is better */
+#define ALL_ARE_WEIGHED \
+    4 /* up to so many readers; of more some, so that not all find the same one */
+
+/* A score is a tier, and what tells nodes of a tier apart: lower is better. */
+#define TIER(n)      ((uint64_t)(n) << 56)
+#define TIER_SLOW    TIER(1) /* above max_latency_ms */
+#define TIER_LAST    TIER(2) /* of weight 0 */
+#define TIER_SUSPECT TIER(4)
+#define WEIGHED_MAX  ((UINT64_C(1) << 55) - 1)
 
 struct choice {
     struct node *node;
-    uint64_t score; /* lower is better */
+    uint64_t score;
 };
 
 struct choices {
     struct choice items[NODES_MAX];
     size_t n;
-    uint64_t mask;
+    uint64_t mask;  /* of those that could be chosen */
+    uint64_t added; /* of items */
 };
+
+/* Who may do what at this moment. */
+struct sight {
+    bool is_decided; /* by the monitor; else as configured */
+    uint64_t writers, readers;
+};
+
+static uint64_t bit_of(const struct node *node)
+{
+    return UINT64_C(1) << node->index;
+}
+
+static uint64_t mask_of(const atomic_ullong *mask)
+{
+    return atomic_load_explicit(mask, memory_order_relaxed);
+}
+
+static struct sight look(const struct role_set *roles)
+{
+    const struct cluster *c = roles->cluster;
+    struct sight sight = {.is_decided = c != NULL && atomic_load_explicit(&c->shared.is_decided,
+                                                                          memory_order_acquire)};
+
+    if (!sight.is_decided) {
+        return sight;
+    }
+    if (roles->part == PART_WHOLE) {
+        sight.writers = mask_of(&c->shared.writers);
+        sight.readers = mask_of(&c->shared.readers);
+        sight.readers |= roles->writer_is_also_reader == 1 ? sight.writers : 0;
+    } else {
+        sight.writers = sight.readers =
+            mask_of(roles->part == PART_READERS ? &c->shared.readers : &c->shared.backups);
+    }
+    return sight;
+}
 
 static void add(struct choices *c, struct node *node, uint64_t score)
 {
     size_t at = c->n;
 
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->items[i].node == node) {
-            return;
-        }
+    if ((c->added & bit_of(node)) != 0) {
+        return; /* it stands in both hostgroups */
     }
-    if (c->n == NODES_MAX) {
-        return;
-    }
+    c->added |= bit_of(node);
     while (at > 0 && c->items[at - 1].score > score) { /* few: insertion keeps them in order */
         c->items[at] = c->items[at - 1];
         at--;
@@ -38,12 +82,23 @@ static void add(struct choices *c, struct node *node, uint64_t score)
     c->n++;
 }
 
-static bool takes_traffic(const struct member *m, uint64_t now_ms)
+static unsigned health_of(const struct node *node)
 {
-    return m->status == SERVER_ONLINE && node_is_up(m->node, now_ms);
+    return atomic_load_explicit(&node->shared.health, memory_order_relaxed);
 }
 
-/* The writers: of those that are up the max_writers of highest weight. The same on every Galeway. */
+static bool takes_traffic(const struct member *m, uint64_t now_ms)
+{
+    return m->status == SERVER_ONLINE && node_is_up(m->node, now_ms) &&
+           health_of(m->node) != HEALTH_DOWN;
+}
+
+static uint64_t suspect_tier(const struct node *node)
+{
+    return health_of(node) == HEALTH_SUSPECT ? TIER_SUSPECT : 0;
+}
+
+/* As configured: of those that are up the max_writers of highest weight. The same on every Galeway. */
 static bool is_elected(const struct role_set *roles, const struct member *m, uint64_t now_ms)
 {
     uint32_t n = 0;
@@ -67,69 +122,136 @@ static uint64_t draw(const struct route_input *in, const struct member *m)
     uint64_t mixed = (in->site ^ (m->node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) *
                      UINT64_C(0xff51afd7ed558ccd);
 
-    return (mixed >> 33) * MAX(m->weight, 1u);
+    return (mixed >> 33) * MIN(MAX(m->weight, 1u), UINT32_C(1) << 24);
 }
 
-static void add_writers(struct choices *c, const struct route_input *in)
+static void add_writers(struct choices *c, const struct route_input *in, const struct sight *sight)
 {
-    const struct hostgroup *group = in->roles->writers;
+    const struct role_set *roles = in->roles;
+    const struct hostgroup *group = sight->is_decided ? roles->to_write : roles->writers;
 
     for (size_t i = 0; group != NULL && i < group->n; i++) {
         const struct member *m = &group->members[i];
+        bool writes = sight->is_decided ? (sight->writers & bit_of(m->node)) != 0
+                                        : is_elected(roles, m, in->now_ms);
 
-        if (m->status == SERVER_ONLINE) {
-            c->mask |= UINT64_C(1) << m->node->index;
-        }
-        if (takes_traffic(m, in->now_ms) && is_elected(in->roles, m, in->now_ms)) {
+        c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
+        if (writes && takes_traffic(m, in->now_ms)) {
             /* several writers: each site keeps to one of them, so that sites do not conflict */
-            add(c, m->node, in->roles->max_writers == 1 ? i : UINT64_MAX - draw(in, m));
+            add(c, m->node,
+                suspect_tier(m->node) | (roles->max_writers == 1 ? i : WEIGHED_MAX - draw(in, m)));
         }
     }
 }
 
-/* Weighted: (load + 1) / weight, in 1024ths; the site's home gets a start of some statements. */
-static uint64_t reader_score(const struct route_input *in, const struct member *m,
-                             const struct node *home)
-{
-    uint64_t load = 1 + in->load(in->owner, m->node) + (m->node == home ? 0 : AWAY_FROM_HOME);
-
-    return load * 1024 / (m->weight == 0 ? 1 : m->weight);
-}
+/* --- readers ---------------------------------------------------------------------------------- */
 
 struct readers {
     const struct member *items[NODES_MAX];
     size_t n;
 };
 
-static void collect_readers(struct readers *readers, struct choices *c,
-                            const struct route_input *in)
+static void collect(struct readers *readers, struct choices *c, const struct route_input *in,
+                    const struct member *m)
+{
+    c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
+    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms)) {
+        readers->items[readers->n++] = m;
+    }
+}
+
+static void collect_decided(struct readers *readers, struct choices *c,
+                            const struct route_input *in, uint64_t reading)
+{
+    const struct hostgroup *all = in->roles->to_read;
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct member *m = &all->members[i];
+
+        if ((reading & bit_of(m->node)) != 0) {
+            collect(readers, c, in, m);
+        } else if (m->status == SERVER_ONLINE) {
+            c->mask |= bit_of(m->node); /* it may have the role in a moment */
+        }
+    }
+}
+
+static void collect_configured(struct readers *readers, struct choices *c,
+                               const struct route_input *in)
 {
     const struct role_set *roles = in->roles;
 
-    for (size_t i = 0; roles->readers != NULL && i < roles->readers->n && readers->n < NODES_MAX;
-         i++) {
-        const struct member *m = &roles->readers->members[i];
-
-        c->mask |= m->status == SERVER_ONLINE ? UINT64_C(1) << m->node->index : 0;
-        if (takes_traffic(m, in->now_ms)) {
-            readers->items[readers->n++] = m;
-        }
+    for (size_t i = 0; roles->readers != NULL && i < roles->readers->n; i++) {
+        collect(readers, c, in, &roles->readers->members[i]);
     }
-    for (size_t i = 0; roles->writers != NULL && i < roles->writers->n && readers->n < NODES_MAX;
-         i++) {
+    for (size_t i = 0; roles->writers != NULL && i < roles->writers->n; i++) {
         const struct member *m = &roles->writers->members[i];
-        bool reads = roles->writer_is_also_reader == 1 || !is_elected(roles, m, in->now_ms);
 
-        c->mask |= reads && m->status == SERVER_ONLINE ? UINT64_C(1) << m->node->index : 0;
-        if (reads && takes_traffic(m, in->now_ms)) {
-            readers->items[readers->n++] = m;
+        if (roles->writer_is_also_reader == 1 || !is_elected(roles, m, in->now_ms)) {
+            collect(readers, c, in, m);
         }
     }
+}
+
+/* Latency in steps that the jitter of a local network stays below. */
+static uint64_t latency_ms(const struct node *node)
+{
+    return MAX(atomic_load_explicit(&node->shared.latency_us, memory_order_relaxed) / 1000, 1u);
+}
+
+static uint64_t reader_tier(const struct member *m)
+{
+    uint64_t latency_us = atomic_load_explicit(&m->node->shared.latency_us, memory_order_relaxed);
+    bool is_slow = m->max_latency_ms != 0 && latency_us > (uint64_t)m->max_latency_ms * 1000;
+
+    return suspect_tier(m->node) | (m->weight == 0 ? TIER_LAST : 0) | (is_slow ? TIER_SLOW : 0);
+}
+
+/* (load + 1) x latency x load_factor / weight; the site's home gets a start of some statements. */
+static uint64_t weigh(const struct route_input *in, const struct member *m, const struct node *home)
+{
+    uint64_t load = 1 + in->load(in->owner, m->node) + (m->node == home ? 0 : AWAY_FROM_HOME);
+    uint64_t factor = atomic_load_explicit(&m->node->shared.load_factor, memory_order_relaxed);
+    /* all bounded, so that the product is */
+    uint64_t product = MIN(load, UINT64_C(1) << 16) * MIN(latency_ms(m->node), UINT64_C(1) << 14) *
+                       MIN(MAX(factor, UINT64_C(1)), UINT64_C(1) << 18);
+
+    return MIN(product * 1024 / MAX(m->weight, 1u), WEIGHED_MAX);
+}
+
+/* Which of many are weighed: the home and two others, by a number that differs from statement to statement. */
+struct sample {
+    size_t n;
+    size_t first, second;
+};
+
+static struct sample take_sample(const struct route_input *in, size_t n)
+{
+    uint64_t mixed =
+        (in->facts->digest ^ in->site ^ (uint64_t)in->now_ms << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    struct sample sample = {.n = n};
+
+    mixed = (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    sample.first = (size_t)(mixed >> 40) % n;
+    sample.second = (sample.first + 1 + (size_t)(mixed >> 8 & 0xffffff) % (n - 1)) % n;
+    return sample;
+}
+
+static uint64_t score_of(const struct route_input *in, const struct readers *readers, size_t i,
+                         const struct node *home, const struct sample *sample)
+{
+    const struct member *m = readers->items[i];
+
+    if (sample->n == 0 || m->node == home || i == sample->first || i == sample->second) {
+        return reader_tier(m) | weigh(in, m, home);
+    }
+    return reader_tier(m) | (WEIGHED_MAX + 1 + (i + sample->n - sample->first) % sample->n);
 }
 
 static void add_by_load(struct choices *c, const struct route_input *in,
                         const struct readers *readers)
 {
+    struct sample sample = {.n = 0};
     const struct node *home = NULL;
     uint64_t best = 0;
 
@@ -141,59 +263,69 @@ static void add_by_load(struct choices *c, const struct route_input *in,
             best = drawn;
         }
     }
+    if (readers->n > ALL_ARE_WEIGHED) {
+        sample = take_sample(in, readers->n);
+    }
     for (size_t i = 0; i < readers->n; i++) {
-        add(c, readers->items[i]->node, reader_score(in, readers->items[i], home));
+        add(c, readers->items[i]->node, score_of(in, readers, i, home, &sample));
     }
 }
 
-static void add_readers(struct choices *c, const struct route_input *in)
+static void add_readers(struct choices *c, const struct route_input *in, const struct sight *sight)
 {
-    struct readers readers = {.n = 0};
+    struct readers readers;
 
-    collect_readers(&readers, c, in);
+    readers.n = 0; /* the rest is not looked at: no need to clear it for each statement */
+    if (sight->is_decided) {
+        collect_decided(&readers, c, in, sight->readers);
+    } else {
+        collect_configured(&readers, c, in);
+    }
     add_by_load(c, in, &readers);
 }
 
 /* A hostgroup without roles: reads spread over all of it. */
-static void add_members(struct choices *c, const struct route_input *in)
+static void add_members(struct choices *c, const struct route_input *in, const struct sight *sight)
 {
     const struct hostgroup *group = in->roles->writers;
-    struct readers readers = {.n = 0};
+    struct readers readers;
 
-    for (size_t i = 0; group != NULL && i < group->n && readers.n < NODES_MAX; i++) {
-        const struct member *m = &group->members[i];
-
-        c->mask |= m->status == SERVER_ONLINE ? UINT64_C(1) << m->node->index : 0;
-        if (takes_traffic(m, in->now_ms)) {
-            readers.items[readers.n++] = m;
-        }
+    readers.n = 0;
+    if (sight->is_decided) {
+        collect_decided(&readers, c, in, sight->readers);
+    }
+    for (size_t i = 0; !sight->is_decided && group != NULL && i < group->n; i++) {
+        collect(&readers, c, in, &group->members[i]);
     }
     add_by_load(c, in, &readers);
 }
 
-static void choose_named(struct route *route, struct choices *c, const struct route_input *in)
+/* --- the decision ----------------------------------------------------------------------------- */
+
+static void choose_named(struct route *route, struct choices *c, const struct route_input *in,
+                         const struct sight *sight)
 {
     const struct role_set *roles = in->roles;
     bool has_roles = roles->writer_hostgroup != roles->reader_hostgroup;
 
     route->reason = ROUTE_NAMED;
     if (in->side == ROUTE_READERS) {
-        add_readers(c, in);
+        add_readers(c, in, sight);
         return;
     }
     route->is_writer = true;
     route->hostgroup = roles->writer_hostgroup;
     if (!has_roles && (in->facts->flags & FACT_READ) != 0) {
-        add_members(c, in);
+        add_members(c, in, sight);
     } else {
-        add_writers(c, in);
+        add_writers(c, in, sight);
     }
 }
 
 static bool has_readers(const struct role_set *roles)
 {
-    return roles->readers != NULL ||
-           (roles->writer_hostgroup != roles->reader_hostgroup && roles->writers != NULL);
+    return roles->writer_hostgroup != roles->reader_hostgroup &&
+           (roles->readers != NULL || roles->writers != NULL || roles->to_read != NULL);
 }
 
 static uint8_t writer_reason(const struct route_input *in)
@@ -224,20 +356,23 @@ bool route_find_roles(struct route_input *in, const struct topology *topology,
 
 void route_choose(struct route *route, const struct route_input *in)
 {
-    struct choices c = {.n = 0, .mask = 0};
+    const struct sight sight = look(in->roles);
+    struct choices c;
     bool read = (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && !in->must_follow;
 
+    c.n = 0; /* the items are not looked at: no need to clear them for each statement */
+    c.mask = c.added = 0;
     *route = (struct route){.hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ};
     if (in->side != ROUTE_SPLIT) {
-        choose_named(route, &c, in);
+        choose_named(route, &c, in, &sight);
     } else if (read && has_readers(in->roles)) {
-        add_readers(&c, in);
+        add_readers(&c, in, &sight);
     }
     if (c.n == 0 && in->side == ROUTE_SPLIT) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
         route->reason = read && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);
-        add_writers(&c, in);
+        add_writers(&c, in, &sight);
     }
     route->mask = c.mask;
     route->n = MIN(c.n, (size_t)ROUTE_MAX_NODES);
@@ -255,4 +390,83 @@ const char *route_reason_text(enum route_reason reason)
     };
 
     return texts[reason];
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+const char *route_role(const struct role_set *roles, const struct node *node)
+{
+    const struct cluster *c = roles->cluster;
+    uint64_t bit = bit_of(node);
+
+    if (!look(roles).is_decided) {
+        return "as configured";
+    }
+    if ((mask_of(&c->shared.writers) & bit) != 0) {
+        return (mask_of(&c->shared.readers) & bit) != 0 ? "writer and reader" : "writer";
+    }
+    if ((mask_of(&c->shared.backups) & bit) != 0) {
+        return (mask_of(&c->shared.readers) & bit) != 0 ? "backup writer and reader"
+                                                        : "backup writer";
+    }
+    return (mask_of(&c->shared.readers) & bit) != 0 ? "reader" : "offline";
+}
+
+static const struct member *member_in(const struct hostgroup *group, const struct node *node)
+{
+    for (size_t i = 0; group != NULL && i < group->n; i++) {
+        if (group->members[i].node == node) {
+            return &group->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* As the decision sees it: in the list that it is taken from. */
+static const struct member *member_of(const struct route_input *in, const struct route *route,
+                                      const struct node *node)
+{
+    const struct role_set *roles = in->roles;
+    const struct member *m;
+
+    if (look(roles).is_decided) {
+        return member_in(route->is_writer ? roles->to_write : roles->to_read, node);
+    }
+    m = route->is_writer ? NULL : member_in(roles->readers, node);
+    return m != NULL ? m : member_in(roles->writers, node);
+}
+
+const char *route_why_not(const struct route_input *in, const struct route *route,
+                          const struct node *node)
+{
+    static const char *const statuses[] = {[SERVER_ONLINE] = NULL,
+                                           [SERVER_SHUNNED] = "SHUNNED in mysql_servers",
+                                           [SERVER_OFFLINE_SOFT] = "OFFLINE_SOFT in mysql_servers",
+                                           [SERVER_OFFLINE_HARD] = "OFFLINE_HARD in mysql_servers"};
+    const struct member *m = member_of(in, route, node);
+
+    for (size_t i = 0; i < route->n; i++) {
+        if (route->nodes[i] == node) {
+            return NULL;
+        }
+    }
+    if (m == NULL) {
+        return "it is in none of the hostgroups that are asked";
+    }
+    if (statuses[m->status] != NULL) {
+        return statuses[m->status];
+    }
+    if (!node->is_resolved) {
+        return "its address cannot be resolved";
+    }
+    if (health_of(node) == HEALTH_DOWN) {
+        return "down: the monitor or traffic found it so";
+    }
+    if (!node_is_up(node, in->now_ms)) {
+        return "down: connecting to it failed, it is tried again soon";
+    }
+    if (route->n == ROUTE_MAX_NODES) {
+        return "others are better, and no more are tried";
+    }
+    return route->is_writer ? "up, but another node has the role" : "up, but it does not read";
 }

@@ -2,7 +2,15 @@
 /*
  * route.h - the decision for one statement: which nodes may serve it, best first, and why.
  *
- * Pure: plain values in, a decision with its reason out.
+ * Pure: plain values in, a decision with its reason out. The plain values of a cluster are its masks of roles and the
+ * nodes' health, read when the decision is taken.
+ *
+ * Writers are those that the monitor has decided on (cluster.h), or as configured until it has. With nobody to write
+ * (during a failover or a switch) a statement for a writer has no node and waits, and so does a read that has to see what
+ * was written; other reads go on. Of readers the best is that of the least (statements under way + 1) x latency x
+ * load_factor / weight; a site's own reader has a start, and above four readers only it and two others are weighed. A
+ * node that is slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a suspect
+ * one last.
  */
 #ifndef ROUTER_ROUTE_H
 #define ROUTER_ROUTE_H
@@ -51,7 +59,7 @@ struct route_input {
 struct route {
     struct node *nodes[ROUTE_MAX_NODES]; /* best first */
     size_t n;                            /* 0 = none is up */
-    uint64_t mask;                       /* of the nodes that could serve it if they were up */
+    uint64_t mask; /* of the nodes that could serve it if they were up and had the role */
     int hostgroup;
     bool is_writer;
     uint8_t reason; /* enum route_reason */
@@ -73,5 +81,15 @@ bool route_find_roles(struct route_input *in, const struct topology *topology,
 /* route_choose - never fails; route->n is 0 when nobody is up, route->mask is 0 when nobody could be. */
 void route_choose(struct route *route, const struct route_input *in);
 const char *route_reason_text(enum route_reason reason);
+
+/* route_role - what the node is in the cluster of this role set now, for people. Static text. */
+const char *route_role(const struct role_set *roles, const struct node *node);
+
+/*
+ * route_why_not - why a node is not among those of a route that was just chosen; NULL = it is. in->now_ms as it was then.
+ * Static text.
+ */
+const char *route_why_not(const struct route_input *in, const struct route *route,
+                          const struct node *node);
 
 #endif

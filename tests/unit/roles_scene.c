@@ -94,6 +94,7 @@ struct roles roles_of(const struct scene *s)
         roles_decide(&other, &in);
         assert_memory_equal(&first, &other, sizeof(first));
     }
+    in.nodes = s->nodes;
     if (first.writers != 0 && (is_one_cluster(&in) || are_checked(&first, &in))) {
         in.previous = first.writers;
         roles_decide(&other, &in);

@@ -120,9 +120,9 @@ TEST(cluster_with_no_node_left_is_decided)
 
 TEST(cluster_of_galera_has_the_nodes_of_all_four_hostgroups)
 {
-    struct conf_server servers[] = {server_of(12, "/a", 1),  server_of(10, "/a", 900),
-                                    server_of(11, "/b", 50), server_of(13, "/c", 60),
-                                    server_of(12, "/d", 70), server_of(99, "/e", 80)};
+    struct conf_server *servers = (struct conf_server[]){
+        server_of(12, "/a", 1),  server_of(10, "/a", 900), server_of(11, "/b", 50),
+        server_of(13, "/c", 60), server_of(12, "/d", 70),  server_of(99, "/e", 80)};
     struct conf_galera galera[] = {GALERA};
     const struct conf conf = {.servers = servers, .n_servers = 6, .galera = galera, .n_galera = 1};
     struct nodes nodes;
@@ -154,7 +154,8 @@ TEST(cluster_of_galera_has_the_nodes_of_all_four_hostgroups)
 
 TEST(cluster_is_followed_by_users_of_its_readers_and_of_its_backups)
 {
-    struct conf_server servers[] = {server_of(10, "/a", 1), server_of(12, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(10, "/a", 1), server_of(12, "/b", 1)};
     struct conf_galera galera[] = {GALERA};
     const struct conf conf = {.servers = servers, .n_servers = 2, .galera = galera, .n_galera = 1};
     struct nodes nodes;
@@ -179,7 +180,8 @@ TEST(cluster_is_followed_by_users_of_its_readers_and_of_its_backups)
 
 TEST(cluster_without_servers_in_its_writer_hostgroup_is_one)
 {
-    struct conf_server servers[] = {server_of(12, "/a", 1), server_of(12, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(12, "/a", 1), server_of(12, "/b", 1)};
     struct conf_galera galera[] = {GALERA};
     const struct conf conf = {.servers = servers, .n_servers = 2, .galera = galera, .n_galera = 1};
     struct nodes nodes;
@@ -199,7 +201,8 @@ TEST(cluster_without_servers_in_its_writer_hostgroup_is_one)
 
 TEST(cluster_of_replication)
 {
-    struct conf_server servers[] = {server_of(1, "/a", 1), server_of(2, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(1, "/a", 1), server_of(2, "/b", 1)};
     struct conf_replication rows[] = {{.writer_hostgroup = 1, .reader_hostgroup = 2},
                                       {.writer_hostgroup = 7, .reader_hostgroup = 8}};
     struct conf conf = {
@@ -233,7 +236,8 @@ TEST(cluster_of_replication)
 
 TEST(cluster_of_two_rows_is_that_of_the_first)
 {
-    struct conf_server servers[] = {server_of(10, "/a", 1), server_of(20, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(10, "/a", 1), server_of(20, "/b", 1)};
     struct conf_galera galera[] = {GALERA};
     struct conf_replication rows[] = {{.writer_hostgroup = 10, .reader_hostgroup = 20},
                                       {.writer_hostgroup = 21, .reader_hostgroup = 12}};
@@ -258,7 +262,8 @@ TEST(cluster_of_two_rows_is_that_of_the_first)
 
 TEST(cluster_beyond_the_limit_stays_as_configured_and_warns)
 {
-    struct conf_server servers[] = {server_of(999, "/a", 1), server_of(998, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(999, "/a", 1), server_of(998, "/b", 1)};
     struct conf_galera galera[] = {GALERA};
     const struct conf conf = {.servers = servers, .n_servers = 2, .galera = galera, .n_galera = 1};
     struct faults faults = {0};
@@ -285,7 +290,8 @@ TEST(cluster_beyond_the_limit_stays_as_configured_and_warns)
 
 TEST(cluster_member_has_its_own_latency_limit_or_the_default)
 {
-    struct conf_server servers[] = {server_of(10, "/a", 1), server_of(10, "/b", 1)};
+    struct conf_server *servers =
+        (struct conf_server[]){server_of(10, "/a", 1), server_of(10, "/b", 1)};
     struct conf conf = {.servers = servers, .n_servers = 2};
     struct nodes nodes;
     struct topology *t;

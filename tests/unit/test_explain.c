@@ -8,6 +8,8 @@
 #include "admin/explain.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/cluster.h"
+#include "pool/roles.h"
 #include "proxy/galeway.h"
 #include "router/route.h"
 #include "router/rules.h"
@@ -98,7 +100,8 @@ TEST(explain_tells_a_read_from_a_write)
     assert_true(says(&r, "route", "hostgroup", "20"));
     assert_true(says(&r, "route", "reason", route_reason_text(ROUTE_READ)));
     assert_true(says(&r, "node", "/two", "candidate 1"));
-    assert_false(says(&r, "node", "/one", ""));
+    assert_true(
+        says(&r, "node", "/one", "not used: up, but it does not read; role: as configured"));
     assert_true(says(&r, "answer", "made here", "no"));
     assert_false(has_step(&r, "pin"));
     reply_fini(&r);
@@ -107,6 +110,31 @@ TEST(explain_tells_a_read_from_a_write)
     assert_true(says(&r, "route", "reason", route_reason_text(ROUTE_WRITE)));
     assert_true(says(&r, "node", "/one", "candidate 1"));
     assert_true(says(&r, "node", "/two", "another node has the role"));
+    reply_fini(&r);
+    unmake(g);
+}
+
+TEST(explain_shows_roles_and_health)
+{
+    struct galeway *g = make("");
+    const struct roles roles = {.writers = 2, .offline = 1};
+    struct cluster *c = cluster_get(&g->nodes, 10);
+    struct reply r;
+
+    cluster_publish(c, &roles, false);
+    atomic_store(&g->nodes.items[1]->shared.health, HEALTH_UP);
+    atomic_store(&g->nodes.items[1]->shared.latency_us, 345);
+    r = explain(g, "SELECT 1 FROM t");
+    assert_true(says(&r, "route", "reason", route_reason_text(ROUTE_NO_READER)));
+    assert_true(says(&r, "node", "/two", "candidate 1: role: writer, health: up"));
+    assert_true(says(&r, "node", "/two", "latency 345 us"));
+    assert_true(says(&r, "node", "/one", "role: offline, health: not checked"));
+    reply_fini(&r);
+    atomic_store(&g->nodes.items[1]->shared.health, HEALTH_DOWN);
+    r = explain(g, "UPDATE t SET a = 1");
+    assert_true(says(&r, "route", "waits", "no node may serve it"));
+    assert_true(says(&r, "node", "/two", "not used: down: the monitor"));
+    assert_true(says(&r, "node", "/one", "not used: up, but another node has the role"));
     reply_fini(&r);
     unmake(g);
 }
@@ -191,7 +219,7 @@ TEST(explain_says_what_cannot_be_served)
     atomic_store(&g->nodes.items[1]->shared.down_until_ms, clock_now_ms() + 60000);
     r = explain(g, "/* hostgroup=20 */ SELECT 1"); /* the writer does not stand in for readers */
     assert_true(says(&r, "node", "/two", "down"));
-    assert_true(says(&r, "route", "waits", "no node is up"));
+    assert_true(says(&r, "route", "waits", "no node may serve it"));
     reply_fini(&r);
     explain_route(g, SLICE("nobody"), SLICE(""), SLICE("SELECT 1"), &r);
     assert_int_equal(r.kind, REPLY_ERROR);

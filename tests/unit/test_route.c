@@ -9,7 +9,7 @@
 #define N_NODES 6
 
 /* A small cluster: nodes 0.. of which some stand in the writer and some in the reader hostgroup. */
-struct cluster {
+struct scene {
     struct node nodes[N_NODES];
     unsigned loads[N_NODES];
     struct member writers[N_NODES];
@@ -23,13 +23,13 @@ struct cluster {
 
 static unsigned load_of(const void *owner, const struct node *node)
 {
-    const struct cluster *c = owner;
+    const struct scene *c = owner;
 
     return c->loads[node->index];
 }
 
 /* Nodes 0..n_writers-1 write; the n_readers behind them read; all of weight 1; a read is asked. */
-static void make(struct cluster *c, unsigned n_writers, unsigned n_readers)
+static void make(struct scene *c, unsigned n_writers, unsigned n_readers)
 {
     memset(c, 0, sizeof(*c));
     for (unsigned i = 0; i < N_NODES; i++) {
@@ -59,17 +59,17 @@ static void make(struct cluster *c, unsigned n_writers, unsigned n_readers)
                                  .owner = c};
 }
 
-static void set_down(struct cluster *c, unsigned node)
+static void set_down(struct scene *c, unsigned node)
 {
     atomic_store(&c->nodes[node].shared.down_until_ms, NOW + 1);
 }
 
-static void set_up(struct cluster *c, unsigned node)
+static void set_up(struct scene *c, unsigned node)
 {
     atomic_store(&c->nodes[node].shared.down_until_ms, NOW);
 }
 
-static struct route choose(struct cluster *c)
+static struct route choose(struct scene *c)
 {
     struct route route;
 
@@ -86,7 +86,7 @@ static struct route choose(struct cluster *c)
     return route;
 }
 
-static struct route choose_write(struct cluster *c)
+static struct route choose_write(struct scene *c)
 {
     struct route route;
 
@@ -97,7 +97,7 @@ static struct route choose_write(struct cluster *c)
 }
 
 /* Is the node among those chosen? */
-static bool may_go(const struct route *route, const struct cluster *c, unsigned node)
+static bool may_go(const struct route *route, const struct scene *c, unsigned node)
 {
     for (size_t i = 0; i < route->n; i++) {
         if (route->nodes[i] == &c->nodes[node]) {
@@ -111,7 +111,7 @@ static bool may_go(const struct route *route, const struct cluster *c, unsigned 
 
 TEST(route_write_goes_to_the_elected_writer_alone)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 3, 2);
@@ -126,7 +126,7 @@ TEST(route_write_goes_to_the_elected_writer_alone)
 
 TEST(route_next_writer_is_elected_when_the_first_is_down)
 {
-    struct cluster c;
+    struct scene c;
 
     make(&c, 3, 2);
     set_down(&c, 0);
@@ -141,7 +141,7 @@ TEST(route_next_writer_is_elected_when_the_first_is_down)
 
 TEST(route_writer_is_the_same_for_each_site_and_load)
 {
-    struct cluster c;
+    struct scene c;
 
     make(&c, 3, 0);
     for (uint32_t site = 0; site < 100; site++) {
@@ -153,7 +153,7 @@ TEST(route_writer_is_the_same_for_each_site_and_load)
 
 TEST(route_max_writers_of_those_that_are_up_are_elected)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 4, 0);
@@ -173,7 +173,7 @@ TEST(route_max_writers_of_those_that_are_up_are_elected)
 TEST(route_site_keeps_to_one_of_several_writers)
 {
     unsigned moved = 0;
-    struct cluster c;
+    struct scene c;
     uint64_t random = 7;
 
     make(&c, 3, 0);
@@ -197,7 +197,7 @@ TEST(route_site_keeps_to_one_of_several_writers)
 
 TEST(route_all_down_gives_no_node_but_tells_what_to_wait_for)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 2, 2);
@@ -216,7 +216,7 @@ TEST(route_all_down_gives_no_node_but_tells_what_to_wait_for)
 TEST(route_node_that_is_not_online_gets_nothing)
 {
     static const uint8_t statuses[] = {SERVER_SHUNNED, SERVER_OFFLINE_SOFT, SERVER_OFFLINE_HARD};
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
@@ -233,7 +233,7 @@ TEST(route_node_that_is_not_online_gets_nothing)
 
 TEST(route_read_goes_to_a_reader)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 1, 2);
@@ -247,7 +247,7 @@ TEST(route_read_goes_to_a_reader)
 
 TEST(route_read_that_may_not_leave_the_writer)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 1, 2);
@@ -267,7 +267,7 @@ TEST(route_read_that_may_not_leave_the_writer)
 
 TEST(route_read_goes_to_the_writer_when_no_reader_is_up)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 1, 2);
@@ -284,7 +284,7 @@ TEST(route_read_goes_to_the_writer_when_no_reader_is_up)
 
 TEST(route_read_in_a_hostgroup_without_split)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 2, 0);
@@ -300,7 +300,7 @@ TEST(route_read_in_a_hostgroup_without_split)
 
 TEST(route_writer_is_also_reader_lets_the_writer_read)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 1, 1);
@@ -316,7 +316,7 @@ TEST(route_writer_is_also_reader_lets_the_writer_read)
 
 TEST(route_writers_that_are_not_elected_read)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 3, 0);
@@ -336,7 +336,7 @@ TEST(route_writers_that_are_not_elected_read)
 
 TEST(route_node_in_both_hostgroups_is_one_choice)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 2, 2);
@@ -352,7 +352,7 @@ TEST(route_node_in_both_hostgroups_is_one_choice)
 
 TEST(route_site_stays_on_its_reader_until_that_is_busier)
 {
-    struct cluster c;
+    struct scene c;
     const struct node *home;
     struct route route;
     unsigned load = 0;
@@ -375,7 +375,7 @@ TEST(route_site_stays_on_its_reader_until_that_is_busier)
 
 TEST(route_least_busy_of_the_others_is_second)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 0, 4);
@@ -392,7 +392,7 @@ TEST(route_least_busy_of_the_others_is_second)
 TEST(route_heavier_reader_takes_more)
 {
     unsigned n_heavy = 0;
-    struct cluster c;
+    struct scene c;
     uint64_t random = 3;
 
     make(&c, 0, 2);
@@ -412,7 +412,7 @@ TEST(route_heavier_reader_takes_more)
 TEST(route_sites_spread_over_readers)
 {
     unsigned homes[N_NODES] = {0};
-    struct cluster c;
+    struct scene c;
     uint64_t random = 11;
 
     make(&c, 1, 4);
@@ -427,7 +427,7 @@ TEST(route_sites_spread_over_readers)
 
 TEST(route_lost_reader_moves_only_its_own_sites)
 {
-    struct cluster c;
+    struct scene c;
     uint64_t random = 5;
     unsigned moved = 0;
 
@@ -453,7 +453,7 @@ TEST(route_more_nodes_than_a_route_holds)
 {
     struct node nodes[NODES_MAX];
     struct member members[NODES_MAX];
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 0, 1);
@@ -483,7 +483,7 @@ TEST(route_reasons_have_a_text)
 
 TEST(route_named_readers_get_writes_too)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 3, 2);
@@ -499,7 +499,7 @@ TEST(route_named_readers_get_writes_too)
 
 TEST(route_named_readers_are_not_replaced_by_the_writer)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 1, 1);
@@ -512,7 +512,7 @@ TEST(route_named_readers_are_not_replaced_by_the_writer)
 
 TEST(route_named_writers_get_reads_too)
 {
-    struct cluster c;
+    struct scene c;
     struct route route;
 
     make(&c, 2, 2);
@@ -527,7 +527,7 @@ TEST(route_named_writers_get_reads_too)
 
 TEST(route_named_hostgroup_without_roles_is_read_by_load)
 {
-    struct cluster c;
+    struct scene c;
 
     make(&c, 3, 0);
     c.roles.reader_hostgroup = 10;
@@ -543,7 +543,7 @@ TEST(route_named_hostgroup_without_roles_is_read_by_load)
 
 TEST(route_find_roles_knows_defaults_writers_readers_and_what_is_not_there)
 {
-    struct cluster c;
+    struct scene c;
     struct topology t = {.n_roles = 1, .roles = &c.roles};
     struct route_input in = {.side = 9};
 
