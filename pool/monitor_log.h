@@ -18,7 +18,7 @@
 
 /* What happened: code, word for tables, the log and the hook. */
 #define MONITOR_EVENTS(X)                                            \
-    X(EVENT_NODE_UP, "node_up", "answers again")                     \
+    X(EVENT_NODE_UP, "node_up", "answers")                           \
     X(EVENT_NODE_SUSPECT, "node_suspect", "is silent")               \
     X(EVENT_NODE_DOWN, "node_down", "is out")                        \
     X(EVENT_NODE_OFFLINE, "node_offline", "takes no new statements") \
@@ -72,9 +72,12 @@ void monitor_log_free(struct monitor_log *log);
 void monitor_log_event(struct monitor_log *log, struct monitor_event *event);
 void monitor_log_check(struct monitor_log *log, const struct monitor_check *check);
 
+/* monitor_log_next - the oldest event that the hook has not been run for; false = none. Each is given once. */
+bool monitor_log_next(struct monitor_log *log, struct monitor_event *out);
+
 /*
- * monitor_log_events, monitor_log_checks - call fn for each entry, oldest first, under the lock (fn must be quick). Any
- * thread.
+ * monitor_log_events, monitor_log_checks - call fn for each entry, oldest first, under the lock (fn must be quick). A
+ * check counts as CHECK_PING, too; a reader leaves out what is older than mysql-monitor_history. Any thread.
  */
 void monitor_log_events(struct monitor_log *log,
                         void (*fn)(void *arg, const struct monitor_event *event), void *arg);

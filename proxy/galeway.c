@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pool/monitor.h"
 #include "proxy/events_log.h"
 #include "proxy/worker.h"
 #include "router/digest.h"
@@ -103,6 +104,9 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
+    if (g->monitor != NULL) {
+        monitor_configure(g->monitor, conf);
+    }
     return 0;
 }
 

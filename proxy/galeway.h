@@ -22,6 +22,7 @@
 #define VERSION_TEXT_MAX 96
 
 struct events_log;
+struct monitor;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -55,6 +56,7 @@ struct galeway {
     struct wait_queue queue;
     struct causal causal;
     struct node_facts node_facts;
+    struct monitor *monitor;   /* owned by main.c; NULL until it runs */
     struct events_log *events; /* owned: statements that rules log */
     struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */

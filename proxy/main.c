@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/version.h"
+#include "pool/monitor.h"
 #include "proxy/events_log.h"
 #include "proxy/worker.h"
 
@@ -288,15 +289,33 @@ static void block_signals(sigset_t *signals)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+#define FIRST_CHECKS_MS 1500 /* the first client finds roles, when the nodes answer */
+
+/* On the monitor's thread: workers look at who waits and at their connections. */
+static void on_nodes(void *arg)
+{
+    post_all(arg, MAIL_NODES);
+}
+
+static int start_monitor(struct galeway *g)
+{
+    struct snapshot *s = galeway_snapshot(g);
+    int rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
+
+    snapshot_unref(s);
+    return rc;
+}
+
 /*
- * The workers listen. The console begins before they do, so that who has been answered on a port for traffic finds it
+ * The nodes are checked, then the workers listen. The console begins before they do, so that who has been answered on a port for traffic finds it
  * on its own, and the configuration that it shows is the one they begin with. Then signals until the end.
  */
 static int run(struct process *p, const sigset_t *signals)
 {
     struct galeway *g = p->galeway;
-    int rc = console_start(&p->console, g, p->file);
+    int rc = start_monitor(g);
 
+    rc = rc != 0 ? rc : console_start(&p->console, g, p->file);
     if (rc == 0) {
         struct snapshot *s = galeway_snapshot(g);
 
@@ -309,6 +328,8 @@ static int run(struct process *p, const sigset_t *signals)
         control(p, signals);
         console_stop(p->console);
     }
+    monitor_stop(g->monitor);
+    g->monitor = NULL;
     free_workers(g, g->n_workers);
     return rc;
 }

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor_group.c - see monitor_inside.h: one cluster.
+ *
+ * How a writer is followed by another:
+ *   decided --> the old one, when it is up, ends what it has begun --> the new one applies all --> published
+ * and until then nobody writes. At the first decision nobody wrote here before: it is published at once.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pool/monitor_inside.h"
+
+#define FIRST_LOOK_MS 2000 /* the first decision waits so long for the first checks of all nodes */
+
+static struct watch *watch_of(const struct group *g, unsigned index)
+{
+    return g->monitor->watches[index];
+}
+
+/* --- configuration ---------------------------------------------------------------------------- */
+
+struct group *group_get(struct monitor *m, int writer_hostgroup)
+{
+    struct cluster *cluster;
+    struct group *g;
+
+    for (unsigned i = 0; i < m->n_groups; i++) {
+        if (m->groups[i]->writer_hostgroup == writer_hostgroup) {
+            return m->groups[i];
+        }
+    }
+    cluster = cluster_get(m->nodes, writer_hostgroup);
+    if (cluster == NULL) {
+        log_error(NULL, "more than %d clusters since the start: hostgroup %d stays as configured",
+                  CLUSTERS_MAX, writer_hostgroup);
+        return NULL;
+    }
+    g = mem_new(MEM_POOL, sizeof(*g));
+    g->monitor = m;
+    g->writer_hostgroup = writer_hostgroup;
+    g->cluster = cluster;
+    g->conf_id = UINT64_MAX;
+    g->drain_ms = FAILOVER_DRAIN_MS;
+    CHECK(pthread_mutex_lock(&m->lock) == 0);
+    m->groups[m->n_groups++] = g;
+    CHECK(pthread_mutex_unlock(&m->lock) == 0);
+    return g;
+}
+
+void group_free(struct group *g)
+{
+    mem_free(MEM_POOL, g);
+}
+
+static bool has_hostgroup(const struct group *g, int hostgroup)
+{
+    if (g->galera != NULL) {
+        return hostgroup == g->galera->writer_hostgroup ||
+               hostgroup == g->galera->backup_writer_hostgroup ||
+               hostgroup == g->galera->reader_hostgroup ||
+               hostgroup == g->galera->offline_hostgroup;
+    }
+    return hostgroup == g->replication->writer_hostgroup ||
+           hostgroup == g->replication->reader_hostgroup;
+}
+
+static void add_member(struct group *g, const struct conf_server *server)
+{
+    const struct node *node = monitor_find(g->monitor->nodes, server->address, server->port);
+
+    if (node == NULL || (g->members & MASK(node->index)) != 0) {
+        return;
+    }
+    g->members |= MASK(node->index);
+    g->nodes[g->n++] = (struct roles_node){.index = node->index,
+                                           .weight = server->weight,
+                                           .status = server->status,
+                                           .is_resolved = node->is_resolved,
+                                           .max_latency_ms = server->max_latency_ms,
+                                           .report = &watch_of(g, node->index)->report};
+}
+
+void group_configure(struct group *g, const struct conf_galera *galera,
+                     const struct conf_replication *replication)
+{
+    const struct conf *conf = g->monitor->conf;
+
+    g->galera = galera;
+    g->replication = replication;
+    g->n = 0;
+    g->members = 0;
+    for (size_t i = 0; i < conf->n_servers; i++) {
+        if (has_hostgroup(g, conf->servers[i].hostgroup)) {
+            add_member(g, &conf->servers[i]);
+        }
+    }
+    if (!g->is_on) {
+        g->is_on = true;
+        g->is_decided = false;
+        g->first_by_ms = clock_now_ms() + FIRST_LOOK_MS;
+    }
+}
+
+void group_off(struct group *g)
+{
+    struct monitor *m = g->monitor;
+
+    if (!g->is_on) {
+        return;
+    }
+    g->is_on = g->is_decided = false;
+    g->n = 0;
+    g->members = g->ready = g->previous = g->wanted = g->leaving = 0;
+    g->conf_id = UINT64_MAX;
+    g->galera = NULL;
+    g->replication = NULL;
+    CHECK(pthread_mutex_lock(&m->lock) == 0);
+    g->published = (struct monitor_roles){0};
+    CHECK(pthread_mutex_unlock(&m->lock) == 0);
+    cluster_unpublish(g->cluster);
+    m->has_changed = true;
+}
+
+/* --- deciding --------------------------------------------------------------------------------- */
+
+static uint64_t serving(const struct roles *roles)
+{
+    return roles->writers | roles->backups | roles->readers;
+}
+
+static void decide(struct group *g, struct roles *out)
+{
+    struct roles_input in = {.row = g->galera,
+                             .nodes = g->nodes,
+                             .n = g->n,
+                             .previous = g->previous,
+                             .wanted = g->wanted,
+                             .failback =
+                                 monitor_vars(g->monitor)->mysql_monitor_galera_writer_failback};
+
+    *out = (struct roles){0};
+    for (size_t i = 0; i < g->n; i++) {
+        g->nodes[i].health = (uint8_t)watch_of(g, g->nodes[i].index)->state.health;
+    }
+    if (g->galera != NULL) {
+        roles_decide(out, &in);
+    } else {
+        roles_decide_replication(out, g->replication, g->nodes, g->n);
+    }
+}
+
+/* Nodes that serve again after they did not are given little at first. */
+static void note_returns(struct group *g, const struct roles *before)
+{
+    uint64_t back = serving(&g->decided) & ~serving(before);
+
+    for (size_t i = 0; i < g->n; i++) {
+        if ((back & MASK(g->nodes[i].index)) != 0) {
+            watch_of(g, g->nodes[i].index)->back_ms = clock_now_ms();
+        }
+    }
+}
+
+/* Which of these are up: only they have statements that may end. */
+static uint64_t that_are_up(const struct group *g, uint64_t mask)
+{
+    uint64_t up = 0;
+
+    for (size_t i = 0; i < g->n; i++) {
+        if (watch_of(g, g->nodes[i].index)->state.health == HEALTH_UP) {
+            up |= MASK(g->nodes[i].index);
+        }
+    }
+    return mask & up;
+}
+
+static void take_decision(struct group *g, const struct roles *fresh)
+{
+    struct roles before = g->decided;
+    bool is_first = !g->is_decided;
+    uint64_t gone = before.writers & ~fresh->writers;
+
+    g->decided = *fresh;
+    g->is_decided = true;
+    g->ready = is_first ? fresh->writers : g->ready & fresh->writers;
+    if (!is_first && (fresh->writers & ~g->ready) != 0) {
+        g->leaving |= that_are_up(g, gone);
+        g->leave_by_ms = clock_now_ms() + g->drain_ms;
+        g->left_ms = clock_now_ms();
+    }
+    g->drain_ms = FAILOVER_DRAIN_MS;
+    if (fresh->writers != 0) {
+        g->previous = fresh->writers;
+    }
+    if ((fresh->writers & g->wanted) != g->wanted) {
+        g->wanted = 0;
+    }
+    if (!is_first) {
+        note_returns(g, &before);
+    }
+    tell_roles(g, &before, is_first);
+}
+
+/* --- publishing ------------------------------------------------------------------------------- */
+
+static void stamp_changes(struct monitor_roles *now, const struct monitor_roles *before)
+{
+    uint64_t ms = clock_now_ms();
+
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        uint64_t bit = MASK(i);
+        bool same = (now->roles.writers & bit) == (before->roles.writers & bit) &&
+                    (now->roles.backups & bit) == (before->roles.backups & bit) &&
+                    (now->roles.readers & bit) == (before->roles.readers & bit) &&
+                    (now->members & bit) == (before->members & bit);
+
+        now->since_ms[i] = same && before->since_ms[i] != 0 ? before->since_ms[i] : ms;
+    }
+}
+
+static void tell_writers(struct group *g, uint64_t before, uint64_t now, bool is_first)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if ((now & ~before & MASK(g->nodes[i].index)) != 0) {
+            tell_writer(g, watch_of(g, g->nodes[i].index), is_first);
+        }
+    }
+}
+
+static bool are_same_masks(const struct roles *a, const struct roles *b)
+{
+    return a->writers == b->writers && a->backups == b->backups && a->readers == b->readers &&
+           a->offline == b->offline;
+}
+
+static bool is_same(const struct monitor_roles *a, const struct monitor_roles *b)
+{
+    return memcmp(&a->roles, &b->roles, sizeof(a->roles)) == 0 && a->members == b->members &&
+           a->is_holding == b->is_holding;
+}
+
+static void publish(struct group *g)
+{
+    struct monitor *m = g->monitor;
+    struct monitor_roles before = g->published; /* only this thread writes it */
+    struct monitor_roles now = {.roles = g->decided, .members = g->members};
+    bool is_first = before.members == 0;
+
+    now.roles.writers = g->decided.writers & g->ready;
+    now.is_holding = g->decided.writers != 0 && now.roles.writers == 0;
+    stamp_changes(&now, &before);
+    if (is_same(&now, &before)) {
+        return;
+    }
+    CHECK(pthread_mutex_lock(&m->lock) == 0);
+    g->published = now;
+    CHECK(pthread_mutex_unlock(&m->lock) == 0);
+    if (is_first || !are_same_masks(&now.roles, &before.roles) || now.members != before.members ||
+        now.is_holding != before.is_holding) { /* not only a reason */
+        cluster_publish(g->cluster, &now.roles, now.is_holding);
+        m->has_changed = true;
+    }
+    tell_writers(g, before.roles.writers, now.roles.writers, is_first);
+}
+
+/* --- from one writer to the next -------------------------------------------------------------- */
+
+/* Have the old writers ended what they had begun? */
+static bool have_left(struct group *g)
+{
+    uint64_t now = clock_now_ms();
+
+    g->leaving = that_are_up(g, g->leaving);
+    if (now >= g->leave_by_ms) {
+        g->leaving = 0;
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        uint64_t bit = MASK(g->nodes[i].index);
+        struct watch *w = watch_of(g, g->nodes[i].index);
+
+        if ((g->leaving & bit) != 0 && atomic_load(&w->node->shared.n_writing) == 0) {
+            g->leaving &= ~bit;
+        }
+    }
+    if (g->leaving != 0) {
+        g->left_ms = now + 1;
+    }
+    return g->leaving == 0;
+}
+
+/* Nobody can be asked whether it has applied all: it is used as configured. */
+static bool cannot_be_asked(const struct watch *w)
+{
+    return w->state.health == HEALTH_UNCHECKED || w->report.kind == REPORT_DENIED ||
+           !w->report.is_galera;
+}
+
+static void catch_up(struct group *g, uint64_t missing)
+{
+    uint64_t now = clock_now_ms();
+
+    for (size_t i = 0; i < g->n; i++) {
+        struct watch *w = watch_of(g, g->nodes[i].index);
+
+        if ((missing & MASK(g->nodes[i].index)) == 0) {
+            continue;
+        }
+        if (cannot_be_asked(w)) {
+            g->ready |= MASK(g->nodes[i].index);
+        } else if (!w->is_catching && now >= w->catch_again_ms) {
+            watch_catch_up(w);
+        }
+    }
+}
+
+void group_caught_up(struct group *g, struct watch *w, bool good)
+{
+    uint64_t bit = MASK(w->node->index);
+
+    if (good && g->is_decided && (g->decided.writers & ~g->ready & bit) != 0 && g->leaving == 0 &&
+        w->catch_began_ms >= g->left_ms) {
+        g->ready |= bit;
+        publish(g);
+    }
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+/* Somebody is in a view that is new: the others are in it, too, or are about to be asked why not. */
+static void look_at_view(struct group *g)
+{
+    uint64_t conf_id = UINT64_MAX;
+    unsigned size = 0;
+
+    for (size_t i = 0; i < g->n; i++) {
+        const struct watch *w = watch_of(g, g->nodes[i].index);
+        const struct node_report *r = &w->report;
+
+        if (w->state.health == HEALTH_UP && r->kind == REPORT_OK && r->is_galera && r->primary &&
+            r->conf_id != UINT64_MAX && (conf_id == UINT64_MAX || r->conf_id > conf_id)) {
+            conf_id = r->conf_id;
+            size = r->cluster_size;
+        }
+    }
+    if (conf_id == UINT64_MAX || conf_id == g->conf_id) {
+        return;
+    }
+    if (g->conf_id != UINT64_MAX) {
+        tell_view(g, conf_id, size);
+        for (size_t i = 0; i < g->n; i++) {
+            watch_poke(watch_of(g, g->nodes[i].index));
+        }
+    }
+    g->conf_id = conf_id;
+    g->cluster_size = size;
+}
+
+static bool waits_for_first_checks(const struct group *g)
+{
+    if (g->is_decided || clock_now_ms() >= g->first_by_ms) {
+        return false;
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        if (!watch_of(g, g->nodes[i].index)->has_result) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void group_look(struct group *g)
+{
+    struct roles fresh;
+    uint64_t missing;
+
+    if (!g->is_on || waits_for_first_checks(g)) {
+        return;
+    }
+    look_at_view(g);
+    decide(g, &fresh);
+    if (!g->is_decided || memcmp(&fresh, &g->decided, sizeof(fresh)) != 0) {
+        take_decision(g, &fresh);
+    }
+    missing = g->decided.writers & ~g->ready;
+    if (missing != 0 && have_left(g)) {
+        catch_up(g, missing);
+    }
+    publish(g);
+}
+
+bool group_waits(const struct group *g)
+{
+    return g->is_on && (!g->is_decided || (g->decided.writers & ~g->ready) != 0);
+}
+
+void group_switch(struct group *g, const struct switch_request *request)
+{
+    struct watch *w = watch_of(g, request->node_index);
+
+    if (!g->is_decided || w == NULL) {
+        return;
+    }
+    g->wanted = MASK(request->node_index);
+    g->drain_ms = request->drain_ms;
+    tell_switch(g, w, "new statements for the writer wait until it has taken over");
+    group_look(g);
+    if ((g->decided.writers & MASK(request->node_index)) == 0) {
+        tell_switch(g, w, "it is not fit to write any more: the writer stays");
+    }
+    g->drain_ms = FAILOVER_DRAIN_MS;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor_inside.h - what the monitor's files share. Everything here belongs to the monitor's thread but what stands
+ * behind the lock.
+ *
+ *   monitor.c        the thread, its mail, the configuration
+ *   monitor_watch.c  one node: when it is checked, its health, its share
+ *   monitor_group.c  one cluster: its roles, and how a writer is followed by another
+ *   monitor_tell.c   the words of events
+ */
+#ifndef POOL_MONITOR_INSIDE_H
+#define POOL_MONITOR_INSIDE_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "pool/monitor.h"
+#include "pool/monitor_hook.h"
+#include "pool/monitor_judge.h"
+#include "pool/monitor_sql.h"
+
+#define MONITOR_TICK_MS   10 /* while a cluster waits for something that nobody announces */
+#define CATCH_UP_MS       10000
+#define CATCH_UP_AGAIN_MS 100
+#define FAILOVER_DRAIN_MS 500 /* for an old writer that is up; SWITCH WRITER brings its own */
+#define POKE_FRESH_MS     50  /* a check that began less long ago serves who pokes */
+#define SWITCHES_MAX      16  /* asked for and not taken by the thread yet */
+#define MASK(index)       (UINT64_C(1) << (index))
+
+struct watch {
+    struct monitor *monitor;
+    struct node *node;
+    /* state */
+    bool is_on;         /* in the configuration, and the monitor is enabled */
+    bool has_result;    /* of a check since it is on */
+    bool wants_another; /* another check when this one has ended */
+    bool drops;         /* this one's connection is for another account: close it then */
+    bool was_late;      /* the timer came late once: it is given again */
+    bool denied_told;
+    struct judge_state state;
+    uint64_t began_ms;      /* of the check */
+    uint64_t began_unix_us; /* the same, since the epoch */
+    uint64_t timer_due_ms;  /* clock_now_ms() */
+    uint64_t back_ms;       /* when it came back after it was out; 0 = it never was */
+    uint64_t health_since_ms;
+    struct node_report report;
+    struct node_report figures; /* of the answer that is being read */
+    /* catching up as a new writer */
+    bool is_catching;
+    uint64_t catch_began_ms;
+    uint64_t catch_again_ms; /* not before */
+    uint64_t caught_ms;      /* how long the last one took */
+    /* owned */
+    struct sql_link *link;
+    struct sql_link *catch_link; /* NULL until it is needed */
+    uv_timer_t timer;
+};
+
+/* A cluster: a row of mysql_galera_hostgroups or mysql_replication_hostgroups. */
+struct group {
+    struct monitor *monitor;
+    int writer_hostgroup;
+    struct cluster *cluster; /* borrowed; as long as the process */
+    /* configuration */
+    bool is_on;
+    const struct conf_galera *galera; /* one of the two; of monitor->conf */
+    const struct conf_replication *replication;
+    size_t n;
+    struct roles_node nodes[NODES_MAX];
+    uint64_t members;
+    uint64_t
+        first_by_ms; /* the first decision waits for all nodes' first checks, at most until then */
+    /* state */
+    bool is_decided;
+    struct roles decided; /* last */
+    uint64_t ready;       /* of decided.writers: those that have applied all */
+    uint64_t previous;    /* who wrote last */
+    uint64_t wanted;      /* SWITCH WRITER */
+    uint64_t leaving;     /* old writers whose statements may end first */
+    uint64_t leave_by_ms;
+    uint64_t left_ms; /* when they had; a catch-up has to begin later */
+    unsigned drain_ms;
+    uint64_t conf_id;      /* of the newest view seen; UINT64_MAX = none */
+    unsigned cluster_size; /* in it */
+    /* published; behind monitor->lock */
+    struct monitor_roles published;
+};
+
+struct switch_request {
+    int writer_hostgroup;
+    unsigned node_index;
+    unsigned drain_ms;
+};
+
+struct monitor {
+    /* borrowed */
+    struct nodes *nodes;
+    void (*on_change)(void *arg);
+    void *on_change_arg;
+    /* thread */
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t async;
+    uv_timer_t tick;
+    bool has_changed; /* on_change has to be called */
+    /* owned */
+    struct conf *conf; /* a reference */
+    struct watch *watches[NODES_MAX];
+    struct group *groups[CLUSTERS_MAX];
+    unsigned n_groups;
+    struct monitor_log *log;
+    struct hooks *hooks;
+    /* mail */
+    atomic_ullong pokes; /* mask of nodes */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct conf *next_conf; /* NULL = none */
+    struct switch_request switches[SWITCHES_MAX];
+    unsigned n_switches;
+    bool is_stopping;
+    bool is_first_over; /* every node was checked once, or the time for that is over */
+    uint64_t first_by_ms;
+    struct monitor_view views[NODES_MAX];
+    bool has_view[NODES_MAX];
+};
+
+/* --- monitor_watch.c */
+struct watch *watch_new(struct monitor *m, struct node *node);
+void watch_close(struct watch *w);           /* its handles; the memory goes from the loop */
+void watch_set(struct watch *w, bool is_on); /* in the configuration or not */
+void watch_forget_account(struct watch *w);  /* the monitor's account has changed */
+void watch_poke(struct watch *w);
+void watch_catch_up(struct watch *w); /* group_caught_up() when it has; not while it is catching */
+
+/* --- monitor_group.c */
+struct group *group_get(struct monitor *m, int writer_hostgroup); /* NULL = too many */
+void group_configure(struct group *g, const struct conf_galera *galera,
+                     const struct conf_replication *replication);
+void group_off(struct group *g);
+void group_free(struct group *g);
+void group_look(struct group *g); /* nodes may have changed: decide, go on */
+void group_switch(struct group *g, const struct switch_request *request);
+void group_caught_up(struct group *g, struct watch *w, bool good);
+bool group_waits(const struct group *g); /* for something that only the clock tells */
+
+/* --- monitor.c */
+void monitor_look(struct monitor *m, const struct watch *w); /* something is new of this node */
+const struct conf_vars *monitor_vars(const struct monitor *m);
+struct node *monitor_find(const struct nodes *nodes, const char *address, uint16_t port);
+
+/* --- monitor_tell.c */
+void tell_health(struct watch *w, enum judge_event event, enum node_health before,
+                 uint64_t before_since_ms);
+void tell_denied(struct watch *w);
+void tell_roles(struct group *g, const struct roles *before, bool is_first);
+void tell_writer(struct group *g, const struct watch *w, bool is_first);
+void tell_switch(struct group *g, const struct watch *w, const char *what);
+void tell_view(struct group *g, uint64_t conf_id, unsigned size);
+void tell_check(struct watch *w, const struct sql_result *result);
+
+#endif
