@@ -5,11 +5,14 @@
 #
 #   cluster.sh start|stop|status [DIR]             all nodes; start is a no-op when they run
 #   cluster.sh kill|freeze|thaw|restart N [DIR]    one node (1, 2 or 3)
+#   cluster.sh shut|wipe N [DIR]                   a clean end; the same, and it forgets its state:
+#                                                  its next start takes a snapshot (SST)
 #
 # DIR (default var/cluster) holds everything: one folder a node (my.cnf, data, error.log, pid),
 # the template of a fresh data directory, and cluster.env with the facts a client needs.
 # Environment: BASE_PORT (default 3311) is the port of node 1; 2 and 3 follow. Galera's own
-# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart.
+# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart. NODE_OPTIONS are
+# more options for a node that `restart` starts among others, such as --wsrep-sst-donor=node1.
 #
 # All nodes begin with copies of one data directory that has been a cluster of one node, so the
 # first start needs no snapshot transfer, only the incremental one (of a few view changes).
@@ -441,7 +444,8 @@ cmd_restart() {
     terminate_nodes "$1"
     prepare
     if some_node_runs; then
-        launch_node "$1"
+        # shellcheck disable=SC2086 # several words
+        launch_node "$1" ${NODE_OPTIONS:-}
     else
         bootstrap_node "$1"
     fi
@@ -451,14 +455,26 @@ cmd_restart() {
     say "node $1 synced"
 }
 
-usage() { die "usage: cluster.sh start|stop|status [DIR] | kill|freeze|thaw|restart N [DIR]"; }
+cmd_shut() {
+    need_pid "$1" >/dev/null
+    terminate_nodes "$1"
+}
+
+cmd_wipe() {
+    terminate_nodes "$1"
+    rm -f "$(node_data "$1")/grastate.dat" "$(node_data "$1")/galera.cache"
+}
+
+usage() {
+    die "usage: cluster.sh start|stop|status [DIR] | kill|freeze|thaw|restart|shut|wipe N [DIR]"
+}
 
 main() {
     local command=${1:-} node=
     shift || usage
     case $command in
     start | stop | status) ;;
-    kill | freeze | thaw | restart)
+    kill | freeze | thaw | restart | shut | wipe)
         node=${1:-}
         case $node in 1 | 2 | 3) shift ;; *) usage ;; esac
         ;;
