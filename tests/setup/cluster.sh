@@ -462,7 +462,9 @@ cmd_shut() {
 
 cmd_wipe() {
     terminate_nodes "$1"
-    rm -f "$(node_data "$1")/grastate.dat" "$(node_data "$1")/galera.cache"
+    rm -rf "$(node_data "$1")" "$(node_dir "$1")/recover.log" # the log names the old position
+    mkdir "$(node_data "$1")"
+    give_to_mysql "$(node_data "$1")"
 }
 
 usage() {

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is drilled: Galeway, or HAProxy with a health check of wsrep's state."""
+
+import os
+import subprocess
+import sys
+
+from nodes import HERE, OUT, USERS
+from targets import GALEWAY, BenchError, die_with_parent, tail, wait_for_port
+
+EXTRA_USERS = ("wp_drill",)
+
+
+class Target:
+    """A proxy as a process of its own; write_port and read_port may be one."""
+
+    name = ""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.write_port = self.read_port = cluster.base_port + 5
+        self.admin_port = cluster.base_port + 7
+        self.processes = []
+        self.log = os.path.join(OUT, f"{self.name}.log")
+
+    def start(self):
+        commands = self.commands()
+        with open(self.log, "wb") as log:
+            for command in commands:
+                self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                                       stdout=log, stderr=log,
+                                                       preexec_fn=die_with_parent))
+        wait_for_port(self.write_port, self.processes[-1], self.log)
+
+    def stop(self):
+        """Returns what was wrong with its life, or None."""
+        fault = None
+        for process in self.processes:
+            if process.poll() is not None:
+                fault = f"{self.name} ended by itself with status {process.returncode}; "
+                fault += tail(self.log)
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                fault = fault or f"{self.name} had to be killed at its end"
+        self.processes = []
+        return fault
+
+    def commands(self):
+        raise NotImplementedError
+
+
+class Galeway(Target):
+    """What this repository builds."""
+
+    name = "galeway"
+
+    def commands(self):
+        if not os.access(GALEWAY, os.X_OK):
+            raise BenchError(f"there is no {GALEWAY}: run make, or set GALEWAY_BIN")
+        servers = ",\n".join(
+            f'    {{ address = "127.0.0.1"; port = {self.cluster.port(n)}; hostgroup = 10; '
+            f"max_connections = 100; weight = {1100 - 100 * n}; }}" for n in (1, 2, 3))
+        users = ",\n".join(f'    {{ username = "{user}"; password = "{password}"; '
+                           "default_hostgroup = 10; }" for user, password in self._users())
+        path = os.path.join(OUT, "galeway.cnf")
+        data = os.path.join(OUT, "data")
+        os.makedirs(data, exist_ok=True)
+        for name in os.listdir(data):
+            os.remove(os.path.join(data, name))  # a fresh process knows only its file
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"""datadir = "{data}";
+admin_variables = {{ admin_credentials = "admin:admin";
+    mysql_ifaces = "127.0.0.1:{self.admin_port}"; }};
+mysql_variables = {{
+    threads = 2;
+    interfaces = "127.0.0.1:{self.write_port}";
+    max_connections = 2000;
+    monitor_username = "monitor";
+    monitor_password = "monitor";
+}};
+mysql_servers = (
+{servers}
+);
+mysql_galera_hostgroups = (
+    {{ writer_hostgroup = 10; backup_writer_hostgroup = 30; reader_hostgroup = 20;
+      offline_hostgroup = 40; active = 1; max_writers = 1; writer_is_also_reader = 2;
+      max_transactions_behind = 100; }}
+);
+mysql_users = (
+{users}
+);
+""")
+        return [[GALEWAY, "-c", path]]
+
+    @staticmethod
+    def _users():
+        return [(f"drill_{i}", "drill") for i in range(1, USERS + 1)] + \
+               [(user, "drill") for user in EXTRA_USERS]
+
+    def console(self, command):
+        """(output, None) or (None, what the console answered instead)."""
+        done = subprocess.run(
+            ["mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1",
+             f"--port={self.admin_port}", "--user=admin", "--password=admin", "-BNe", command],
+            capture_output=True, text=True, timeout=60, check=False)
+        return (done.stdout, None) if done.returncode == 0 else (None, done.stderr.strip())
+
+
+class Haproxy(Target):
+    """TCP mode: one writer with two backups, reads to all, and an HTTP check for each node."""
+
+    name = "haproxy"
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.read_port = cluster.base_port + 6
+
+    def check_port(self, n):
+        return self.cluster.base_port + 34 + n
+
+    def commands(self):
+        def server(n, options=""):
+            return (f"    server node{n} 127.0.0.1:{self.cluster.port(n)} check "
+                    f"port {self.check_port(n)} {options}")
+
+        path = os.path.join(OUT, "haproxy.cfg")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"""global
+    maxconn 4000
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+    timeout check 800ms
+    option httpchk GET /
+    option redispatch
+    retries 3
+    default-server inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+listen writes
+    bind 127.0.0.1:{self.write_port}
+{server(1)}
+{server(2, "backup")}
+{server(3, "backup")}
+listen reads
+    bind 127.0.0.1:{self.read_port}
+    balance leastconn
+{server(1)}
+{server(2)}
+{server(3)}
+""")
+        checks = [str(word) for n in (1, 2, 3)
+                  for word in (self.check_port(n), self.cluster.port(n))]
+        return [["/usr/bin/python3", os.path.join(HERE, "wsrep_check.py"), *checks],
+                [haproxy_binary(), "-db", "-f", path]]
+
+    def console(self, command):
+        del command
+        return None, "haproxy has no such console"
+
+
+def haproxy_binary():
+    for folder in (*os.environ.get("PATH", "").split(":"), "/usr/sbin"):
+        path = os.path.join(folder, "haproxy")
+        if os.access(path, os.X_OK):
+            return path
+    sys.exit("haproxy is not installed")
+
+
+TARGETS = {"galeway": Galeway, "haproxy": Haproxy}
