@@ -45,6 +45,19 @@ class Cluster:
     def port(self, n):
         return self.base_port + n - 1
 
+    def host(self, n):
+        """An address of its own if drill.sh could make one."""
+        net = os.environ.get("NODE_NET")
+        return f"{net}{n}" if net else "127.0.0.1"
+
+    def unplug(self, n, pulled=True):
+        """From now on packets of clients to this node, and its own to them, vanish."""
+        if "NODE_NET" not in os.environ:
+            raise BenchError("no network namespace, no wire to cut")
+        subprocess.run(["ip", "addr", "del" if pulled else "replace", f"{self.host(n)}/32", "dev",
+                        "lo"], check=True)
+        return now_us()
+
     def folder(self, n):
         return os.path.join(self.dir, f"node{n}")
 
@@ -88,9 +101,19 @@ class Cluster:
         return now_us()
 
     def connect(self, n, timeout=5):
-        return pymysql.connect(host="127.0.0.1", port=self.port(n), user="galeway",
-                               password="galeway", autocommit=None, connect_timeout=timeout,
-                               read_timeout=timeout, write_timeout=timeout)
+        """By the socket: it is there when no wire is."""
+        return pymysql.connect(unix_socket=os.path.join(self._sockets(), f"n{n}.sock"),
+                               user="galeway", password="galeway", autocommit=None,
+                               connect_timeout=timeout, read_timeout=timeout,
+                               write_timeout=timeout)
+
+    def _sockets(self):
+        """Where cluster.sh put them: a long folder gets a short one."""
+        try:
+            with open(os.path.join(self.dir, "socket_dir"), encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError:
+            return self.dir
 
     def sql(self, n, *statements, timeout=5):
         """Rows of the last statement."""
@@ -117,6 +140,8 @@ class Cluster:
     def heal(self):
         """Whatever a drill left: three nodes, all synced, no setting of a drill."""
         for n in (1, 2, 3):
+            if "NODE_NET" in os.environ:
+                self.unplug(n, False)
             if self.pid(n) is not None:
                 self.thaw(n)
         if not any(self.pid(n) for n in (1, 2, 3)):
@@ -177,12 +202,6 @@ class Cluster:
                     "SELECT id, COUNT(*), SUM(half) FROM drill.pairs GROUP BY id")},
                 "counters": dict(read("SELECT visitor, n FROM drill.counters"))}
 
-    def busiest(self, counter, seconds=1.0, among=(1, 2, 3)):
-        """The node that ran most statements of a kind, as its own counters say."""
-        before = {n: int(self.status(n, counter) or 0) for n in among}
-        time.sleep(seconds)
-        return max(among, key=lambda n: int(self.status(n, counter) or 0) - before[n])
-
 
 class StatementWatch:
     """When statements of clients came to a node: its general log, read as it grows."""
@@ -225,12 +244,12 @@ class StatementWatch:
 class Load:
     """The load client as a process, with its record."""
 
-    def __init__(self, name, port, roles, first, think_ms, users=USERS):
+    def __init__(self, name, host, port, roles, first, think_ms):
         self.path = os.path.join(OUT, f"{name}.csv")
         words = ",".join(f"{role}={n}" for role, n in roles.items())
         self.process = subprocess.Popen(
-            [os.path.join(OUT, "load"), "-p", str(port), "-o", self.path, "-r", words,
-             "-n", str(first), "-t", str(think_ms), "-u", str(users)],
+            [os.path.join(OUT, "load"), "-a", host, "-p", str(port), "-o", self.path, "-r", words,
+             "-n", str(first), "-t", str(think_ms), "-u", str(USERS)],
             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
     def stop(self):

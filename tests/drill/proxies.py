@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is drilled: Galeway, or HAProxy with a health check of wsrep's state."""
 
+import collections
 import os
 import subprocess
 import sys
+
+import pymysql
 
 from nodes import HERE, OUT, USERS
 from targets import GALEWAY, BenchError, die_with_parent, tail, wait_for_port
@@ -49,6 +52,24 @@ class Target:
         self.processes = []
         return fault
 
+    def writer(self):
+        """The node that a transaction runs on: it says so itself."""
+        return self._ask(self.write_port, "drill_1", "BEGIN", "SELECT @@port")
+
+    def readers(self):
+        """How often each node answered a few reads of every user."""
+        return collections.Counter(
+            self._ask(self.read_port, f"drill_{1 + i % USERS}",
+                      "SELECT @@port FROM drill.points WHERE id = 1") for i in range(3 * USERS))
+
+    def _ask(self, port, user, *statements):
+        connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password="drill",
+                                     autocommit=None, connect_timeout=10, read_timeout=10)
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return cursor.fetchone()[0] - self.cluster.base_port + 1
+
     def commands(self):
         raise NotImplementedError
 
@@ -62,8 +83,8 @@ class Galeway(Target):
         if not os.access(GALEWAY, os.X_OK):
             raise BenchError(f"there is no {GALEWAY}: run make, or set GALEWAY_BIN")
         servers = ",\n".join(
-            f'    {{ address = "127.0.0.1"; port = {self.cluster.port(n)}; hostgroup = 10; '
-            f"max_connections = 100; weight = {1100 - 100 * n}; }}" for n in (1, 2, 3))
+            f'    {{ address = "{self.cluster.host(n)}"; port = {self.cluster.port(n)}; '
+            f"hostgroup = 10; max_connections = 100; weight = {1100 - 100 * n}; }}" for n in (1, 2, 3))
         users = ",\n".join(f'    {{ username = "{user}"; password = "{password}"; '
                            "default_hostgroup = 10; }" for user, password in self._users())
         path = os.path.join(OUT, "galeway.cnf")
@@ -107,7 +128,8 @@ mysql_users = (
             ["mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1",
              f"--port={self.admin_port}", "--user=admin", "--password=admin", "-BNe", command],
             capture_output=True, text=True, timeout=60, check=False)
-        return (done.stdout, None) if done.returncode == 0 else (None, done.stderr.strip())
+        return (done.stdout, None) if done.returncode == 0 else (
+            None, done.stderr.strip().splitlines()[-1])
 
 
 class Haproxy(Target):
@@ -124,7 +146,7 @@ class Haproxy(Target):
 
     def commands(self):
         def server(n, options=""):
-            return (f"    server node{n} 127.0.0.1:{self.cluster.port(n)} check "
+            return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} check "
                     f"port {self.check_port(n)} {options}")
 
         path = os.path.join(OUT, "haproxy.cfg")
@@ -154,7 +176,8 @@ listen reads
 {server(3)}
 """)
         checks = [str(word) for n in (1, 2, 3)
-                  for word in (self.check_port(n), self.cluster.port(n))]
+                  for word in (self.check_port(n), self.cluster.host(n),
+                               self.cluster.port(n))]
         return [["/usr/bin/python3", os.path.join(HERE, "wsrep_check.py"), *checks],
                 [haproxy_binary(), "-db", "-f", path]]
 

@@ -11,6 +11,7 @@ READERS = {"read": 24, "connect": 4}
 WRITERS = {"insert": 12, "count": 6, "trx": 12, "ryw": 6}
 DIRECT = {"insert": 3, "count": 1}
 THINK_MS = 40
+LOCAL = "127.0.0.1"
 FIRST_DIRECT = 1000  # numbers of visitors
 QUIET_S = 2.0
 
@@ -47,24 +48,29 @@ class Run:
     def start_load(self):
         name = f"{self.target.name}-{self.name}"
         if self.target.read_port == self.target.write_port:
-            self.loads.append(Load(name, self.target.write_port, {**READERS, **WRITERS}, 1,
-                                   THINK_MS))
+            self.loads.append(Load(name, LOCAL, self.target.write_port, {**READERS, **WRITERS},
+                                   1, THINK_MS))
         else:
-            self.loads.append(Load(name + "-reads", self.target.read_port, READERS, 1, THINK_MS))
-            self.loads.append(Load(name, self.target.write_port, WRITERS, 500, THINK_MS))
+            self.loads.append(Load(name + "-reads", LOCAL, self.target.read_port, READERS, 1,
+                                   THINK_MS))
+            self.loads.append(Load(name, LOCAL, self.target.write_port, WRITERS, 500,
+                                   THINK_MS))
 
     def find_roles(self):
-        """Writer and reader are what the nodes say of themselves under the load."""
+        """Who is writer, and who answers most reads of the others: they are asked under the load."""
         time.sleep(1)
-        self.writer = self.cluster.busiest("Com_insert")
-        self.reader = self.cluster.busiest("Com_select",
-                                           among=[n for n in (1, 2, 3) if n != self.writer])
-        self.survivor = next(n for n in (1, 2, 3) if n not in (self.writer, self.reader))
-        self.say(f"node {self.writer} gets the writes, node {self.reader} most reads of the others")
+        self.writer = self.target.writer()
+        answers = self.target.readers()
+        others = [n for n in (1, 2, 3) if n != self.writer]
+        self.reader = max(others, key=lambda n: answers[n])
+        self.survivor = next(n for n in others if n != self.reader)
+        shares = ", ".join(f"node {n}: {answers[n]}" for n in sorted(answers))
+        self.say(f"node {self.writer} is the writer; reads of {answers.total()}: {shares}")
 
     def start_direct(self):
         name = f"{self.target.name}-{self.name}-direct"
-        self.directs.append(Load(name, self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
+        self.directs.append(Load(name, self.cluster.host(self.survivor),
+                                 self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
                                  THINK_MS // 2))
         self.say(f"a direct writer on node {self.survivor}")
 
@@ -101,7 +107,7 @@ class Run:
         fault = self.target.stop()
         if fault:
             self.reasons.append(fault)
-        if self.loads:
+        if self.loads or self.directs:
             self.tables = self.cluster.tables(self.survivor)
             self.say(f"{len(self.ops)} operations recorded, {len(self.direct_ops)} direct")
 

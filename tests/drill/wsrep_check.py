@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A health check for HAProxy: wsrep_check.py CHECK_PORT NODE_PORT ...
+A health check for HAProxy: wsrep_check.py CHECK_PORT NODE_HOST NODE_PORT ...
 
 200 on CHECK_PORT while the node is Primary, Synced, ready and rejects nothing; 503 otherwise.
 """
@@ -14,10 +14,10 @@ import pymysql
 WANTED = {"wsrep_ready": "ON", "wsrep_local_state": "4", "wsrep_cluster_status": "Primary"}
 
 
-def fault_of(port):
+def fault_of(host, port):
     """None for a node that may be used."""
     try:
-        connection = pymysql.connect(host="127.0.0.1", port=port, user="monitor",
+        connection = pymysql.connect(host=host, port=port, user="monitor",
                                      password="monitor", connect_timeout=1, read_timeout=0.7,
                                      autocommit=None)
         with connection, connection.cursor() as cursor:
@@ -34,12 +34,12 @@ def fault_of(port):
     return None
 
 
-def serve(check_port, node_port):
+def serve(check_port, host, node_port):
     class Handler(http.server.BaseHTTPRequestHandler):
         """One check, one answer."""
 
         def do_GET(self):  # pylint: disable=invalid-name
-            fault = fault_of(node_port)
+            fault = fault_of(host, node_port)
             body = (fault or "synced").encode()
             self.send_response(503 if fault else 200)
             self.send_header("Content-Length", str(len(body)))
@@ -53,9 +53,9 @@ def serve(check_port, node_port):
 
 
 def main():
-    ports = [int(word) for word in sys.argv[1:]]
-    for check_port, node_port in zip(ports[::2], ports[1::2]):
-        threading.Thread(target=serve, args=(check_port, node_port), daemon=True).start()
+    for check_port, host, port in zip(*[iter(sys.argv[1:])] * 3):
+        threading.Thread(target=serve, args=(int(check_port), host, int(port)),
+                         daemon=True).start()
     threading.Event().wait()
 
 

@@ -32,6 +32,8 @@ node_dir()    { echo "$DIR/node$1"; }
 node_data()   { echo "$DIR/node$1/data"; }
 node_log()    { echo "$DIR/node$1/error.log"; }
 node_port()   { echo $((BASE_PORT + $1 - 1)); }
+# NODE_NET ("10.9.0.") gives each node an address of its own for clients; the group stays on loopback.
+node_host()   { if [ -n "${NODE_NET:-}" ]; then echo "$NODE_NET$1"; else echo 127.0.0.1; fi; }
 node_socket() { echo "$SOCKET_DIR/n$1.sock"; }
 galera_port() { echo $((BASE_PORT + 10 * $1)); }
 
@@ -148,7 +150,7 @@ tmpdir = $(node_dir "$n")/tmp
 socket = $(node_socket "$n")
 pid_file = $(node_dir "$n")/mariadbd.pid
 log_error = $(node_log "$n")
-bind_address = 127.0.0.1
+bind_address = $(node_host "$n")
 port = $(node_port "$n")
 skip_name_resolve = ON
 character_set_server = utf8mb4

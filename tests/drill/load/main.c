@@ -2,12 +2,13 @@
 /*
  * load - clients of a drill: they go on whatever happens, and record what they were told.
  *
- *   load -p PORT -o FILE -r read=24,insert=12 [-n FIRST_NUMBER] [-u USERS] [-t THINK_MS] [-g GRACE]
+ *   load [-a ADDRESS] -p PORT -o FILE -r read=24,insert=12 [-n FIRST_NUMBER] [-u USERS]
+ *        [-t THINK_MS] [-g GRACE]
  *
  * Users are drill_1 to drill_<USERS>, password drill, in turns. SIGTERM: what is under way may end
  * within GRACE seconds, then it is recorded as unanswered. Exit status 1 if nothing was recorded.
  */
-#include <inttypes.h>
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 static volatile sig_atomic_t interrupted;
 
 struct options {
+    const char *address;
     unsigned port;
     const char *path;
     const char *roles;
@@ -38,8 +40,9 @@ static void on_signal(int number)
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: load -p PORT -o FILE -r ROLE=N,... [-n FIRST] [-u USERS] "
-                          "[-t THINK_MS] [-g GRACE_SECONDS]\n");
+    (void)fprintf(stderr,
+                  "usage: load [-a ADDRESS] -p PORT -o FILE -r ROLE=N,... [-n FIRST] [-u USERS] "
+                  "[-t THINK_MS] [-g GRACE_SECONDS]\n");
     return 2;
 }
 
@@ -52,8 +55,9 @@ static bool read_options(struct options *options, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "p:o:r:n:u:t:g:")) != -1) {
+    while ((option = getopt(argc, argv, "a:p:o:r:n:u:t:g:")) != -1) {
         switch (option) {
+        case 'a': options->address = optarg; break;
         case 'p': options->port = number_of(optarg); break;
         case 'o': options->path = optarg; break;
         case 'r': options->roles = optarg; break;
@@ -143,7 +147,7 @@ int main(int argc, char **argv)
 {
     static struct visitor visitors[MAX_VISITORS];
     static struct load load;
-    struct options options = {.users = 8, .think_ms = 20, .grace_s = 20};
+    struct options options = {.address = "127.0.0.1", .users = 8, .think_ms = 20, .grace_s = 20};
     unsigned n;
     bool written;
 
@@ -158,6 +162,9 @@ int main(int argc, char **argv)
     if (loop_init(&load.loop, (uint16_t)options.port) < 0) {
         perror("load: epoll");
         return 1;
+    }
+    if (inet_pton(AF_INET, options.address, &load.loop.address) != 1) {
+        return usage();
     }
     load.record = fopen(options.path, "w");
     if (load.record == NULL) {
