@@ -61,10 +61,10 @@ def all_of(cluster, target, names, smoke):
             results.append(result)
             print(f"  {os.path.relpath(report.plot(result))}", flush=True)
         except Skipped as why:
-            skipped.append((name, str(why)))
+            skipped.append((name, f"skipped: {why}"))
             print(f"  skipped: {why}", flush=True)
         except (BenchError, OSError, pymysql.Error, subprocess.SubprocessError) as error:
-            broken.append((name, f"the drill itself failed: {error}"))
+            broken.append((name, f"broken: {error}"))
             traceback.print_exc()
     return results, skipped, broken
 

@@ -27,13 +27,12 @@ class Target:
         self.log = os.path.join(OUT, f"{self.name}.log")
 
     def start(self):
-        commands = self.commands()
         with open(self.log, "wb") as log:
-            for command in commands:
+            for command, port in self.commands():
                 self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                                        stdout=log, stderr=log,
                                                        preexec_fn=die_with_parent))
-        wait_for_port(self.write_port, self.processes[-1], self.log)
+                wait_for_port(port, self.processes[-1], self.log)
 
     def stop(self):
         """Returns what was wrong with its life, or None."""
@@ -56,6 +55,12 @@ class Target:
         """The node that a transaction runs on: it says so itself."""
         return self._ask(self.write_port, "drill_1", "BEGIN", "SELECT @@port")
 
+    def serves(self):
+        try:
+            return self.writer() > 0
+        except (pymysql.Error, OSError):
+            return False
+
     def readers(self):
         """How often each node answered a few reads of every user."""
         return collections.Counter(
@@ -71,6 +76,7 @@ class Target:
             return cursor.fetchone()[0] - self.cluster.base_port + 1
 
     def commands(self):
+        """[(command, port that it listens on when it is ready)], in the order of their start."""
         raise NotImplementedError
 
 
@@ -115,7 +121,7 @@ mysql_users = (
 {users}
 );
 """)
-        return [[GALEWAY, "-c", path]]
+        return [([GALEWAY, "-c", path], self.write_port)]
 
     @staticmethod
     def _users():
@@ -146,7 +152,7 @@ class Haproxy(Target):
 
     def commands(self):
         def server(n, options=""):
-            return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} check "
+            return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} check addr 127.0.0.1 "
                     f"port {self.check_port(n)} {options}")
 
         path = os.path.join(OUT, "haproxy.cfg")
@@ -178,8 +184,10 @@ listen reads
         checks = [str(word) for n in (1, 2, 3)
                   for word in (self.check_port(n), self.cluster.host(n),
                                self.cluster.port(n))]
-        return [["/usr/bin/python3", os.path.join(HERE, "wsrep_check.py"), *checks],
-                [haproxy_binary(), "-db", "-f", path]]
+        # A check that fails at the start would send the first clients to a backup, for ever.
+        return [(["/usr/bin/python3", os.path.join(HERE, "wsrep_check.py"), *checks],
+                 self.check_port(3)),
+                ([haproxy_binary(), "-db", "-f", path], self.write_port)]
 
     def console(self, command):
         del command

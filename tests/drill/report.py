@@ -45,7 +45,7 @@ def print_table(target, results, skipped):
         cells = row(result)
         print(f"{cells[0]:<17}" + "".join(f"{cell:>9}" for cell in cells[1:]))
     for name, why in skipped:
-        print(f"{name:<17}  skipped: {why}")
+        print(f"{name:<17}  {why}")
     for result in results:
         for reason in result.reasons:
             print(f"{result.name}: {reason}")

@@ -3,7 +3,7 @@
 
 import time
 
-from nodes import Load, now_us
+from nodes import Load, now_us, wait_until
 from verdict import read_record
 
 # 64 visitors; the load leaves room on the machine, or its jitter would hide what is looked for.
@@ -77,6 +77,8 @@ class Run:
     def begin(self, direct=True):
         """Everything until the moment before the fault."""
         self.start_proxy()
+        # A health check needs a moment before it has seen the nodes.
+        wait_until(self.target.serves, 15, f"{self.target.name} to serve")
         self.start_load()
         self.find_roles()
         if direct:
