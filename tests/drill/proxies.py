@@ -90,7 +90,8 @@ class Galeway(Target):
             raise BenchError(f"there is no {GALEWAY}: run make, or set GALEWAY_BIN")
         servers = ",\n".join(
             f'    {{ address = "{self.cluster.host(n)}"; port = {self.cluster.port(n)}; '
-            f"hostgroup = 10; max_connections = 100; weight = {1100 - 100 * n}; }}" for n in (1, 2, 3))
+            f"hostgroup = 10; max_connections = 100; weight = {1100 - 100 * n}; }}"
+            for n in (1, 2, 3))
         users = ",\n".join(f'    {{ username = "{user}"; password = "{password}"; '
                            "default_hostgroup = 10; }" for user, password in self._users())
         path = os.path.join(OUT, "galeway.cnf")
@@ -152,8 +153,8 @@ class Haproxy(Target):
 
     def commands(self):
         def server(n, options=""):
-            return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} check addr 127.0.0.1 "
-                    f"port {self.check_port(n)} {options}")
+            return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} "
+                    f"check addr 127.0.0.1 port {self.check_port(n)} {options}")
 
         path = os.path.join(OUT, "haproxy.cfg")
         with open(path, "w", encoding="ascii") as file:

@@ -57,7 +57,7 @@ class Run:
                                    THINK_MS))
 
     def find_roles(self):
-        """Who is writer, and who answers most reads of the others: they are asked under the load."""
+        """Who is writer, and who of the others answers most reads: asked under the load."""
         time.sleep(1)
         self.writer = self.target.writer()
         answers = self.target.readers()

@@ -11,8 +11,8 @@
 # DIR (default var/cluster) holds everything: one folder a node (my.cnf, data, error.log, pid),
 # the template of a fresh data directory, and cluster.env with the facts a client needs.
 # Environment: BASE_PORT (default 3311) is the port of node 1; 2 and 3 follow. Galera's own
-# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart. NODE_OPTIONS are
-# more options for a node that `restart` starts among others, such as --wsrep-sst-donor=node1.
+# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart. NODE_OPTIONS
+# are more options for a node that `restart` starts while others run (--wsrep-sst-donor=node1).
 #
 # All nodes begin with copies of one data directory that has been a cluster of one node, so the
 # first start needs no snapshot transfer, only the incremental one (of a few view changes).
@@ -32,7 +32,7 @@ node_dir()    { echo "$DIR/node$1"; }
 node_data()   { echo "$DIR/node$1/data"; }
 node_log()    { echo "$DIR/node$1/error.log"; }
 node_port()   { echo $((BASE_PORT + $1 - 1)); }
-# NODE_NET ("10.9.0.") gives each node an address of its own for clients; the group stays on loopback.
+# NODE_NET ("10.9.0.") gives each node its own address for clients; the group stays on loopback.
 node_host()   { if [ -n "${NODE_NET:-}" ]; then echo "$NODE_NET$1"; else echo 127.0.0.1; fi; }
 node_socket() { echo "$SOCKET_DIR/n$1.sock"; }
 galera_port() { echo $((BASE_PORT + 10 * $1)); }

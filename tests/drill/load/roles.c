@@ -20,9 +20,9 @@
 #define TRX_UNDO   4u
 #define RYW_READ   1u
 
-static const char *const names[ROLES] = {
-    [ROLE_READ] = "read", [ROLE_INSERT] = "insert", [ROLE_COUNT] = "count",
-    [ROLE_TRX] = "trx",   [ROLE_RYW] = "ryw",       [ROLE_CONNECT] = "connect",
+static const char *const names[ROLES + 1] = {
+    [ROLES] = "none",   [ROLE_READ] = "read", [ROLE_INSERT] = "insert",   [ROLE_COUNT] = "count",
+    [ROLE_TRX] = "trx", [ROLE_RYW] = "ryw",   [ROLE_CONNECT] = "connect",
 };
 
 enum role role_by_name(const char *name, size_t len)
