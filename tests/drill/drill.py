@@ -2,6 +2,7 @@
 """drill.sh's program: one drill after the other, a verdict for each, a table at the end."""
 
 import argparse
+import fcntl
 import os
 import signal
 import subprocess
@@ -75,6 +76,12 @@ def main():
         print("\n".join(drills.DRILLS))
         return 0
     os.makedirs(OUT, exist_ok=True)
+    lock = open(os.path.join(OUT, "lock"), "w", encoding="ascii")  # until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("drill: another run uses build/drill")
+        return 2
     subprocess.run([os.path.join(HERE, "build.sh")], check=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = arguments.only or list(drills.DRILLS)
