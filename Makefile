@@ -31,7 +31,9 @@ UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
 TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+# tests/drill/build.sh makes one program of these and of parts of tests/bench/loadgen.
+DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c))
+ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC)
 ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))
 
 LIB := $(B)/libgaleway.a

@@ -5,11 +5,14 @@
 #
 #   cluster.sh start|stop|status [DIR]             all nodes; start is a no-op when they run
 #   cluster.sh kill|freeze|thaw|restart N [DIR]    one node (1, 2 or 3)
+#   cluster.sh shut|wipe N [DIR]                   a clean end; the same, and it forgets its state:
+#                                                  its next start takes a snapshot (SST)
 #
 # DIR (default var/cluster) holds everything: one folder a node (my.cnf, data, error.log, pid),
 # the template of a fresh data directory, and cluster.env with the facts a client needs.
 # Environment: BASE_PORT (default 3311) is the port of node 1; 2 and 3 follow. Galera's own
-# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart.
+# ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart. NODE_OPTIONS
+# are more options for a node that `restart` starts while others run (--wsrep-sst-donor=node1).
 #
 # All nodes begin with copies of one data directory that has been a cluster of one node, so the
 # first start needs no snapshot transfer, only the incremental one (of a few view changes).
@@ -29,6 +32,8 @@ node_dir()    { echo "$DIR/node$1"; }
 node_data()   { echo "$DIR/node$1/data"; }
 node_log()    { echo "$DIR/node$1/error.log"; }
 node_port()   { echo $((BASE_PORT + $1 - 1)); }
+# NODE_NET ("10.9.0.") gives each node its own address for clients; the group stays on loopback.
+node_host()   { if [ -n "${NODE_NET:-}" ]; then echo "$NODE_NET$1"; else echo 127.0.0.1; fi; }
 node_socket() { echo "$SOCKET_DIR/n$1.sock"; }
 galera_port() { echo $((BASE_PORT + 10 * $1)); }
 
@@ -145,7 +150,7 @@ tmpdir = $(node_dir "$n")/tmp
 socket = $(node_socket "$n")
 pid_file = $(node_dir "$n")/mariadbd.pid
 log_error = $(node_log "$n")
-bind_address = 127.0.0.1
+bind_address = $(node_host "$n")
 port = $(node_port "$n")
 skip_name_resolve = ON
 character_set_server = utf8mb4
@@ -441,7 +446,8 @@ cmd_restart() {
     terminate_nodes "$1"
     prepare
     if some_node_runs; then
-        launch_node "$1"
+        # shellcheck disable=SC2086 # several words
+        launch_node "$1" ${NODE_OPTIONS:-}
     else
         bootstrap_node "$1"
     fi
@@ -451,14 +457,28 @@ cmd_restart() {
     say "node $1 synced"
 }
 
-usage() { die "usage: cluster.sh start|stop|status [DIR] | kill|freeze|thaw|restart N [DIR]"; }
+cmd_shut() {
+    need_pid "$1" >/dev/null
+    terminate_nodes "$1"
+}
+
+cmd_wipe() {
+    terminate_nodes "$1"
+    rm -rf "$(node_data "$1")" "$(node_dir "$1")/recover.log" # the log names the old position
+    mkdir "$(node_data "$1")"
+    give_to_mysql "$(node_data "$1")"
+}
+
+usage() {
+    die "usage: cluster.sh start|stop|status [DIR] | kill|freeze|thaw|restart|shut|wipe N [DIR]"
+}
 
 main() {
     local command=${1:-} node=
     shift || usage
     case $command in
     start | stop | status) ;;
-    kill | freeze | thaw | restart)
+    kill | freeze | thaw | restart | shut | wipe)
         node=${1:-}
         case $node in 1 | 2 | 3) shift ;; *) usage ;; esac
         ;;

@@ -18,7 +18,8 @@
 
 int loop_init(struct loop *loop, uint16_t port)
 {
-    *loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC), .port = port};
+    *loop = (struct loop){
+        .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .port = port, .address = htonl(INADDR_LOOPBACK)};
     if (loop->epoll_fd < 0) {
         return -errno;
     }
@@ -71,7 +72,7 @@ int client_open(struct client *client, struct loop *loop, const struct client_ev
                 const struct wire_account *account)
 {
     const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(loop->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        .sin_family = AF_INET, .sin_port = htons(loop->port), .sin_addr = {loop->address}};
     struct epoll_event interest = {.events = EPOLLIN, .data = {.ptr = client}};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;

@@ -6,7 +6,7 @@
  *      ^__________|__________|_______|_______|
  *
  * One command is under way at a time. Every packet's sequence number is checked, and not one byte
- * may follow the end of an answer. The load goes to 127.0.0.1 only.
+ * may follow the end of an answer.
  */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
@@ -35,6 +35,7 @@ struct client_events {
 struct loop {
     int epoll_fd;
     uint16_t port;
+    uint32_t address; /* in network order; loop_init() sets 127.0.0.1 */
     uint8_t *buffer;  /* what is being read now, of whichever client */
     uint64_t n_bytes; /* read so far */
     unsigned n_open;  /* clients not closed */
