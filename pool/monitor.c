@@ -68,6 +68,44 @@ static bool is_first_over(const struct monitor *m)
 
 static void on_tick(uv_timer_t *timer);
 
+/* A node that no cluster of its own wants any more takes no statements: what it has may end. */
+static void set_drains(struct monitor *m)
+{
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        bool is_member = false, serves = false;
+
+        for (unsigned j = 0; j < m->n_groups; j++) {
+            const struct group *g = m->groups[j];
+
+            if (g->is_on && g->is_decided && (g->members & MASK(i)) != 0) {
+                is_member = true;
+                serves |= group_serves(g, MASK(i));
+            }
+        }
+        if (m->watches[i] != NULL) {
+            atomic_store(&m->watches[i]->node->shared.role_drain,
+                         is_member && !serves ? DRAIN_SOFT : DRAIN_NONE);
+        }
+    }
+}
+
+/* Before they look: who is to be counted, and that what they have seen so far is old. */
+static void announce(struct monitor *m)
+{
+    uint64_t leaving = 0;
+
+    for (unsigned i = 0; i < m->n_groups; i++) {
+        leaving |= m->groups[i]->leaving;
+    }
+    set_drains(m);
+    atomic_store(&m->nodes->draining, leaving);
+    atomic_fetch_add(&m->nodes->n_changes, 1);
+    m->on_change(m->on_change_arg);
+    for (unsigned i = 0; i < m->n_groups; i++) {
+        group_announced(m->groups[i]);
+    }
+}
+
 static void settle(struct monitor *m)
 {
     bool waits = false;
@@ -75,7 +113,7 @@ static void settle(struct monitor *m)
     run_hooks(m);
     if (m->has_changed) {
         m->has_changed = false;
-        m->on_change(m->on_change_arg);
+        announce(m);
     }
     for (unsigned i = 0; i < m->n_groups; i++) {
         waits |= group_waits(m->groups[i]);

@@ -188,6 +188,7 @@ static void take_decision(struct group *g, const struct roles *fresh)
         g->leaving |= that_are_up(g, gone);
         g->leave_by_ms = clock_now_ms() + g->drain_ms;
         g->left_ms = clock_now_ms();
+        g->is_announced = false;
     }
     g->drain_ms = FAILOVER_DRAIN_MS;
     if (fresh->writers != 0) {
@@ -266,7 +267,12 @@ static void publish(struct group *g)
 
 /* --- from one writer to the next -------------------------------------------------------------- */
 
-/* Have the old writers ended what they had begun? */
+static unsigned n_writing(const struct nodes *nodes, const struct node *node)
+{
+    return nodes->n_writing == NULL ? 0 : nodes->n_writing(nodes->n_writing_arg, node);
+}
+
+/* Have the old writers ended what they had begun? Only to be asked when all know that nobody begins anything there. */
 static bool have_left(struct group *g)
 {
     uint64_t now = clock_now_ms();
@@ -279,7 +285,7 @@ static bool have_left(struct group *g)
         uint64_t bit = MASK(g->nodes[i].index);
         struct watch *w = watch_of(g, g->nodes[i].index);
 
-        if ((g->leaving & bit) != 0 && atomic_load(&w->node->shared.n_writing) == 0) {
+        if ((g->leaving & bit) != 0 && n_writing(g->monitor->nodes, w->node) == 0) {
             g->leaving &= ~bit;
         }
     }
@@ -382,11 +388,25 @@ void group_look(struct group *g)
     if (!g->is_decided || memcmp(&fresh, &g->decided, sizeof(fresh)) != 0) {
         take_decision(g, &fresh);
     }
-    missing = g->decided.writers & ~g->ready;
-    if (missing != 0 && have_left(g)) {
-        catch_up(g, missing);
-    }
     publish(g);
+    missing = g->decided.writers & ~g->ready;
+    if (missing == 0 || (g->leaving != 0 && !g->is_announced)) {
+        return; /* first all have to know that they hold */
+    }
+    if (have_left(g)) {
+        catch_up(g, missing);
+        publish(g);
+    }
+}
+
+void group_announced(struct group *g)
+{
+    g->is_announced = true;
+}
+
+bool group_serves(const struct group *g, uint64_t bit)
+{
+    return (serving(&g->decided) & bit) != 0;
 }
 
 bool group_waits(const struct group *g)

@@ -78,7 +78,8 @@ struct group {
     uint64_t wanted;      /* SWITCH WRITER */
     uint64_t leaving;     /* old writers whose statements may end first */
     uint64_t leave_by_ms;
-    uint64_t left_ms; /* when they had; a catch-up has to begin later */
+    uint64_t left_ms;  /* when they had; a catch-up has to begin later */
+    bool is_announced; /* workers were told that nobody writes for now */
     unsigned drain_ms;
     uint64_t conf_id;      /* of the newest view seen; UINT64_MAX = none */
     unsigned cluster_size; /* in it */
@@ -141,6 +142,9 @@ void group_free(struct group *g);
 void group_look(struct group *g); /* nodes may have changed: decide, go on */
 void group_switch(struct group *g, const struct switch_request *request);
 void group_caught_up(struct group *g, struct watch *w, bool good);
+void group_announced(struct group *g); /* what it has published was told to all */
+bool group_serves(const struct group *g,
+                  uint64_t bit);         /* has the node a role in it that takes statements? */
 bool group_waits(const struct group *g); /* for something that only the clock tells */
 
 /* --- monitor.c */

@@ -33,7 +33,7 @@ enum node_health {
 enum node_drain {
     DRAIN_NONE,
     DRAIN_SOFT, /* free ones are closed; transactions, and what else keeps a session there, may end */
-    DRAIN_HARD  /* all are closed now */
+    DRAIN_HARD /* all are closed now */
 };
 
 struct node {
@@ -71,6 +71,12 @@ struct nodes {
         n_changes; /* raised when the health or a role of a node changed: workers have to look */
     /* Nodes whose transactions and statements are waited for before another writes (a mask): workers count them. */
     atomic_ullong draining;
+    /*
+     * How many of them are under way at a node that is drained; UINT_MAX = not all workers have counted since n_changes
+     * was raised. NULL = none. Called by the monitor; set before it starts.
+     */
+    unsigned (*n_writing)(void *arg, const struct node *node);
+    void *n_writing_arg;
     /* The monitor, when there is one: check this node now. Any thread; set before workers start. */
     void (*poke)(void *arg, const struct node *node);
     void *poke_arg;

@@ -139,10 +139,3 @@ unsigned failover_n_writing(struct galeway *g, const struct node *node)
     }
     return n;
 }
-
-void failover_post(struct galeway *g)
-{
-    for (unsigned i = 0; i < g->n_workers; i++) {
-        worker_post(g->workers[i], mail_new(MAIL_NODES));
-    }
-}

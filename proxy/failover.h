@@ -37,7 +37,4 @@ void failover_count_writing(struct worker *w);
  */
 unsigned failover_n_writing(struct galeway *g, const struct node *node);
 
-/* failover_post - tell all workers that nodes changed. Any thread. */
-void failover_post(struct galeway *g);
-
 #endif

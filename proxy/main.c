@@ -21,6 +21,7 @@
 #include "base/version.h"
 #include "pool/monitor.h"
 #include "proxy/events_log.h"
+#include "proxy/failover.h"
 #include "proxy/worker.h"
 
 struct options {
@@ -297,18 +298,28 @@ static void on_nodes(void *arg)
     post_all(arg, MAIL_NODES);
 }
 
+static unsigned n_writing(void *arg, const struct node *node)
+{
+    return failover_n_writing(arg, node);
+}
+
 static int start_monitor(struct galeway *g)
 {
     struct snapshot *s = galeway_snapshot(g);
-    int rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
+    int rc;
+
+    g->nodes.n_writing = n_writing;
+    g->nodes.n_writing_arg = g;
+    rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
 
     snapshot_unref(s);
     return rc;
 }
 
 /*
- * The nodes are checked, then the workers listen. The console begins before they do, so that who has been answered on a port for traffic finds it
- * on its own, and the configuration that it shows is the one they begin with. Then signals until the end.
+ * The nodes are checked, then the workers listen. The console begins before they do, so that who has been answered on a
+ * port for traffic finds it on its own, and the configuration that it shows is the one they begin with. Then signals
+ * until the end.
  */
 static int run(struct process *p, const sigset_t *signals)
 {

@@ -136,6 +136,10 @@ static void add_writers(struct choices *c, const struct route_input *in, const s
                                         : is_elected(roles, m, in->now_ms);
 
         c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
+        /* What is sent to a writer that is silent may be lost in doubt: it waits, for this one or the next. */
+        if (sight->is_decided && health_of(m->node) == HEALTH_SUSPECT) {
+            continue;
+        }
         if (writes && takes_traffic(m, in->now_ms)) {
             /* several writers: each site keeps to one of them, so that sites do not conflict */
             add(c, m->node,

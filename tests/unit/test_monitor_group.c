@@ -22,7 +22,15 @@ struct fixture {
     struct monitor m;
     struct group *g;
     int listeners[N];
+    unsigned writing[N];
 };
+
+static unsigned count_writing(void *arg, const struct node *node)
+{
+    const struct fixture *f = arg;
+
+    return f->writing[node->index];
+}
 
 static int listen_on_any(uint16_t *port)
 {
@@ -94,6 +102,8 @@ static void begin(struct fixture *f)
         f->listeners[i] = listen_on_any(&ports[i]);
     }
     nodes_init(&f->nodes);
+    f->nodes.n_writing = count_writing;
+    f->nodes.n_writing_arg = f;
     f->m.conf = load(ports);
     f->topology = topology_new(&f->nodes, f->m.conf, &faults);
     faults_fini(&faults);
@@ -273,13 +283,14 @@ TEST(monitor_group_switch_waits_until_the_old_writer_has_ended)
     struct switch_request to = {.writer_hostgroup = 10, .node_index = 2, .drain_ms = 5000};
 
     begin_healthy(&f);
-    atomic_store(&f.nodes.items[0]->shared.n_writing, 1);
+    f.writing[0] = 1;
     group_switch(f.g, &to);
     assert_int_equal(writers(&f), 0);
+    group_announced(f.g);
     pass_ms(4000);
     group_look(f.g);
     assert_false(f.m.watches[2]->is_catching);
-    atomic_store(&f.nodes.items[0]->shared.n_writing, 0);
+    f.writing[0] = 0;
     pass_ms(10);
     group_look(f.g);
     catch_up(&f, 2, true);
@@ -295,8 +306,10 @@ TEST(monitor_group_switch_waits_no_longer_than_asked)
     struct switch_request to = {.writer_hostgroup = 10, .node_index = 1, .drain_ms = 300};
 
     begin_healthy(&f);
-    atomic_store(&f.nodes.items[0]->shared.n_writing, 1);
+    f.writing[0] = 1;
     group_switch(f.g, &to);
+    group_announced(f.g);
+    group_look(f.g);
     assert_false(f.m.watches[1]->is_catching);
     pass_ms(301);
     group_look(f.g);
@@ -310,7 +323,7 @@ TEST(monitor_group_an_old_writer_that_is_down_is_not_waited_for)
     struct fixture f;
 
     begin_healthy(&f);
-    atomic_store(&f.nodes.items[0]->shared.n_writing, 5);
+    f.writing[0] = 5;
     set_down(&f, 0);
     group_look(f.g);
     catch_up(&f, 1, true);

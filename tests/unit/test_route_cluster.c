@@ -269,16 +269,19 @@ TEST(route_down_node_is_never_chosen_and_a_suspect_one_is_last)
         set_health(&s, 3, HEALTH_DOWN);
         route = choose(&s);
         assert_int_equal(nodes_of(&route), C);
-        set_health(&s, 0, HEALTH_SUSPECT); /* the writer stays until it is down */
-        assert_int_equal(choose_write(&s).n, 1);
+        set_health(
+            &s, 0,
+            HEALTH_SUSPECT); /* what it was sent would be in doubt: writes wait for the monitor's word */
+        assert_int_equal(choose_write(&s).n, decided ? 0 : 1);
         set_health(&s, 0, HEALTH_DOWN);
         assert_int_equal(choose_write(&s).n, 0);
     }
 }
 
-TEST(route_several_writers_a_suspect_one_is_last)
+TEST(route_several_writers_a_suspect_one_is_left_out)
 {
     struct scene s;
+    struct route route;
 
     make(&s, 3);
     s.roles.max_writers = 3;
@@ -286,7 +289,8 @@ TEST(route_several_writers_a_suspect_one_is_last)
     for (uint32_t site = 0; site < 50; site++) {
         s.in.site = site * 2654435761u;
         set_health(&s, site % 3, HEALTH_SUSPECT);
-        assert_ptr_equal(choose_write(&s).nodes[2], &s.nodes[site % 3]);
+        route = choose_write(&s);
+        assert_int_equal(nodes_of(&route), (A | B | C) & ~(UINT64_C(1) << site % 3));
         set_health(&s, site % 3, HEALTH_UP);
     }
 }
