@@ -86,7 +86,7 @@ def test_a_killed_writer_is_followed_at_once(watched):
     w.nodes.script("restart", "1")
     w.wait("node {} answers: ", 1)
     w.wait("hostgroup 10: node {} takes statements again", 1)
-    assert w.writer() == 2  # sticky: no failback
+    assert w.writer() != 1  # sticky: no failback (node 2 may be the donor of node 1, and give way to node 3)
 
 
 def test_failback_when_it_is_wanted(watched):
@@ -160,7 +160,7 @@ def test_a_new_writer_waits_until_it_has_applied_all(watched):
     """The next writer cannot apply: it is not published before it can."""
     w = watched()
     w.wait("node {} writes now", 1)
-    w.nodes.sql(1, "CREATE DATABASE IF NOT EXISTS cmp_catch")
+    w.nodes.sql(1, "CREATE OR REPLACE DATABASE cmp_catch")
     w.nodes.catch_up()
     with w.nodes.connect(2) as blocker, blocker.cursor() as cursor:
         w.nodes.sql(3, "SET GLOBAL read_only = ON")
