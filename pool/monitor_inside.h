@@ -123,7 +123,6 @@ struct monitor {
     unsigned n_switches;
     bool is_stopping;
     bool is_first_over; /* every node was checked once, or the time for that is over */
-    uint64_t first_by_ms;
     struct monitor_view views[NODES_MAX];
     bool has_view[NODES_MAX];
 };
