@@ -292,12 +292,12 @@ TEST(admin_store_load_variables_say_what_is_allowed)
     desk_error(&d, "INSERT INTO global_variables VALUES ('mysql-nope', '1')", 1193, "mysql-nope");
     desk_ok(&d, "UPDATE global_variables SET variable_value='1' WHERE variable_name='mysql-nope'");
     assert_int_equal(d.reply.affected, 0);
-    desk_ok(&d, "SET mysql-monitor_enabled='false'");
+    desk_ok(&d, "SET mysql-monitor_wait_timeout='false'");
     assert_int_equal(d.reply.warnings, 1);
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
-    assert_non_null(strstr(desk_cell(&d, 0, 2), "mysql-monitor_enabled is accepted"));
+    assert_non_null(strstr(desk_cell(&d, 0, 2), "mysql-monitor_wait_timeout is accepted"));
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
-    desk_ok(&d, "SET mysql-monitor_enabled=true");
+    desk_ok(&d, "SET mysql-monitor_wait_timeout=true");
     assert_int_equal(d.reply.warnings, 0);
     desk_ok(&d, "SET mysql-server_version = '8.0.11', admin-refresh_interval=500");
     desk_is(&d,
