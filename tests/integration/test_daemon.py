@@ -61,9 +61,9 @@ def test_check_syntax_error(config):
 
 
 def test_variable_not_acted_on_is_a_warning(config):
-    config.data["mysql_variables"]["monitor_history"] = 600000
+    config.data["mysql_variables"]["monitor_ping_interval"] = 600000
     config.write_config()
-    assert "monitor_history" in check(config, 0)
+    assert "monitor_ping_interval" in check(config, 0)
 
 
 def test_port_in_use(cluster, galeway, tmp_path):
