@@ -35,7 +35,8 @@ static const char *status_of(const struct topology *t, int hostgroup, const stru
     if (m != NULL) {
         status = m->status;
     }
-    if (status == SERVER_ONLINE && !node_is_up(node, clock_now_ms())) {
+    if (status == SERVER_ONLINE &&
+        (!node_is_up(node, clock_now_ms()) || atomic_load(&node->shared.health) == HEALTH_DOWN)) {
         status = SERVER_SHUNNED;
     }
     return status == SERVER_ONLINE         ? "ONLINE"

@@ -224,6 +224,7 @@ static void use_conf(struct monitor *m, struct conf *conf)
     uint64_t mask;
 
     m->conf = conf;
+    monitor_log_keep(m->log, (uint64_t)conf->vars.mysql_monitor_history);
     mask = watch_servers(m);
     configure_groups(m, is_enabled);
     for (size_t i = 0; i < NODES_MAX; i++) {

@@ -111,7 +111,7 @@ void group_off(struct group *g)
     }
     g->is_on = g->is_decided = false;
     g->n = 0;
-    g->members = g->ready = g->previous = g->wanted = g->leaving = 0;
+    g->members = g->ready = g->previous = g->wanted = g->leaving = g->elect_ms = 0;
     g->conf_id = UINT64_MAX;
     g->galera = NULL;
     g->replication = NULL;
@@ -375,6 +375,42 @@ static bool waits_for_first_checks(const struct group *g)
     return false;
 }
 
+/*
+ * Nobody is elected by what nodes said a second ago: after an outage the first that answers would be the only one. Asks
+ * those whose reports are old; true = all have answered, or do not in time.
+ */
+static bool are_reports_fresh(struct group *g)
+{
+    uint64_t now = clock_now_ms();
+    bool is_fresh = true;
+    bool is_new = g->elect_ms == 0;
+
+    g->elect_ms = is_new ? now : g->elect_ms;
+    for (size_t i = 0; i < g->n; i++) {
+        struct watch *w = watch_of(g, g->nodes[i].index);
+
+        if (w->state.health == HEALTH_UP && w->report.at_ms + ELECT_FRESH_MS < g->elect_ms) {
+            is_fresh = false;
+            if (is_new) {
+                watch_poke(w);
+            }
+        }
+    }
+    return is_fresh || now >= g->elect_ms + ELECT_WAIT_MS;
+}
+
+/* Is this decision to be taken now? */
+static bool may_take(struct group *g, const struct roles *fresh)
+{
+    bool elects = (fresh->writers & ~g->decided.writers) != 0;
+
+    if (g->is_decided && elects && g->wanted == 0 && !are_reports_fresh(g)) {
+        return false;
+    }
+    g->elect_ms = 0;
+    return !g->is_decided || memcmp(fresh, &g->decided, sizeof(*fresh)) != 0;
+}
+
 void group_look(struct group *g)
 {
     struct roles fresh;
@@ -385,7 +421,7 @@ void group_look(struct group *g)
     }
     look_at_view(g);
     decide(g, &fresh);
-    if (!g->is_decided || memcmp(&fresh, &g->decided, sizeof(fresh)) != 0) {
+    if (may_take(g, &fresh)) {
         take_decision(g, &fresh);
     }
     publish(g);
@@ -411,7 +447,13 @@ bool group_serves(const struct group *g, uint64_t bit)
 
 bool group_waits(const struct group *g)
 {
-    return g->is_on && (!g->is_decided || (g->decided.writers & ~g->ready) != 0);
+    return g->is_on &&
+           (!g->is_decided || g->elect_ms != 0 || (g->decided.writers & ~g->ready) != 0);
+}
+
+bool group_has_writer(const struct group *g)
+{
+    return !g->is_decided || g->decided.writers != 0;
 }
 
 void group_switch(struct group *g, const struct switch_request *request)

@@ -23,6 +23,9 @@
 #define CATCH_UP_MS       10000
 #define CATCH_UP_AGAIN_MS 100
 #define FAILOVER_DRAIN_MS 500 /* for an old writer that is up; SWITCH WRITER brings its own */
+#define ELECT_FRESH_MS    20 /* reports that are older are not good enough to elect a new writer by */
+#define ELECT_WAIT_MS     100 /* for newer ones */
+#define NO_WRITER_MS      200 /* between two checks while nobody may write */
 #define POKE_FRESH_MS     50  /* a check that began less long ago serves who pokes */
 #define SWITCHES_MAX      16  /* asked for and not taken by the thread yet */
 #define MASK(index)       (UINT64_C(1) << (index))
@@ -76,6 +79,7 @@ struct group {
     uint64_t ready;       /* of decided.writers: those that have applied all */
     uint64_t previous;    /* who wrote last */
     uint64_t wanted;      /* SWITCH WRITER */
+    uint64_t elect_ms;    /* when an election began that waits for fresh reports; 0 = none does */
     uint64_t leaving;     /* old writers whose statements may end first */
     uint64_t leave_by_ms;
     uint64_t left_ms;  /* when they had; a catch-up has to begin later */
@@ -120,7 +124,6 @@ struct monitor {
     unsigned n_switches;
     bool is_stopping;
     bool is_first_over; /* every node was checked once, or the time for that is over */
-    uint64_t first_by_ms;
     struct monitor_view views[NODES_MAX];
     bool has_view[NODES_MAX];
 };
@@ -139,6 +142,7 @@ void group_configure(struct group *g, const struct conf_galera *galera,
                      const struct conf_replication *replication);
 void group_off(struct group *g);
 void group_free(struct group *g);
+bool group_has_writer(const struct group *g);
 void group_look(struct group *g); /* nodes may have changed: decide, go on */
 void group_switch(struct group *g, const struct switch_request *request);
 void group_caught_up(struct group *g, struct watch *w, bool good);

@@ -15,6 +15,7 @@ struct monitor_log {
     uint64_t n_events; /* since the start; the newest stand in the ring */
     uint64_t n_checks;
     uint64_t n_dropped;
+    uint64_t keep_us;  /* 0 = all */
     uint64_t n_hooked; /* events that monitor_log_next() gave */
     struct monitor_event events[MONITOR_EVENTS_MAX];
     struct monitor_check checks[MONITOR_CHECKS_MAX];
@@ -144,6 +145,13 @@ void monitor_log_events(struct monitor_log *log,
     unlock(log);
 }
 
+void monitor_log_keep(struct monitor_log *log, uint64_t history_ms)
+{
+    lock(log);
+    log->keep_us = history_ms * 1000;
+    unlock(log);
+}
+
 /* A check is a ping, too. */
 static bool is_of_kind(const struct monitor_check *check, enum monitor_check_kind kind)
 {
@@ -153,11 +161,16 @@ static bool is_of_kind(const struct monitor_check *check, enum monitor_check_kin
 void monitor_log_checks(struct monitor_log *log, enum monitor_check_kind kind,
                         void (*fn)(void *arg, const struct monitor_check *check), void *arg)
 {
+    uint64_t oldest;
+
     lock(log);
+    oldest = log->keep_us == 0 ? 0 : clock_unix_us() - log->keep_us;
     for (uint64_t i = log->n_checks - MIN(log->n_checks, (uint64_t)MONITOR_CHECKS_MAX);
          i < log->n_checks; i++) {
-        if (is_of_kind(&log->checks[i % MONITOR_CHECKS_MAX], kind)) {
-            fn(arg, &log->checks[i % MONITOR_CHECKS_MAX]);
+        const struct monitor_check *check = &log->checks[i % MONITOR_CHECKS_MAX];
+
+        if (is_of_kind(check, kind) && check->time_us >= oldest) {
+            fn(arg, check);
         }
     }
     unlock(log);

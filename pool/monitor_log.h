@@ -72,12 +72,15 @@ void monitor_log_free(struct monitor_log *log);
 void monitor_log_event(struct monitor_log *log, struct monitor_event *event);
 void monitor_log_check(struct monitor_log *log, const struct monitor_check *check);
 
+/* monitor_log_keep - mysql-monitor_history: monitor_log_checks() leaves out what is older; 0 = nothing. Any thread. */
+void monitor_log_keep(struct monitor_log *log, uint64_t history_ms);
+
 /* monitor_log_next - the oldest event that the hook has not been run for; false = none. Each is given once. */
 bool monitor_log_next(struct monitor_log *log, struct monitor_event *out);
 
 /*
  * monitor_log_events, monitor_log_checks - call fn for each entry, oldest first, under the lock (fn must be quick). A
- * check counts as CHECK_PING, too; a reader leaves out what is older than mysql-monitor_history. Any thread.
+ * check counts as CHECK_PING, too. Any thread.
  */
 void monitor_log_events(struct monitor_log *log,
                         void (*fn)(void *arg, const struct monitor_event *event), void *arg);

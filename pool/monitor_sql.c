@@ -70,7 +70,7 @@ struct sql_link {
     int rc;
 };
 
-static void go_on(struct sql_link *link, int status);
+static void go_on(struct sql_link *link, int happened);
 
 enum report_kind sql_kind_of(unsigned error)
 {
@@ -414,16 +414,23 @@ static MYSQL *new_mysql(void)
     return mysql;
 }
 
-/* The address as digits: the library would ask for a name and wait. */
-static void host_of(const struct node *node, char *out, size_t cap)
+/* The address as digits: the library would ask for a name and wait. false = it has none. */
+static bool host_of(const struct node *node, char *out, size_t cap)
 {
     socklen_t len = node->sockaddr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                          : sizeof(struct sockaddr_in);
 
-    if (!node->is_resolved || getnameinfo((const struct sockaddr *)&node->sockaddr, len, out,
-                                          (socklen_t)cap, NULL, 0, NI_NUMERICHOST) != 0) {
-        (void)snprintf(out, cap, "0.0.0.0");
-    }
+    return node->is_resolved && getnameinfo((const struct sockaddr *)&node->sockaddr, len, out,
+                                            (socklen_t)cap, NULL, 0, NI_NUMERICHOST) == 0;
+}
+
+static void fail_unresolved(struct sql_link *link)
+{
+    static const struct sql_result result = {
+        .kind = REPORT_BROKEN, .error = CR_UNKNOWN_HOST, .text = "its address cannot be resolved"};
+
+    link->step = LINK_CLOSED;
+    finish(link, &result);
 }
 
 static void open_link(struct sql_link *link)
@@ -436,8 +443,9 @@ static void open_link(struct sql_link *link)
         proceed(link, ask(link));
         return;
     }
-    if (!is_unix) {
-        host_of(t->node, link->host, sizeof(link->host));
+    if (!is_unix && !host_of(t->node, link->host, sizeof(link->host))) {
+        fail_unresolved(link);
+        return;
     }
     link->mysql = new_mysql();
     link->step = LINK_CONNECTING;

@@ -88,11 +88,24 @@ static void update_share(struct watch *w, const struct node_report *before)
                             (uint64_t)monitor_vars(w->monitor)->mysql_slow_start_ms));
 }
 
+/* Clients wait while nobody may write: the end of that is looked for more often. */
+static uint64_t interval_of(const struct watch *w)
+{
+    const struct monitor *m = w->monitor;
+    uint64_t interval = (uint64_t)monitor_vars(m)->mysql_monitor_galera_healthcheck_interval;
+
+    for (unsigned i = 0; i < m->n_groups; i++) {
+        if ((m->groups[i]->members & MASK(w->node->index)) != 0 &&
+            !group_has_writer(m->groups[i])) {
+            return MIN(interval, (uint64_t)NO_WRITER_MS);
+        }
+    }
+    return interval;
+}
+
 static void schedule(struct watch *w, enum judge_event event)
 {
-    uint64_t interval =
-        (uint64_t)monitor_vars(w->monitor)->mysql_monitor_galera_healthcheck_interval;
-    uint64_t delay = w->wants_another ? 0 : judge_delay_ms(&w->state, event, interval);
+    uint64_t delay = w->wants_another ? 0 : judge_delay_ms(&w->state, event, interval_of(w));
     uint64_t passed = clock_now_ms() - w->began_ms;
 
     if (event == JUDGE_ANSWERED && delay > 0) { /* from beginning to beginning */

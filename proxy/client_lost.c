@@ -64,6 +64,40 @@ static bool is_whole(const struct client *c)
            (task->stmt == NULL || (c->n_cursors == 0 && c->n_long_data == 0));
 }
 
+static struct slice trim_end(struct slice text)
+{
+    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+/* ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
+static bool is_plain_rollback(const struct task *task)
+{
+    struct slice text = trim_end(task_text(task));
+
+    return task->command == COM_QUERY && (slice_eq_nocase(text, SLICE("rollback")) ||
+                                          slice_eq_nocase(text, SLICE("rollback work")));
+}
+
+/* Outside of a transaction: BEGIN changes nothing that outlives its connection, COMMIT and ROLLBACK have nothing to end. */
+static bool is_harmless(const struct task *task)
+{
+    uint8_t verb = task->facts.verb;
+
+    return (verb == VERB_BEGIN || verb == VERB_COMMIT || verb == VERB_ROLLBACK) &&
+           (task->facts.flags & FACT_MULTI) == 0;
+}
+
+/* What goes wrong for as long as statements may wait is told. */
+static bool is_late(const struct client *c)
+{
+    uint64_t limit = (uint64_t)worker_vars(c->worker)->mysql_connect_timeout_server_max;
+
+    return c->worker->now_ms - c->task->since_ms > limit;
+}
+
 static enum ledger_decision decide_lost(const struct client *c)
 {
     const struct task *task = c->task;
@@ -72,13 +106,23 @@ static enum ledger_decision decide_lost(const struct client *c)
     if (task->reply_begun) {
         return LEDGER_REPLY_CUT;
     }
+    if (session_in_transaction(s) && !lost_state(s) && is_plain_rollback(task) &&
+        (s->status & STATUS_AUTOCOMMIT) != 0) {
+        return LEDGER_ROLLED_BACK;
+    }
     if (session_is_pinned(s)) {
         return session_in_transaction(s) ? LEDGER_TRANSACTION : LEDGER_PINNED;
     }
     if (!task->sent) {
         return is_whole(c) ? LEDGER_NOT_SENT : LEDGER_IN_DOUBT;
     }
-    if ((task->facts.flags & FACT_READ) == 0 || !is_whole(c) || task->timed_out) {
+    if (task->timed_out || !is_whole(c)) {
+        return LEDGER_IN_DOUBT;
+    }
+    if (is_harmless(task)) {
+        return is_late(c) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;
+    }
+    if ((task->facts.flags & FACT_READ) == 0) {
         return LEDGER_IN_DOUBT;
     }
     return has_retries(c) ? LEDGER_READ : LEDGER_NO_RETRIES;
@@ -151,14 +195,6 @@ static bool says_not_ready(const struct err *err)
 {
     return err->number == ER_NOT_READY &&
            memmem(err->message.data, err->message.len, REFUSAL_TEXT, strlen(REFUSAL_TEXT)) != NULL;
-}
-
-/* A node that says it for as long as statements may wait is believed. */
-static bool is_late(const struct client *c)
-{
-    uint64_t limit = (uint64_t)worker_vars(c->worker)->mysql_connect_timeout_server_max;
-
-    return c->worker->now_ms - c->task->since_ms > limit;
 }
 
 static enum ledger_decision decide_refused(const struct client *c, const struct err *err)
@@ -269,7 +305,8 @@ static void say_lost(struct client *c, const struct server *s, int rc,
 {
     bool is_commit = c->task->facts.verb == VERB_COMMIT;
     const char *consequence = "";
-    int code = rc > ERR_FIRST ? ERR_NODE_LOST : rc; /* libuv's: that the connection broke, in other words */
+    int code = rc > ERR_FIRST ? ERR_NODE_LOST
+                              : rc; /* libuv's: that the connection broke, in other words */
     char text[300];
 
     if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
@@ -278,7 +315,8 @@ static void say_lost(struct client *c, const struct server *s, int rc,
     } else if (decision == LEDGER_TRANSACTION) {
         consequence = ": the transaction is rolled back";
     }
-    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text, consequence);
+    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text,
+                   consequence);
     client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
 }
 
@@ -303,14 +341,6 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     if (close_after && c->state != CLIENT_CLOSING) {
         client_close_after_write(c, CLOSE_NODE);
     }
-}
-
-static struct slice trim_end(struct slice text)
-{
-    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
-        text.len--;
-    }
-    return text;
 }
 
 static bool ends_with(struct slice text, struct slice word)
@@ -358,6 +388,11 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     note(c, s, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
         begin_again(c);
+    } else if (decision == LEDGER_ROLLED_BACK) {
+        transaction_is_gone(c);
+        if (client_ok(c)) {
+            client_answered(c);
+        }
     } else {
         fail_lost(c, s, rc, err, decision);
     }

@@ -61,16 +61,16 @@ def test_check_syntax_error(config):
 
 
 def test_variable_not_acted_on_is_a_warning(config):
-    config.data["mysql_variables"]["monitor_history"] = 600000
+    config.data["mysql_variables"]["monitor_ping_interval"] = 600000
     config.write_config()
-    assert "monitor_history: accepted, but not acted on yet" in check(config, 0)
+    assert "monitor_ping_interval: accepted, but not acted on yet" in check(config, 0)
 
 
 def test_variable_at_its_default_is_not_worth_a_line(config):
-    config.data["mysql_variables"]["monitor_history"] = 7200000
+    config.data["mysql_variables"]["monitor_ping_interval"] = 8000
     config.write_config()
     text = check(config, 0)
-    assert "monitor_history" not in text
+    assert "monitor_ping_interval" not in text
     assert "settings that are not acted on yet, and have their defaults or are empty: 1" in text
 
 

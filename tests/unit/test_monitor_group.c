@@ -277,6 +277,49 @@ TEST(monitor_group_who_comes_back_does_not_take_over)
     end(&f);
 }
 
+TEST(monitor_group_nobody_is_elected_by_old_reports)
+{
+    struct fixture f;
+
+    begin_healthy(&f);
+    for (unsigned i = 0; i < N; i++) {
+        f.m.watches[i]->is_on = true;
+        f.m.watches[i]->report.primary = false;
+    }
+    group_look(f.g);
+    assert_int_equal(writers(&f), 0);
+    pass_ms(1000);
+    set_up(&f, 2); /* the first to see that all is well again */
+    group_look(f.g);
+    assert_false(f.m.watches[2]->is_catching);
+    assert_true(sql_link_is_busy(f.m.watches[0]->link)); /* they are asked, too */
+    assert_true(sql_link_is_busy(f.m.watches[1]->link));
+    assert_true(group_waits(f.g));
+    set_up(&f, 0);
+    set_up(&f, 1);
+    group_look(f.g);
+    catch_up(&f, 0, true);
+    assert_int_equal(writers(&f), 1);
+    end(&f);
+}
+
+TEST(monitor_group_an_election_waits_for_old_reports_only_for_a_moment)
+{
+    struct fixture f;
+
+    begin_healthy(&f);
+    pass_ms(1000);
+    set_down(&f, 0);
+    f.m.watches[1]->report.at_ms = clock_now_ms();
+    group_look(f.g); /* node 2 does not answer, but was up a second ago */
+    assert_false(f.m.watches[1]->is_catching);
+    pass_ms(ELECT_WAIT_MS);
+    group_look(f.g);
+    catch_up(&f, 1, true);
+    assert_int_equal(writers(&f), 2);
+    end(&f);
+}
+
 TEST(monitor_group_switch_waits_until_the_old_writer_has_ended)
 {
     struct fixture f;

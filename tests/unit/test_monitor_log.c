@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "pool/monitor_hook.h"
 #include "pool/monitor_log.h"
@@ -98,6 +99,14 @@ TEST(monitor_log_keeps_the_newest_checks_by_kind)
     assert_int_equal(pings.n, galera.n); /* a check is a ping, a connect is none */
     assert_int_equal(read_only.n, 0);
     assert_int_equal(monitor_log_dropped(log), 2);
+    monitor_log_keep(log, 1000); /* they are of 1970 */
+    galera = (struct seen){0};
+    monitor_log_checks(log, CHECK_GALERA, see_check, &galera);
+    assert_int_equal(galera.n, 0);
+    monitor_log_check(log,
+                      &(struct monitor_check){.time_us = clock_unix_us(), .kind = CHECK_GALERA});
+    monitor_log_checks(log, CHECK_GALERA, see_check, &galera);
+    assert_int_equal(galera.n, 1);
     monitor_log_free(log);
 }
 

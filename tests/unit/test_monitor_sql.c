@@ -149,6 +149,19 @@ TEST(monitor_sql_a_socket_file_that_is_not_there_is_broken)
     end(&f);
 }
 
+TEST(monitor_sql_an_address_without_a_number_is_broken)
+{
+    struct fixture f;
+
+    begin(&f);
+    f.node.is_resolved = false;
+    ask(&f, 1000);
+    run_until_done(&f);
+    assert_int_equal(f.result.kind, REPORT_BROKEN);
+    assert_int_equal(f.result.error, CR_UNKNOWN_HOST);
+    end(&f);
+}
+
 TEST(monitor_sql_a_silent_server_is_a_timeout_each_time)
 {
     struct fixture f;
