@@ -27,6 +27,7 @@
     X(ERR_USER_LIMIT, 1226, "42000", "User has exceeded the 'max_user_connections' resource")     \
     X(ERR_NODE_LOST, 2013, "HY000", "Lost connection to server during query")                     \
     X(ERR_NODE_REFUSED, 2003, "HY000", "Can't connect to server")                                 \
+    X(ERR_NODE_UNREACHABLE, 2003, "HY000", "Can't connect to server: no way to its node")         \
     X(ERR_NODE_TIMEOUT, 2013, "HY000", "Lost connection to server: timeout")                      \
     X(ERR_NODE_DOWN, 2013, "HY000", "Lost connection to server during query: its node is out")    \
     X(ERR_NODE_SILENT, 2013, "HY000", "Lost connection to server: its node is silent")            \

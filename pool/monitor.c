@@ -72,7 +72,7 @@ static void on_tick(uv_timer_t *timer);
 static void set_drains(struct monitor *m)
 {
     for (unsigned i = 0; i < NODES_MAX; i++) {
-        bool is_member = false, serves = false;
+        bool is_member = false, serves = false, cuts = true;
 
         for (unsigned j = 0; j < m->n_groups; j++) {
             const struct group *g = m->groups[j];
@@ -80,11 +80,13 @@ static void set_drains(struct monitor *m)
             if (g->is_on && g->is_decided && (g->members & MASK(i)) != 0) {
                 is_member = true;
                 serves |= group_serves(g, MASK(i));
+                cuts &= group_cuts(g, i);
             }
         }
         if (m->watches[i] != NULL) {
-            atomic_store(&m->watches[i]->node->shared.role_drain,
-                         is_member && !serves ? DRAIN_SOFT : DRAIN_NONE);
+            atomic_store(&m->watches[i]->node->shared.role_drain, !is_member || serves ? DRAIN_NONE
+                                                                  : cuts               ? DRAIN_HARD
+                                                                         : DRAIN_SOFT);
         }
     }
 }
@@ -259,6 +261,17 @@ static void close_all(struct monitor *m)
     uv_close((uv_handle_t *)&m->tick, NULL);
 }
 
+/* Trouble with one node may be one of its group: the others know. */
+static uint64_t with_others(const struct monitor *m, uint64_t mask)
+{
+    uint64_t all = mask;
+
+    for (unsigned i = 0; i < m->n_groups; i++) {
+        all |= (m->groups[i]->members & mask) != 0 ? m->groups[i]->members : 0;
+    }
+    return all;
+}
+
 static void poke_all(struct monitor *m, uint64_t mask)
 {
     for (size_t i = 0; i < NODES_MAX; i++) {
@@ -302,7 +315,7 @@ static void on_async(uv_async_t *async)
         close_all(m);
         return;
     }
-    poke_all(m, atomic_exchange(&m->pokes, 0));
+    poke_all(m, with_others(m, atomic_exchange(&m->pokes, 0)));
     switch_all(m, switches, n_switches);
     settle(m);
 }

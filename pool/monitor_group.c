@@ -162,17 +162,26 @@ static void note_returns(struct group *g, const struct roles *before)
     }
 }
 
-/* Which of these are up: only they have statements that may end. */
-static uint64_t that_are_up(const struct group *g, uint64_t mask)
+static bool can_commit(enum role_why why)
 {
-    uint64_t up = 0;
+    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_NOT_PRIMARY &&
+           why != WHY_NOT_READY;
+}
+
+/* Which of these can end what they have begun? */
+static uint64_t that_can_end(const struct group *g, uint64_t mask)
+{
+    uint64_t can = 0;
 
     for (size_t i = 0; i < g->n; i++) {
-        if (watch_of(g, g->nodes[i].index)->state.health == HEALTH_UP) {
-            up |= MASK(g->nodes[i].index);
+        unsigned index = g->nodes[i].index;
+
+        if (watch_of(g, index)->state.health == HEALTH_UP &&
+            can_commit((enum role_why)g->decided.why[index])) {
+            can |= MASK(index);
         }
     }
-    return mask & up;
+    return mask & can;
 }
 
 static void take_decision(struct group *g, const struct roles *fresh)
@@ -185,7 +194,7 @@ static void take_decision(struct group *g, const struct roles *fresh)
     g->is_decided = true;
     g->ready = is_first ? fresh->writers : g->ready & fresh->writers;
     if (!is_first && (fresh->writers & ~g->ready) != 0) {
-        g->leaving |= that_are_up(g, gone);
+        g->leaving |= that_can_end(g, gone);
         g->leave_by_ms = clock_now_ms() + g->drain_ms;
         g->left_ms = clock_now_ms();
         g->is_announced = false;
@@ -277,7 +286,7 @@ static bool have_left(struct group *g)
 {
     uint64_t now = clock_now_ms();
 
-    g->leaving = that_are_up(g, g->leaving);
+    g->leaving = that_can_end(g, g->leaving);
     if (now >= g->leave_by_ms) {
         g->leaving = 0;
     }
@@ -443,6 +452,12 @@ void group_announced(struct group *g)
 bool group_serves(const struct group *g, uint64_t bit)
 {
     return (serving(&g->decided) & bit) != 0;
+}
+
+/* It believes to be in the group, and the group has gone on without it: what is under way there has no end. */
+bool group_cuts(const struct group *g, unsigned index)
+{
+    return g->decided.why[index] == WHY_OLD_VIEW || g->decided.why[index] == WHY_OTHER_CLUSTER;
 }
 
 bool group_waits(const struct group *g)

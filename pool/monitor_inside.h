@@ -42,6 +42,7 @@ struct watch {
     bool denied_told;
     struct judge_state state;
     uint64_t began_ms;      /* of the check */
+    uint64_t began_us;      /* the same */
     uint64_t began_unix_us; /* the same, since the epoch */
     uint64_t timer_due_ms;  /* clock_now_ms() */
     uint64_t back_ms;       /* when it came back after it was out; 0 = it never was */
@@ -148,7 +149,8 @@ void group_switch(struct group *g, const struct switch_request *request);
 void group_caught_up(struct group *g, struct watch *w, bool good);
 void group_announced(struct group *g); /* what it has published was told to all */
 bool group_serves(const struct group *g,
-                  uint64_t bit);         /* has the node a role in it that takes statements? */
+                  uint64_t bit); /* has the node a role in it that takes statements? */
+bool group_cuts(const struct group *g, unsigned index); /* is it where nothing can be committed? */
 bool group_waits(const struct group *g); /* for something that only the clock tells */
 
 /* --- monitor.c */

@@ -34,6 +34,7 @@ static void start_check(struct watch *w)
     w->wants_another = false;
     w->was_late = false;
     w->began_ms = clock_now_ms();
+    w->began_us = clock_now_us();
     w->began_unix_us = clock_unix_us();
     sql_link_ask(w->link, &target);
     start_timer(w, JUDGE_SUSPECT_MS);
@@ -103,6 +104,18 @@ static uint64_t interval_of(const struct watch *w)
     return interval;
 }
 
+/* Of an answer: for who has to know in which view the node is. What is not Galera is always in the same. */
+static void publish_figures(struct watch *w)
+{
+    const struct node_report *r = &w->report;
+    bool is_member = r->is_galera && r->primary && r->ready && r->conf_id != UINT64_MAX;
+
+    atomic_store(&w->node->shared.view, !r->is_galera ? UINT64_MAX
+                                        : is_member   ? r->conf_id + 1
+                                                      : 0);
+    atomic_store(&w->node->shared.checked_us, w->began_us);
+}
+
 static void schedule(struct watch *w, enum judge_event event)
 {
     uint64_t delay = w->wants_another ? 0 : judge_delay_ms(&w->state, event, interval_of(w));
@@ -157,6 +170,7 @@ static void on_done(void *arg, const struct sql_result *result)
     if (event == JUDGE_ANSWERED) {
         node_answered(w->node);
         update_share(w, &before);
+        publish_figures(w);
     }
     w->has_result = true;
     publish_view(w);

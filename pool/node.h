@@ -54,7 +54,11 @@ struct node {
         atomic_uint health;          /* enum node_health: by the monitor */
         atomic_uint admin_drain;     /* enum node_drain: as mysql_servers has it; topology_use */
         atomic_uint role_drain;      /* the same, as its roles have it: by the monitor */
-        atomic_uint latency_us;      /* of the monitor's checks, smoothed; 0 = not known */
+        atomic_ullong
+            view; /* wsrep_cluster_conf_id while it is Primary, + 1; 0 = none, or not known */
+        atomic_ullong
+            checked_us; /* clock_now_us() when the last check that it answered began; 0 = none */
+        atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
                                         control, slow start) */

@@ -125,7 +125,7 @@ static void on_stream_connected(struct stream *stream, int rc)
         rc = stream_read_start(&s->stream);
     }
     if (rc != 0) {
-        server_lost(s, ERR_NODE_REFUSED, NULL);
+        server_lost(s, rc == UV_ECONNREFUSED ? ERR_NODE_REFUSED : ERR_NODE_UNREACHABLE, NULL);
         return;
     }
     server_to(s, SERVER_LOGIN);

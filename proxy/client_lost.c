@@ -15,13 +15,18 @@
 #include "protocol/bytes.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_confirm.h"
 #include "proxy/client_run.h"
 #include "proxy/figures_client.h"
 #include "proxy/worker.h"
 
 #define ER_NOT_READY \
     1047 /* "WSREP has not yet prepared node for application use" (MariaDB 10.11) */
-#define ER_DEADLOCK  1213
+#define ER_DEADLOCK 1213
+#define ER_COMMIT   1180
+#define LEFT_TEXT   "Not connected to Primary Component"
+#define QUICK_MS \
+    200 /* a write that was refused so soon was not on its way to other nodes: no group is lost so fast */
 #define REFUSAL_TEXT "WSREP" /* 1047 is "Unknown command" too */
 #define REFUSAL_MAX  600
 #define NOT_DECIDED  LEDGER_DECISION_COUNT
@@ -128,13 +133,13 @@ static enum ledger_decision decide_lost(const struct client *c)
     return has_retries(c) ? LEDGER_READ : LEDGER_NO_RETRIES;
 }
 
-static void note(struct client *c, const struct server *s, enum ledger_decision decision,
+static void note(struct client *c, const struct node *node, enum ledger_decision decision,
                  uint16_t error)
 {
     const struct task *task = c->task;
     struct ledger_entry entry = {
         .digest = task->facts.digest,
-        .node = s->node,
+        .node = node,
         .account = c->session.account,
         .client_id = c->id,
         .ran_us = task->began_us == 0 ? 0 : clock_now_us() - task->began_us,
@@ -160,6 +165,8 @@ static void begin_again(struct client *c)
     task->tracked[0] = task->tracked[1] = 0;
     task->peek_len = 0;
     task->refused = 0;
+    task->confirms = CONFIRM_NOTHING;
+    task->not_ready = false;
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);
     client_to(c, CLIENT_FITTING);
@@ -191,27 +198,58 @@ static bool is_rolled_back(const struct task *task)
                         FACT_SETS_INSERT_ID | FACT_RUNS_UNSEEN)) == 0;
 }
 
-static bool says_not_ready(const struct err *err)
+static bool has_text(const struct err *err, const char *text)
 {
-    return err->number == ER_NOT_READY &&
-           memmem(err->message.data, err->message.len, REFUSAL_TEXT, strlen(REFUSAL_TEXT)) != NULL;
+    return memmem(err->message.data, err->message.len, text, strlen(text)) != NULL;
 }
 
-static enum ledger_decision decide_refused(const struct client *c, const struct err *err)
+static bool says_not_ready(const struct err *err)
+{
+    return err->number == ER_NOT_READY && has_text(err, REFUSAL_TEXT);
+}
+
+/*
+ * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a second time on its
+ * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long.
+ */
+static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {
     const struct task *task = c->task;
-    bool is_pinned =
-        session_in_transaction(&c->session) || lost_state(&c->session) || task->was_in_transaction;
+    bool is_sure = (task->facts.flags & FACT_READ) != 0 || is_harmless(task) ||
+                   c->worker->now_ms - task->sent_ms < QUICK_MS;
+
+    if (is_pinned) {
+        return LEDGER_TRANSACTION;
+    }
+    return !is_sure                     ? LEDGER_IN_DOUBT
+           : is_whole(c) && !is_late(c) ? LEDGER_NOT_READY
+                                        : LEDGER_NO_RETRIES;
+}
+
+/* What the node says, if it may mean that the statement did not run; task->confirms is set when that is to be made sure of. */
+static enum ledger_decision decide_refused(struct client *c, const struct err *err)
+{
+    struct task *task = c->task;
+    const struct session *s = &c->session;
+    bool is_pinned = session_in_transaction(s) || lost_state(s);
 
     if (says_not_ready(err)) {
-        return is_pinned                    ? LEDGER_TRANSACTION
-               : is_whole(c) && !is_late(c) ? LEDGER_NOT_READY
-                                            : LEDGER_NO_RETRIES;
+        return session_in_transaction(s) && !lost_state(s) && is_plain_rollback(task)
+                   ? LEDGER_ROLLED_BACK
+                   : decide_not_ready(c, is_pinned);
     }
-    if (err->number != ER_DEADLOCK || is_pinned || !is_whole(c) || !is_rolled_back(task)) {
+    if (is_pinned || !is_whole(c) || !is_rolled_back(task)) {
         return NOT_DECIDED;
     }
-    return has_retries(c) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
+    if (err->number == ER_DEADLOCK) {
+        task->confirms = CONFIRM_VIEW;
+        return has_retries(c) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
+    }
+    if (!has_text(err, LEFT_TEXT)) {
+        return NOT_DECIDED;
+    }
+    task->confirms = CONFIRM_SHUTDOWN;
+    return LEDGER_NOT_READY;
 }
 
 /* An error packet is short and comes in one piece; one that does not is handed on. */
@@ -229,27 +267,38 @@ static bool read_error(const uv_buf_t *bufs, unsigned n, uint8_t *copy, struct e
            err_decode(err, copy + PACKET_HEADER, packet_length(copy)) == 0;
 }
 
-bool client_is_refused(struct client *c, const struct server *s, const uv_buf_t *bufs, unsigned n)
+static bool is_refusal(uint16_t number)
+{
+    return number == ER_NOT_READY || number == ER_DEADLOCK || number == ER_COMMIT;
+}
+
+bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     uint8_t copy[REFUSAL_MAX];
+    struct task *task = c->task;
     struct err err;
     enum ledger_decision decision;
 
-    if (!read_error(bufs, n, copy, &err) ||
-        (err.number != ER_NOT_READY && err.number != ER_DEADLOCK)) {
+    if (!read_error(bufs, n, copy, &err) || !is_refusal(err.number)) {
         return false;
     }
     decision = decide_refused(c, &err);
     if (decision == NOT_DECIDED) {
         return false;
     }
-    note(c, s, decision, err.number);
     if (says_not_ready(&err)) {
-        c->task->not_ready = true;
+        task->not_ready = true;
         nodes_poke(&c->worker->galeway->nodes, s->node);
     }
-    c->task->refused = ledger_ran_again(decision) ? err.number : 0;
-    return c->task->refused != 0;
+    if (!ledger_ran_again(decision) && decision != LEDGER_ROLLED_BACK) {
+        task->confirms = CONFIRM_NOTHING;
+        note(c, s->node, decision, err.number);
+        return false;
+    }
+    task->refused = err.number;
+    task->refused_by = s->node;
+    task->decision = (uint8_t)decision;
+    return true;
 }
 
 /* It is out for a moment, whatever the monitor knows already, so that the statement does not come back to it. */
@@ -262,12 +311,44 @@ static void leave_node(struct client *c, struct server *s)
     server_close(s, "its node is not ready", 0);
 }
 
-void client_run_again(struct client *c, struct server *s)
+void client_confirmed(struct client *c)
 {
-    if (c->task->refused == ER_NOT_READY) {
-        leave_node(c, s);
+    struct task *task = c->task;
+
+    note(c, task->refused_by, (enum ledger_decision)task->decision, task->refused);
+    if (task->refused != ER_DEADLOCK && c->server != NULL) {
+        leave_node(c, c->server);
+    }
+    if (task->decision == LEDGER_ROLLED_BACK) {
+        transaction_is_gone(c);
+        if (client_ok(c)) {
+            client_answered(c);
+        }
+        return;
     }
     begin_again(c);
+}
+
+/* The error packet was kept as it came. */
+void client_refuted(struct client *c)
+{
+    struct task *task = c->task;
+    struct err err;
+
+    note(c, task->refused_by, LEDGER_IN_DOUBT, task->refused);
+    alarm_clear(&c->worker->alarms, &c->alarm);
+    task->confirms = CONFIRM_NOTHING;
+    CHECK(err_decode(&err, task->peek + PACKET_HEADER, task->peek_len - PACKET_HEADER) == 0);
+    client_end_with_error(c, err.number, err.sqlstate, err.message);
+}
+
+void client_run_again(struct client *c)
+{
+    if (c->task->confirms == CONFIRM_NOTHING) {
+        client_confirmed(c);
+    } else {
+        client_confirm_begin(c);
+    }
 }
 
 bool client_not_ready(struct client *c, struct server *s)
@@ -385,7 +466,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
         client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
         return;
     }
-    note(c, s, decision, err == NULL ? 0 : err->number);
+    note(c, s->node, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
         begin_again(c);
     } else if (decision == LEDGER_ROLLED_BACK) {
@@ -404,6 +485,9 @@ void client_on_lost(struct server *s, int rc, const struct err *err)
     struct task *task = c->task;
 
     c->server = NULL;
+    if (task != NULL && task->confirms != CONFIRM_NOTHING) {
+        return; /* it is being found out whether it ran */
+    }
     if (task != NULL && is_release(c)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
         return;

@@ -18,10 +18,14 @@ bool client_may_move(const struct client *c, const struct server *s);
  * client_is_refused - the first bytes of a reply: is it an error that says the statement did not run, and may it run
  * again? Then the client is to see nothing of the reply, and client_run_again is to be called when it has ended.
  */
-bool client_is_refused(struct client *c, const struct server *s, const uv_buf_t *bufs, unsigned n);
+bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs, unsigned n);
 
-/* client_run_again - the reply that was refused has ended; s is the client's connection. */
-void client_run_again(struct client *c, struct server *s);
+/* client_run_again - the reply that was refused has ended. */
+void client_run_again(struct client *c);
+
+/* client_confirmed, client_refuted - it did not run; or that is not sure, and the client gets the node's error. */
+void client_confirmed(struct client *c);
+void client_refuted(struct client *c);
 
 /*
  * client_not_ready - the node has refused a statement of a session that cannot go elsewhere (1047), and the client has

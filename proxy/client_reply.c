@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -22,7 +23,7 @@ static void on_ready(struct server *s)
 
     if (c->task == NULL) { /* a question of ours was answered */
         client_release_if_free(c);
-    } else {
+    } else if (c->task->confirms == CONFIRM_NOTHING) {
         client_fit_and_send(c);
     }
 }
@@ -179,7 +180,7 @@ static void on_done(struct server *s)
     }
     if (task->refused != 0) {
         profile_unref(&c->worker->pool.profiles, before);
-        client_run_again(c, s);
+        client_run_again(c);
         return;
     }
     figures_done(c, s);

@@ -182,6 +182,8 @@ static void after_send(struct client *c, struct server *s)
     s->statements++;
     s->traffic->statements++;
     task->sent = true;
+    task->sent_ms = c->worker->now_ms;
+    task->view = atomic_load_explicit(&s->node->shared.view, memory_order_relaxed);
     stat_add(&c->worker->stats, task->route.is_writer ? STAT_TO_WRITER : STAT_TO_READER, 1);
     if (task->is_streaming) {
         client_upload_begin(c, task->upload_left, task->payload == PACKET_MAX);

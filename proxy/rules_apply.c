@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_confirm.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/event.h"
@@ -359,6 +360,8 @@ void rules_on_alarm(struct client *c)
     if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_go_on(c);
+    } else if (c->task != NULL && c->task->confirms != CONFIRM_NOTHING) {
+        client_confirm_look(c);
     } else if (c->task != NULL && c->server != NULL) {
         rules_timed_out(c);
     }
