@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "admin/store_sql.h"
+#include "admin/variables.h"
 #include "base/mem.h"
 
 #define CALL_BEGIN "sysvar('"
@@ -68,12 +69,20 @@ static void read_comment(struct translation *t)
     put(t, " ", 1);
 }
 
+/* Ours have a dash behind mysql or admin; elsewhere it is a minus. */
+static bool is_our_dash(const char *name, const char *at)
+{
+    struct slice prefix = sysvar_plain_name((struct slice){name, (size_t)(at - name)});
+
+    return slice_eq_nocase(prefix, SLICE("mysql")) || slice_eq_nocase(prefix, SLICE("admin"));
+}
+
 static void read_variable(struct translation *t)
 {
     const char *name = t->at + 2;
     const char *stop = name;
 
-    while (stop < t->end && is_name(*stop)) {
+    while (stop < t->end && (is_name(*stop) || (*stop == '-' && is_our_dash(name, stop)))) {
         stop++;
     }
     put(t, CALL_BEGIN, sizeof(CALL_BEGIN) - 1);

@@ -132,6 +132,29 @@ TEST(admin_store_sets_all_or_nothing)
     desk_close(&d);
 }
 
+TEST(admin_store_answers_variables_by_name)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_is(&d, "SELECT @@mysql-threads", "2");
+    assert_string_equal(d.reply.columns[0], "@@mysql-threads");
+    desk_is(&d, "SELECT @@mysql-max_connections - 1", "9999");
+    desk_is(&d, "SELECT 3-@@global.read_only-1", "2");
+    desk_is(&d, "SELECT @@mysql-default_schema", "");
+    desk_is(&d, "SELECT COUNT(*) FROM dual WHERE @@admin-version = VERSION()", "1");
+    desk_ok(&d, "SET mysql-max_connections=11");
+    desk_is(&d, "SELECT @@global.mysql-max_connections", "11");
+    desk_error(&d, "SELECT @@mysql-nope", 1193, "mysql-nope");
+    desk_run(&d, &d.guest, "SELECT @@admin-admin_credentials");
+    assert_int_equal(d.reply.kind, REPLY_ERROR);
+    desk_error(&d, "SET admin-version='9'", 1231, "read only");
+    desk_error(&d,
+               "UPDATE global_variables SET variable_value='9' WHERE variable_name='admin-version'",
+               1231, "read only");
+    desk_close(&d);
+}
+
 TEST(admin_store_lets_nobody_out)
 {
     static const char *const closed[] = {
