@@ -83,6 +83,17 @@ static const struct direction *read_direction(const struct words *words, size_t 
     return NULL;
 }
 
+/* It is saved whatever it says, as in ProxySQL: half of a change may be on its way. */
+static int save_to_disk(struct run *run, unsigned modules)
+{
+    int rc = layers_copy(run->store, modules, LAYER_MEMORY, LAYER_DISK, run->reply);
+
+    if (rc == 0) {
+        layers_say_start(run->store);
+    }
+    return rc;
+}
+
 static int act(struct run *run, unsigned modules, enum action action)
 {
     struct store *store = run->store;
@@ -91,9 +102,10 @@ static int act(struct run *run, unsigned modules, enum action action)
     case MEMORY_TO_RUNTIME: return layers_apply(store, modules, false, run->reply);
     case RUNTIME_TO_MEMORY:
         return layers_copy(store, modules, LAYER_RUNTIME, LAYER_MEMORY, run->reply);
-    case MEMORY_TO_DISK: return layers_copy(store, modules, LAYER_MEMORY, LAYER_DISK, run->reply);
+    case MEMORY_TO_DISK: return save_to_disk(run, modules);
     case DISK_TO_MEMORY: return layers_copy(store, modules, LAYER_DISK, LAYER_MEMORY, run->reply);
-    case FILE_TO_MEMORY: return layers_read_file(store, modules, store->config_file, run->reply);
+    case FILE_TO_MEMORY:
+        return layers_read_file(store, modules, store->config_file, true, run->reply);
     }
     UNREACHABLE();
 }

@@ -310,7 +310,7 @@ int layers_copy(struct store *store, unsigned modules, enum layer from, enum lay
     if ((from == LAYER_DISK || to == LAYER_DISK) && !has_disk(store, reply)) {
         return ERR_FILE;
     }
-    rc = sql_exec(store, to == LAYER_DISK ? "BEGIN IMMEDIATE" : "BEGIN");
+    rc = to == LAYER_DISK ? sql_exec(store, "BEGIN IMMEDIATE") : sql_savepoint(store, "copy");
     for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == SQLITE_OK; i++) {
         if ((modules & BIT(tables[i].module)) != 0) {
             rc = copy_table(store, &tables[i], from, to);
@@ -320,16 +320,31 @@ int layers_copy(struct store *store, unsigned modules, enum layer from, enum lay
         rc = SQLITE_ERROR;
     }
     if (rc == SQLITE_OK) {
-        rc = sql_exec(store, "COMMIT");
+        rc = to == LAYER_DISK ? sql_exec(store, "COMMIT") : sql_release(store, "copy", true);
     }
     if (rc != SQLITE_OK) {
         sql_error(store, reply);
-        if (sqlite3_get_autocommit(store->db) == 0) {
+        if (to != LAYER_DISK) {
+            (void)sql_release(store, "copy", false);
+        } else if (sqlite3_get_autocommit(store->db) == 0) {
             (void)!sql_exec(store, "ROLLBACK");
         }
         return ERR_FILE;
     }
     return 0;
+}
+
+unsigned layers_saved(struct store *store)
+{
+    unsigned modules = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", tables[i].name,
+                       tables[i].filter) != 0) {
+            modules |= BIT(tables[i].module);
+        }
+    }
+    return modules;
 }
 
 /* --- checksums -------------------------------------------------------------------------------- */

@@ -97,7 +97,7 @@ static int begin_with_file(struct store *store)
     store->applied = conf_ref(snapshot->conf);
     snapshot_unref(snapshot);
     if (store->config_file != NULL) {
-        rc = layers_read_file(store, MODULES_ALL, store->config_file, &reply);
+        rc = layers_read_file(store, MODULES_ALL, store->config_file, false, &reply);
     }
     if (rc == 0) {
         rc = layers_copy(store, MODULES_ALL, LAYER_MEMORY, LAYER_RUNTIME, &reply);
@@ -111,43 +111,26 @@ static int begin_with_file(struct store *store)
     return rc;
 }
 
-static bool disk_has_content(struct store *store)
-{
-    return sql_number(store, 0,
-                      "SELECT (SELECT COUNT(*) FROM disk.global_variables) + (SELECT COUNT(*) FROM "
-                      "disk.mysql_servers) + (SELECT COUNT(*) FROM disk.mysql_users)") > 0;
-}
-
-/* Modules that were never saved have nothing on DISK: they stay as the file says. */
-static unsigned saved_modules(struct store *store)
-{
-    unsigned modules = 0;
-
-    for (size_t i = 0; i < config_tables_count(); i++) {
-        const struct config_table *table = config_table_at(i);
-
-        if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", table->name,
-                       table->filter) != 0) {
-            modules |= BIT(table->module);
-        }
-    }
-    return modules;
-}
-
-/* A configuration that was saved counts more than the file, as in ProxySQL. */
+/*
+ * A configuration that was saved counts more than the file, as in ProxySQL. Modules that were never saved have nothing
+ * on DISK: they stay as the file says.
+ */
 static void go_on_with_disk(struct store *store)
 {
     struct reply reply = {0};
-    unsigned modules;
+    unsigned modules = store->disk_fault != NULL ? 0 : layers_saved(store);
 
-    if (store->disk_fault != NULL || !disk_has_content(store)) {
+    if (modules == 0) {
         return;
     }
-    modules = saved_modules(store);
     if (layers_copy(store, modules, LAYER_DISK, LAYER_MEMORY, &reply) != 0 ||
         layers_apply(store, modules, false, &reply) != 0) {
-        log_error(NULL, "the configuration in %s is not applied, the file's runs: %s",
-                  store->disk_path, reply.message);
+        log_error(
+            NULL,
+            "nothing of %s is applied, what runs is the file %s: %s. To mend it: its rows are "
+            "in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY RUN "
+            "on the console names each fault; then SAVE CONFIG TO DISK",
+            store->disk_path, store->config_file == NULL ? "" : store->config_file, reply.message);
     } else {
         log_info(NULL, "configuration from %s", store->disk_path);
     }
@@ -182,6 +165,7 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
         return rc;
     }
     go_on_with_disk(store);
+    history_note(store, "(start)");
     *out = store;
     return 0;
 }

@@ -124,6 +124,22 @@ int sql_exec(struct store *store, const char *format, ...)
     return rc;
 }
 
+int sql_savepoint(struct store *store, const char *name)
+{
+    return sql_exec(store, "SAVEPOINT %s", name);
+}
+
+/* An error may have ended the whole transaction: then there is nothing left to go back to. */
+int sql_release(struct store *store, const char *name, bool keep)
+{
+    if (keep) {
+        return sql_exec(store, "RELEASE %s", name);
+    }
+    return sqlite3_get_autocommit(store->db) != 0
+               ? SQLITE_OK
+               : sql_exec(store, "ROLLBACK TO %s; RELEASE %s", name, name);
+}
+
 int64_t sql_number(struct store *store, int64_t fallback, const char *format, ...)
 {
     sqlite3_stmt *stmt;

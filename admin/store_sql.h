@@ -27,6 +27,13 @@ int sql_exec(struct store *store, const char *format, ...) MUST_CHECK;
 int sql_prepare(struct store *store, sqlite3_stmt **out, const char *format, ...) MUST_CHECK;
 int sql_step(struct store *store, sqlite3_stmt *stmt);
 
+/*
+ * sql_savepoint - begin what happens whole or not at all; may stand inside another. name: an SQL name of ours.
+ * sql_release - end it: keep says whether the changes stay. Returns SQLite's code.
+ */
+int sql_savepoint(struct store *store, const char *name) MUST_CHECK;
+int sql_release(struct store *store, const char *name, bool keep);
+
 /* sql_number - the first value of the first row of our own SQL, or fallback. */
 int64_t sql_number(struct store *store, int64_t fallback, const char *format, ...);
 
