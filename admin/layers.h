@@ -49,7 +49,10 @@ void layers_detach_disk(struct store *store);
 int layers_copy(struct store *store, unsigned modules, enum layer from, enum layer to,
                 struct reply *reply) MUST_CHECK;
 
-/* layers_saved - the modules (BITs) that have rows on DISK: a start takes those from there, the others from the file. */
+/*
+ * layers_saved - the modules (BITs) that were saved, if only empty, or have rows on DISK: a start takes those from there,
+ * the others from the file.
+ */
 unsigned layers_saved(struct store *store);
 
 /*

@@ -495,6 +495,10 @@ TEST(admin_store_load_saving_says_what_a_start_would_refuse)
     desk_ok(&d, "SAVE CONFIG TO DISK");
     desk_again(&d);
     assert_int_equal(running(&d)->n_servers, 2);
+    desk_ok(&d, "DELETE FROM mysql_users"); /* that there are none is saved, too */
+    desk_ok(&d, "SAVE MYSQL USERS TO DISK");
+    desk_again(&d);
+    assert_int_equal(running(&d)->n_users, 0);
     desk_close(&d);
 }
 
