@@ -13,6 +13,7 @@
 #include "admin/stats.h"
 #include "admin/store_sql.h"
 #include "admin/variables.h"
+#include "admin/wire_sql.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -205,11 +206,25 @@ static bool keeps_warnings(const struct words *words)
            words_are(words, &at, "SHOW COUNT");
 }
 
+/* Some clients send the end of their string, too. */
+static bool has_zero(struct slice sql)
+{
+    while (sql.len > 0 && sql.data[sql.len - 1] == '\0') {
+        sql.len--;
+    }
+    return sql.len > 0 && memchr(sql.data, '\0', sql.len) != NULL;
+}
+
 static void run_statement(struct run *run)
 {
     words_split(run->sql, &run->words);
+    if (has_zero(run->sql)) {
+        reply_error(run->reply, 1064, "42000", "The statement is no text: byte %zu is a zero",
+                    strlen(run->sql.data) + 1);
+        return;
+    }
     if (words_at_end(&run->words, 0)) {
-        reply_error(run->reply, 1065, "42000", "Query was empty");
+        reply_error(run->reply, 1065, "42000", "%s", sql_empty_reason(run->sql));
         return;
     }
     if (!keeps_warnings(&run->words)) {
@@ -230,7 +245,8 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
     run->sql = sql;
     run->reply = reply;
     store->who = who;
-    store->deadline_us = clock_now_us() + (uint64_t)SQL_SECONDS_MAX * 1000000;
+    store->began_us = store->looked_us = clock_now_us();
+    store->deadline_us = store->began_us + (uint64_t)SQL_SECONDS_MAX * 1000000;
     layers_follow(store);
     run_statement(run);
     store->deadline_us = 0;
@@ -241,6 +257,12 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
     reply->warnings = (uint16_t)MIN(who->n_warnings + who->warnings_dropped, (size_t)UINT16_MAX);
     store->who = NULL;
     mem_free(MEM_ADMIN, run);
+}
+
+void store_share(struct store *store, bool (*is_waited)(void *ctx), void *ctx)
+{
+    store->is_waited = is_waited;
+    store->waited_ctx = ctx;
 }
 
 void store_tick(struct store *store)

@@ -281,7 +281,10 @@ void sql_error(struct store *store, struct reply *reply)
         break;
     case SQLITE_INTERRUPT:
         reply_error(reply, 3024, "HY000",
-                    "The statement ran for more than %d seconds and was ended", SQL_SECONDS_MAX);
+                    store->is_late ? "The statement ran for more than %d seconds and was ended"
+                                   : "The statement ran for more than %d seconds while another "
+                                     "client of the console waited, and was ended",
+                    store->is_late ? SQL_SECONDS_MAX : SQL_SECONDS_SHARED);
         break;
     case SQLITE_NOMEM:
         reply_error(reply, 1041, "HY000",

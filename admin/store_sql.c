@@ -7,22 +7,40 @@
 #include <stdarg.h>
 
 #include "admin/stats.h"
+#include "admin/wire_sql.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define PROGRESS_STEPS 2000 /* of SQLite's machine between two looks at the clock */
-#define COLUMNS_MAX    2000 /* SQLite's own limit */
+#define PROGRESS_STEPS 2000  /* of SQLite's machine between two looks at the clock */
+#define LOOK_US        50000 /* between two looks at who waits */
+#define COLUMNS_MAX    2000  /* SQLite's own limit */
 #define NAME_CAP       512
+
+/* SQLite runs a statement to its end: all other clients of the console stand still meanwhile. */
+static bool is_in_the_way(struct store *store, uint64_t now_us)
+{
+    if (store->is_waited == NULL ||
+        now_us - store->began_us < (uint64_t)SQL_SECONDS_SHARED * 1000000 ||
+        now_us - store->looked_us < LOOK_US) {
+        return false;
+    }
+    store->looked_us = now_us;
+    return store->is_waited(store->waited_ctx);
+}
 
 static int on_progress(void *ctx)
 {
     struct store *store = ctx;
+    uint64_t now_us;
 
-    store->is_late =
-        store->is_internal == 0 && store->deadline_us != 0 && clock_now_us() > store->deadline_us;
-    return store->is_late ? 1 : 0;
+    if (store->is_internal > 0 || store->deadline_us == 0) {
+        return 0;
+    }
+    now_us = clock_now_us();
+    store->is_late = now_us > store->deadline_us;
+    return store->is_late || is_in_the_way(store, now_us) ? 1 : 0;
 }
 
 static int set_limits(struct store *store)
@@ -248,7 +266,7 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
     if (sqlite3_prepare_v2(store->db, text, -1, &stmt, &tail) != SQLITE_OK) {
         sql_error(store, reply);
     } else if (stmt == NULL) {
-        reply_error(reply, 1065, "42000", "Query was empty");
+        reply_error(reply, 1065, "42000", "%s", sql_empty_reason(sql));
     } else if (!is_blank(tail)) {
         reply_error(reply, 1064, "42000", "More than one statement: \"%.60s\" is left over", tail);
         (void)sqlite3_finalize(stmt);

@@ -14,8 +14,9 @@
 #else
 #define SQL_SECONDS_MAX 10
 #endif
-#define SQL_HEAP_MAX  ((sqlite3_int64)256 << 20)
-#define SQL_VALUE_MAX (64 << 20)
+#define SQL_SECONDS_SHARED 2 /* while another client waits */
+#define SQL_HEAP_MAX       ((sqlite3_int64)256 << 20)
+#define SQL_VALUE_MAX      (64 << 20)
 
 /* sql_open - an empty database in memory with our functions. Returns 0 or an error. */
 int sql_open(struct store *store) MUST_CHECK;

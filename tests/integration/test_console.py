@@ -11,6 +11,7 @@ import re
 import socket
 import struct
 import subprocess
+import time
 
 import pymysql
 import pytest
@@ -430,6 +431,19 @@ def test_hundred_clients(console):
     finally:
         for client in clients:
             client.close()
+
+
+def test_runaway_statement_gives_way(console):
+    """SQLite runs a statement to its end: one that others wait for ends after 2 s, not 10."""
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT COUNT(*) FROM n"
+    with raw(console) as first, connect(console) as second:
+        first.send(b"\x03" + endless.encode())
+        began = time.monotonic()
+        assert rows(second, "SELECT 5") == (("5",),)
+        assert 1 < time.monotonic() - began < 8
+        number, _, text = wire.parse_error(first.read_query()[-1].payload)
+        assert number == 3024 and "2 seconds while another client" in text
+        assert first.value("SELECT 6") == "6"
 
 
 def can_connect(console):

@@ -69,6 +69,12 @@ TEST(admin_store_takes_what_scripts_write)
     desk_close(&d);
 }
 
+static void desk_run_bytes(struct desk *d, const char *bytes, size_t len)
+{
+    reply_fini(&d->reply);
+    store_run(d->store, &d->admin, (struct slice){bytes, len}, &d->reply);
+}
+
 TEST(admin_store_errors_name_what_is_wrong)
 {
     struct desk d;
@@ -88,7 +94,11 @@ TEST(admin_store_errors_name_what_is_wrong)
     desk_error(&d, "SELECT 1; SELECT 2", 1064, "SELECT 2");
     desk_error(&d, "SELECT 'open", 1064, "'open");
     desk_error(&d, "", 1065, "empty");
-    desk_error(&d, " ;; -- nothing", 1065, "empty");
+    desk_error(&d, " ;; -- nothing", 1065, "empty: it is a comment");
+    desk_error(&d, " /* SELECT 1", 1065, "begins with /* has no end");
+    desk_run_bytes(&d, "SELECT\0\1\2", 9);
+    assert_int_equal(d.reply.number, 1064);
+    assert_string_equal(d.reply.message, "The statement is no text: byte 7 is a zero");
     desk_error(&d, "SELECT nofunction(1)", 1305, "nofunction");
     desk_error(&d, "UPDATE mysql_query_rules SET rule_id='abc'", 1366, "number");
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
@@ -272,6 +282,12 @@ static void *hurry(void *arg)
     return NULL;
 }
 
+static bool is_waited(void *ctx)
+{
+    assert_null(ctx);
+    return true;
+}
+
 TEST(admin_store_statements_are_bounded)
 {
     struct desk d;
@@ -285,6 +301,11 @@ TEST(admin_store_statements_are_bounded)
                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
                "SELECT COUNT(*) FROM n",
                3024, "10 seconds");
+    store_share(d.store, is_waited, NULL);
+    desk_error(&d,
+               "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
+               "SELECT COUNT(*) FROM n",
+               3024, "2 seconds while another client");
     atomic_store(&stop, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
     clock_set_us(0);
