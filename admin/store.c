@@ -11,7 +11,9 @@
 #include "admin/history.h"
 #include "admin/layers.h"
 #include "admin/stats.h"
+#include "admin/store_schema.h"
 #include "admin/store_sql.h"
+#include "admin/suggest.h"
 #include "admin/variables.h"
 #include "admin/wire_sql.h"
 #include "base/clock.h"
@@ -159,6 +161,9 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
         rc = stats_create(g, store->db);
     }
     if (rc == 0) {
+        rc = store_schema_fill(store);
+    }
+    if (rc == 0) {
         rc = begin_with_file(store);
     }
     if (rc != 0) {
@@ -233,6 +238,7 @@ static void run_statement(struct run *run)
     if (!command_run(run)) {
         sql_run(run->store, run->sql, run->reply);
     }
+    suggest_add(run);
 }
 
 void store_run(struct store *store, struct store_session *who, struct slice sql,
@@ -245,6 +251,7 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
     run->sql = sql;
     run->reply = reply;
     store->who = who;
+    store->is_late = false;
     store->began_us = store->looked_us = clock_now_us();
     store->deadline_us = store->began_us + (uint64_t)SQL_SECONDS_MAX * 1000000;
     layers_follow(store);

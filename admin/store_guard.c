@@ -38,7 +38,8 @@ static bool is_closed_name(const char *table)
 
 static bool is_statistics(const char *table, const char *schema)
 {
-    static const char *const open[] = {"stats", "monitor", "stats_history", "temp"};
+    static const char *const open[] = {"stats", "monitor", "stats_history", "temp",
+                                       "information_schema"};
 
     return schema == NULL ? !is_closed_name(table) : is_one_of(schema, open, ARRAY_SIZE(open));
 }

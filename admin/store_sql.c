@@ -39,8 +39,11 @@ static int on_progress(void *ctx)
         return 0;
     }
     now_us = clock_now_us();
+    if (is_in_the_way(store, now_us)) {
+        return 1;
+    }
     store->is_late = now_us > store->deadline_us;
-    return store->is_late || is_in_the_way(store, now_us) ? 1 : 0;
+    return store->is_late ? 1 : 0;
 }
 
 static int set_limits(struct store *store)
@@ -52,6 +55,7 @@ static int set_limits(struct store *store)
                           "ATTACH ':memory:' AS stats;"
                           "ATTACH ':memory:' AS monitor;"
                           "ATTACH ':memory:' AS stats_history;"
+                          "ATTACH ':memory:' AS information_schema;"
                           "CREATE TEMP TABLE dual (dummy);"
                           "INSERT INTO dual VALUES ('X');",
                           NULL, NULL, NULL);

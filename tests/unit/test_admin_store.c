@@ -165,6 +165,60 @@ TEST(admin_store_answers_variables_by_name)
     desk_close(&d);
 }
 
+TEST(admin_store_says_what_may_be_meant)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_error(&d, "SELECT * FROM mysql_server", 1146, "; did you mean 'mysql_servers'?");
+    desk_error(&d, "SELECT * FROM stats.stats_mysql_glbal", 1146,
+               "did you mean 'stats_mysql_global'?");
+    desk_error(&d, "SELECT hostnam FROM mysql_servers", 1054, "did you mean 'hostname'?");
+    desk_error(&d, "INSERT INTO mysql_servers (hostgroup) VALUES (1)", 1054,
+               "did you mean 'hostgroup_id'?");
+    desk_error(&d, "SELEC 1", 1064, "did you mean 'SELECT'?");
+    desk_error(&d, "SHOW TABELS", 1064, "did you mean 'SHOW TABLES'?");
+    desk_error(&d, "LAOD MYSQL USERS TO RUNTIME", 1064, "did you mean 'LOAD'?");
+    desk_error(&d, "LOAD MYSQL USERS NOW", 1064, "NOW");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_error(&d, "DESC mysql_user", 1146, "did you mean 'mysql_users'?");
+    desk_error(&d, "SELECT 1 FRM mysql_users", 1064, "syntax error");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_error(&d, "SELECT * FROM qqqqqqqq", 1146, "qqqqqqqq");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_close(&d);
+}
+
+TEST(admin_store_has_an_information_schema)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_is(&d,
+            "SELECT TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE table_schema='main' AND "
+            "TABLE_NAME='mysql_users'",
+            "BASE TABLE");
+    desk_is(&d,
+            "SELECT COUNT(*) FROM information_schema.schemata WHERE SCHEMA_NAME IN ('main', "
+            "'disk', 'stats')",
+            "3");
+    desk_is(&d,
+            "SELECT COLUMN_KEY FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='main' AND "
+            "TABLE_NAME='mysql_users' AND COLUMN_NAME='username'",
+            "PRI");
+    desk_is(&d, "SELECT COUNT(*) FROM information_schema.FILES", "0");
+    desk_error(&d, "DELETE FROM information_schema.TABLES", 1290, "only be read");
+    desk_run(&d, &d.guest, "SELECT COUNT(*) FROM information_schema.TABLES");
+    assert_int_equal(d.reply.kind, REPLY_ROWS);
+    desk_is(&d, "SHOW VARIABLES WHERE variable_value='2' AND variable_name LIKE 'mysql-thr%'",
+            "mysql-threads");
+    assert_int_equal(d.reply.n_columns, 2);
+    assert_int_equal(desk_rows(&d, "CHECKSUM DISK MYSQL GALERA HOSTGROUPS"), 1);
+    assert_string_equal(desk_cell(&d, 0, 0), "mysql_galera_hostgroups");
+    desk_error(&d, "CHECKSUM MEM MYSQL NOTHING", 1064, "a table");
+    desk_close(&d);
+}
+
 TEST(admin_store_lets_nobody_out)
 {
     static const char *const closed[] = {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/unit/admin_store.h"
 #include "tests/unit/test.h"
@@ -133,7 +134,7 @@ TEST(admin_store_load_and_save_go_the_right_way)
     }
     desk_error(&d, "LOAD MYSQL USERS FROM RUNTIME", 1064, "FROM RUNTIME");
     desk_error(&d, "SAVE MYSQL USERS TO RUNTIME", 1064, "expected: TO MEMORY");
-    desk_error(&d, "LOAD MYSQL USER TO RUNTIME", 1064, "MYSQL USERS");
+    desk_error(&d, "LOAD MYSQL USER TO RUNTIME", 1064, "a username");
     desk_error(&d, "LOAD MYSQL USERS TO RUNTIME NOW", 1064, "NOW");
     desk_error(&d, "LOAD", 1064, "not complete");
     desk_ok(&d, "LOAD MYSQL QUERY RULES FROM CONFIG");
@@ -280,6 +281,11 @@ TEST(admin_store_load_a_written_file_is_the_same_state)
     desk_is(&d, "SELECT arg1 FROM scheduler", "5");
     desk_error(&d, "SAVE CONFIG TO FILE /nowhere/at/all", 29, "/nowhere/at/all");
     desk_error(&d, "SAVE CONFIG TO FILE", 1064, "path");
+    desk_ok(&d, "SAVE CONFIG TO FILE saved.cnf"); /* below the data directory, and it is said */
+    (void)snprintf(sql, sizeof(sql), "File %s/saved.cnf is written", d.folder);
+    assert_string_equal(d.reply.info, sql);
+    (void)snprintf(sql, sizeof(sql), "%s/saved.cnf", d.folder);
+    assert_int_equal(access(sql, R_OK), 0);
     desk_close(&d);
 }
 
@@ -499,6 +505,29 @@ TEST(admin_store_load_saving_says_what_a_start_would_refuse)
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
     desk_again(&d);
     assert_int_equal(running(&d)->n_users, 0);
+    desk_close(&d);
+}
+
+TEST(admin_store_load_one_user)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d,
+            "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('a', 10), ('b', 77)");
+    desk_ok(&d, "UPDATE mysql_users SET password='changed' WHERE username='wp'");
+    desk_ok(&d, "LOAD MYSQL USER a TO RUNTIME");
+    assert_int_equal(running(&d)->n_users, 2);
+    assert_string_equal(conf_user_find(running(&d), SLICE("wp"))->password, "secret");
+    desk_is(&d, "SELECT password FROM runtime_mysql_users WHERE username='wp'", "secret");
+    desk_is(&d, "SELECT password FROM mysql_users WHERE username='wp'", "changed");
+    desk_error(&d, "LOAD MYSQL USER 'b' TO RUNTIME", 1231, "mysql_users (username='b', backend=1)");
+    assert_int_equal(desk_rows(&d, "LOAD MYSQL USER b TO RUNTIME DRY RUN"), 1);
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "3");
+    desk_ok(&d, "DELETE FROM mysql_users WHERE username='a'");
+    desk_ok(&d, "LOAD MYSQL USER a FROM MEMORY");
+    assert_null(conf_user_find(running(&d), SLICE("a")));
+    desk_error(&d, "LOAD MYSQL USER a TO DISK", 1064, "username and TO RUNTIME");
     desk_close(&d);
 }
 
