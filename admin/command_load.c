@@ -176,7 +176,6 @@ void command_load_user(struct run *run, size_t at)
     struct store *store = run->store;
     char *name = word_value(&run->words, at);
     bool dry;
-    int rc;
 
     at++;
     if (name == NULL ||
@@ -189,15 +188,14 @@ void command_load_user(struct run *run, size_t at)
     dry = words_are(&run->words, &at, "DRY RUN");
     if (!words_at_end(&run->words, at)) {
         command_syntax(run, at, "the end of the command");
-    } else if ((rc = sql_savepoint(store, "one_user")) != SQLITE_OK ||
-               (rc = leave_one_user(store, name)) != SQLITE_OK) {
+    } else if (sql_savepoint(store, "one_user") != SQLITE_OK ||
+               leave_one_user(store, name) != SQLITE_OK) {
         sql_error(store, run->reply);
         (void)sql_release(store, "one_user", false);
     } else {
         bool good = layers_apply(store, BIT(MODULE_USERS), dry, run->reply) == 0;
 
-        rc = bring_users_back(store);
-        (void)sql_release(store, "one_user", rc == SQLITE_OK);
+        (void)sql_release(store, "one_user", bring_users_back(store) == SQLITE_OK);
         if (good && !dry) {
             reply_info(run->reply, 0, NULL);
         }

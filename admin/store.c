@@ -140,7 +140,7 @@ static void go_on_with_disk(struct store *store)
     reply_fini(&reply);
 }
 
-int store_open(struct store **out, struct galeway *g, const char *config_file)
+static int open_store(struct store **out, struct galeway *g, const char *config_file)
 {
     struct store *store = mem_new(MEM_ADMIN, sizeof(*store));
     int rc;
@@ -171,9 +171,18 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
         return rc;
     }
     go_on_with_disk(store);
-    history_note(store, "(start)");
     *out = store;
     return 0;
+}
+
+int store_open(struct store **out, struct galeway *g, const char *config_file)
+{
+    int rc = open_store(out, g, config_file);
+
+    if (rc == 0) {
+        history_note(*out, "(start)");
+    }
+    return rc;
 }
 
 void store_close(struct store *store)
@@ -192,11 +201,12 @@ void store_close(struct store *store)
     mem_free(MEM_ADMIN, store);
 }
 
+/* Nothing is written, so that no start waits for a disk here. */
 void store_boot(struct galeway *g, const char *config_file)
 {
     struct store *store = NULL;
 
-    if (store_open(&store, g, config_file) == 0) {
+    if (open_store(&store, g, config_file) == 0) {
         store_close(store);
     }
 }

@@ -20,14 +20,16 @@ static const char create[] =
     "CREATE TABLE information_schema.COLUMNS (TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, "
     "COLUMN_NAME, ORDINAL_POSITION, COLUMN_DEFAULT, IS_NULLABLE, DATA_TYPE, "
     "CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_SET_NAME, "
-    "COLLATION_NAME, COLUMN_TYPE, COLUMN_KEY, EXTRA, PRIVILEGES, COLUMN_COMMENT);"
+    "COLLATION_NAME, COLUMN_TYPE, COLUMN_KEY, EXTRA, PRIVILEGES, COLUMN_COMMENT, "
+    "GENERATION_EXPRESSION);"
     /* what dumps look for, and the console has none of */
     "CREATE TABLE information_schema.FILES (FILE_NAME, FILE_TYPE, TABLESPACE_NAME, "
-    "LOGFILE_GROUP_NAME, TOTAL_EXTENTS, INITIAL_SIZE, ENGINE, EXTRA);"
+    "LOGFILE_GROUP_NAME, TOTAL_EXTENTS, EXTENT_SIZE, INITIAL_SIZE, ENGINE, EXTRA);"
     "CREATE TABLE information_schema.PARTITIONS (TABLE_SCHEMA, TABLE_NAME, TABLESPACE_NAME);"
     "CREATE TABLE information_schema.VIEWS (TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION);"
     "CREATE TABLE information_schema.ROUTINES (ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE);"
-    "CREATE TABLE information_schema.TRIGGERS (TRIGGER_SCHEMA, TRIGGER_NAME);"
+    "CREATE TABLE information_schema.TRIGGERS (TRIGGER_SCHEMA, TRIGGER_NAME, "
+    "EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING);"
     "CREATE TABLE information_schema.EVENTS (EVENT_SCHEMA, EVENT_NAME);"
     "INSERT INTO information_schema.SCHEMATA SELECT 'def', name, 'utf8mb4', "
     "'utf8mb4_general_ci', NULL FROM pragma_database_list WHERE name <> 'temp';";
@@ -49,7 +51,7 @@ static int fill(struct store *store, const char *schema)
                       "t.TABLE_NAME, c.name, c.cid + 1, c.dflt_value, "
                       "IIF(c.\"notnull\" OR c.pk, 'NO', 'YES'), LOWER(c.type), NULL, NULL, NULL, "
                       "'utf8mb4', 'utf8mb4_general_ci', LOWER(c.type), IIF(c.pk, 'PRI', ''), '', "
-                      "'', '' FROM information_schema.TABLES t, "
+                      "'', '', NULL FROM information_schema.TABLES t, "
                       "pragma_table_info(t.TABLE_NAME, t.TABLE_SCHEMA) c "
                       "WHERE t.TABLE_SCHEMA = '%s'",
                       schema);

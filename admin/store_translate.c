@@ -91,6 +91,24 @@ static void read_variable(struct translation *t)
     t->at = stop;
 }
 
+/* What SQLite has no word for, and dumps say: there is no cache to leave alone. */
+static void pass_word(struct translation *t)
+{
+    const char *stop = t->at;
+    struct slice word;
+
+    while (stop < t->end && is_name(*stop)) {
+        stop++;
+    }
+    word = (struct slice){t->at, (size_t)(stop - t->at)};
+    if (slice_eq_nocase(word, SLICE("SQL_NO_CACHE"))) {
+        put(t, " ", 1);
+    } else {
+        put(t, word.data, word.len);
+    }
+    t->at = stop;
+}
+
 static void step(struct translation *t)
 {
     char c = *t->at;
@@ -108,6 +126,8 @@ static void step(struct translation *t)
         put(t, " ", 1);
     } else if (c == '@' && next == '@') {
         read_variable(t);
+    } else if (is_name(c)) {
+        pass_word(t);
     } else {
         put(t, t->at++, 1);
     }

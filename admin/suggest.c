@@ -126,23 +126,55 @@ static int count_wrong(const struct words *words, const char *command, size_t *n
     return n_wrong;
 }
 
-/* The longest that fits with one wrong word; none when the longest is right as it is. */
+/* The first words of the statement, with single blanks. */
+static struct slice join_words(const struct words *words, size_t n, char out[NAME_CAP])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < n && len < NAME_CAP; i++) {
+        len += (size_t)snprintf(out + len, NAME_CAP - len, "%s%.*s", i == 0 ? "" : " ",
+                                SLICE_ARGS(words->at[i].text));
+    }
+    return (struct slice){out, MIN(len, (size_t)NAME_CAP - 1)};
+}
+
+struct candidates {
+    const struct words *words;
+    size_t longest;
+};
+
+static const char *candidate_at(const void *ctx, size_t i)
+{
+    const struct candidates *c = ctx;
+    size_t n = 0;
+
+    return count_wrong(c->words, commands[i], &n) == 1 && n == c->longest ? commands[i] : NULL;
+}
+
+/* The nearest of the longest that fit with one wrong word; none when one as long is right as it is. */
 static bool nearest_command(const struct words *words, char out[NAME_CAP])
 {
-    size_t longest = 0;
-    int fewest = 0;
+    struct candidates c = {.words = words};
+    char joined[NAME_CAP];
+    const char *near;
+    bool is_right = true;
 
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         size_t n = 0;
         int n_wrong = count_wrong(words, commands[i], &n);
 
-        if ((n_wrong == 0 || n_wrong == 1) && (n > longest || (n == longest && n_wrong < fewest))) {
-            longest = n;
-            fewest = n_wrong;
-            (void)snprintf(out, NAME_CAP, "%s", commands[i]);
+        if ((n_wrong == 0 || n_wrong == 1) && n >= c.longest) {
+            is_right = n_wrong == 0 || (is_right && n == c.longest);
+            c.longest = n;
         }
     }
-    return fewest > 0;
+    near = is_right ? NULL
+                    : near_find(join_words(words, c.longest, joined), candidate_at, &c,
+                                ARRAY_SIZE(commands));
+    if (near != NULL) {
+        (void)snprintf(out, NAME_CAP, "%s", near);
+    }
+    return near != NULL;
 }
 
 /* --- errors ----------------------------------------------------------------------------------- */

@@ -254,6 +254,17 @@ def test_cli_script(console, tmp_path):
     assert "2" in done.stdout.split("\n")[3]
 
 
+def test_mariadb_dump(console):
+    """The tool asks information_schema first; what it writes are the console's own statements."""
+    with connect(console) as db:
+        rows(db, "INSERT INTO mysql_servers (hostgroup_id, hostname) VALUES (79, 'it''s;')")
+        done = cli("mariadb-dump", console, "main", "mysql_servers")
+        rows(db, "DELETE FROM mysql_servers WHERE hostgroup_id = 79")
+        assert "PRIMARY KEY (hostgroup_id, hostname, port)" in done.stdout
+        insert = re.search(r"INSERT INTO `mysql_servers` VALUES.*?;\n", done.stdout, re.S).group()
+        assert "('79','it''s;'," in insert
+
+
 def test_mariadb_admin(console):
     done = cli("mariadb-admin", console, "ping", "status")
     assert "is alive" in done.stdout and re.search(r"Uptime: \d+ .*Questions: \d+", done.stdout)

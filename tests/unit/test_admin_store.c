@@ -176,6 +176,7 @@ TEST(admin_store_says_what_may_be_meant)
     desk_error(&d, "SELECT hostnam FROM mysql_servers", 1054, "did you mean 'hostname'?");
     desk_error(&d, "INSERT INTO mysql_servers (hostgroup) VALUES (1)", 1054,
                "did you mean 'hostgroup_id'?");
+    desk_error(&d, "SELCT 1", 1064, "did you mean 'SELECT'?");
     desk_error(&d, "SELEC 1", 1064, "did you mean 'SELECT'?");
     desk_error(&d, "SHOW TABELS", 1064, "did you mean 'SHOW TABLES'?");
     desk_error(&d, "LAOD MYSQL USERS TO RUNTIME", 1064, "did you mean 'LOAD'?");
@@ -207,6 +208,8 @@ TEST(admin_store_has_an_information_schema)
             "TABLE_NAME='mysql_users' AND COLUMN_NAME='username'",
             "PRI");
     desk_is(&d, "SELECT COUNT(*) FROM information_schema.FILES", "0");
+    desk_is(&d, "SELECT /*!40001 SQL_NO_CACHE */ `active` FROM `mysql_users`", "1");
+    desk_is(&d, "SELECT 'SQL_NO_CACHE'", "SQL_NO_CACHE");
     desk_error(&d, "DELETE FROM information_schema.TABLES", 1290, "only be read");
     desk_run(&d, &d.guest, "SELECT COUNT(*) FROM information_schema.TABLES");
     assert_int_equal(d.reply.kind, REPLY_ROWS);
