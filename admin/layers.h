@@ -75,6 +75,9 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
  */
 void layers_say_start(struct store *store);
 
+/* layers_why - the faults alone of an error that a LOAD has given: it lives as long as the reply. */
+const char *layers_why(const struct reply *reply);
+
 /* layers_follow - somebody else (SIGHUP) has applied the configuration file: MEMORY and RUNTIME follow. */
 void layers_follow(struct store *store);
 

@@ -15,6 +15,7 @@
 #include "conf/walk.h"
 #include "router/rules.h"
 
+#define NOTHING         "Nothing was changed"
 #define TEXT_FAULTS_MAX 5 /* in the text of the error; SHOW WARNINGS has all */
 
 /* --- faults ----------------------------------------------------------------------------------- */
@@ -54,11 +55,20 @@ static void say_faults(struct store *store, const struct config_text *text, unsi
     list = sqlite3_str_finish(said);
     if (faults->errors > 0 && reply != NULL) {
         reply_error(reply, err_number(ERR_CONFIG), err_sqlstate(ERR_CONFIG),
-                    "Nothing was changed, %zu fault%s%s%s", faults->errors,
-                    faults->errors == 1 ? "" : "s", list == NULL ? "" : list,
+                    NOTHING ", %zu fault%s%s%s", faults->errors, faults->errors == 1 ? "" : "s",
+                    list == NULL ? "" : list,
                     faults->errors > TEXT_FAULTS_MAX ? "; SHOW WARNINGS has all" : "");
     }
     sqlite3_free(list);
+}
+
+const char *layers_why(const struct reply *reply)
+{
+    const char *message = reply->kind == REPLY_ERROR ? reply->message : "";
+    const char *list =
+        strncmp(message, NOTHING, sizeof(NOTHING) - 1) == 0 ? strstr(message, "; ") : NULL;
+
+    return list == NULL ? message : list + 2;
 }
 
 /* --- from a file ------------------------------------------------------------------------------ */
@@ -392,7 +402,7 @@ void layers_say_start(struct store *store)
         judge_start(store, &text);
     } else {
         store_warn(store, "Warning", 1231, "Saved, but the next start would fail: %s",
-                   reply.kind == REPLY_ERROR ? reply.message : err_text(rc));
+                   layers_why(&reply));
     }
     (void)sql_release(store, "judged", false);
     config_text_fini(&text);

@@ -130,10 +130,11 @@ static void go_on_with_disk(struct store *store)
         layers_apply(store, modules, false, &reply) != 0) {
         log_error(
             NULL,
-            "nothing of %s is applied, what runs is the file %s: %s. To mend it: its rows are "
-            "in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY RUN "
+            "nothing of %s is applied, what runs is the file %s. Faults: %s. To mend it: its rows "
+            "are in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY RUN "
             "on the console names each fault; then SAVE CONFIG TO DISK",
-            store->disk_path, store->config_file == NULL ? "" : store->config_file, reply.message);
+            store->disk_path, store->config_file == NULL ? "" : store->config_file,
+            layers_why(&reply));
     } else {
         log_info(NULL, "configuration from %s", store->disk_path);
     }
