@@ -131,8 +131,8 @@ static void go_on_with_disk(struct store *store)
         log_error(
             NULL,
             "nothing of %s is applied, what runs is the file %s. Faults: %s. To mend it: its rows "
-            "are in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY RUN "
-            "on the console names each fault; then SAVE CONFIG TO DISK",
+            "are in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY "
+            "RUN names each fault; then SAVE CONFIG TO DISK",
             store->disk_path, store->config_file == NULL ? "" : store->config_file,
             layers_why(&reply));
     } else {
