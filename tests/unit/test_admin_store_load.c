@@ -252,6 +252,25 @@ TEST(admin_store_load_diff_and_history)
     desk_close(&d);
 }
 
+TEST(admin_store_load_what_a_signal_read_is_in_the_history)
+{
+    struct faults faults = {0};
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_ok(&d, "SET mysql-max_connections=99");
+    desk_ok(&d, "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('mine', 10)");
+    desk_ok(&d, "LOAD CONFIG TO RUNTIME");
+    assert_int_equal(galeway_load(&d.galeway, d.file, &faults), 0); /* as SIGHUP does */
+    faults_fini(&faults);
+    assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 3);
+    assert_string_equal(desk_cell(&d, 0, 3), "(file)");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "1"); /* the file as a whole */
+    desk_ok(&d, "LOAD CONFIG FROM HISTORY 2 TO RUNTIME");
+    assert_int_equal(running(&d)->vars.mysql_max_connections, 99);
+    desk_close(&d);
+}
+
 TEST(admin_store_load_a_written_file_is_the_same_state)
 {
     struct desk d;
