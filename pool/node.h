@@ -85,7 +85,10 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
                               struct faults *faults) MUST_CHECK;
 void topology_free(struct topology *topology);
 
-/* topology_use - it is the one in use from now on: its limits become those of the nodes. Control thread. */
+/*
+ * topology_use - it is the one in use from now on: the limit of a node becomes the highest max_connections of its rows
+ * that are not OFFLINE_HARD. Control thread.
+ */
 void topology_use(const struct topology *topology);
 
 /* topology_roles - for users whose default hostgroup is number; NULL = no such hostgroup. */
