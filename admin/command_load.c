@@ -83,6 +83,17 @@ static const struct direction *read_direction(const struct words *words, size_t 
     return NULL;
 }
 
+/* It is saved whatever it says, as in ProxySQL: half of a change may be on its way. */
+static int save_to_disk(struct run *run, unsigned modules)
+{
+    int rc = layers_copy(run->store, modules, LAYER_MEMORY, LAYER_DISK, run->reply);
+
+    if (rc == 0) {
+        layers_say_start(run->store);
+    }
+    return rc;
+}
+
 static int act(struct run *run, unsigned modules, enum action action)
 {
     struct store *store = run->store;
@@ -91,9 +102,10 @@ static int act(struct run *run, unsigned modules, enum action action)
     case MEMORY_TO_RUNTIME: return layers_apply(store, modules, false, run->reply);
     case RUNTIME_TO_MEMORY:
         return layers_copy(store, modules, LAYER_RUNTIME, LAYER_MEMORY, run->reply);
-    case MEMORY_TO_DISK: return layers_copy(store, modules, LAYER_MEMORY, LAYER_DISK, run->reply);
+    case MEMORY_TO_DISK: return save_to_disk(run, modules);
     case DISK_TO_MEMORY: return layers_copy(store, modules, LAYER_DISK, LAYER_MEMORY, run->reply);
-    case FILE_TO_MEMORY: return layers_read_file(store, modules, store->config_file, run->reply);
+    case FILE_TO_MEMORY:
+        return layers_read_file(store, modules, store->config_file, true, run->reply);
     }
     UNREACHABLE();
 }
@@ -137,6 +149,58 @@ void command_load(struct run *run, size_t at)
 void command_save(struct run *run, size_t at)
 {
     load_or_save(run, at, true);
+}
+
+/* --- one user --------------------------------------------------------------------------------- */
+
+/* MEMORY as RUNTIME, but for the rows of this user; a savepoint brings the rest back. Returns SQLite's code. */
+static int leave_one_user(struct store *store, const char *name)
+{
+    return sql_exec(store,
+                    "CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM main.mysql_users "
+                    "WHERE 0; INSERT INTO temp.kept SELECT * FROM main.mysql_users;"
+                    "DELETE FROM main.mysql_users WHERE username <> %Q;"
+                    "INSERT INTO main.mysql_users SELECT * FROM main.runtime_mysql_users "
+                    "WHERE username <> %Q",
+                    name, name);
+}
+
+static int bring_users_back(struct store *store)
+{
+    return sql_exec(store, "DELETE FROM main.mysql_users; INSERT INTO main.mysql_users SELECT * "
+                           "FROM temp.kept; DELETE FROM temp.kept");
+}
+
+void command_load_user(struct run *run, size_t at)
+{
+    struct store *store = run->store;
+    char *name = word_value(&run->words, at);
+    bool dry;
+
+    at++;
+    if (name == NULL ||
+        (!words_are(&run->words, &at, "TO RUNTIME") && !words_are(&run->words, &at, "TO RUN") &&
+         !words_are(&run->words, &at, "FROM MEMORY") && !words_are(&run->words, &at, "FROM MEM"))) {
+        command_syntax(run, at - 1, "a username and TO RUNTIME; all of them: LOAD MYSQL USERS");
+        mem_free(MEM_ADMIN, name);
+        return;
+    }
+    dry = words_are(&run->words, &at, "DRY RUN");
+    if (!words_at_end(&run->words, at)) {
+        command_syntax(run, at, "the end of the command");
+    } else if (sql_savepoint(store, "one_user") != SQLITE_OK ||
+               leave_one_user(store, name) != SQLITE_OK) {
+        sql_error(store, run->reply);
+        (void)sql_release(store, "one_user", false);
+    } else {
+        bool good = layers_apply(store, BIT(MODULE_USERS), dry, run->reply) == 0;
+
+        (void)sql_release(store, "one_user", bring_users_back(store) == SQLITE_OK);
+        if (good && !dry) {
+            reply_info(run->reply, 0, NULL);
+        }
+    }
+    mem_free(MEM_ADMIN, name);
 }
 
 /* --- history ---------------------------------------------------------------------------------- */
@@ -208,10 +272,31 @@ static char *read_path(struct run *run, size_t at)
     return mem_copy(MEM_ADMIN, rest);
 }
 
+/* Where the process was started is nothing a DBA sees: a relative path is one below the data directory. Takes path. */
+static char *below_datadir(struct run *run, char *path)
+{
+    struct snapshot *snapshot;
+    const char *folder;
+    char *whole;
+    size_t size;
+
+    if (path == NULL || path[0] == '/' || path[0] == '\0') {
+        return path;
+    }
+    snapshot = galeway_snapshot(run->store->galeway);
+    folder = snapshot->conf->datadir;
+    size = strlen(folder) + strlen(path) + 2;
+    whole = mem_new(MEM_ADMIN, size);
+    (void)snprintf(whole, size, "%s/%s", folder, path);
+    snapshot_unref(snapshot);
+    mem_free(MEM_ADMIN, path);
+    return whole;
+}
+
 void command_save_file(struct run *run, size_t at)
 {
     struct config_text text = {0};
-    char *path = read_path(run, at);
+    char *path = below_datadir(run, read_path(run, at));
 
     if (path == NULL || path[0] == '\0') {
         command_syntax(run, at, "the path of a file");
@@ -225,12 +310,44 @@ void command_save_file(struct run *run, size_t at)
 
 /* --- checksums -------------------------------------------------------------------------------- */
 
+/* MYSQL GALERA HOSTGROUPS is mysql_galera_hostgroups. NULL = no such table. */
+static const struct config_table *read_table(struct run *run, size_t at)
+{
+    struct slice rest = run_rest(run, at);
+    const struct config_table *table;
+    char name[STORE_NAME_MAX];
+
+    if (rest.len >= sizeof(name)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < rest.len; i++) {
+        name[i] = (char)(rest.data[i] == ' ' ? '_' : rest.data[i]);
+    }
+    table = config_table_find((struct slice){name, rest.len});
+    return table == NULL || strcmp(table->name, "global_variables") == 0 ? NULL : table;
+}
+
+static bool put_checksum(struct run *run, const struct config_table *table, enum layer layer)
+{
+    char text[24];
+    uint64_t sum;
+
+    if (layers_table_checksum(run->store, table, layer, &sum, run->reply) != 0) {
+        return false;
+    }
+    (void)snprintf(text, sizeof(text), "0x%016llX", (unsigned long long)sum);
+    reply_text(run->reply, table->name);
+    reply_text(run->reply, text);
+    return true;
+}
+
 void command_checksum(struct run *run, size_t at)
 {
     static const char *const columns[] = {"table", "checksum"};
     enum layer layer = LAYER_MEMORY;
-    size_t before;
+    const struct config_table *one;
     unsigned modules;
+    size_t end;
 
     if (words_are(&run->words, &at, "DISK")) {
         layer = LAYER_DISK;
@@ -239,27 +356,22 @@ void command_checksum(struct run *run, size_t at)
     } else if (!words_are(&run->words, &at, "MEMORY")) {
         (void)words_are(&run->words, &at, "MEM");
     }
-    before = at;
-    modules = read_modules(&run->words, &at);
-    if (modules == 0 || !words_at_end(&run->words, at)) {
-        command_syntax(run, modules == 0 ? before : at,
-                       "DISK, MEMORY or RUNTIME and a module: CHECKSUM DISK MYSQL SERVERS");
+    end = at;
+    modules = read_modules(&run->words, &end);
+    one = modules != 0 && words_at_end(&run->words, end) ? NULL : read_table(run, at);
+    if (one == NULL && (modules == 0 || !words_at_end(&run->words, end))) {
+        command_syntax(run, modules == 0 ? at : end,
+                       "DISK, MEMORY or RUNTIME and a module or a table: CHECKSUM DISK MYSQL "
+                       "SERVERS, CHECKSUM MEMORY MYSQL GALERA HOSTGROUPS");
         return;
     }
     reply_columns(run->reply, ARRAY_SIZE(columns), columns);
     for (size_t i = 0; i < config_tables_count(); i++) {
         const struct config_table *table = config_table_at(i);
-        char text[24];
-        uint64_t sum;
+        bool is_meant = one != NULL ? table == one : (modules & BIT(table->module)) != 0;
 
-        if ((modules & BIT(table->module)) == 0) {
-            continue;
-        }
-        if (layers_table_checksum(run->store, table, layer, &sum, run->reply) != 0) {
+        if (is_meant && !put_checksum(run, table, layer)) {
             return;
         }
-        (void)snprintf(text, sizeof(text), "0x%016llX", (unsigned long long)sum);
-        reply_text(run->reply, table->name);
-        reply_text(run->reply, text);
     }
 }

@@ -121,8 +121,8 @@ void command_show_tables(struct run *run, size_t at)
 }
 
 /* Where a name without a schema is found; as SQLite does: main first. */
-static const char *const search_order[] = {"main",          "stats", "monitor",
-                                           "stats_history", "disk",  "temp"};
+static const char *const search_order[] = {
+    "main", "stats", "monitor", "stats_history", "information_schema", "disk", "temp"};
 
 /* [schema.]table: false = there is none, and the reply says so. */
 static bool find_table(struct run *run, size_t at, char **schema, char **table)
@@ -139,7 +139,7 @@ static bool find_table(struct run *run, size_t at, char **schema, char **table)
         *dot = '\0';
     }
     for (size_t i = 0; i < ARRAY_SIZE(search_order) && *table == NULL; i++) {
-        bool may = run->who->is_admin || (i > 0 && i < 4);
+        bool may = run->who->is_admin || (i > 0 && i < 5);
 
         if (may && (dot == NULL || sqlite3_stricmp(name, search_order[i]) == 0) &&
             sql_number(run->store, 0,
@@ -230,13 +230,27 @@ static char *sysvar_rows(void)
     return sqlite3_str_finish(text);
 }
 
+/* As show(); a condition may name the columns as the table does, too. */
+static void show_named(struct run *run, size_t at, const char *inner)
+{
+    char *filter = inner == NULL ? NULL : read_filter(run, at, "Variable_name");
+
+    if (filter != NULL) {
+        sql_runf(run->store, run->reply,
+                 "SELECT Variable_name, Value FROM (SELECT Variable_name, Value, Value AS "
+                 "variable_value FROM (%s))%s ORDER BY Variable_name",
+                 inner, filter);
+    }
+    sqlite3_free(filter);
+}
+
 static void show_variables(struct run *run, size_t at, const char *prefix)
 {
     char *inner = sqlite3_mprintf("SELECT variable_name AS Variable_name, variable_value AS Value "
                                   "FROM main.global_variables WHERE variable_name LIKE '%s%%'",
                                   prefix);
 
-    show(run, at, "Variable_name", inner, " ORDER BY Variable_name");
+    show_named(run, at, inner);
     sqlite3_free(inner);
 }
 
@@ -256,7 +270,7 @@ void command_show_variables(struct run *run, size_t at)
                                                ? " UNION ALL SELECT variable_name, variable_value "
                                                  "FROM main.global_variables"
                                                : "");
-    show(run, at, "Variable_name", inner, " ORDER BY Variable_name");
+    show_named(run, at, inner);
     sqlite3_free(inner);
     sqlite3_free(rows);
 }

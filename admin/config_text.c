@@ -105,6 +105,7 @@ static int put_table(struct making *m, struct config_part *part)
     }
     (void)sqlite3_finalize(stmt);
     if (part->n_rows > 0) {
+        part->end_line = m->line;
         sqlite3_str_appendall(m->text, ")");
         end_line(m);
     }
@@ -157,11 +158,13 @@ static int put_variables(struct making *m, struct config_part *part)
 
     sqlite3_str_appendf(m->text, "\n%s_variables=\n{\n", group);
     m->line += 3;
+    part->first_line = m->line;
     while (rc == SQLITE_OK && (rc = sql_step(m->store, stmt)) == SQLITE_ROW) {
         put_variable(m, stmt);
         rc = SQLITE_OK;
     }
     (void)sqlite3_finalize(stmt);
+    part->end_line = m->line;
     sqlite3_str_appendall(m->text, "}");
     end_line(m);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -220,6 +223,38 @@ void config_text_fini(struct config_text *text)
 }
 
 /* --- from lines to rows ----------------------------------------------------------------------- */
+
+/* What is said of no line begins with the name of a table or of a variable. */
+static enum module module_of_text(const char *text)
+{
+    const struct config_table *table;
+
+    if (strncmp(text, "mysql-", 6) == 0) {
+        return MODULE_MYSQL_VARIABLES;
+    }
+    if (strncmp(text, "admin-", 6) == 0) {
+        return MODULE_ADMIN_VARIABLES;
+    }
+    table = config_table_find((struct slice){text, strcspn(text, ":")});
+    return table == NULL ? MODULE_COUNT : table->module;
+}
+
+enum module config_text_module(const struct config_text *text, const struct fault *fault)
+{
+    const struct config_table *table = config_table_find(slice_of(fault->file));
+
+    if (table != NULL) {
+        return table->module;
+    }
+    for (size_t i = 0; i < text->n_parts; i++) {
+        const struct config_part *part = &text->parts[i];
+
+        if (fault->line >= part->first_line && fault->line < part->end_line) {
+            return part->table->module;
+        }
+    }
+    return module_of_text(fault->text);
+}
 
 static void put_key(sqlite3_str *text, sqlite3_stmt *stmt)
 {
@@ -283,6 +318,22 @@ static void put_text(struct store *store, sqlite3_str *text, const struct config
     sqlite3_str_appendall(text, from);
 }
 
+/* "rule_id 7: ": the row is named already. */
+static const char *skip_rule(const char *text)
+{
+    static const char word[] = "rule_id ";
+    const char *at = text + sizeof(word) - 1;
+    size_t digits;
+
+    if (strncmp(text, word, sizeof(word) - 1) != 0) {
+        return text;
+    }
+    digits = strspn(at, "0123456789");
+    at += digits;
+    at += *at == ':' ? 1 : 0;
+    return digits > 0 && *at == ' ' ? at + 1 : text;
+}
+
 char *config_text_fault(struct store *store, const struct config_text *text,
                         const struct fault *fault)
 {
@@ -295,7 +346,7 @@ char *config_text_fault(struct store *store, const struct config_text *text,
 
         sqlite3_str_appendall(out, ": ");
         if (n > 0 && strncmp(sqlite3_str_value(out), rest, n) == 0) {
-            rest += n + 2; /* the table's name once is enough */
+            rest = skip_rule(rest + n + 2); /* the table's name once is enough */
         }
     }
     put_text(store, out, text, rest);

@@ -17,7 +17,8 @@
 struct config_part {
     const struct config_table *table;
     enum layer layer;
-    int first_line; /* of its first row */
+    int first_line; /* of its first row; of variables: of the section */
+    int end_line;   /* behind the last */
     int n_rows;
 };
 
@@ -42,6 +43,9 @@ void config_text_fini(struct config_text *text);
  */
 char *config_text_fault(struct store *store, const struct config_text *text,
                         const struct fault *fault);
+
+/* config_text_module - whose fault it is; MODULE_COUNT = that of no module. */
+enum module config_text_module(const struct config_text *text, const struct fault *fault);
 
 /* config_text_write - to a file, whole or not at all (written beside it, then renamed). 0 or an error in reply. */
 int config_text_write(const struct config_text *text, const char *path,

@@ -107,6 +107,9 @@ int console_start(struct console **out, struct galeway *g, const char *config_fi
     init_loop(c);
     rc = store_open(&c->store, g, config_file);
     engine.store = c->store;
+    if (rc == 0) {
+        store_share(c->store, console_is_waited, &c->core);
+    }
     console_core_init(&c->core, g, &c->loop, &engine);
     if (rc == 0) {
         rc = console_listen(&c->core);

@@ -164,7 +164,7 @@ void console_send(struct console_client *c)
             }
             return;
         }
-        c->core->engine.run(c->core->engine.store, &c->session, sql, &reply);
+        console_engine_run(c, sql, &reply);
         begin_answer(c, &reply, WIRE_TEXT);
     }
     if (c->state == CONSOLE_IDLE) {
@@ -185,11 +185,18 @@ void console_answer(struct console_client *c, struct reply *reply, enum wire_for
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+void console_engine_run(struct console_client *c, struct slice sql, struct reply *reply)
+{
+    c->core->running = c;
+    c->core->engine.run(c->core->engine.store, &c->session, sql, reply);
+    c->core->running = NULL;
+}
+
 void console_run(struct console_client *c, struct slice sql, enum wire_form form)
 {
     struct reply reply = {.kind = REPLY_OK};
 
-    c->core->engine.run(c->core->engine.store, &c->session, sql, &reply);
+    console_engine_run(c, sql, &reply);
     console_answer(c, &reply, form);
 }
 
@@ -233,7 +240,7 @@ void console_run_text(struct console_client *c, struct slice text)
     struct slice second = sql_next(&rest);
 
     if (first.len == 0) {
-        console_errorf(c, 1065, "42000", "Query was empty");
+        console_errorf(c, 1065, "42000", "%s", sql_empty_reason(text));
     } else if (second.len == 0) {
         console_run(c, first, WIRE_TEXT);
     } else if (!c->multi_statements) {
@@ -252,7 +259,7 @@ void console_run_text(struct console_client *c, struct slice text)
         memcpy(c->text, text.data, text.len);
         c->rest = (struct slice){c->text, text.len};
         first = sql_next(&c->rest);
-        c->core->engine.run(c->core->engine.store, &c->session, first, &reply);
+        console_engine_run(c, first, &reply);
         console_answer(c, &reply, WIRE_TEXT);
     }
 }

@@ -74,6 +74,21 @@ const struct conf_vars *console_vars(struct console_core *core)
     return &core->snapshot->conf->vars;
 }
 
+bool console_is_waited(void *ctx)
+{
+    struct console_core *core = ctx;
+
+    LIST_FOREACH (it, &core->clients) {
+        const struct console_client *c = CONTAINER_OF(it, struct console_client, in_core);
+
+        if (c != core->running && c->state != CONSOLE_CLOSING &&
+            console_descriptor_is_ready(&c->stream.u.handle)) {
+            return true;
+        }
+    }
+    return console_listen_is_waited(core);
+}
+
 void console_core_tick(struct console_core *core)
 {
     const struct conf_vars *vars = console_vars(core);

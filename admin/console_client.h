@@ -47,10 +47,11 @@ struct console_core {
     size_t n_served;     /* those that count for CONSOLE_CLIENTS_MAX */
     uint32_t last_id;
     uint64_t questions;
-    size_t answers_max;                 /* CONSOLE_ANSWERS_MAX; tests set less */
-    struct console_listener *listeners; /* owned: console_listen.c */
-    char *ifaces;                       /* owned: what they were made from */
-    uint8_t scratch[WIRE_BUFFER_BYTES]; /* where packets are made */
+    const struct console_client *running; /* whose statement the store runs, or NULL */
+    size_t answers_max;                   /* CONSOLE_ANSWERS_MAX; tests set less */
+    struct console_listener *listeners;   /* owned: console_listen.c */
+    char *ifaces;                         /* owned: what they were made from */
+    uint8_t scratch[WIRE_BUFFER_BYTES];   /* where packets are made */
 };
 
 enum console_client_state {
@@ -126,6 +127,9 @@ bool console_address_is_local(const struct sockaddr *address);
  */
 void console_close(struct console_client *c, const char *reason);
 
+/* console_is_waited - does another client than the running one have bytes for us, or one a connection? ctx: the core. */
+bool console_is_waited(void *ctx);
+
 /* console_write - false when it broke; then the client is closing. */
 bool console_write(struct console_client *c, const void *data, size_t len) MUST_CHECK;
 
@@ -152,6 +156,9 @@ void console_run(struct console_client *c, struct slice sql, enum wire_form form
 void console_runf(struct console_client *c, enum wire_form form, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void console_run_text(struct console_client *c, struct slice text);
+
+/* console_engine_run - one statement by the store; reply as there. */
+void console_engine_run(struct console_client *c, struct slice sql, struct reply *reply);
 
 /* console_quote_name - `name`, its own ` doubled, terminated. False when it is too long or has a zero. */
 #define CONSOLE_NAME_MAX   256
@@ -182,5 +189,9 @@ void console_stmt_drop_all(struct console_client *c);
 int console_listen(struct console_core *core) MUST_CHECK;
 void console_listen_again(struct console_core *core);
 void console_listen_close(struct console_core *core);
+
+/* console_descriptor_is_ready - has something arrived that was not read yet (and is not just the end)? */
+bool console_descriptor_is_ready(const uv_handle_t *handle);
+bool console_listen_is_waited(const struct console_core *core);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * console_listen.c - the sockets of admin-mysql_ifaces, opened and closed as the variable changes.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -204,4 +205,21 @@ void console_listen_close(struct console_core *core)
     }
     mem_free(MEM_ADMIN, core->ifaces);
     core->ifaces = NULL;
+}
+
+bool console_descriptor_is_ready(const uv_handle_t *handle)
+{
+    struct pollfd p = {.events = POLLIN | POLLRDHUP};
+
+    return uv_fileno(handle, &p.fd) == 0 && poll(&p, 1, 0) == 1 && p.revents == POLLIN;
+}
+
+bool console_listen_is_waited(const struct console_core *core)
+{
+    for (const struct console_listener *l = core->listeners; l != NULL; l = l->next) {
+        if (console_descriptor_is_ready(&l->u.handle)) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -105,8 +105,7 @@ static bool use_schema(struct console_client *c)
     _Static_assert(sizeof(c->login->schema) <= CONSOLE_NAME_MAX, "so it can be quoted");
     CHECK(console_quote_name(quoted, slice_of(c->login->schema)));
     n = snprintf(text, sizeof(text), "USE %s", quoted);
-    c->core->engine.run(c->core->engine.store, &c->session, (struct slice){text, (size_t)n},
-                        &reply);
+    console_engine_run(c, (struct slice){text, (size_t)n}, &reply);
     if (reply.kind != REPLY_ERROR) {
         reply_fini(&reply);
         return true;

@@ -160,7 +160,7 @@ void console_stmt_prepare(struct console_client *c, struct slice sql)
     struct console_stmt *s;
 
     if (first.len == 0) {
-        console_errorf(c, 1065, "42000", "Query was empty");
+        console_errorf(c, 1065, "42000", "%s", sql_empty_reason(sql));
     } else if (sql_next(&rest).len > 0) {
         console_errorf(c, 1064, "42000", "Several statements cannot be prepared as one");
     } else if (n_params > SQL_PARAMS_MAX) {

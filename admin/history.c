@@ -66,10 +66,9 @@ int history_open(struct store *store)
     return rc == SQLITE_OK ? drop_old(store) : rc;
 }
 
-void history_add(struct store *store, unsigned modules, const struct config_text *text)
+static void add_state(struct store *store, const char *modules, const struct config_text *text)
 {
-    char *list = module_list(modules);
-    int rc = insert_state(store, list == NULL ? "" : list, text);
+    int rc = insert_state(store, modules, text);
 
     if (rc == SQLITE_OK) {
         rc = drop_old(store);
@@ -79,7 +78,28 @@ void history_add(struct store *store, unsigned modules, const struct config_text
                    sqlite3_errmsg(store->db));
     }
     store->history_changed = true;
+}
+
+void history_add(struct store *store, unsigned modules, const struct config_text *text)
+{
+    char *list = module_list(modules);
+
+    add_state(store, list == NULL ? "" : list, text);
     sqlite3_free(list);
+}
+
+void history_note(struct store *store, const char *why)
+{
+    struct config_text text = {0};
+    struct reply reply = {0};
+
+    if (config_text_make(store, 0, &text, &reply) == 0) {
+        add_state(store, why, &text);
+    } else {
+        log_warn(NULL, "what runs is not in the history: %s", reply.message);
+    }
+    config_text_fini(&text);
+    reply_fini(&reply);
 }
 
 void history_flush(struct store *store)

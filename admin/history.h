@@ -21,6 +21,12 @@ void history_add(struct store *store, unsigned modules, const struct config_text
 /* history_flush - from time to time: LOAD does not wait for a disk. */
 void history_flush(struct store *store);
 
+/*
+ * history_note - remember what runs, which no LOAD has made: why is "(start)" or "(file)". So the first mistake can be
+ * undone, too.
+ */
+void history_note(struct store *store, const char *why);
+
 /* history_show - SHOW CONFIG HISTORY. */
 void history_show(struct store *store, struct reply *reply);
 

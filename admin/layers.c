@@ -43,7 +43,7 @@ static const char *const module_names[MODULE_COUNT] = {
     [MODULE_PROXYSQL] = "PROXYSQL SERVERS",
 };
 
-/* What runtime_checksums_values and clusters call them. */
+/* What runtime_checksums_values, galeway_saved and clusters call them. */
 static const char *const checksum_names[MODULE_COUNT] = {
     [MODULE_MYSQL_VARIABLES] = "mysql_variables",
     [MODULE_ADMIN_VARIABLES] = "admin_variables",
@@ -230,6 +230,10 @@ static int prepare_disk(struct store *store)
                              "username VARCHAR NOT NULL, modules VARCHAR NOT NULL, "
                              "config VARCHAR NOT NULL)");
     }
+    if (rc == SQLITE_OK) { /* a module that was saved empty is not one that was never saved */
+        rc = sql_exec(store, "CREATE TABLE IF NOT EXISTS disk.galeway_saved ("
+                             "module VARCHAR NOT NULL PRIMARY KEY)");
+    }
     if (rc == SQLITE_OK) {
         rc = upgrade_tables(store);
     }
@@ -310,26 +314,49 @@ int layers_copy(struct store *store, unsigned modules, enum layer from, enum lay
     if ((from == LAYER_DISK || to == LAYER_DISK) && !has_disk(store, reply)) {
         return ERR_FILE;
     }
-    rc = sql_exec(store, to == LAYER_DISK ? "BEGIN IMMEDIATE" : "BEGIN");
+    rc = to == LAYER_DISK ? sql_exec(store, "BEGIN IMMEDIATE") : sql_savepoint(store, "copy");
     for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == SQLITE_OK; i++) {
         if ((modules & BIT(tables[i].module)) != 0) {
             rc = copy_table(store, &tables[i], from, to);
+        }
+    }
+    for (size_t i = 0; i < MODULE_COUNT && rc == SQLITE_OK && to == LAYER_DISK; i++) {
+        if ((modules & BIT(i)) != 0) {
+            rc = sql_exec(store, "INSERT OR IGNORE INTO disk.galeway_saved VALUES (%Q)",
+                          checksum_names[i]);
         }
     }
     if (rc == SQLITE_OK && to != LAYER_DISK && variables_fill(store, to) != 0) {
         rc = SQLITE_ERROR;
     }
     if (rc == SQLITE_OK) {
-        rc = sql_exec(store, "COMMIT");
+        rc = to == LAYER_DISK ? sql_exec(store, "COMMIT") : sql_release(store, "copy", true);
     }
     if (rc != SQLITE_OK) {
         sql_error(store, reply);
-        if (sqlite3_get_autocommit(store->db) == 0) {
+        if (to != LAYER_DISK) {
+            (void)sql_release(store, "copy", false);
+        } else if (sqlite3_get_autocommit(store->db) == 0) {
             (void)!sql_exec(store, "ROLLBACK");
         }
         return ERR_FILE;
     }
     return 0;
+}
+
+unsigned layers_saved(struct store *store)
+{
+    unsigned modules = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        if (sql_number(store, 0,
+                       "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s) OR EXISTS (SELECT 1 FROM "
+                       "disk.galeway_saved WHERE module = %Q)",
+                       tables[i].name, tables[i].filter, checksum_names[tables[i].module]) != 0) {
+            modules |= BIT(tables[i].module);
+        }
+    }
+    return modules;
 }
 
 /* --- checksums -------------------------------------------------------------------------------- */

@@ -49,8 +49,17 @@ void layers_detach_disk(struct store *store);
 int layers_copy(struct store *store, unsigned modules, enum layer from, enum layer to,
                 struct reply *reply) MUST_CHECK;
 
-/* layers_read_file - CONFIG FILE to MEMORY; the file is checked whole before a row is touched. */
-int layers_read_file(struct store *store, unsigned modules, const char *path,
+/*
+ * layers_saved - the modules (BITs) that were saved, if only empty, or have rows on DISK: a start takes those from there,
+ * the others from the file.
+ */
+unsigned layers_saved(struct store *store);
+
+/*
+ * layers_read_file - CONFIG FILE to MEMORY; the file is checked whole before a row is touched. merge: rows that the
+ * file does not name stay, as in ProxySQL; else they go.
+ */
+int layers_read_file(struct store *store, unsigned modules, const char *path, bool merge,
                      struct reply *reply) MUST_CHECK;
 
 /* layers_read_text - the same from a text that was checked before. Returns 0 or an error in reply. */
@@ -59,6 +68,15 @@ int layers_read_text(struct store *store, unsigned modules, struct slice text,
 
 /* layers_apply - MEMORY to RUNTIME: validated whole, published, remembered. dry: only tell. */
 int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *reply) MUST_CHECK;
+
+/*
+ * layers_say_start - warnings about what the next start would find: each fault of DISK (and of the file for modules that
+ * were never saved), for which it would refuse DISK as a whole.
+ */
+void layers_say_start(struct store *store);
+
+/* layers_why - the faults alone of an error that a LOAD has given: it lives as long as the reply. */
+const char *layers_why(const struct reply *reply);
 
 /* layers_follow - somebody else (SIGHUP) has applied the configuration file: MEMORY and RUNTIME follow. */
 void layers_follow(struct store *store);

@@ -15,12 +15,21 @@
 #include "conf/walk.h"
 #include "router/rules.h"
 
+#define NOTHING         "Nothing was changed"
 #define TEXT_FAULTS_MAX 5 /* in the text of the error; SHOW WARNINGS has all */
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
-/* All of them become warnings of the statement; the first errors become its error. */
-static void say_faults(struct store *store, const struct config_text *text,
+/* A LOAD of a module tells what that module says; an error of any module is its business. text: NULL = of a file. */
+static bool concerns(const struct config_text *text, unsigned modules, const struct fault *fault)
+{
+    enum module module = text == NULL ? MODULE_COUNT : config_text_module(text, fault);
+
+    return fault->is_error || module == MODULE_COUNT || (modules & BIT(module)) != 0;
+}
+
+/* They become warnings of the statement; the first errors become its error. */
+static void say_faults(struct store *store, const struct config_text *text, unsigned modules,
                        const struct faults *faults, struct reply *reply)
 {
     sqlite3_str *said = sqlite3_str_new(NULL);
@@ -29,10 +38,13 @@ static void say_faults(struct store *store, const struct config_text *text,
 
     for (size_t i = 0; i < faults->count; i++) {
         const struct fault *fault = &faults->items[i];
-        char *line = text != NULL
-                         ? config_text_fault(store, text, fault)
-                         : sqlite3_mprintf("%s:%d: %s", fault->file, fault->line, fault->text);
+        char *line;
 
+        if (!concerns(text, modules, fault)) {
+            continue;
+        }
+        line = text != NULL ? config_text_fault(store, text, fault)
+                            : sqlite3_mprintf("%s:%d: %s", fault->file, fault->line, fault->text);
         store_warn(store, fault->is_error ? "Error" : "Warning", fault->is_error ? 1231 : 1287,
                    "%s", line == NULL ? fault->text : line);
         if (fault->is_error && n++ < TEXT_FAULTS_MAX) {
@@ -43,11 +55,20 @@ static void say_faults(struct store *store, const struct config_text *text,
     list = sqlite3_str_finish(said);
     if (faults->errors > 0 && reply != NULL) {
         reply_error(reply, err_number(ERR_CONFIG), err_sqlstate(ERR_CONFIG),
-                    "Nothing was changed, %zu fault%s%s%s", faults->errors,
-                    faults->errors == 1 ? "" : "s", list == NULL ? "" : list,
+                    NOTHING ", %zu fault%s%s%s", faults->errors, faults->errors == 1 ? "" : "s",
+                    list == NULL ? "" : list,
                     faults->errors > TEXT_FAULTS_MAX ? "; SHOW WARNINGS has all" : "");
     }
     sqlite3_free(list);
+}
+
+const char *layers_why(const struct reply *reply)
+{
+    const char *message = reply->kind == REPLY_ERROR ? reply->message : "";
+    const char *list =
+        strncmp(message, NOTHING, sizeof(NOTHING) - 1) == 0 ? strstr(message, "; ") : NULL;
+
+    return list == NULL ? message : list + 2;
 }
 
 /* --- from a file ------------------------------------------------------------------------------ */
@@ -95,8 +116,8 @@ static void end_row(struct reading *r)
     char *values = r->values == NULL ? NULL : sqlite3_str_finish(r->values);
 
     if (names != NULL && values != NULL && r->rc == SQLITE_OK) {
-        r->rc = sql_exec(r->store, "INSERT INTO main.%s (%s) VALUES (%s)", r->table->name, names,
-                         values);
+        r->rc = sql_exec(r->store, "INSERT OR REPLACE INTO main.%s (%s) VALUES (%s)",
+                         r->table->name, names, values);
         (void)snprintf(r->store->write_table, sizeof(r->store->write_table), "%s", r->table->name);
     }
     sqlite3_free(names);
@@ -141,7 +162,7 @@ static void on_value(void *ctx, const char *section, size_t row, const char *nam
 
 static int empty_memory(struct store *store, unsigned modules)
 {
-    int rc = sql_exec(store, "BEGIN");
+    int rc = SQLITE_OK;
 
     for (size_t i = 0; i < config_tables_count() && rc == SQLITE_OK; i++) {
         const struct config_table *table = config_table_at(i);
@@ -155,20 +176,23 @@ static int empty_memory(struct store *store, unsigned modules)
 
 /* path or text: one is NULL. */
 static int read_rows(struct store *store, unsigned modules, const char *path, struct slice text,
-                     struct reply *reply)
+                     bool merge, struct reply *reply)
 {
     struct reading r = {.store = store, .modules = modules};
     struct faults faults = {0};
     int rc;
 
-    r.rc = empty_memory(store, modules);
+    r.rc = sql_savepoint(store, "reading");
+    if (r.rc == SQLITE_OK && !merge) {
+        r.rc = empty_memory(store, modules);
+    }
     rc = path != NULL ? conf_walk(path, &faults, on_value, &r)
                       : conf_walk_text("history", text, &faults, on_value, &r);
     faults_fini(&faults); /* it was checked before: said there */
     end_row(&r);
     if (rc == 0 && r.rc == SQLITE_OK) {
         rc = variables_fill(store, LAYER_MEMORY);
-        r.rc = sql_exec(store, "COMMIT");
+        r.rc = sql_release(store, "reading", true);
     }
     if (r.rc != SQLITE_OK) {
         sql_error(store, reply);
@@ -177,26 +201,27 @@ static int read_rows(struct store *store, unsigned modules, const char *path, st
         reply_error(reply, err_number(ERR_FILE), err_sqlstate(ERR_FILE),
                     "The configuration file changed while it was read");
     }
-    if (sqlite3_get_autocommit(store->db) == 0) {
-        (void)!sql_exec(store, "ROLLBACK");
+    if (rc != 0) {
+        (void)sql_release(store, "reading", false);
     }
     return rc;
 }
 
 int layers_read_text(struct store *store, unsigned modules, struct slice text, struct reply *reply)
 {
-    return read_rows(store, modules, NULL, text, reply);
+    return read_rows(store, modules, NULL, text, false, reply);
 }
 
-int layers_read_file(struct store *store, unsigned modules, const char *path, struct reply *reply)
+int layers_read_file(struct store *store, unsigned modules, const char *path, bool merge,
+                     struct reply *reply)
 {
     struct faults faults = {0};
     struct conf *conf = NULL;
     int rc = conf_load(&conf, path, &faults);
 
-    say_faults(store, NULL, &faults, reply);
+    say_faults(store, NULL, modules, &faults, reply);
     if (rc == 0) {
-        rc = read_rows(store, modules, path, SLICE(""), reply);
+        rc = read_rows(store, modules, path, SLICE(""), merge, reply);
     } else if (faults.errors == 0) {
         reply_error(reply, err_number(rc), err_sqlstate(rc), "%s: %s", path, err_text(rc));
     }
@@ -213,15 +238,19 @@ static void set_applied(struct store *store, struct conf *conf)
     store->applied = conf_ref(conf);
 }
 
-static void say_dry(struct store *store, const struct config_text *text,
+static void say_dry(struct store *store, const struct config_text *text, unsigned modules,
                     const struct faults *faults, struct reply *reply)
 {
     static const char *const columns[] = {"level", "message"};
 
     reply_columns(reply, ARRAY_SIZE(columns), columns);
     for (size_t i = 0; i < faults->count; i++) {
-        char *line = config_text_fault(store, text, &faults->items[i]);
+        char *line;
 
+        if (!concerns(text, modules, &faults->items[i])) {
+            continue;
+        }
+        line = config_text_fault(store, text, &faults->items[i]);
         reply_text(reply, faults->items[i].is_error ? "Error" : "Warning");
         reply_text(reply, line == NULL ? faults->items[i].text : line);
         sqlite3_free(line);
@@ -251,7 +280,7 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
     (void)conf_ref(conf); /* one for galeway_apply, one for us */
     rc = galeway_apply(store->galeway, conf, faults);
     say_restart(store, modules, rc == 0 ? conf : NULL, faults);
-    say_faults(store, text, faults, reply);
+    say_faults(store, text, modules, faults, reply);
     if (rc != 0) {
         conf_unref(conf);
         conf_unref(conf);
@@ -265,7 +294,9 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
     conf_unref(conf);
     rc = layers_copy(store, modules, LAYER_MEMORY, LAYER_RUNTIME, reply);
     layers_note_applied(store, modules);
-    history_add(store, modules, text);
+    if (store->who != NULL) { /* else it is the start, which is noted when it is over */
+        history_add(store, modules, text);
+    }
     return rc;
 }
 
@@ -289,15 +320,18 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
     if (rc != 0) {
         return rc;
     }
-    rc = conf_load_text(&conf, CONFIG_TEXT_NAME, (struct slice){text.text, text.len}, &faults);
-    if (dry) {
+    rc = conf_judge_text(&conf, CONFIG_TEXT_NAME, (struct slice){text.text, text.len}, &faults);
+    if (dry || rc != 0) {
         check_rules(conf, &faults);
-        say_restart(store, modules, conf, &faults);
-        say_dry(store, &text, &faults, reply);
+    }
+    if (dry) {
+        say_restart(store, modules, rc == 0 ? conf : NULL, &faults);
+        say_dry(store, &text, modules, &faults, reply);
         conf_unref(conf);
         rc = 0;
     } else if (rc != 0) {
-        say_faults(store, &text, &faults, reply);
+        conf_unref(conf);
+        say_faults(store, &text, modules, &faults, reply);
         if (reply->kind != REPLY_ERROR) {
             reply_error(reply, err_number(rc), err_sqlstate(rc), "Nothing was changed: %s",
                         err_text(rc));
@@ -308,6 +342,71 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
     faults_fini(&faults);
     config_text_fini(&text);
     return rc;
+}
+
+/* --- the next start --------------------------------------------------------------------------- */
+
+/* What a start would take, for the time of a savepoint, in MEMORY. Returns 0 or an error in reply. */
+static int take_as_start(struct store *store, struct reply *reply)
+{
+    int rc = 0;
+
+    if (store->config_file != NULL) {
+        rc = layers_read_file(store, MODULES_ALL, store->config_file, false, reply);
+    }
+    return rc == 0 ? layers_copy(store, layers_saved(store), LAYER_DISK, LAYER_MEMORY, reply) : rc;
+}
+
+static void judge_start(struct store *store, const struct config_text *text)
+{
+    struct faults faults = {0};
+    struct conf *conf = NULL;
+
+    (void)!conf_judge_text(&conf, CONFIG_TEXT_NAME, (struct slice){text->text, text->len}, &faults);
+    check_rules(conf, &faults);
+    if (faults.errors > 0) {
+        store_warn(store, "Warning", 1231,
+                   "Saved, but the next start would apply nothing of DISK: %s would run",
+                   store->config_file == NULL ? "no configuration" : store->config_file);
+    }
+    for (size_t i = 0; i < faults.count; i++) {
+        char *line =
+            faults.items[i].is_error ? config_text_fault(store, text, &faults.items[i]) : NULL;
+
+        if (line != NULL) {
+            store_warn(store, "Warning", 1231, "%s", line);
+        }
+        sqlite3_free(line);
+    }
+    conf_unref(conf);
+    faults_fini(&faults);
+}
+
+void layers_say_start(struct store *store)
+{
+    struct store_session *who = store->who;
+    struct config_text text = {0};
+    struct reply reply = {0};
+    int rc;
+
+    if (sql_savepoint(store, "judged") != SQLITE_OK) {
+        return;
+    }
+    store->who = NULL; /* what the file says is not about what was saved */
+    rc = take_as_start(store, &reply);
+    store->who = who;
+    if (rc == 0) {
+        rc = config_text_make(store, MODULES_ALL, &text, &reply);
+    }
+    if (rc == 0) {
+        judge_start(store, &text);
+    } else {
+        store_warn(store, "Warning", 1231, "Saved, but the next start would fail: %s",
+                   layers_why(&reply));
+    }
+    (void)sql_release(store, "judged", false);
+    config_text_fini(&text);
+    reply_fini(&reply);
 }
 
 void layers_follow(struct store *store)
@@ -323,11 +422,12 @@ void layers_follow(struct store *store)
     if (is_same) {
         return;
     }
-    if (layers_read_file(store, MODULES_ALL, store->config_file, &reply) != 0 ||
+    if (layers_read_file(store, MODULES_ALL, store->config_file, false, &reply) != 0 ||
         layers_copy(store, MODULES_ALL, LAYER_MEMORY, LAYER_RUNTIME, &reply) != 0) {
         log_warn(NULL, "the console does not show the configuration that was read again: %s",
                  reply.kind == REPLY_ERROR ? reply.message : "");
     }
     layers_note_applied(store, MODULES_ALL);
+    history_note(store, "(file)");
     reply_fini(&reply);
 }

@@ -11,8 +11,11 @@
 #include "admin/history.h"
 #include "admin/layers.h"
 #include "admin/stats.h"
+#include "admin/store_schema.h"
 #include "admin/store_sql.h"
+#include "admin/suggest.h"
 #include "admin/variables.h"
+#include "admin/wire_sql.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -97,7 +100,7 @@ static int begin_with_file(struct store *store)
     store->applied = conf_ref(snapshot->conf);
     snapshot_unref(snapshot);
     if (store->config_file != NULL) {
-        rc = layers_read_file(store, MODULES_ALL, store->config_file, &reply);
+        rc = layers_read_file(store, MODULES_ALL, store->config_file, false, &reply);
     }
     if (rc == 0) {
         rc = layers_copy(store, MODULES_ALL, LAYER_MEMORY, LAYER_RUNTIME, &reply);
@@ -111,50 +114,34 @@ static int begin_with_file(struct store *store)
     return rc;
 }
 
-static bool disk_has_content(struct store *store)
-{
-    return sql_number(store, 0,
-                      "SELECT (SELECT COUNT(*) FROM disk.global_variables) + (SELECT COUNT(*) FROM "
-                      "disk.mysql_servers) + (SELECT COUNT(*) FROM disk.mysql_users)") > 0;
-}
-
-/* Modules that were never saved have nothing on DISK: they stay as the file says. */
-static unsigned saved_modules(struct store *store)
-{
-    unsigned modules = 0;
-
-    for (size_t i = 0; i < config_tables_count(); i++) {
-        const struct config_table *table = config_table_at(i);
-
-        if (sql_number(store, 0, "SELECT EXISTS (SELECT 1 FROM disk.%s WHERE %s)", table->name,
-                       table->filter) != 0) {
-            modules |= BIT(table->module);
-        }
-    }
-    return modules;
-}
-
-/* A configuration that was saved counts more than the file, as in ProxySQL. */
+/*
+ * A configuration that was saved counts more than the file, as in ProxySQL. Modules that were never saved have nothing
+ * on DISK: they stay as the file says.
+ */
 static void go_on_with_disk(struct store *store)
 {
     struct reply reply = {0};
-    unsigned modules;
+    unsigned modules = store->disk_fault != NULL ? 0 : layers_saved(store);
 
-    if (store->disk_fault != NULL || !disk_has_content(store)) {
+    if (modules == 0) {
         return;
     }
-    modules = saved_modules(store);
     if (layers_copy(store, modules, LAYER_DISK, LAYER_MEMORY, &reply) != 0 ||
         layers_apply(store, modules, false, &reply) != 0) {
-        log_error(NULL, "the configuration in %s is not applied, the file's runs: %s",
-                  store->disk_path, reply.message);
+        log_error(
+            NULL,
+            "nothing of %s is applied, what runs is the file %s. Faults: %s. To mend it: its rows "
+            "are in MEMORY (LOAD CONFIG FROM DISK brings them back); LOAD CONFIG TO RUNTIME DRY "
+            "RUN names each fault; then SAVE CONFIG TO DISK",
+            store->disk_path, store->config_file == NULL ? "" : store->config_file,
+            layers_why(&reply));
     } else {
         log_info(NULL, "configuration from %s", store->disk_path);
     }
     reply_fini(&reply);
 }
 
-int store_open(struct store **out, struct galeway *g, const char *config_file)
+static int open_store(struct store **out, struct galeway *g, const char *config_file)
 {
     struct store *store = mem_new(MEM_ADMIN, sizeof(*store));
     int rc;
@@ -175,6 +162,9 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
         rc = stats_create(g, store->db);
     }
     if (rc == 0) {
+        rc = store_schema_fill(store);
+    }
+    if (rc == 0) {
         rc = begin_with_file(store);
     }
     if (rc != 0) {
@@ -184,6 +174,16 @@ int store_open(struct store **out, struct galeway *g, const char *config_file)
     go_on_with_disk(store);
     *out = store;
     return 0;
+}
+
+int store_open(struct store **out, struct galeway *g, const char *config_file)
+{
+    int rc = open_store(out, g, config_file);
+
+    if (rc == 0) {
+        history_note(*out, "(start)");
+    }
+    return rc;
 }
 
 void store_close(struct store *store)
@@ -202,11 +202,12 @@ void store_close(struct store *store)
     mem_free(MEM_ADMIN, store);
 }
 
+/* Nothing is written, so that no start waits for a disk here. */
 void store_boot(struct galeway *g, const char *config_file)
 {
     struct store *store = NULL;
 
-    if (store_open(&store, g, config_file) == 0) {
+    if (open_store(&store, g, config_file) == 0) {
         store_close(store);
     }
 }
@@ -221,11 +222,25 @@ static bool keeps_warnings(const struct words *words)
            words_are(words, &at, "SHOW COUNT");
 }
 
+/* Some clients send the end of their string, too. */
+static bool has_zero(struct slice sql)
+{
+    while (sql.len > 0 && sql.data[sql.len - 1] == '\0') {
+        sql.len--;
+    }
+    return sql.len > 0 && memchr(sql.data, '\0', sql.len) != NULL;
+}
+
 static void run_statement(struct run *run)
 {
     words_split(run->sql, &run->words);
+    if (has_zero(run->sql)) {
+        reply_error(run->reply, 1064, "42000", "The statement is no text: byte %zu is a zero",
+                    strlen(run->sql.data) + 1);
+        return;
+    }
     if (words_at_end(&run->words, 0)) {
-        reply_error(run->reply, 1065, "42000", "Query was empty");
+        reply_error(run->reply, 1065, "42000", "%s", sql_empty_reason(run->sql));
         return;
     }
     if (!keeps_warnings(&run->words)) {
@@ -234,6 +249,7 @@ static void run_statement(struct run *run)
     if (!command_run(run)) {
         sql_run(run->store, run->sql, run->reply);
     }
+    suggest_add(run);
 }
 
 void store_run(struct store *store, struct store_session *who, struct slice sql,
@@ -246,7 +262,9 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
     run->sql = sql;
     run->reply = reply;
     store->who = who;
-    store->deadline_us = clock_now_us() + (uint64_t)SQL_SECONDS_MAX * 1000000;
+    store->is_late = false;
+    store->began_us = store->looked_us = clock_now_us();
+    store->deadline_us = store->began_us + (uint64_t)SQL_SECONDS_MAX * 1000000;
     layers_follow(store);
     run_statement(run);
     store->deadline_us = 0;
@@ -257,6 +275,12 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
     reply->warnings = (uint16_t)MIN(who->n_warnings + who->warnings_dropped, (size_t)UINT16_MAX);
     store->who = NULL;
     mem_free(MEM_ADMIN, run);
+}
+
+void store_share(struct store *store, bool (*is_waited)(void *ctx), void *ctx)
+{
+    store->is_waited = is_waited;
+    store->waited_ctx = ctx;
 }
 
 void store_tick(struct store *store)

@@ -65,6 +65,11 @@ void store_session_fini(struct store_session *s);
 void store_run(struct store *store, struct store_session *who, struct slice sql,
                struct reply *reply);
 
+/*
+ * store_share - is_waited(ctx) is asked now and then while a statement runs: one that is waited for ends earlier.
+ */
+void store_share(struct store *store, bool (*is_waited)(void *ctx), void *ctx);
+
 /* store_tick - once a second: what waits for time. */
 void store_tick(struct store *store);
 

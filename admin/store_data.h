@@ -48,6 +48,9 @@ struct store {
     char *disk_path;
     char *disk_fault;     /* NULL, or why DISK cannot be written */
     struct conf *applied; /* a reference: what the tables of RUNTIME stand for */
+    bool (*is_waited)(
+        void *ctx); /* does somebody wait for the statement to end? NULL = nobody can */
+    void *waited_ctx;
     /* state */
     bool read_only;       /* PROXYSQL READONLY */
     bool history_changed; /* and not yet written */
@@ -55,7 +58,9 @@ struct store {
     /* of the statement that runs */
     struct store_session *who; /* NULL = nobody: at the start */
     unsigned is_internal;      /* > 0: our own SQL, which may do everything */
+    uint64_t began_us;
     uint64_t deadline_us;
+    uint64_t looked_us; /* when others were looked at last */
     bool is_late;
     const char *denied;                   /* why the authorizer said no; static */
     char write_table[STORE_NAME_MAX * 2]; /* the last table that the statement writes to */

@@ -80,6 +80,32 @@ static struct slice argument(sqlite3_value *value)
     return (struct slice){text, text == NULL ? 0 : (size_t)sqlite3_value_bytes(value)};
 }
 
+/* mysql-... and admin-...: those in MEMORY, for administrators. */
+static bool put_our_variable(sqlite3_context *context, struct slice name)
+{
+    struct store *store = store_of(context);
+    const struct key *key = name.data == NULL ? NULL : key_find(name);
+    sqlite3_stmt *stmt = NULL;
+    bool found;
+
+    if (key == NULL || store->who == NULL || !store->who->is_admin) {
+        return false;
+    }
+    if (key == key_at(KEY_admin_version)) {
+        sqlite3_result_text(context, GALEWAY_VERSION "-Galeway", -1, SQLITE_STATIC);
+        return true;
+    }
+    found = sql_prepare(store, &stmt,
+                        "SELECT variable_value FROM main.global_variables WHERE variable_name = %Q",
+                        key->name) == SQLITE_OK &&
+            sql_step(store, stmt) == SQLITE_ROW;
+    if (found) {
+        sqlite3_result_value(context, sqlite3_column_value(stmt, 0));
+    }
+    (void)sqlite3_finalize(stmt);
+    return found;
+}
+
 static void fn_sysvar(sqlite3_context *context, int n, sqlite3_value **values)
 {
     struct slice name = sysvar_plain_name(argument(values[0]));
@@ -91,6 +117,9 @@ static void fn_sysvar(sqlite3_context *context, int n, sqlite3_value **values)
             sqlite3_result_text(context, sysvars[i].value, -1, SQLITE_STATIC);
             return;
         }
+    }
+    if (put_our_variable(context, name)) {
+        return;
     }
     (void)snprintf(why, sizeof(why), "Unknown system variable '%.*s'", (int)MIN(name.len, 64u),
                    name.data == NULL ? "" : name.data);
@@ -272,7 +301,7 @@ static const struct function {
     bool same;     /* the same arguments give the same result */
     function_fn call;
 } functions[] = {
-    {"sysvar", 1, true, fn_sysvar},
+    {"sysvar", 1, false, fn_sysvar},
     {"database", 0, false, fn_database},
     {"schema", 0, false, fn_database},
     {"user", 0, false, fn_user},

@@ -38,7 +38,8 @@ static bool is_closed_name(const char *table)
 
 static bool is_statistics(const char *table, const char *schema)
 {
-    static const char *const open[] = {"stats", "monitor", "stats_history", "temp"};
+    static const char *const open[] = {"stats", "monitor", "stats_history", "temp",
+                                       "information_schema"};
 
     return schema == NULL ? !is_closed_name(table) : is_one_of(schema, open, ARRAY_SIZE(open));
 }
@@ -281,7 +282,10 @@ void sql_error(struct store *store, struct reply *reply)
         break;
     case SQLITE_INTERRUPT:
         reply_error(reply, 3024, "HY000",
-                    "The statement ran for more than %d seconds and was ended", SQL_SECONDS_MAX);
+                    store->is_late ? "The statement ran for more than %d seconds and was ended"
+                                   : "The statement ran for more than %d seconds while another "
+                                     "client of the console waited, and was ended",
+                    store->is_late ? SQL_SECONDS_MAX : SQL_SECONDS_SHARED);
         break;
     case SQLITE_NOMEM:
         reply_error(reply, 1041, "HY000",

@@ -7,21 +7,42 @@
 #include <stdarg.h>
 
 #include "admin/stats.h"
+#include "admin/wire_sql.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define PROGRESS_STEPS 2000 /* of SQLite's machine between two looks at the clock */
-#define COLUMNS_MAX    2000 /* SQLite's own limit */
+#define PROGRESS_STEPS 2000  /* of SQLite's machine between two looks at the clock */
+#define LOOK_US        50000 /* between two looks at who waits */
+#define COLUMNS_MAX    2000  /* SQLite's own limit */
 #define NAME_CAP       512
+
+/* SQLite runs a statement to its end: all other clients of the console stand still meanwhile. */
+static bool is_in_the_way(struct store *store, uint64_t now_us)
+{
+    if (store->is_waited == NULL ||
+        now_us - store->began_us < (uint64_t)SQL_SECONDS_SHARED * 1000000 ||
+        now_us - store->looked_us < LOOK_US) {
+        return false;
+    }
+    store->looked_us = now_us;
+    return store->is_waited(store->waited_ctx);
+}
 
 static int on_progress(void *ctx)
 {
     struct store *store = ctx;
+    uint64_t now_us;
 
-    store->is_late =
-        store->is_internal == 0 && store->deadline_us != 0 && clock_now_us() > store->deadline_us;
+    if (store->is_internal > 0 || store->deadline_us == 0) {
+        return 0;
+    }
+    now_us = clock_now_us();
+    if (is_in_the_way(store, now_us)) {
+        return 1;
+    }
+    store->is_late = now_us > store->deadline_us;
     return store->is_late ? 1 : 0;
 }
 
@@ -34,6 +55,7 @@ static int set_limits(struct store *store)
                           "ATTACH ':memory:' AS stats;"
                           "ATTACH ':memory:' AS monitor;"
                           "ATTACH ':memory:' AS stats_history;"
+                          "ATTACH ':memory:' AS information_schema;"
                           "CREATE TEMP TABLE dual (dummy);"
                           "INSERT INTO dual VALUES ('X');",
                           NULL, NULL, NULL);
@@ -122,6 +144,22 @@ int sql_exec(struct store *store, const char *format, ...)
     store->is_internal--;
     sqlite3_free(text);
     return rc;
+}
+
+int sql_savepoint(struct store *store, const char *name)
+{
+    return sql_exec(store, "SAVEPOINT %s", name);
+}
+
+/* An error may have ended the whole transaction: then there is nothing left to go back to. */
+int sql_release(struct store *store, const char *name, bool keep)
+{
+    if (keep) {
+        return sql_exec(store, "RELEASE %s", name);
+    }
+    return sqlite3_get_autocommit(store->db) != 0
+               ? SQLITE_OK
+               : sql_exec(store, "ROLLBACK TO %s; RELEASE %s", name, name);
 }
 
 int64_t sql_number(struct store *store, int64_t fallback, const char *format, ...)
@@ -232,7 +270,7 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
     if (sqlite3_prepare_v2(store->db, text, -1, &stmt, &tail) != SQLITE_OK) {
         sql_error(store, reply);
     } else if (stmt == NULL) {
-        reply_error(reply, 1065, "42000", "Query was empty");
+        reply_error(reply, 1065, "42000", "%s", sql_empty_reason(sql));
     } else if (!is_blank(tail)) {
         reply_error(reply, 1064, "42000", "More than one statement: \"%.60s\" is left over", tail);
         (void)sqlite3_finalize(stmt);

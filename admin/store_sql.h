@@ -14,8 +14,9 @@
 #else
 #define SQL_SECONDS_MAX 10
 #endif
-#define SQL_HEAP_MAX  ((sqlite3_int64)256 << 20)
-#define SQL_VALUE_MAX (64 << 20)
+#define SQL_SECONDS_SHARED 2 /* while another client waits */
+#define SQL_HEAP_MAX       ((sqlite3_int64)256 << 20)
+#define SQL_VALUE_MAX      (64 << 20)
 
 /* sql_open - an empty database in memory with our functions. Returns 0 or an error. */
 int sql_open(struct store *store) MUST_CHECK;
@@ -26,6 +27,13 @@ int sql_exec(struct store *store, const char *format, ...) MUST_CHECK;
 /* sql_prepare - our own SQL; *out is NULL on an error. Step it with sql_step, end it with sqlite3_finalize. */
 int sql_prepare(struct store *store, sqlite3_stmt **out, const char *format, ...) MUST_CHECK;
 int sql_step(struct store *store, sqlite3_stmt *stmt);
+
+/*
+ * sql_savepoint - begin what happens whole or not at all; may stand inside another. name: an SQL name of ours.
+ * sql_release - end it: keep says whether the changes stay. Returns SQLite's code.
+ */
+int sql_savepoint(struct store *store, const char *name) MUST_CHECK;
+int sql_release(struct store *store, const char *name, bool keep);
 
 /* sql_number - the first value of the first row of our own SQL, or fallback. */
 int64_t sql_number(struct store *store, int64_t fallback, const char *format, ...);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "admin/store_sql.h"
+#include "admin/variables.h"
 #include "base/mem.h"
 
 #define CALL_BEGIN "sysvar('"
@@ -68,17 +69,43 @@ static void read_comment(struct translation *t)
     put(t, " ", 1);
 }
 
+/* Ours have a dash behind mysql or admin; elsewhere it is a minus. */
+static bool is_our_dash(const char *name, const char *at)
+{
+    struct slice prefix = sysvar_plain_name((struct slice){name, (size_t)(at - name)});
+
+    return slice_eq_nocase(prefix, SLICE("mysql")) || slice_eq_nocase(prefix, SLICE("admin"));
+}
+
 static void read_variable(struct translation *t)
 {
     const char *name = t->at + 2;
     const char *stop = name;
 
-    while (stop < t->end && is_name(*stop)) {
+    while (stop < t->end && (is_name(*stop) || (*stop == '-' && is_our_dash(name, stop)))) {
         stop++;
     }
     put(t, CALL_BEGIN, sizeof(CALL_BEGIN) - 1);
     put(t, name, (size_t)(stop - name));
     put(t, CALL_END, sizeof(CALL_END) - 1);
+    t->at = stop;
+}
+
+/* What SQLite has no word for, and dumps say: there is no cache to leave alone. */
+static void pass_word(struct translation *t)
+{
+    const char *stop = t->at;
+    struct slice word;
+
+    while (stop < t->end && is_name(*stop)) {
+        stop++;
+    }
+    word = (struct slice){t->at, (size_t)(stop - t->at)};
+    if (slice_eq_nocase(word, SLICE("SQL_NO_CACHE"))) {
+        put(t, " ", 1);
+    } else {
+        put(t, word.data, word.len);
+    }
     t->at = stop;
 }
 
@@ -99,6 +126,8 @@ static void step(struct translation *t)
         put(t, " ", 1);
     } else if (c == '@' && next == '@') {
         read_variable(t);
+    } else if (is_name(c)) {
+        pass_word(t);
     } else {
         put(t, t->at++, 1);
     }

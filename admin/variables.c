@@ -65,6 +65,12 @@ char *variable_checked(struct store *store, struct slice name, struct slice valu
                                KEY_TEXT_MAX);
         return NULL;
     }
+    /* Files of ProxySQL's have it, which is fine; who sets it on the console expects what will not happen. */
+    if (key == key_at(KEY_admin_version) && value.len > 0 && store->is_internal == 0 &&
+        store->who != NULL) {
+        *why = sqlite3_mprintf("Variable %s: is read only: what Galeway is", key->name);
+        return NULL;
+    }
     vars = mem_new(MEM_ADMIN, sizeof(*vars));
     if (key_set(vars, key, value.data == NULL ? SLICE("") : value, text, sizeof(text)) != 0) {
         *why = sqlite3_mprintf("Variable %s", text);

@@ -100,6 +100,24 @@ static size_t find_param(struct slice sql, size_t at)
     return at;
 }
 
+const char *sql_empty_reason(struct slice text)
+{
+    for (size_t at = 0; at < text.len;) {
+        enum piece kind;
+        bool is_comment = starts(text, at, "/*");
+        size_t next = next_piece(text, at, &kind);
+
+        if (is_comment && (next - at < 4 || !starts(text, next - 2, "*/"))) {
+            return "Query was empty: a comment that begins with /* has no end";
+        }
+        if (is_comment || text.data[at] == '#' || starts(text, at, "--")) {
+            return "Query was empty: it is a comment";
+        }
+        at = next;
+    }
+    return "Query was empty";
+}
+
 size_t sql_params(struct slice sql)
 {
     size_t n = 0;

@@ -19,6 +19,9 @@
  */
 struct slice sql_next(struct slice *rest);
 
+/* sql_empty_reason - what to say of a text without a statement: a static text. */
+const char *sql_empty_reason(struct slice text);
+
 /* sql_params - the question marks that stand for parameters. */
 size_t sql_params(struct slice sql);
 

@@ -157,6 +157,20 @@ static bool is_same_node(const struct conf_server *a, const struct conf_server *
     return a->port == b->port && strcmp(a->address, b->address) == 0;
 }
 
+/* What topology_use() makes of all rows of the node; 0 = all are OFFLINE_HARD. */
+static uint32_t node_limit(const struct conf *conf, const struct conf_server *server)
+{
+    uint32_t limit = 0;
+
+    for (size_t i = 0; i < conf->n_servers; i++) {
+        if (is_same_node(server, &conf->servers[i]) &&
+            conf->servers[i].status != SERVER_OFFLINE_HARD) {
+            limit = MAX(limit, conf->servers[i].max_connections);
+        }
+    }
+    return limit;
+}
+
 /* Against the rows before it. Returns whether the node is a new one. */
 static bool check_against(struct check *check, size_t index)
 {
@@ -176,11 +190,13 @@ static bool check_against(struct check *check, size_t index)
             return false;
         }
         if (is_new && server->max_connections != servers[i].max_connections) {
-            fault_warning(check->faults, server->place.file, server->place.line,
-                          "mysql_servers: %s:%u has another max_connections at %s:%d; each is the "
-                          "limit of its hostgroup",
-                          server->address, server->port, servers[i].place.file,
-                          servers[i].place.line);
+            fault_warning(
+                check->faults, server->place.file, server->place.line,
+                "mysql_servers: %s:%u: max_connections=%u here and %u at %s:%d: the limit "
+                "of the node, in all hostgroups, is the highest of its rows that are not "
+                "OFFLINE_HARD: %u",
+                server->address, server->port, server->max_connections, servers[i].max_connections,
+                servers[i].place.file, servers[i].place.line, node_limit(check->conf, server));
         }
         is_new = false;
     }
@@ -194,7 +210,7 @@ static void check_servers(struct check *check)
 
     for (size_t i = 0; i < conf->n_servers; i++) {
         check_server(check, &conf->servers[i]);
-        connections += check_against(check, i) ? conf->servers[i].max_connections : 0;
+        connections += check_against(check, i) ? node_limit(conf, &conf->servers[i]) : 0;
     }
     if (connections > CONNECTIONS_MAX) {
         fault_error(check->faults, conf->servers[0].place.file, conf->servers[0].place.line,

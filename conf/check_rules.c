@@ -4,6 +4,7 @@
  *
  * What a rule means as a whole (regexes, chains, hostgroups) is checked where rules are compiled, in router/.
  */
+#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,11 +313,51 @@ static void check_percent(const char *table, const char *column, const char *tex
     }
 }
 
+/* What may stand in front of a %: digits of an address, and no number that is in none. */
+static bool is_prefix(const char *text, size_t n)
+{
+    bool is_v6 = memchr(text, ':', n) != NULL;
+    unsigned number = 0;
+
+    if (strspn(text, is_v6 ? "0123456789abcdefABCDEF.:" : "0123456789.") < n) {
+        return false;
+    }
+    for (size_t i = 0; i < n && !is_v6; i++) {
+        number = text[i] == '.' ? 0 : number * 10 + (unsigned)(text[i] - '0');
+        if (number > 255) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Clients are known by their address, those of a unix socket as localhost. */
+static void check_client(const char *table, const char *column, const char *text,
+                         struct conf_place at, struct faults *faults)
+{
+    uint8_t address[16];
+    size_t n = text == NULL ? 0 : strlen(text);
+    size_t percent = text == NULL ? 0 : strcspn(text, "%");
+
+    if (n == 0 || percent + 1 < n || /* that is said elsewhere */ strcmp(text, "localhost") == 0 ||
+        inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1 ||
+        (percent < n && is_prefix(text, percent))) {
+        return;
+    }
+    fault_warning(faults, at.file, at.line,
+                  "%s: %s: \"%.60s\" is no address and not the beginning of one with %% behind it: "
+                  "it fits no client",
+                  table, column, text);
+}
+
 static void check_rule(const struct conf_rule *rule, struct faults *faults)
 {
     struct conf_place at = rule->place;
 
     check_percent("mysql_query_rules", "client_addr", rule->client_addr, at, faults);
+    if (rule->active) {
+        check_client("mysql_query_rules", "client_addr", rule->client_addr, at, faults);
+    }
     check_json("mysql_query_rules", "attributes", rule->attributes, at, faults);
     if (rule->replace_pattern != NULL && rule->match_pattern == NULL) {
         fault_error(faults, at.file, at.line,
@@ -330,6 +371,14 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
     check_keys(conf, faults);
     for (size_t i = 0; i < conf->n_rules; i++) {
         check_rule(&conf->rules[i], faults);
+    }
+    for (size_t i = 0; i < conf->n_firewall_users; i++) {
+        const struct conf_firewall_user *row = &conf->firewall_users[i];
+
+        if (row->active) {
+            check_client("mysql_firewall_whitelist_users", "client_address", row->client_address,
+                         row->place, faults);
+        }
     }
     for (size_t i = 0; i < conf->n_users; i++) {
         check_json("mysql_users", "attributes", conf->users[i].attributes, conf->users[i].place,

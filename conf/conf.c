@@ -115,8 +115,8 @@ static int index_users(struct conf *conf)
     return 0;
 }
 
-/* Takes the names of files out of source. */
-static int build(struct conf **out, struct source *source, struct faults *faults)
+/* Takes the names of files out of source. is_judged: what has faults is given to the caller all the same. */
+static int build(struct conf **out, struct source *source, bool is_judged, struct faults *faults)
 {
     struct conf_place *keys = mem_new(MEM_CONF, KEY_COUNT * sizeof(*keys));
     struct conf *conf = conf_new();
@@ -138,13 +138,13 @@ static int build(struct conf **out, struct source *source, struct faults *faults
         fault_error(faults, conf->files[0], 0, "out of memory");
         rc = ERR_MEMORY;
     }
-    if (rc != 0) {
+    if (rc != 0 && !is_judged) {
         conf_unref(conf);
         return rc;
     }
     conf->version = atomic_fetch_add(&last_version, 1) + 1;
     *out = conf;
-    return 0;
+    return rc;
 }
 
 int conf_load(struct conf **out, const char *path, struct faults *faults)
@@ -153,7 +153,20 @@ int conf_load(struct conf **out, const char *path, struct faults *faults)
     int rc = source_read(&source, path, faults);
 
     if (rc == 0) {
-        rc = build(out, &source, faults);
+        rc = build(out, &source, false, faults);
+    }
+    source_fini(&source);
+    return rc;
+}
+
+static int load_text(struct conf **out, const char *name, struct slice text, bool is_judged,
+                     struct faults *faults)
+{
+    struct source source = {0};
+    int rc = source_take_text(&source, name, text, faults);
+
+    if (rc == 0) {
+        rc = build(out, &source, is_judged, faults);
     }
     source_fini(&source);
     return rc;
@@ -161,14 +174,13 @@ int conf_load(struct conf **out, const char *path, struct faults *faults)
 
 int conf_load_text(struct conf **out, const char *name, struct slice text, struct faults *faults)
 {
-    struct source source = {0};
-    int rc = source_take_text(&source, name, text, faults);
+    return load_text(out, name, text, false, faults);
+}
 
-    if (rc == 0) {
-        rc = build(out, &source, faults);
-    }
-    source_fini(&source);
-    return rc;
+int conf_judge_text(struct conf **out, const char *name, struct slice text, struct faults *faults)
+{
+    *out = NULL;
+    return load_text(out, name, text, true, faults);
 }
 
 const struct conf_user *conf_user_find(const struct conf *conf, struct slice name)

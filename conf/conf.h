@@ -81,6 +81,13 @@ int conf_load(struct conf **out, const char *path, struct faults *faults) MUST_C
 int conf_load_text(struct conf **out, const char *name, struct slice text,
                    struct faults *faults) MUST_CHECK;
 
+/*
+ * conf_judge_text - the same, but *out is given with faults too: for the checks of higher folders, so that all faults
+ * are named at once. Never to be used when the result is not 0. *out is NULL when the text could not be read.
+ */
+int conf_judge_text(struct conf **out, const char *name, struct slice text,
+                    struct faults *faults) MUST_CHECK;
+
 /* conf_ref, conf_unref - any thread. The last unref frees it. */
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf *conf);

@@ -14,6 +14,8 @@
 #include "conf/items.h"
 #include "conf/near.h"
 
+#define VALUE_SHOWN 60 /* bytes of a bad value that its fault shows */
+
 /* --- one value ------------------------------------------------------------------------------- */
 
 static int parse_number(struct slice text, int64_t min, int64_t max, int64_t *out)
@@ -169,11 +171,37 @@ static void set_null(const struct column *column, char *row)
     }
 }
 
+/* Texts need quotes; so do digests, which are not numbers of libconfig's. */
+static bool has_right_type(const struct column *column, const config_setting_t *setting)
+{
+    return (column->type != COL_TEXT && column->type != COL_DIGEST) ||
+           config_setting_type(setting) == CONFIG_TYPE_STRING;
+}
+
+/* A value of the right type, cut; of others what they are. A password is never repeated. */
+static const char *show_value(const struct column *column, const config_setting_t *setting,
+                              char *out, size_t cap)
+{
+    char number[CNF_NUMBER_MAX];
+    struct slice text;
+
+    if (strcmp(column->name, "password") == 0 || !has_right_type(column, setting) ||
+        cnf_scalar(setting, number, &text) != 0) {
+        (void)snprintf(out, cap, "(%s)", cnf_type_text(setting));
+    } else if (config_setting_type(setting) == CONFIG_TYPE_STRING) {
+        (void)snprintf(out, cap, "\"%.*s\"%s", (int)MIN(text.len, (size_t)VALUE_SHOWN), text.data,
+                       text.len > VALUE_SHOWN ? "..." : "");
+    } else {
+        (void)snprintf(out, cap, "%.*s", (int)MIN(text.len, (size_t)VALUE_SHOWN), text.data);
+    }
+    return out;
+}
+
 static void say_bad_value(struct cnf *cnf, const struct table *table, const struct column *column,
                           const config_setting_t *setting)
 {
     struct conf_place at = cnf_place(cnf, setting);
-    char allowed[160];
+    char allowed[160], value[VALUE_SHOWN + 8];
 
     switch (column->type) {
     case COL_TEXT:
@@ -201,8 +229,8 @@ static void say_bad_value(struct cnf *cnf, const struct table *table, const stru
         }
         break;
     }
-    fault_error(cnf->faults, at.file, at.line, "%s: %s: bad value (%s); allowed: %s", table->name,
-                column->name, cnf_type_text(setting), allowed);
+    fault_error(cnf->faults, at.file, at.line, "%s: %s: bad value %s; allowed: %s", table->name,
+                column->name, show_value(column, setting, value, sizeof(value)), allowed);
 }
 
 /* --- one row --------------------------------------------------------------------------------- */
@@ -231,13 +259,6 @@ static bool is_default(const struct column *column, struct slice text)
         text = slice_eq_nocase(text, SLICE("true")) ? SLICE("1") : SLICE("0");
     }
     return column->preset != NULL && slice_eq(text, slice_of(column->preset));
-}
-
-/* Texts need quotes; so do digests, which are not numbers of libconfig's. */
-static bool has_right_type(const struct column *column, const config_setting_t *setting)
-{
-    return (column->type != COL_TEXT && column->type != COL_DIGEST) ||
-           config_setting_type(setting) == CONFIG_TYPE_STRING;
 }
 
 static void read_column(struct cnf *cnf, const struct table *table, char *row,

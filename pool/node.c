@@ -372,12 +372,25 @@ static unsigned drain_of_node(const struct topology *topology, const struct node
 
 void topology_use(struct nodes *nodes, const struct topology *topology)
 {
+    uint32_t limits[NODES_MAX] = {0};
+    struct node *named[NODES_MAX] = {NULL};
+
     for (size_t i = 0; i < topology->n_hostgroups; i++) {
         const struct hostgroup *group = &topology->hostgroups[i];
 
         for (size_t j = 0; j < group->n; j++) {
-            atomic_store(&group->members[j].node->shared.max_connections,
-                         group->members[j].max_connections);
+            const struct member *member = &group->members[j];
+            unsigned index = member->node->index;
+
+            named[index] = member->node;
+            if (member->status != SERVER_OFFLINE_HARD) {
+                limits[index] = MAX(limits[index], member->max_connections);
+            }
+        }
+    }
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        if (named[i] != NULL) {
+            atomic_store(&named[i]->shared.max_connections, limits[i]);
         }
     }
     for (unsigned i = 0; i < atomic_load(&nodes->count); i++) {

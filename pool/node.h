@@ -147,8 +147,8 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
 void topology_free(struct topology *topology);
 
 /*
- * topology_use - it is the one in use from now on: its limits and the status in mysql_servers become those of the nodes.
- * Control thread.
+ * topology_use - it is the one in use from now on: the limit of a node becomes the highest max_connections of its rows
+ * that are not OFFLINE_HARD, and what becomes of its connections follows their status. Control thread.
  */
 void topology_use(struct nodes *nodes, const struct topology *topology);
 

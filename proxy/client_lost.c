@@ -282,7 +282,7 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     if (!read_error(bufs, n, copy, &err) || !is_refusal(err.number)) {
         return false;
     }
-    decision = decide_refused(c, &err);
+    decision = task->timed_out || task->is_killed ? NOT_DECIDED : decide_refused(c, &err);
     if (decision == NOT_DECIDED) {
         return false;
     }

@@ -15,6 +15,8 @@
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
+#define INTERRUPTED_MAX 256 /* bytes of the packet that says so */
+
 /* --- what the connection tells ---------------------------------------------------------------- */
 
 static void on_ready(struct server *s)
@@ -63,24 +65,20 @@ static bool is_error(const struct task *task, const uv_buf_t *bufs)
            (uint8_t)bufs[0].base[PACKET_HEADER] == 0xff;
 }
 
-static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
+/* Returns false when the client is lost. */
+static bool pass_on(struct server *s, struct client *c, const uv_buf_t *bufs, unsigned n)
 {
-    struct client *c = s->owner;
     struct task *task = c->task;
     int rc;
 
-    if (task->is_capture) {
-        warnings_add(c, bufs, n);
-        return;
-    }
     if (task->refused != 0) {
-        return;
+        return true;
     }
     if (wants_peek(task) || is_error(task, bufs)) {
         peek(task, bufs, n);
     }
     if (UNLIKELY(is_error(task, bufs)) && client_is_refused(c, s, bufs, n)) {
-        return;
+        return true;
     }
     task->reply_begun = true;
     for (unsigned i = 0; i < n; i++) {
@@ -91,6 +89,61 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         client_close(c, CLOSE_RESET, rc);
     } else if (rc == 1) {
         stream_read_stop(&s->stream); /* the client is slower: the node waits */
+    }
+    return rc >= 0;
+}
+
+/* The ERR packet of an interrupted statement that the bytes end with, perhaps behind columns; its offset, or len. */
+static size_t find_interrupted(const uint8_t *bytes, size_t len)
+{
+    size_t from = len > INTERRUPTED_MAX ? len - INTERRUPTED_MAX : 0;
+    struct err err;
+
+    for (size_t at = from; at + PACKET_HEADER < len; at++) {
+        if (packet_length(bytes + at) == len - at - PACKET_HEADER &&
+            err_decode(&err, bytes + at + PACKET_HEADER, len - at - PACKET_HEADER) == 0 &&
+            err.number == err_number(ERR_INTERRUPTED) &&
+            strcmp(err.sqlstate, err_sqlstate(ERR_INTERRUPTED)) == 0) {
+            return at;
+        }
+    }
+    return len;
+}
+
+/* A node says no more than that a statement was interrupted: who waited for it is told by what. */
+static void tell_timeout(struct server *s, struct client *c, const uv_buf_t *bufs, unsigned n)
+{
+    uv_buf_t last = bufs[n - 1];
+    size_t at = find_interrupted((const uint8_t *)last.base, last.len);
+    uint8_t bytes[INTERRUPTED_MAX];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    char text[160];
+    uv_buf_t told;
+
+    if (at == last.len) {
+        (void)pass_on(s, c, bufs, n);
+        return;
+    }
+    rules_timeout_text(c->task, text, sizeof(text));
+    (void)err_encode(&w, err_number(ERR_INTERRUPTED), err_sqlstate(ERR_INTERRUPTED), slice_of(text),
+                     (uint8_t)last.base[at + 3]);
+    told = uv_buf_init((char *)bytes, (unsigned)w.len);
+    last.len = at;
+    if ((n == 1 || pass_on(s, c, bufs, n - 1)) && (at == 0 || pass_on(s, c, &last, 1))) {
+        (void)pass_on(s, c, &told, 1);
+    }
+}
+
+static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
+{
+    struct client *c = s->owner;
+
+    if (c->task->is_capture) {
+        warnings_add(c, bufs, n);
+    } else if (UNLIKELY(c->task->timed_out)) {
+        tell_timeout(s, c, bufs, n);
+    } else {
+        (void)pass_on(s, c, bufs, n);
     }
 }
 

@@ -302,7 +302,7 @@ void figures_count(struct figures *f, const struct figures_statement *s,
                    const struct conf_vars *vars)
 {
     uint64_t us = s->ended_us - s->began_us;
-    struct figures_site *site = site_of(f, s->account, s->schema);
+    struct figures_site *site = s->is_copy ? NULL : site_of(f, s->account, s->schema);
 
     if (vars->mysql_commands_stats) {
         struct figures_counter *counter = &f->commands[s->command];

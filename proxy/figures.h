@@ -163,6 +163,7 @@ struct figures_statement {
     uint64_t ended_us;
     uint64_t rows_affected, rows_sent;
     bool is_error;
+    bool is_copy; /* mirrored: no client waited for it, so it is nothing of its site */
 };
 
 /* figures_count - count it, as mysql-query_digests and mysql-commands_stats say. */

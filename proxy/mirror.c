@@ -6,8 +6,10 @@
  */
 #include "proxy/mirror.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "pool/pool.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/worker.h"
@@ -20,7 +22,10 @@ struct mirrored {
     struct mirror_input want; /* want.profile is a reference */
     struct mirror_server *on; /* running: borrowed */
     uint32_t flags;           /* FACT_* */
+    uint64_t digest;
+    enum figures_command command;
     uint64_t since_ms;
+    uint64_t sent_us; /* clock_now_us() */
     bool is_sent;
     size_t len;
     uint8_t bytes[]; /* a whole COM_QUERY packet */
@@ -101,6 +106,9 @@ static void send_job(struct server *s, struct mirrored *job, struct writer *pref
     bufs[n++] = uv_buf_init((char *)job->bytes, (unsigned)job->len);
     server_expect(s, EXPECT_REPLY, FOLLOW_RESULT);
     job->is_sent = true;
+    job->sent_us = clock_now_us();
+    s->statements++;
+    s->traffic->statements++;
     stat_add(s->pool->stats, STAT_MIRRORED, 1);
     if (server_write(s, bufs, n) < 0) {
         server_lost(s, ERR_NODE_LOST, NULL);
@@ -139,12 +147,35 @@ static void on_unfit(struct server *s, const struct err *err)
     go_on(w);
 }
 
+/* As for a client's statement; whose client it was is not known any more. */
+static void count(struct worker *w, const struct server *s, const struct mirrored *job)
+{
+    const struct figures_statement statement = {
+        .account = job->want.account,
+        .schema = job->want.schema,
+        .sql = job->want.text,
+        .mode = job->want.sql_mode | w->snapshot->digest_mode,
+        .digest = job->digest,
+        .command = job->command,
+        .hostgroup = s->traffic->hostgroup,
+        .began_us = job->sent_us,
+        .ended_us = clock_now_us(),
+        .rows_affected = s->outcome.affected,
+        .rows_sent = s->outcome.rows,
+        .is_error = s->outcome.is_error,
+        .is_copy = true,
+    };
+
+    figures_count(&w->figures, &statement, worker_vars(w));
+}
+
 static void on_done(struct server *s)
 {
     struct mirror_server *ms = s->owner;
     struct worker *w = ms->worker;
     struct mirrored *job = ms->job;
 
+    count(w, s, job);
     list_remove(&w->mirror.running, &job->in_list);
     s->must_reset |= (job->flags & FACT_READ) == 0 || (s->status & STATUS_IN_TRANS) != 0;
     job_free(w, job);
@@ -250,8 +281,10 @@ static void begin(struct worker *w, struct mirrored *job)
     struct route_input in = {
         .facts = &facts, .site = job->want.site, .now_ms = w->now_ms, .load = load_of, .owner = w};
 
-    facts_scan(&facts, job->want.text, job->want.sql_mode);
+    facts_scan(&facts, job->want.text, job->want.sql_mode | w->snapshot->digest_mode);
     job->flags = facts.flags;
+    job->digest = facts.digest;
+    job->command = figures_command_of(&facts);
     if (route_find_roles(&in, w->snapshot->topology, job->want.default_hostgroup,
                          job->want.hostgroup)) {
         route_choose(&route, &in);

@@ -367,6 +367,22 @@ void rules_on_alarm(struct client *c)
     }
 }
 
+void rules_timeout_text(const struct task *task, char *out, size_t cap)
+{
+    const struct verdict *v = &task->verdict;
+
+    if (v->timeout_ms <= 0) {
+        (void)snprintf(out, cap, "%s: it ran longer than mysql-default_query_timeout",
+                       err_text(ERR_INTERRUPTED));
+    } else if (v->rule_id == 0) {
+        (void)snprintf(out, cap, "%s: it ran longer than the %lld ms of its hint",
+                       err_text(ERR_INTERRUPTED), (long long)v->timeout_ms);
+    } else {
+        (void)snprintf(out, cap, "%s: it ran longer than the %lld ms of the rule with rule_id %d",
+                       err_text(ERR_INTERRUPTED), (long long)v->timeout_ms, v->rule_id);
+    }
+}
+
 void rules_timed_out(struct client *c)
 {
     struct worker *w = c->worker;

@@ -62,6 +62,9 @@ void rules_delay_end(struct client *c);
 /* rules_on_alarm - the client's delay is over, or its statement has run too long. */
 void rules_on_alarm(struct client *c);
 
+/* rules_timeout_text - why a statement that was timed out was interrupted: which rule, how many ms. */
+void rules_timeout_text(const struct task *task, char *out, size_t cap);
+
 /* rules_timed_out - its statement runs too long: kill it; later its connection is given up. */
 void rules_timed_out(struct client *c);
 

@@ -11,6 +11,7 @@ import re
 import socket
 import struct
 import subprocess
+import time
 
 import pymysql
 import pytest
@@ -253,6 +254,17 @@ def test_cli_script(console, tmp_path):
     assert "2" in done.stdout.split("\n")[3]
 
 
+def test_mariadb_dump(console):
+    """The tool asks information_schema first; what it writes are the console's own statements."""
+    with connect(console) as db:
+        rows(db, "INSERT INTO mysql_servers (hostgroup_id, hostname) VALUES (79, 'it''s;')")
+        done = cli("mariadb-dump", console, "main", "mysql_servers")
+        rows(db, "DELETE FROM mysql_servers WHERE hostgroup_id = 79")
+        assert "PRIMARY KEY (hostgroup_id, hostname, port)" in done.stdout
+        insert = re.search(r"INSERT INTO `mysql_servers` VALUES.*?;\n", done.stdout, re.S).group()
+        assert "('79','it''s;'," in insert
+
+
 def test_mariadb_admin(console):
     done = cli("mariadb-admin", console, "ping", "status")
     assert "is alive" in done.stdout and re.search(r"Uptime: \d+ .*Questions: \d+", done.stdout)
@@ -430,6 +442,19 @@ def test_hundred_clients(console):
     finally:
         for client in clients:
             client.close()
+
+
+def test_runaway_statement_gives_way(console):
+    """SQLite runs a statement to its end: one that others wait for ends after 2 s, not 10."""
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT COUNT(*) FROM n"
+    with raw(console) as first, connect(console) as second:
+        first.send(b"\x03" + endless.encode())
+        began = time.monotonic()
+        assert rows(second, "SELECT 5") == (("5",),)
+        assert 1 < time.monotonic() - began < 8
+        number, _, text = wire.parse_error(first.read_query()[-1].payload)
+        assert number == 3024 and "2 seconds while another client" in text
+        assert first.value("SELECT 6") == "6"
 
 
 def can_connect(console):

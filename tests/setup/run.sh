@@ -95,6 +95,8 @@ Type in another terminal, in this folder:
 
 The console (SHOW COMMANDS lists what it can do):
   mariadb -h127.0.0.1 -P$ADMIN_PORT -uadmin -padmin
+What SAVE ... TO DISK wrote there, to var/galeway.db, counts more at a start
+than var/galeway.cnf: remove var/galeway.db to begin with the file again.
 
 A WordPress site through Galeway, then open http://127.0.0.1:8080/ :
   tests/setup/wordpress.sh install var/site 127.0.0.1:$PORT \\
@@ -103,7 +105,7 @@ A WordPress site through Galeway, then open http://127.0.0.1:8080/ :
 
 Break something:
   tests/setup/cluster.sh status | kill 2 | restart 2
-  tests/setup/cluster.sh freeze 2 | thaw 2    (a frozen node is not noticed yet)
+  tests/setup/cluster.sh freeze 2 | thaw 2
 TEXT
 }
 

@@ -69,6 +69,12 @@ TEST(admin_store_takes_what_scripts_write)
     desk_close(&d);
 }
 
+static void desk_run_bytes(struct desk *d, const char *bytes, size_t len)
+{
+    reply_fini(&d->reply);
+    store_run(d->store, &d->admin, (struct slice){bytes, len}, &d->reply);
+}
+
 TEST(admin_store_errors_name_what_is_wrong)
 {
     struct desk d;
@@ -88,7 +94,11 @@ TEST(admin_store_errors_name_what_is_wrong)
     desk_error(&d, "SELECT 1; SELECT 2", 1064, "SELECT 2");
     desk_error(&d, "SELECT 'open", 1064, "'open");
     desk_error(&d, "", 1065, "empty");
-    desk_error(&d, " ;; -- nothing", 1065, "empty");
+    desk_error(&d, " ;; -- nothing", 1065, "empty: it is a comment");
+    desk_error(&d, " /* SELECT 1", 1065, "begins with /* has no end");
+    desk_run_bytes(&d, "SELECT\0\1\2", 9);
+    assert_int_equal(d.reply.number, 1064);
+    assert_string_equal(d.reply.message, "The statement is no text: byte 7 is a zero");
     desk_error(&d, "SELECT nofunction(1)", 1305, "nofunction");
     desk_error(&d, "UPDATE mysql_query_rules SET rule_id='abc'", 1366, "number");
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
@@ -129,6 +139,86 @@ TEST(admin_store_sets_all_or_nothing)
     desk_is(&d, max, "14");
     desk_error(&d, long_set(sql, sizeof(sql), 70, 15), 1064, "more than 256 words");
     desk_is(&d, max, "14");
+    desk_close(&d);
+}
+
+TEST(admin_store_answers_variables_by_name)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_is(&d, "SELECT @@mysql-threads", "2");
+    assert_string_equal(d.reply.columns[0], "@@mysql-threads");
+    desk_is(&d, "SELECT @@mysql-max_connections - 1", "9999");
+    desk_is(&d, "SELECT 3-@@global.read_only-1", "2");
+    desk_is(&d, "SELECT @@mysql-default_schema", "");
+    desk_is(&d, "SELECT COUNT(*) FROM dual WHERE @@admin-version = VERSION()", "1");
+    desk_ok(&d, "SET mysql-max_connections=11");
+    desk_is(&d, "SELECT @@global.mysql-max_connections", "11");
+    desk_error(&d, "SELECT @@mysql-nope", 1193, "mysql-nope");
+    desk_run(&d, &d.guest, "SELECT @@admin-admin_credentials");
+    assert_int_equal(d.reply.kind, REPLY_ERROR);
+    desk_error(&d, "SET admin-version='9'", 1231, "read only");
+    desk_error(&d,
+               "UPDATE global_variables SET variable_value='9' WHERE variable_name='admin-version'",
+               1231, "read only");
+    desk_close(&d);
+}
+
+TEST(admin_store_says_what_may_be_meant)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_error(&d, "SELECT * FROM mysql_server", 1146, "; did you mean 'mysql_servers'?");
+    desk_error(&d, "SELECT * FROM stats.stats_mysql_glbal", 1146,
+               "did you mean 'stats_mysql_global'?");
+    desk_error(&d, "SELECT hostnam FROM mysql_servers", 1054, "did you mean 'hostname'?");
+    desk_error(&d, "INSERT INTO mysql_servers (hostgroup) VALUES (1)", 1054,
+               "did you mean 'hostgroup_id'?");
+    desk_error(&d, "SELCT 1", 1064, "did you mean 'SELECT'?");
+    desk_error(&d, "SELEC 1", 1064, "did you mean 'SELECT'?");
+    desk_error(&d, "SHOW TABELS", 1064, "did you mean 'SHOW TABLES'?");
+    desk_error(&d, "LAOD MYSQL USERS TO RUNTIME", 1064, "did you mean 'LOAD'?");
+    desk_error(&d, "LOAD MYSQL USERS NOW", 1064, "NOW");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_error(&d, "DESC mysql_user", 1146, "did you mean 'mysql_users'?");
+    desk_error(&d, "SELECT 1 FRM mysql_users", 1064, "syntax error");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_error(&d, "SELECT * FROM qqqqqqqq", 1146, "qqqqqqqq");
+    assert_null(strstr(d.reply.message, "mean"));
+    desk_close(&d);
+}
+
+TEST(admin_store_has_an_information_schema)
+{
+    struct desk d;
+
+    desk_open(&d, small);
+    desk_is(&d,
+            "SELECT TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE table_schema='main' AND "
+            "TABLE_NAME='mysql_users'",
+            "BASE TABLE");
+    desk_is(&d,
+            "SELECT COUNT(*) FROM information_schema.schemata WHERE SCHEMA_NAME IN ('main', "
+            "'disk', 'stats')",
+            "3");
+    desk_is(&d,
+            "SELECT COLUMN_KEY FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='main' AND "
+            "TABLE_NAME='mysql_users' AND COLUMN_NAME='username'",
+            "PRI");
+    desk_is(&d, "SELECT COUNT(*) FROM information_schema.FILES", "0");
+    desk_is(&d, "SELECT /*!40001 SQL_NO_CACHE */ `active` FROM `mysql_users`", "1");
+    desk_is(&d, "SELECT 'SQL_NO_CACHE'", "SQL_NO_CACHE");
+    desk_error(&d, "DELETE FROM information_schema.TABLES", 1290, "only be read");
+    desk_run(&d, &d.guest, "SELECT COUNT(*) FROM information_schema.TABLES");
+    assert_int_equal(d.reply.kind, REPLY_ROWS);
+    desk_is(&d, "SHOW VARIABLES WHERE variable_value='2' AND variable_name LIKE 'mysql-thr%'",
+            "mysql-threads");
+    assert_int_equal(d.reply.n_columns, 2);
+    assert_int_equal(desk_rows(&d, "CHECKSUM DISK MYSQL GALERA HOSTGROUPS"), 1);
+    assert_string_equal(desk_cell(&d, 0, 0), "mysql_galera_hostgroups");
+    desk_error(&d, "CHECKSUM MEM MYSQL NOTHING", 1064, "a table");
     desk_close(&d);
 }
 
@@ -249,6 +339,12 @@ static void *hurry(void *arg)
     return NULL;
 }
 
+static bool is_waited(void *ctx)
+{
+    assert_null(ctx);
+    return true;
+}
+
 TEST(admin_store_statements_are_bounded)
 {
     struct desk d;
@@ -262,6 +358,11 @@ TEST(admin_store_statements_are_bounded)
                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
                "SELECT COUNT(*) FROM n",
                3024, "10 seconds");
+    store_share(d.store, is_waited, NULL);
+    desk_error(&d,
+               "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
+               "SELECT COUNT(*) FROM n",
+               3024, "2 seconds while another client");
     atomic_store(&stop, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
     clock_set_us(0);

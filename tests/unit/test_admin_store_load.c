@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/unit/admin_store.h"
 #include "tests/unit/test.h"
@@ -133,11 +134,11 @@ TEST(admin_store_load_and_save_go_the_right_way)
     }
     desk_error(&d, "LOAD MYSQL USERS FROM RUNTIME", 1064, "FROM RUNTIME");
     desk_error(&d, "SAVE MYSQL USERS TO RUNTIME", 1064, "expected: TO MEMORY");
-    desk_error(&d, "LOAD MYSQL USER TO RUNTIME", 1064, "MYSQL USERS");
+    desk_error(&d, "LOAD MYSQL USER TO RUNTIME", 1064, "a username");
     desk_error(&d, "LOAD MYSQL USERS TO RUNTIME NOW", 1064, "NOW");
     desk_error(&d, "LOAD", 1064, "not complete");
     desk_ok(&d, "LOAD MYSQL QUERY RULES FROM CONFIG");
-    desk_is(&d, "SELECT COUNT(*) FROM mysql_query_rules", "0");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_query_rules", "1");
     desk_close(&d);
 }
 
@@ -219,9 +220,12 @@ TEST(admin_store_load_diff_and_history)
     desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
     desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
     desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME"); /* the same state is kept once */
-    assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 2);
+    assert_int_equal(desk_rows(&d, "SHOW CONFIG HISTORY"), 3);
     assert_string_equal(desk_cell(&d, 0, 2), "admin");
     assert_string_equal(desk_cell(&d, 0, 3), "MYSQL VARIABLES");
+    assert_string_equal(desk_cell(&d, 2, 0), "1");
+    assert_string_equal(desk_cell(&d, 2, 2), "");
+    assert_string_equal(desk_cell(&d, 2, 3), "(start)");
     desk_error(&d, "LOAD CONFIG FROM HISTORY 99", 1032, "99");
     desk_ok(&d, "LOAD CONFIG FROM HISTORY 1");
     desk_is(&d,
@@ -230,8 +234,9 @@ TEST(admin_store_load_diff_and_history)
             "10000");
     desk_is(&d, "SELECT COUNT(*) FROM mysql_servers", "1");
     assert_int_equal(running(&d)->vars.mysql_max_connections, 99);
-    desk_ok(&d, "LOAD CONFIG FROM HISTORY 1 TO RUNTIME");
+    desk_ok(&d, "LOAD CONFIG FROM HISTORY 1 TO RUNTIME"); /* the first mistake is undone */
     assert_int_equal(running(&d)->vars.mysql_max_connections, 10000);
+    desk_is(&d, "SELECT default_schema FROM runtime_mysql_users", "");
     for (int i = 0; i < 25; i++) {
         char sql[64];
 
@@ -276,6 +281,11 @@ TEST(admin_store_load_a_written_file_is_the_same_state)
     desk_is(&d, "SELECT arg1 FROM scheduler", "5");
     desk_error(&d, "SAVE CONFIG TO FILE /nowhere/at/all", 29, "/nowhere/at/all");
     desk_error(&d, "SAVE CONFIG TO FILE", 1064, "path");
+    desk_ok(&d, "SAVE CONFIG TO FILE saved.cnf"); /* below the data directory, and it is said */
+    (void)snprintf(sql, sizeof(sql), "File %s/saved.cnf is written", d.folder);
+    assert_string_equal(d.reply.info, sql);
+    (void)snprintf(sql, sizeof(sql), "%s/saved.cnf", d.folder);
+    assert_int_equal(access(sql, R_OK), 0);
     desk_close(&d);
 }
 

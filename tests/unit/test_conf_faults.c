@@ -114,7 +114,10 @@ TEST(conf_servers_are_checked_as_a_whole)
           2, "max_connections of all nodes is 1000001");
     WARNING("mysql_servers=(\n{address=\"a\"; hostgroup=1; max_connections=5},\n"
             "{address=\"a\"; hostgroup=2; max_connections=6})\n",
-            3, "has another max_connections at t.cnf:2");
+            3, "a:3306: max_connections=6 here and 5 at t.cnf:2");
+    WARNING("mysql_servers=(\n{address=\"a\"; hostgroup=1; max_connections=5},\n"
+            "{address=\"a\"; hostgroup=2; max_connections=600; status=\"OFFLINE_HARD\"})\n",
+            3, "the highest of its rows that are not OFFLINE_HARD: 5");
     WARNING("mysql_servers=(\n{address=\"a\"; max_connections=0})\n", 2, "is never used");
     WARNING("mysql_servers=(\n{address=\"a\"; use_ssl=1})\n", 2, "not encrypted");
     WARNING("mysql_servers=()\n", 0, "there are no servers");

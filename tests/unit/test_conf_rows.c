@@ -124,6 +124,22 @@ TEST(conf_rows_rule_with_defaults)
     conf_unref(conf);
 }
 
+/* Nothing is said of the text, which is about this value. */
+static void expect_none(const char *text, const char *value)
+{
+    struct faults faults = {0};
+    struct conf *conf = load(text, &faults);
+
+    for (size_t i = 0; i < faults.count; i++) {
+        if (strstr(faults.items[i].text, "client_addr") != NULL) {
+            fail_msg("%s: %s", value, faults.items[i].text);
+        }
+    }
+    assert_non_null(conf);
+    conf_unref(conf);
+    faults_fini(&faults);
+}
+
 #define RULE(columns) "mysql_query_rules=(\n{rule_id=1;\n" columns "})\n"
 
 TEST(conf_rows_rule_faults)
@@ -134,14 +150,14 @@ TEST(conf_rows_rule_faults)
         const char *says;
     } rows[] = {
         {"mysql_query_rules=(\n{active=1})\n", 2, "a row has no rule_id"},
-        {RULE("active=2"), 3, "active: bad value (a number); allowed: 0, 1, true or false"},
+        {RULE("active=2"), 3, "active: bad value 2; allowed: 0, 1, true or false"},
         {RULE("flagIN=-1"), 3, "flagIN: bad value"},
         {RULE("proxy_port=65536"), 3, "allowed: 0 to 65535"},
         {RULE("digest=5"), 3, "\"0x\" and 1 to 16 hex digits"},
         {RULE("digest=\"0x\""), 3, "digest: bad value"},
         {RULE("digest=\"0x0\""), 3, "digest: bad value"},
         {RULE("digest=\"0xg\""), 3, "digest: bad value"},
-        {RULE("digest=\"12345\""), 3, "digest: bad value"},
+        {RULE("digest=\"12345\""), 3, "digest: bad value \"12345\"; allowed: "},
         {RULE("digest=\"0x12345678901234567\""), 3, "digest: bad value"},
         {RULE("re_modifiers=\"CASELES\""), 3, "allowed: CASELESS and GLOBAL"},
         {RULE("retries=1001"), 3, "allowed: 0 to 1000"},
@@ -170,6 +186,30 @@ TEST(conf_rows_columns_without_effect_are_warned_of)
            "multiplex: accepted");
     expect(false, "mysql_collations=({Id=5; Collation=\"a\"; Charset=\"b\"})\n", 1,
            "mysql_collations: accepted");
+}
+
+TEST(conf_rows_addresses_that_fit_no_client_are_warned_of)
+{
+    static const char *const good[] = {"10.%", "%",         "10.0.0.25%", "2001:db8::%",
+                                       "::1",  "localhost", "10.0.0.9"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        char text[160];
+
+        (void)snprintf(text, sizeof(text),
+                       "mysql_query_rules=({rule_id=1; active=1; "
+                       "client_addr=\"%s\"})\n",
+                       good[i]);
+        expect_none(text, good[i]);
+    }
+    expect(false, RULE("active=1; client_addr=\"10.0.0.999\""), 2,
+           "client_addr: \"10.0.0.999\" is no address");
+    expect(false, RULE("active=1; client_addr=\"10.0.999%\""), 2, "fits no client");
+    expect(false, RULE("active=1; client_addr=\"web1\""), 2, "fits no client");
+    expect(false,
+           "mysql_firewall_whitelist_users=({username=\"u\";\nclient_address=\"10.0.0\"; "
+           "active=1; mode=\"OFF\"})\n",
+           1, "mysql_firewall_whitelist_users: client_address: \"10.0.0\" is no address");
 }
 
 TEST(conf_rows_of_the_other_tables)

@@ -175,6 +175,27 @@ TEST(node_lives_on_over_configurations)
     nodes_fini(&nodes);
 }
 
+TEST(node_limit_is_the_highest_of_its_rows)
+{
+    struct conf_server *servers = (struct conf_server[]){
+        server_of(1, "/a", 1), server_of(2, "/a", 1), server_of(3, "/a", 1), server_of(3, "/b", 1)};
+    struct nodes nodes;
+    struct topology *t;
+
+    nodes_init(&nodes);
+    servers[0].max_connections = 50;
+    servers[1].max_connections = 2000;
+    servers[1].status = SERVER_OFFLINE_HARD;
+    servers[2].max_connections = 7;
+    servers[3].status = SERVER_OFFLINE_HARD;
+    t = topology_of(&nodes, servers, 4, NULL, 0);
+    topology_use(&nodes, t);
+    assert_int_equal(atomic_load(&nodes.items[0]->shared.max_connections), 50);
+    assert_int_equal(atomic_load(&nodes.items[1]->shared.max_connections), 0);
+    topology_free(t);
+    nodes_fini(&nodes);
+}
+
 TEST(node_text_and_port_tell_nodes_apart)
 {
     struct conf_server *servers =
