@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "proxy/worker.h"
 
-#define COLUMNS_MAX 32
+#define COLUMNS_MAX 48
 #define SQL_MAX     4096
 
 struct stats_table {
@@ -59,6 +59,20 @@ struct stats_table {
     "last_error=iif(excluded.last_seen>=last_seen,excluded.last_error,last_error),"             \
     "count_star=count_star+excluded.count_star,first_seen=min(first_seen,excluded.first_seen)," \
     "last_seen=max(last_seen,excluded.last_seen)"
+#define GALERA_NODES                                                                             \
+    "hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"                    \
+    "node VARCHAR NOT NULL,role VARCHAR NOT NULL,reads INT NOT NULL,why VARCHAR NOT NULL,"       \
+    "why_text VARCHAR NOT NULL,since_s INT NOT NULL,status VARCHAR NOT NULL,"                    \
+    "health VARCHAR NOT NULL,health_since_s INT NOT NULL,check_age_ms INT NOT NULL,"             \
+    "check_us INT NOT NULL,check_error VARCHAR NOT NULL,local_state VARCHAR NOT NULL,"           \
+    "cluster_status VARCHAR NOT NULL,cluster_size INT NOT NULL,conf_id INT NOT NULL,"            \
+    "state_uuid VARCHAR NOT NULL,local_index INT NOT NULL,recv_queue INT NOT NULL,"              \
+    "last_committed INT NOT NULL,ready INT NOT NULL,connected INT NOT NULL,desync INT NOT NULL," \
+    "rejects INT NOT NULL,donor_rejects INT NOT NULL,read_only INT NOT NULL,"                    \
+    "max_connections INT NOT NULL,version VARCHAR NOT NULL,paused_percent INT NOT NULL,"         \
+    "weight INT NOT NULL,load_percent INT NOT NULL,connections INT NOT NULL,"                    \
+    "conn_used INT NOT NULL,conn_free INT NOT NULL,in_flight INT NOT NULL,"                      \
+    "PRIMARY KEY (hostgroup,srv_host,srv_port)"
 
 /* clang-format off */
 static const struct stats_table tables[] = {
@@ -144,6 +158,7 @@ static const struct stats_table tables[] = {
      "waiting=waiting+excluded.waiting,"
      "longest_wait_ms=max(longest_wait_ms,excluded.longest_wait_ms)",
      stats_fill_queue, READ_QUEUE, 0},
+    {"stats_galera_nodes", GALERA_NODES, NULL, stats_fill_cluster, READ_TRAFFIC, 0},
 };
 /* clang-format on */
 

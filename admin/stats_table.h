@@ -63,5 +63,6 @@ void stats_fill_pins(struct stats_fill *f);
 void stats_fill_sites(struct stats_fill *f);
 void stats_fill_global(struct stats_fill *f);
 void stats_fill_memory(struct stats_fill *f);
+void stats_fill_cluster(struct stats_fill *f); /* cluster_table.c */
 
 #endif

@@ -156,6 +156,7 @@ static void copy_traffic(struct pool *pool, bool reset, struct figures_copy *cop
             const struct server *s = CONTAINER_OF(it, struct server, in_all);
 
             row->n_free += s->state == SERVER_FREE && s->traffic == t ? 1 : 0;
+            row->n_busy += s->statement_sent && s->traffic == t ? 1 : 0;
         }
         if (reset) {
             *t = (struct traffic){.node = t->node,

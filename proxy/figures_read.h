@@ -86,6 +86,7 @@ struct figures_site_now {
 struct figures_traffic {
     struct traffic traffic;
     unsigned n_free;
+    unsigned n_busy; /* a statement of a client is under way */
 };
 
 struct figures_totals {
