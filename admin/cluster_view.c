@@ -135,6 +135,36 @@ const char *cluster_why_text(const struct cluster_view *c, const struct cluster_
     return role_why_text(why_of(c, n));
 }
 
+/* --- roles ------------------------------------------------------------------------------------ */
+
+static bool has_part(const struct cluster_view *c, const struct cluster_node *n, int hostgroup)
+{
+    const struct roles *roles = &c->roles.roles;
+    uint64_t bit = BIT_OF(n->node);
+
+    if (!is_decided(c, n) || hostgroup == c->offline) {
+        return true;
+    }
+    return (hostgroup == c->writer && (roles->writers & bit) != 0) ||
+           (hostgroup == c->backup && (roles->backups & bit) != 0) ||
+           (hostgroup == c->reader && (roles->readers & bit) != 0);
+}
+
+bool cluster_lets_serve(struct galeway *g, const struct conf *conf, int hostgroup,
+                        const struct node *node)
+{
+    struct cluster_view *c;
+    bool may = true;
+
+    for (size_t i = 0; may && (c = cluster_view_new(g, conf, i)) != NULL; i++) {
+        const struct cluster_node *n = cluster_find(c, node->address, node->port);
+
+        may = n == NULL || !cluster_has_hostgroup(c, hostgroup) || has_part(c, n, hostgroup);
+        mem_free(MEM_ADMIN, c);
+    }
+    return may;
+}
+
 const char *server_status_word(enum conf_server_status status)
 {
     static const char *const words[] = {[SERVER_ONLINE] = "ONLINE",

@@ -44,6 +44,12 @@ bool cluster_node_reads(const struct cluster_view *c, const struct cluster_node 
 const char *cluster_why_word(const struct cluster_view *c, const struct cluster_node *n);
 const char *cluster_why_text(const struct cluster_view *c, const struct cluster_node *n);
 
+/*
+ * cluster_lets_serve - has the node a part in this hostgroup now? True when nobody has decided on its role. Any thread.
+ */
+bool cluster_lets_serve(struct galeway *g, const struct conf *conf, int hostgroup,
+                        const struct node *node);
+
 /* server_status_word - "ONLINE", ... as mysql_servers has it. Static. */
 const char *server_status_word(enum conf_server_status status);
 

@@ -63,3 +63,49 @@ TEST(admin_switch_writer_is_read)
     desk_error(&d, "SWITCH WRITER TO '127.0.0.1':11", 1290, "read only");
     desk_close(&d);
 }
+
+TEST(admin_a_join_that_is_not_asked_about_is_guarded)
+{
+    struct desk d;
+
+    desk_open(&d, two_clusters);
+    desk_is(&d,
+            "SELECT COUNT(*) FROM (SELECT '127.0.0.1' AS hostname) JOIN runtime_mysql_servers "
+            "USING (hostname)",
+            "4");
+    desk_run(
+        &d, &d.guest,
+        "SELECT COUNT(*) FROM (SELECT 'a' AS username) JOIN main.mysql_users USING (username)");
+    assert_int_equal(d.reply.number, 1227);
+    desk_run(&d, &d.guest, "SELECT 1 FROM (SELECT 'a' AS hostname) NATURAL JOIN \"mysql_servers\"");
+    assert_int_equal(d.reply.number, 1227);
+    desk_run(
+        &d, &d.guest,
+        "SELECT 1 FROM (SELECT 0 AS digest) JOIN stats_mysql_query_digest_reset USING(digest)");
+    assert_int_equal(d.reply.number, 1227);
+    desk_run(&d, &d.guest, "SELECT 1 FROM stats_mysql_users JOIN stats_pins");
+    assert_int_equal(d.reply.kind, REPLY_ROWS);
+    desk_run(&d, &d.guest,
+             "SELECT 1 FROM (SELECT 'a' AS username) JOIN stats_mysql_users USING (username)");
+    assert_int_equal(d.reply.kind, REPLY_ROWS);
+    desk_close(&d);
+}
+
+TEST(admin_save_brings_back_what_was_loaded)
+{
+    struct desk d;
+
+    desk_open(&d, two_clusters);
+    desk_is(&d, "SELECT status FROM runtime_mysql_servers WHERE hostgroup_id=10 AND port=12",
+            "OFFLINE_SOFT");
+    desk_is(&d, "SELECT COUNT(*) FROM main.runtime_mysql_servers", "4");
+    desk_ok(&d, "DELETE FROM mysql_servers");
+    desk_ok(&d, "SAVE MYSQL SERVERS TO MEMORY");
+    desk_is(&d, "SELECT COUNT(*) FROM mysql_servers", "4");
+    for (size_t i = 0, n = desk_rows(&d, "SHOW CONFIG DIFF"); i < n; i++) {
+        assert_string_equal(desk_cell(&d, i, 4), desk_cell(&d, i, 5));
+    }
+    desk_error(&d, "UPDATE runtime_mysql_servers SET weight=1", 1290, "LOAD ... TO RUNTIME");
+    desk_error(&d, "DELETE FROM _loaded_mysql_servers", 1290, "filled by Galeway");
+    desk_close(&d);
+}
