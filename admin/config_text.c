@@ -91,8 +91,8 @@ static int put_table(struct making *m, struct config_part *part)
 {
     const struct config_table *table = part->table;
     sqlite3_stmt *stmt;
-    int rc = sql_prepare(m->store, &stmt, "SELECT * FROM %s%s WHERE %s ORDER BY %s",
-                         layer_prefix(part->layer), table->name, table->filter, table->order);
+    int rc = sql_prepare(m->store, &stmt, "SELECT * FROM %s WHERE %s ORDER BY %s",
+                         layer_table(table, part->layer), table->filter, table->order);
 
     while (rc == SQLITE_OK && (rc = sql_step(m->store, stmt)) == SQLITE_ROW) {
         if (part->n_rows == 0) {
@@ -283,12 +283,11 @@ static bool put_place(struct store *store, sqlite3_str *text, const struct confi
             line >= part->first_line + part->n_rows) {
             continue;
         }
-        found =
-            sql_prepare(store, &stmt, "SELECT %s FROM %s%s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-                        part->table->order, layer_prefix(part->layer), part->table->name,
-                        part->table->filter, part->table->order,
-                        line - part->first_line) == SQLITE_OK &&
-            sql_step(store, stmt) == SQLITE_ROW;
+        found = sql_prepare(
+                    store, &stmt, "SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
+                    part->table->order, layer_table(part->table, part->layer), part->table->filter,
+                    part->table->order, line - part->first_line) == SQLITE_OK &&
+                sql_step(store, stmt) == SQLITE_ROW;
         sqlite3_str_appendall(text, part->table->name);
         if (found) {
             put_key(text, stmt);

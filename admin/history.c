@@ -230,12 +230,12 @@ static void put_select(sqlite3_str *sql, const struct config_table *table, const
     }
     sqlite3_str_appendf(sql, " FROM (SELECT %s FROM main.%s WHERE %s", keys, table->name,
                         table->filter);
-    sqlite3_str_appendf(sql, " UNION SELECT %s FROM main.runtime_%s WHERE %s", keys, table->name,
-                        table->filter);
+    sqlite3_str_appendf(sql, " UNION SELECT %s FROM %s WHERE %s", keys,
+                        layer_table(table, LAYER_RUNTIME), table->filter);
     sqlite3_str_appendf(sql, " UNION SELECT %s FROM disk.%s WHERE %s) k", keys, table->name,
                         table->filter);
-    sqlite3_str_appendf(sql, " LEFT JOIN main.%s m ON %s LEFT JOIN main.runtime_%s r ON %s",
-                        table->name, on_m, table->name, on_r);
+    sqlite3_str_appendf(sql, " LEFT JOIN main.%s m ON %s LEFT JOIN %s r ON %s", table->name, on_m,
+                        layer_table(table, LAYER_RUNTIME), on_r);
     sqlite3_str_appendf(sql, " LEFT JOIN disk.%s d ON %s", table->name, on_d);
     if (column == NULL) {
         sqlite3_str_appendf(sql, " WHERE m.rowid IS NULL OR r.rowid IS NULL%s",

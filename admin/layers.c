@@ -27,7 +27,8 @@ static const struct config_table tables[] = {
      .name = #name_,                                     \
      .filter = (filter_),                                \
      .order = (order_),                                  \
-     .columns = (columns_)},
+     .columns = (columns_),                              \
+     .in = {"main." #name_, "main.runtime_" #name_, "disk." #name_}},
 #include "admin/tables.def"
 #undef TABLE
 };
@@ -87,13 +88,21 @@ const char *layer_prefix(enum layer layer)
     return prefixes[layer];
 }
 
+const char *layer_table(const struct config_table *table, enum layer layer)
+{
+    bool is_shown_live = strcmp(table->name, "mysql_servers") == 0;
+
+    return is_shown_live && layer == LAYER_RUNTIME ? "main._loaded_mysql_servers"
+                                                   : table->in[layer];
+}
+
 static int create_tables(struct store *store, enum layer layer)
 {
     int rc = SQLITE_OK;
 
     for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == SQLITE_OK; i++) {
-        rc = sql_exec(store, "CREATE TABLE IF NOT EXISTS %s%s (\n    %s\n)", layer_prefix(layer),
-                      tables[i].name, tables[i].columns);
+        rc = sql_exec(store, "CREATE TABLE IF NOT EXISTS %s (\n    %s\n)",
+                      layer_table(&tables[i], layer), tables[i].columns);
     }
     return rc;
 }
@@ -286,12 +295,11 @@ void layers_detach_disk(struct store *store)
 static int copy_table(struct store *store, const struct config_table *table, enum layer from,
                       enum layer to)
 {
-    int rc =
-        sql_exec(store, "DELETE FROM %s%s WHERE %s", layer_prefix(to), table->name, table->filter);
+    int rc = sql_exec(store, "DELETE FROM %s WHERE %s", layer_table(table, to), table->filter);
 
     if (rc == SQLITE_OK) {
-        rc = sql_exec(store, "INSERT INTO %s%s SELECT * FROM %s%s WHERE %s", layer_prefix(to),
-                      table->name, layer_prefix(from), table->name, table->filter);
+        rc = sql_exec(store, "INSERT INTO %s SELECT * FROM %s WHERE %s", layer_table(table, to),
+                      layer_table(table, from), table->filter);
     }
     return rc;
 }
@@ -378,8 +386,8 @@ static int hash_table(struct store *store, const struct config_table *table, enu
                       XXH64_state_t *state)
 {
     sqlite3_stmt *stmt;
-    int rc = sql_prepare(store, &stmt, "SELECT * FROM %s%s WHERE %s ORDER BY %s",
-                         layer_prefix(layer), table->name, table->filter, table->order);
+    int rc = sql_prepare(store, &stmt, "SELECT * FROM %s WHERE %s ORDER BY %s",
+                         layer_table(table, layer), table->filter, table->order);
 
     (void)XXH64_update(state, table->name, strlen(table->name));
     while (rc == SQLITE_OK && (rc = sql_step(store, stmt)) == SQLITE_ROW) {

@@ -17,6 +17,7 @@ struct config_table {
     const char *filter; /* an SQL condition; "1" = all rows */
     const char *order;
     const char *columns; /* for CREATE TABLE */
+    const char *in[3];   /* its name in each layer: layer_table() */
 };
 
 /* config_tables_count, config_table_at - all parts, in the order of the configuration file. */
@@ -29,7 +30,13 @@ const struct config_table *config_table_find(struct slice name);
 /* module_name - "MYSQL SERVERS". */
 const char *module_name(enum module module);
 
-/* layer_prefix - what stands before a table's name: "main.", "main.runtime_", "disk.". */
+/*
+ * layer_table - where a layer has a table's rows. RUNTIME's are in main.runtime_x, but of mysql_servers in a table
+ * of its own: runtime_mysql_servers shows where the nodes are now (runtime_servers.c).
+ */
+const char *layer_table(const struct config_table *table, enum layer layer);
+
+/* layer_prefix - what stands before the name global_variables: "main.", "main.runtime_", "disk.". */
 const char *layer_prefix(enum layer layer);
 
 /* layers_create - the tables of MEMORY and RUNTIME. Returns 0 or an error that is logged. */

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "proxy/worker.h"
 
-#define COLUMNS_MAX 32
+#define COLUMNS_MAX 48
 #define SQL_MAX     4096
 
 struct stats_table {
@@ -59,6 +59,24 @@ struct stats_table {
     "last_error=iif(excluded.last_seen>=last_seen,excluded.last_error,last_error),"             \
     "count_star=count_star+excluded.count_star,first_seen=min(first_seen,excluded.first_seen)," \
     "last_seen=max(last_seen,excluded.last_seen)"
+#define GALERA_NODES                                                                             \
+    "hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"                    \
+    "node VARCHAR NOT NULL,role VARCHAR NOT NULL,reads INT NOT NULL,why VARCHAR NOT NULL,"       \
+    "why_text VARCHAR NOT NULL,since_s INT NOT NULL,status VARCHAR NOT NULL,"                    \
+    "health VARCHAR NOT NULL,health_since_s INT NOT NULL,check_age_ms INT NOT NULL,"             \
+    "check_us INT NOT NULL,check_error VARCHAR NOT NULL,local_state VARCHAR NOT NULL,"           \
+    "cluster_status VARCHAR NOT NULL,cluster_size INT NOT NULL,conf_id INT NOT NULL,"            \
+    "state_uuid VARCHAR NOT NULL,local_index INT NOT NULL,recv_queue INT NOT NULL,"              \
+    "last_committed INT NOT NULL,ready INT NOT NULL,connected INT NOT NULL,desync INT NOT NULL," \
+    "rejects INT NOT NULL,donor_rejects INT NOT NULL,read_only INT NOT NULL,"                    \
+    "max_connections INT NOT NULL,version VARCHAR NOT NULL,paused_percent INT NOT NULL,"         \
+    "weight INT NOT NULL,load_percent INT NOT NULL,connections INT NOT NULL,"                    \
+    "conn_used INT NOT NULL,conn_free INT NOT NULL,in_flight INT NOT NULL,"                      \
+    "PRIMARY KEY (hostgroup,srv_host,srv_port)"
+#define CHECKED                                                 \
+    "hostname VARCHAR NOT NULL,port INT NOT NULL DEFAULT 3306," \
+    "time_start_us INT NOT NULL DEFAULT 0,"
+#define CHECKED_KEY "PRIMARY KEY (hostname,port,time_start_us)"
 
 /* clang-format off */
 static const struct stats_table tables[] = {
@@ -144,6 +162,43 @@ static const struct stats_table tables[] = {
      "waiting=waiting+excluded.waiting,"
      "longest_wait_ms=max(longest_wait_ms,excluded.longest_wait_ms)",
      stats_fill_queue, READ_QUEUE, 0},
+    {"stats_galera_nodes", GALERA_NODES, NULL, stats_fill_cluster, READ_TRAFFIC, 0},
+    {"stats_galera_events",
+     "number INTEGER PRIMARY KEY,time_us INTEGER NOT NULL,event VARCHAR NOT NULL,"
+     "hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"
+     "cause VARCHAR NOT NULL", NULL, stats_fill_events, 0, 0},
+    {"stats_retries",
+     "worker INT NOT NULL,number INTEGER NOT NULL,time_us INTEGER NOT NULL,"
+     "digest VARCHAR NOT NULL,user VARCHAR NOT NULL,hostgroup INT NOT NULL,"
+     "srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,SessionID INTEGER NOT NULL,"
+     "bytes_sent INTEGER NOT NULL,error INT NOT NULL,ran_us INTEGER NOT NULL,"
+     "retries INT NOT NULL,decision VARCHAR NOT NULL,text VARCHAR NOT NULL,"
+     "PRIMARY KEY (worker,number)", NULL, stats_fill_retries, READ_LEDGER, 0},
+    {"runtime_mysql_servers",
+     "hostgroup_id INT NOT NULL DEFAULT 0,hostname VARCHAR NOT NULL,"
+     "port INT NOT NULL DEFAULT 3306,gtid_port INT NOT NULL DEFAULT 0,"
+     "status VARCHAR NOT NULL DEFAULT 'ONLINE',weight INT NOT NULL DEFAULT 1,"
+     "compression INT NOT NULL DEFAULT 0,max_connections INT NOT NULL DEFAULT 1000,"
+     "max_replication_lag INT NOT NULL DEFAULT 0,use_ssl INT NOT NULL DEFAULT 0,"
+     "max_latency_ms INT UNSIGNED NOT NULL DEFAULT 0,comment VARCHAR NOT NULL DEFAULT '',"
+     "PRIMARY KEY (hostgroup_id,hostname,port)",
+     NULL, stats_fill_runtime_servers, 0, 0},
+    {"mysql_server_connect_log",
+     CHECKED "connect_success_time_us INT DEFAULT 0,connect_error VARCHAR," CHECKED_KEY, NULL,
+     stats_fill_connect_log, 0, 0},
+    {"mysql_server_ping_log",
+     CHECKED "ping_success_time_us INT DEFAULT 0,ping_error VARCHAR," CHECKED_KEY, NULL,
+     stats_fill_ping_log, 0, 0},
+    {"mysql_server_read_only_log",
+     CHECKED "success_time_us INT DEFAULT 0,read_only INT DEFAULT 1,error VARCHAR," CHECKED_KEY,
+     NULL, stats_fill_read_only_log, 0, 0},
+    {"mysql_server_galera_log",
+     CHECKED "success_time_us INT DEFAULT 0,primary_partition VARCHAR NOT NULL DEFAULT 'NO',"
+     "read_only VARCHAR NOT NULL DEFAULT 'YES',wsrep_local_recv_queue INT DEFAULT 0,"
+     "wsrep_local_state INT DEFAULT 0,wsrep_desync VARCHAR NOT NULL DEFAULT 'NO',"
+     "wsrep_reject_queries VARCHAR NOT NULL DEFAULT 'NO',"
+     "wsrep_sst_donor_rejects_queries VARCHAR NOT NULL DEFAULT 'NO',error VARCHAR," CHECKED_KEY,
+     NULL, stats_fill_galera_log, 0, 0},
 };
 /* clang-format on */
 
@@ -233,21 +288,33 @@ static int run(sqlite3 *db, const char *sql)
     return 0;
 }
 
-static bool is_attached(sqlite3 *db)
+static bool is_attached(sqlite3 *db, const char *schema)
 {
-    return sqlite3_db_readonly(db, "stats") != -1;
+    return sqlite3_db_readonly(db, schema) != -1;
+}
+
+/* The logs of the monitor, and what is filled beside the configuration tables, have ProxySQL's names and places. */
+static const char *schema_of(const struct stats_table *table)
+{
+    return strncmp(table->name, "mysql_server_", 13) == 0 ? "monitor"
+           : strncmp(table->name, "runtime_", 8) == 0     ? "main"
+                                                          : "stats";
 }
 
 int stats_create(struct galeway *g, sqlite3 *db)
 {
-    int rc = is_attached(db) ? 0 : run(db, "ATTACH ':memory:' AS stats");
+    int rc = is_attached(db, "stats") ? 0 : run(db, "ATTACH ':memory:' AS stats");
+
+    if (rc == 0 && !is_attached(db, "monitor")) {
+        rc = run(db, "ATTACH ':memory:' AS monitor");
+    }
 
     (void)g;
     for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++) {
         char sql[SQL_MAX];
 
-        (void)snprintf(sql, sizeof(sql), "CREATE TABLE stats.%s (%s)", tables[i].name,
-                       tables[i].columns);
+        (void)snprintf(sql, sizeof(sql), "CREATE TABLE %s.%s (%s)", schema_of(&tables[i]),
+                       tables[i].name, tables[i].columns);
         rc = run(db, sql);
     }
     return rc;
@@ -260,14 +327,14 @@ static sqlite3_stmt *prepare_insert(sqlite3 *db, const struct stats_table *table
     sqlite3_stmt *stmt = NULL;
     int columns, n;
 
-    (void)snprintf(sql, sizeof(sql), "SELECT * FROM stats.%s", table->name);
+    (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s.%s", schema_of(table), table->name);
     if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
         return NULL;
     }
     columns = sqlite3_column_count(stmt);
     (void)sqlite3_finalize(stmt);
     CHECK(columns > 0 && columns < COLUMNS_MAX);
-    n = snprintf(sql, sizeof(sql), "INSERT INTO stats.%s VALUES (?", table->name);
+    n = snprintf(sql, sizeof(sql), "INSERT INTO %s.%s VALUES (?", schema_of(table), table->name);
     for (int i = 1; i < columns; i++) {
         n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",?");
     }
@@ -285,7 +352,7 @@ static void fill_table(struct galeway *g, sqlite3 *db, const struct stats_table 
     struct snapshot *snapshot;
     char sql[SQL_MAX];
 
-    (void)snprintf(sql, sizeof(sql), "DELETE FROM stats.%s", table->name);
+    (void)snprintf(sql, sizeof(sql), "DELETE FROM %s.%s", schema_of(table), table->name);
     if (run(db, sql) != 0) {
         return;
     }
@@ -322,6 +389,16 @@ void stats_note(struct stats_named *named, const char *table, bool is_emptied)
     uint64_t bit = found == NULL ? 0 : UINT64_C(1) << (found - tables);
 
     *(is_emptied ? &named->emptied : &named->read) |= bit;
+}
+
+size_t stats_count(void)
+{
+    return ARRAY_SIZE(tables);
+}
+
+const char *stats_name(size_t i)
+{
+    return tables[i].name;
 }
 
 /* Its twin, if there is one, says what has to start from zero. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stats.h - the schema "stats": ProxySQL's statistics tables and ours, filled when they are read.
+ * stats.h - the schemas "stats" and "monitor": ProxySQL's tables and ours, filled when they are read.
  *
  * Control thread only.
  */
@@ -12,7 +12,7 @@
 #include "proxy/galeway.h"
 
 /*
- * stats_create - attach "stats" (in memory) if it is not there, and make its tables. 0, or ERR_LIMIT when SQLite
+ * stats_create - attach both (in memory) if they are not there, and make their tables. 0, or ERR_LIMIT when SQLite
  * refuses.
  */
 int stats_create(struct galeway *g, sqlite3 *db) MUST_CHECK;
@@ -33,6 +33,10 @@ void stats_note(struct stats_named *named, const char *table, bool is_emptied);
  * Returns how many workers did not answer in time: their part is missing. Waits a second at most.
  */
 unsigned stats_refresh(struct galeway *g, sqlite3 *db, const struct stats_named *named);
+
+/* stats_count, stats_name - all tables. Static. */
+size_t stats_count(void);
+const char *stats_name(size_t i);
 
 /* stats_resets - reading the table makes the workers start from zero. */
 bool stats_resets(const char *table);

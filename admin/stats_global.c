@@ -67,12 +67,6 @@ static const char *const absent[] = {
     "GTID_consistent_queries",
     "MyHGM_myconnpoll_destroy",
     "MySQL_Monitor_Workers",
-    "MySQL_Monitor_connect_check_ERR",
-    "MySQL_Monitor_connect_check_OK",
-    "MySQL_Monitor_ping_check_ERR",
-    "MySQL_Monitor_ping_check_OK",
-    "MySQL_Monitor_read_only_check_ERR",
-    "MySQL_Monitor_read_only_check_OK",
     "MySQL_Monitor_replication_lag_check_ERR",
     "MySQL_Monitor_replication_lag_check_OK",
     "Query_Cache_Entries",
@@ -166,6 +160,7 @@ void stats_fill_global(struct stats_fill *f)
     add_counters(f);
     add_pool(f);
     add_statements(f, &t);
+    stats_add_monitor(f);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */

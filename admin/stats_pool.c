@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "admin/cluster_view.h"
 #include "admin/stats_table.h"
 #include "base/clock.h"
 #include "router/route.h"
@@ -24,8 +25,9 @@ static const struct member *member_of(const struct topology *t, int hostgroup,
 }
 
 /* The hostgroup may be one that the node plays a role in without being configured there. */
-static const char *status_of(const struct topology *t, int hostgroup, const struct node *node)
+static const char *status_of(const struct stats_fill *f, int hostgroup, const struct node *node)
 {
+    const struct topology *t = f->snapshot->topology;
     const struct member *m = member_of(t, hostgroup, node);
     uint8_t status = SERVER_OFFLINE_HARD;
 
@@ -36,20 +38,18 @@ static const char *status_of(const struct topology *t, int hostgroup, const stru
         status = m->status;
     }
     if (status == SERVER_ONLINE &&
-        (!node_is_up(node, clock_now_ms()) || atomic_load(&node->shared.health) == HEALTH_DOWN)) {
+        (!node_is_up(node, clock_now_ms()) ||
+         !cluster_lets_serve(f->g, f->snapshot->conf, hostgroup, node))) {
         status = SERVER_SHUNNED;
     }
-    return status == SERVER_ONLINE         ? "ONLINE"
-           : status == SERVER_SHUNNED      ? "SHUNNED"
-           : status == SERVER_OFFLINE_SOFT ? "OFFLINE_SOFT"
-                                           : "OFFLINE_HARD";
+    return server_status_word((enum conf_server_status)status);
 }
 
 static void add_traffic(struct stats_fill *f, const struct traffic *t, unsigned n_free)
 {
     fill_signed(f, t->hostgroup);
     fill_node(f, t->node);
-    fill_text(f, status_of(f->snapshot->topology, t->hostgroup, t->node));
+    fill_text(f, status_of(f, t->hostgroup, t->node));
     fill_number(f, t->used);
     fill_number(f, n_free);
     fill_number(f, t->opened);

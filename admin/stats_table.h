@@ -63,5 +63,17 @@ void stats_fill_pins(struct stats_fill *f);
 void stats_fill_sites(struct stats_fill *f);
 void stats_fill_global(struct stats_fill *f);
 void stats_fill_memory(struct stats_fill *f);
+void stats_fill_cluster(struct stats_fill *f); /* cluster_table.c */
+
+void stats_fill_runtime_servers(struct stats_fill *f); /* runtime_servers.c */
+
+/* monitor_tables.c; stats_add_monitor: rows of stats_mysql_global */
+void stats_fill_events(struct stats_fill *f);
+void stats_fill_connect_log(struct stats_fill *f);
+void stats_fill_ping_log(struct stats_fill *f);
+void stats_fill_galera_log(struct stats_fill *f);
+void stats_fill_read_only_log(struct stats_fill *f);
+void stats_fill_retries(struct stats_fill *f);
+void stats_add_monitor(struct stats_fill *f);
 
 #endif

@@ -274,6 +274,9 @@ void sql_run(struct store *store, struct slice sql, struct reply *reply)
     } else if (!is_blank(tail)) {
         reply_error(reply, 1064, "42000", "More than one statement: \"%.60s\" is left over", tail);
         (void)sqlite3_finalize(stmt);
+    } else if (!sql_guard_joins(store, text)) {
+        reply_error(reply, 1227, "42000", "Access denied: %s", store->denied);
+        (void)sqlite3_finalize(stmt);
     } else {
         if (sqlite3_stmt_isexplain(stmt) == 0) {
             refresh_statistics(store);

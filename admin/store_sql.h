@@ -55,6 +55,12 @@ void sql_rows(struct store *store, struct reply *reply, const char *format, ...)
 int sql_guard(void *ctx, int action, const char *one, const char *two, const char *schema,
               const char *by);
 
+/*
+ * sql_guard_joins - the same for what SQLite does not ask about (store_joins.c): notes the statistics that a compiled
+ * statement names; false = store->denied says why it may not run.
+ */
+bool sql_guard_joins(struct store *store, const char *text);
+
 /* sql_functions - makes MySQL's functions and variables known to SQLite (store_functions.c). */
 int sql_functions(struct store *store) MUST_CHECK;
 

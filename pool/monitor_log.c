@@ -15,8 +15,9 @@ struct monitor_log {
     uint64_t n_events; /* since the start; the newest stand in the ring */
     uint64_t n_checks;
     uint64_t n_dropped;
-    uint64_t keep_us;  /* 0 = all */
-    uint64_t n_hooked; /* events that monitor_log_next() gave */
+    uint64_t keep_us;             /* 0 = all */
+    uint64_t n_hooked;            /* events that monitor_log_next() gave */
+    struct monitor_counts counts; /* of checks */
     struct monitor_event events[MONITOR_EVENTS_MAX];
     struct monitor_check checks[MONITOR_CHECKS_MAX];
 };
@@ -126,9 +127,21 @@ bool monitor_log_next(struct monitor_log *log, struct monitor_event *out)
     return found;
 }
 
+static void count_check(struct monitor_counts *counts, const struct monitor_check *check)
+{
+    bool good = check->report.kind == REPORT_OK;
+
+    (good ? counts->good : counts->failed)[check->kind]++;
+    if (check->kind != CHECK_CONNECT) {
+        (good ? counts->good : counts->failed)[CHECK_PING]++;
+        counts->timeouts += check->report.kind == REPORT_TIMEOUT ? 1 : 0;
+    }
+}
+
 void monitor_log_check(struct monitor_log *log, const struct monitor_check *check)
 {
     lock(log);
+    count_check(&log->counts, check);
     log->n_dropped += log->n_checks >= MONITOR_CHECKS_MAX;
     log->checks[log->n_checks++ % MONITOR_CHECKS_MAX] = *check;
     unlock(log);
@@ -184,4 +197,13 @@ uint64_t monitor_log_dropped(struct monitor_log *log)
     n = log->n_dropped;
     unlock(log);
     return n;
+}
+
+void monitor_log_counts(struct monitor_log *log, struct monitor_counts *out)
+{
+    lock(log);
+    *out = log->counts;
+    out->events = log->n_events;
+    out->dropped = log->n_dropped;
+    unlock(log);
 }

@@ -90,6 +90,17 @@ void monitor_log_checks(struct monitor_log *log, enum monitor_check_kind kind,
 /* How many were dropped because a ring was full. */
 uint64_t monitor_log_dropped(struct monitor_log *log);
 
+/* Since the start. A check of a node is counted as itself and as a ping. */
+struct monitor_counts {
+    uint64_t good[CHECK_KIND_COUNT], failed[CHECK_KIND_COUNT];
+    uint64_t timeouts; /* checks that were not answered in time */
+    uint64_t events;
+    uint64_t dropped; /* events and checks that are no longer in the rings */
+};
+
+/* monitor_log_counts - any thread. */
+void monitor_log_counts(struct monitor_log *log, struct monitor_counts *out);
+
 const char *monitor_event_word(enum monitor_event_kind kind); /* static */
 
 #endif

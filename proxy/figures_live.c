@@ -326,6 +326,7 @@ static void copy_totals(const struct worker *w, struct figures_totals *totals)
     totals->nodes_us = f->nodes_us;
     totals->profiles = w->pool.profiles.by_key.count;
     totals->schemas = w->pool.schemas.by_key.count;
+    memcpy(totals->retries, w->ledger.counts, sizeof(totals->retries));
 }
 
 void figures_copy_live(struct worker *w, uint32_t parts, struct figures_copy *copy)

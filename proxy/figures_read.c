@@ -84,6 +84,7 @@ static void copy_free(struct figures_copy *copy)
     list_fini(&copy->clients);
     list_fini(&copy->servers);
     list_fini(&copy->stmts);
+    list_fini(&copy->ledger);
     mem_free(MEM_FIGURES, copy->steps);
     mem_free(MEM_FIGURES, copy);
 }
@@ -156,6 +157,7 @@ static void copy_traffic(struct pool *pool, bool reset, struct figures_copy *cop
             const struct server *s = CONTAINER_OF(it, struct server, in_all);
 
             row->n_free += s->state == SERVER_FREE && s->traffic == t ? 1 : 0;
+            row->n_busy += s->statement_sent && s->traffic == t ? 1 : 0;
         }
         if (reset) {
             *t = (struct traffic){.node = t->node,
@@ -174,6 +176,17 @@ static void copy_waits(const struct figures *f, struct figures_copy *copy)
 
         if (row != NULL) {
             *row = f->waits[i];
+        }
+    }
+}
+
+static void copy_ledger(const struct ledger *ledger, struct figures_copy *copy)
+{
+    for (uint64_t i = ledger->n - MIN(ledger->n, (uint64_t)LEDGER_MAX); i < ledger->n; i++) {
+        struct ledger_entry *row = figures_list_add(&copy->ledger, sizeof(*row));
+
+        if (row != NULL) {
+            *row = ledger->entries[i % LEDGER_MAX];
         }
     }
 }
@@ -204,6 +217,9 @@ static void copy_counted(struct worker *w, uint32_t parts, uint32_t reset,
     }
     if ((parts & READ_TRAFFIC) != 0) {
         copy_traffic(&w->pool, (reset & READ_TRAFFIC) != 0, copy);
+    }
+    if ((parts & READ_LEDGER) != 0) {
+        copy_ledger(&w->ledger, copy);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "pool/pool.h"
 #include "proxy/figures.h"
 #include "proxy/galeway.h"
+#include "proxy/ledger.h"
 
 #define FIGURES_READ_MS       1000  /* how long is waited for a worker that is busy */
 #define FIGURES_STMTS_MAX     20000 /* different prepared statements of one worker in a report */
@@ -32,6 +33,7 @@
 #define READ_SERVERS  BIT(8) /* free server connections */
 #define READ_STMTS    BIT(9) /* prepared statements */
 #define READ_TOTALS   BIT(10)
+#define READ_LEDGER   BIT(11) /* statements that lost their node */
 
 /* One client. */
 struct figures_client {
@@ -86,6 +88,7 @@ struct figures_site_now {
 struct figures_traffic {
     struct traffic traffic;
     unsigned n_free;
+    unsigned n_busy; /* a statement of a client is under way */
 };
 
 struct figures_totals {
@@ -95,6 +98,7 @@ struct figures_totals {
     uint64_t sites, sites_evicted, errors, errors_evicted, pins, pins_evicted;
     uint64_t nodes_us;
     uint64_t profiles, schemas;
+    uint64_t retries[LEDGER_DECISION_COUNT];
 };
 
 /* Rows of one kind. */
@@ -118,6 +122,7 @@ struct figures_copy {
     struct figures_list clients;   /* of struct figures_client */
     struct figures_list servers;   /* of struct figures_server */
     struct figures_list stmts;     /* of struct figures_stmt */
+    struct figures_list ledger;    /* of struct ledger_entry, oldest first */
     struct figures_counter commands[FIGURES_COMMAND_COUNT];
     struct figures_totals totals;
 };

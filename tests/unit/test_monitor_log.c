@@ -234,3 +234,29 @@ TEST(monitor_hook_beyond_the_cap_is_dropped)
     assert_int_equal(uv_loop_close(&loop), 0);
     remove_script(&s);
 }
+
+TEST(monitor_log_counts_checks_and_what_left)
+{
+    struct monitor_log *log = monitor_log_new();
+    struct monitor_check c = {.kind = CHECK_GALERA, .report.kind = REPORT_OK};
+    struct monitor_counts counts;
+
+    for (int i = 0; i < MONITOR_CHECKS_MAX; i++) {
+        monitor_log_check(log, &c);
+    }
+    c.report.kind = REPORT_TIMEOUT;
+    monitor_log_check(log, &c);
+    c.kind = CHECK_CONNECT;
+    c.report.kind = REPORT_OK;
+    monitor_log_check(log, &c);
+    monitor_log_counts(log, &counts);
+    assert_int_equal(counts.good[CHECK_GALERA], MONITOR_CHECKS_MAX);
+    assert_int_equal(counts.good[CHECK_PING], MONITOR_CHECKS_MAX);
+    assert_int_equal(counts.good[CHECK_CONNECT], 1);
+    assert_int_equal(counts.failed[CHECK_GALERA], 1);
+    assert_int_equal(counts.failed[CHECK_PING], 1);
+    assert_int_equal(counts.timeouts, 1);
+    assert_int_equal(counts.events, 0);
+    assert_int_equal(counts.dropped, 2);
+    monitor_log_free(log);
+}
