@@ -332,6 +332,7 @@ void server_lost(struct server *s, int rc, const struct err *err)
         node_failed(s->node, s->pool->now_ms,
                     (uint64_t)s->pool->conf->vars.mysql_shun_recovery_time_sec * 1000);
     }
+    stream_abandon(&s->stream); /* a statement in doubt must not run when its node comes back */
     if (was_asked && events != NULL && s->owner != NULL) {
         events->on_lost(s, rc, err); /* looks at the server before it is taken apart */
     }

@@ -4,6 +4,7 @@
  */
 #include "protocol/stream.h"
 
+#include <sys/socket.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -347,6 +348,16 @@ static void closed_cb(uv_handle_t *handle)
     s->queued_bytes = 0;
     s->is_open = false;
     s->events->on_closed(s);
+}
+
+void stream_abandon(struct stream *s)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    uv_os_fd_t fd;
+
+    if (s->is_open && !s->is_closing && uv_fileno(&s->u.handle, &fd) == 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    }
 }
 
 void stream_close(struct stream *s)

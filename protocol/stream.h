@@ -99,6 +99,12 @@ static inline bool stream_is_drained(const struct stream *s)
 /* stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be closed. */
 int stream_detach_fd(struct stream *s) MUST_CHECK;
 
+/*
+ * stream_abandon - when it is closed, the kernel discards what the peer has not acknowledged, and resets the connection:
+ * a peer that cannot be reached now is not to get it later.
+ */
+void stream_abandon(struct stream *s);
+
 /* stream_close - idempotent; drops what is queued. on_closed is called once, later. */
 void stream_close(struct stream *s);
 
