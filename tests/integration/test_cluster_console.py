@@ -168,6 +168,10 @@ def test_switch_writer_says_why_not(seen):
     assert "has not decided" in refused(f"SWITCH WRITER TO {host}:{here} HOSTGROUP 77")
     s.nodes.sql(3, "SET GLOBAL wsrep_reject_queries=ALL")
     s.wait_for(3, why="rejects")
+    told = {r["what"]: r["value"] for r in s.console.rows(
+        "EXPLAIN ROUTE FOR 'galeway'@'x' 'SELECT a FROM t'") if r["step"] == "node"}
+    assert "wsrep_reject_queries is not NONE" in told[f"127.0.0.1:{s.nodes.port(3)}"]
+    assert "why: Synced" in told[f"127.0.0.1:{s.nodes.port(2)}"]
     try:
         assert "wsrep_reject_queries" in refused(
             f"SWITCH WRITER TO {host}:{s.nodes.port(3)} HOSTGROUP 10 DRAIN 100")
