@@ -269,7 +269,8 @@ static void say_lost(struct client *c, const struct server *s, int rc,
 {
     bool is_commit = c->task->facts.verb == VERB_COMMIT;
     const char *consequence = "";
-    int code = rc > ERR_FIRST ? ERR_NODE_LOST : rc; /* libuv's: that the connection broke, in other words */
+    int code = rc > ERR_FIRST ? ERR_NODE_LOST
+                              : rc; /* libuv's: that the connection broke, in other words */
     char text[300];
 
     if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
@@ -278,7 +279,8 @@ static void say_lost(struct client *c, const struct server *s, int rc,
     } else if (decision == LEDGER_TRANSACTION) {
         consequence = ": the transaction is rolled back";
     }
-    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text, consequence);
+    (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text,
+                   consequence);
     client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
 }
 
