@@ -35,7 +35,7 @@ static void ask_node(struct asking *a, size_t i)
     const struct check_ask question = {.node = n->node,
                                        .user = a->job->conf->vars.mysql_monitor_username,
                                        .password = a->job->conf->vars.mysql_monitor_password,
-                                       .until_ms = a->until_ms};
+                                       .until_ms = goes_on(a) ? a->until_ms : 0};
     struct check_facts *facts = &a->facts[i];
 
     facts->node = n->node->text;

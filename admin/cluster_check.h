@@ -101,7 +101,7 @@ struct check_ask {
 struct st_mysql;
 
 /* check_connect - NULL: facts->fault says why. */
-struct st_mysql *check_connect(const struct check_ask *ask, struct check_facts *facts);
+struct st_mysql *check_connect(const struct check_ask *question, struct check_facts *facts);
 void check_close(struct st_mysql *db);
 
 /* check_read - values, limits, clock, users. */
