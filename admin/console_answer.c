@@ -165,6 +165,10 @@ void console_send(struct console_client *c)
             return;
         }
         console_engine_run(c, sql, &reply);
+        if (reply.job != NULL) {
+            console_job_begin(c, reply.job, WIRE_TEXT);
+            return;
+        }
         begin_answer(c, &reply, WIRE_TEXT);
     }
     if (c->state == CONSOLE_IDLE) {
@@ -179,6 +183,10 @@ void console_answer(struct console_client *c, struct reply *reply, enum wire_for
         return;
     }
     c->since_ms = uv_now(c->core->streams.uv);
+    if (reply->job != NULL) {
+        console_job_begin(c, reply->job, form);
+        return;
+    }
     begin_answer(c, reply, form);
     console_send(c);
 }

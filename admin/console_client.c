@@ -130,6 +130,7 @@ void console_close(struct console_client *c, const char *reason)
     }
     console_client_to(c, CONSOLE_CLOSING);
     c->core->n_served -= c->is_served ? 1 : 0;
+    console_job_leave(c);
     console_stmt_drop_all(c);
     console_login_free(c);
     wire_fini(&c->wire);
@@ -238,7 +239,7 @@ static bool keep(struct console_client *c, const uint8_t *data, size_t len)
 }
 
 /* Deal with what was kept; called whenever the client can take packets again. */
-static void input(struct console_client *c)
+void console_input(struct console_client *c)
 {
     uint8_t *data = c->in;
     size_t len = c->in_len, cap = c->in_cap, used;
@@ -273,7 +274,7 @@ static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
     }
     if (c->in != NULL) {
         if (keep(c, data, len)) {
-            input(c);
+            console_input(c);
         }
     } else {
         used = take_packets(c, data, len);
@@ -301,12 +302,12 @@ static void on_drained(struct stream *stream)
         console_close(c, c->close_reason);
         return;
     }
-    if (c->state == CONSOLE_ANSWERING) {
+    if (c->state == CONSOLE_ANSWERING && c->job == NULL) {
         c->since_ms = uv_now(c->core->streams.uv); /* slow, but it reads */
         console_send(c);
     }
     if (c->state == CONSOLE_IDLE) {
-        input(c);
+        console_input(c);
     }
 }
 

@@ -2,7 +2,7 @@
 /*
  * console_client.h - one client of the console, and what all of them share.
  *
- *   LOGIN --> IDLE <--> ANSWERING (the client has not yet taken all of an answer)
+ *   LOGIN --> IDLE <--> ANSWERING (an answer is being made on another thread, or the client has not taken all of it)
  *   IDLE --> LOGIN (COM_CHANGE_USER)          any --> CLOSING
  *
  * Included by the console's own files only. Thread: the control thread.
@@ -23,6 +23,7 @@
 #define CONSOLE_ANSWERS_MAX \
     ((size_t)1 << 30) /* bytes of all answers that clients have not yet taken */
 
+struct console_job;
 struct console_listener;
 struct console_login;
 struct console_stmt;
@@ -86,9 +87,10 @@ struct console_client {
     struct stream stream;
     uint8_t *in; /* bytes not dealt with */
     size_t in_len, in_cap;
-    struct wire wire;  /* the answer that is being sent */
-    char *text;        /* of a COM_QUERY with several statements, or NULL */
-    struct slice rest; /* of it: what was not run yet */
+    struct wire wire;        /* the answer that is being sent */
+    struct console_job *job; /* it is being made; NULL = nothing is. Frees itself */
+    char *text;              /* of a COM_QUERY with several statements, or NULL */
+    struct slice rest;       /* of it: what was not run yet */
     struct store_session session;
     struct list stmts; /* prepared statements, the one used last in front */
     size_t stmt_bytes; /* of them, and of what was sent ahead for them */
@@ -159,6 +161,16 @@ void console_run_text(struct console_client *c, struct slice text);
 
 /* console_engine_run - one statement by the store; reply as there. */
 void console_engine_run(struct console_client *c, struct slice sql, struct reply *reply);
+
+/* console_input - deal with what came while an answer was on its way, and read again. */
+void console_input(struct console_client *c);
+
+/*
+ * console_job.c: make an answer on another thread, then go on as console_answer() does. Takes over the job. The client
+ * is ANSWERING until then. console_job_leave - the client is going: nobody waits for its answer.
+ */
+void console_job_begin(struct console_client *c, struct reply_job *work, enum wire_form form);
+void console_job_leave(struct console_client *c);
 
 /* console_quote_name - `name`, its own ` doubled, terminated. False when it is too long or has a zero. */
 #define CONSOLE_NAME_MAX   256

@@ -10,6 +10,7 @@
 #include "admin/explain_pins.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/monitor.h"
 #include "pool/schema.h"
 #include "proxy/rules_apply.h"
 #include "router/digest.h"
@@ -223,15 +224,28 @@ static const char *health_text(const struct node *node)
     return texts[MIN(atomic_load(&node->shared.health), (unsigned)HEALTH_DOWN)];
 }
 
+/* Why it has its role: as the monitor decided last. */
+static const char *why_of(const struct explain *x, const struct role_set *roles,
+                          const struct node *node)
+{
+    struct monitor_roles decided;
+    bool is_known = x->g->monitor != NULL && roles->cluster != NULL &&
+                    monitor_roles(x->g->monitor, roles->cluster->writer_hostgroup, &decided) &&
+                    (decided.members & UINT64_C(1) << node->index) != 0;
+
+    return is_known ? role_why_text((enum role_why)decided.roles.why[node->index]) : "not known";
+}
+
 static void explain_candidate(struct explain *x, const struct route_input *in,
                               const struct node *node, size_t place)
 {
     row(x, "node", node->text,
         "candidate %zu: role: %s, health: %s, %u statements under way, latency %u us, load factor "
-        "%u, %u of %u connections",
+        "%u, %u of %u connections; why: %s",
         place, route_role(in->roles, node), health_text(node), load_of(x->g, node),
         atomic_load(&node->shared.latency_us), atomic_load(&node->shared.load_factor),
-        atomic_load(&node->shared.n_connections), atomic_load(&node->shared.max_connections));
+        atomic_load(&node->shared.n_connections), atomic_load(&node->shared.max_connections),
+        why_of(x, in->roles, node));
 }
 
 /* The others of the role set, each once. */
@@ -246,9 +260,9 @@ static uint64_t explain_others(struct explain *x, const struct route_input *in,
 
         if ((said & bit) == 0 && why_not != NULL) {
             row(x, "node", node->text,
-                "not used: %s; role: %s, health: %s, failed %u times in a row", why_not,
+                "not used: %s; role: %s, health: %s, failed %u times in a row; why: %s", why_not,
                 route_role(in->roles, node), health_text(node),
-                atomic_load(&node->shared.n_failures));
+                atomic_load(&node->shared.n_failures), why_of(x, in->roles, node));
         }
         said |= bit;
     }

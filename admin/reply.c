@@ -23,6 +23,9 @@ void reply_fini(struct reply *r)
     mem_free(MEM_ADMIN, r->values);
     mem_free(MEM_ADMIN, r->info);
     mem_free(MEM_ADMIN, r->message);
+    if (r->job != NULL) {
+        r->job->free(r->job);
+    }
     *r = (struct reply){0};
 }
 
@@ -62,6 +65,12 @@ void reply_info(struct reply *r, uint64_t affected, const char *format, ...)
     reply_fini(r);
     r->affected = affected;
     r->info = info;
+}
+
+void reply_later(struct reply *r, struct reply_job *job)
+{
+    reply_fini(r);
+    r->job = job;
 }
 
 void reply_columns(struct reply *r, size_t n, const char *const *names)

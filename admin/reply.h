@@ -8,11 +8,22 @@
 #ifndef ADMIN_REPLY_H
 #define ADMIN_REPLY_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 
 #define REPLY_BYTES_MAX ((size_t)256 << 20) /* of all values; more is an error of the statement */
 
 enum reply_kind { REPLY_OK, REPLY_ERROR, REPLY_ROWS };
+
+struct reply;
+
+/* An answer that takes its time: made on another thread, while the console serves others. */
+struct reply_job {
+    void (*run)(struct reply_job *job, struct reply *out); /* once; may block for some seconds */
+    void (*free)(struct reply_job *job);
+    atomic_bool is_abandoned; /* nobody waits for it any more: end soon */
+};
 
 struct reply {
     enum reply_kind kind;
@@ -31,7 +42,8 @@ struct reply {
     size_t room;
     struct slice *values; /* data owned */
     size_t bytes;
-    bool too_large; /* values were dropped: the caller makes an error of it */
+    bool too_large;        /* values were dropped: the caller makes an error of it */
+    struct reply_job *job; /* owned; not NULL: the answer is still to be made by it */
 };
 
 /* reply_fini - frees what it owns; a zeroed reply is an empty OK. */
@@ -43,6 +55,9 @@ void reply_error(struct reply *r, uint16_t number, const char *sqlstate, const c
 
 /* reply_info - becomes an OK with this text (NULL = none). */
 void reply_info(struct reply *r, uint64_t affected, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* reply_later - becomes what the job will make. Takes it over. */
+void reply_later(struct reply *r, struct reply_job *job);
 
 /* reply_columns - becomes rows with these columns and no row yet. */
 void reply_columns(struct reply *r, size_t n, const char *const *names);

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-
 /* libuv's codes that are no errno; base/ does not know libuv, and these numbers are its ABI. */
 #define UV_END_OF_FILE       (-4095)
 #define UV_UNKNOWN           (-4094)

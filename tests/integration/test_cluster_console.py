@@ -168,6 +168,10 @@ def test_switch_writer_says_why_not(seen):
     assert "has not decided" in refused(f"SWITCH WRITER TO {host}:{here} HOSTGROUP 77")
     s.nodes.sql(3, "SET GLOBAL wsrep_reject_queries=ALL")
     s.wait_for(3, why="rejects")
+    told = {r["what"]: r["value"] for r in s.console.rows(
+        "EXPLAIN ROUTE FOR 'galeway'@'x' 'SELECT a FROM t'") if r["step"] == "node"}
+    assert "wsrep_reject_queries is not NONE" in told[f"127.0.0.1:{s.nodes.port(3)}"]
+    assert "why: Synced" in told[f"127.0.0.1:{s.nodes.port(2)}"]
     try:
         assert "wsrep_reject_queries" in refused(
             f"SWITCH WRITER TO {host}:{s.nodes.port(3)} HOSTGROUP 10 DRAIN 100")
@@ -280,3 +284,81 @@ def test_runtime_mysql_servers_shows_the_roles_and_save_the_configuration(seen):
     wait_until(lambda: runtime() == {(10, 1): "SHUNNED", (10, 2): "ONLINE", (20, 1): "ONLINE",
                                      (30, 1): "ONLINE", (10, 3): "OFFLINE_SOFT"}, 5,
                f"node 3 to be OFFLINE_SOFT: {runtime()}")
+
+
+# ---------------------------------------------------------------- CHECK CLUSTER
+
+def test_check_cluster_finds_what_is_wrong(seen):
+    s = seen()
+
+    def check():
+        return {r["check"]: r for r in s.console.rows("CHECK CLUSTER")}
+
+    rows = check()
+    assert rows["nodes"]["result"] == "ok" and rows["version"]["result"] == "ok"
+    for name in ("binlog_format", "innodb_autoinc_lock_mode", "character_set_server", "wsrep_on",
+                 "wsrep_provider_version", "clocks", "lower_case_table_names"):
+        assert rows[name]["result"] == "ok", rows[name]
+    assert rows["users"]["result"] == "warning"
+    assert "GRANT SELECT ON mysql.global_priv TO 'monitor'@'%'" in rows["users"]["detail"]
+    assert rows["write and read"]["result"] == "warning"
+    assert "ON galeway_probe.* TO 'monitor'@'%'" in rows["write and read"]["detail"]
+    s.nodes.sql(1, "GRANT SELECT ON mysql.global_priv TO 'monitor'@'%'")
+    s.nodes.sql(1, "GRANT SELECT, INSERT, DELETE, CREATE ON galeway_probe.* TO 'monitor'@'%'")
+    s.nodes.sql(2, "SET GLOBAL collation_server='utf8mb4_unicode_ci', wsrep_slave_threads=3")
+    with s.nodes.connect(3) as db, db.cursor() as cursor:  # a user that only this node lacks
+        s.nodes.catch_up()
+        cursor.execute("SET SESSION wsrep_on=OFF")
+        cursor.execute("DROP USER 'site2'@'%'")
+    s.console.run("UPDATE mysql_servers SET max_connections=100000 "
+                  f"WHERE port={s.nodes.port(3)}")
+    s.console.run("LOAD MYSQL SERVERS TO RUNTIME")
+    try:
+        rows = check()
+        assert rows["collation_server"]["result"] == "error"
+        assert f":{s.nodes.port(2)}: 'utf8mb4_unicode_ci'" in rows["collation_server"]["detail"]
+        assert rows["wsrep_slave_threads"]["result"] == "warning"
+        assert rows["users"]["result"] == "error"
+        assert f"'site2' is not on 127.0.0.1:{s.nodes.port(3)}" in rows["users"]["detail"]
+        assert rows["max_connections"]["result"] == "error"
+        assert "100000 of" in rows["max_connections"]["detail"]
+        assert rows["write and read"]["result"] == "ok", rows["write and read"]
+        assert rows["write and read"]["detail"].count("had it") == 2
+    finally:
+        s.nodes.sql(2, "SET GLOBAL collation_server=@@collation_server, wsrep_slave_threads=1")
+        collation = s.nodes.sql(1, "SELECT @@GLOBAL.collation_server")[0][0]
+        s.nodes.sql(2, f"SET GLOBAL collation_server={collation}")
+        threads = s.nodes.sql(1, "SELECT @@GLOBAL.wsrep_slave_threads")[0][0]
+        s.nodes.sql(2, f"SET GLOBAL wsrep_slave_threads={threads}")
+        with s.nodes.connect(3) as db, db.cursor() as cursor:
+            cursor.execute("SET SESSION wsrep_on=OFF")
+            cursor.execute("CREATE OR REPLACE USER 'site2'@'%' IDENTIFIED VIA "
+                           "mysql_native_password USING PASSWORD('site2')")
+            cursor.execute("GRANT ALL PRIVILEGES ON `site2\\_%`.* TO 'site2'@'%'")
+        s.nodes.sql(1, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'monitor'@'%'")
+        s.nodes.sql(1, "GRANT BINLOG MONITOR ON *.* TO 'monitor'@'%'")
+        s.nodes.sql(1, "DROP DATABASE IF EXISTS galeway_probe")
+
+
+def test_the_console_goes_on_while_a_cluster_is_checked(seen):
+    s = seen()
+    other = Console(s.proxy)
+    s.nodes.script("freeze", "3")
+    try:
+        s.wait_for(3, health="down")
+        answer = {}
+        thread = threading.Thread(
+            target=lambda: answer.update(rows=s.console.rows("CHECK CLUSTER 10")))
+        began = time.monotonic()
+        thread.start()
+        while thread.is_alive():
+            asked = time.monotonic()
+            assert len(other.rows("SHOW CLUSTER")) == 3
+            assert time.monotonic() - asked < 1
+        assert 1 < time.monotonic() - began < 12
+        (nodes,) = [r for r in answer["rows"] if r["check"] == "nodes"]
+        assert nodes["result"] == "error" and f":{s.nodes.port(3)}: error" in nodes["detail"]
+    finally:
+        s.nodes.script("thaw", "3")
+    with pytest.raises(pymysql.MySQLError):
+        other.run("CHECK CLUSTER 99")

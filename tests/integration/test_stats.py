@@ -153,7 +153,9 @@ def test_reads_and_writes_have_their_hostgroups(site, cluster):
                         READER: s.console.status("To_reader")}
     assert sum(r["Bytes_data_recv"] for r in pool) == s.console.status("Queries_backends_bytes_recv")
     assert sum(r["ConnOK"] for r in pool) == s.console.status("Server_Connections_created")
-    assert {r["status"] for r in pool} == {"ONLINE"}
+    assert sorted(r["status"] for r in pool if r["hostgroup"] == WRITER) == [
+        "ONLINE", "SHUNNED", "SHUNNED"]
+    assert {r["status"] for r in pool if r["hostgroup"] == READER} == {"ONLINE"}
     assert sum(r["ConnUsed"] for r in pool) == 0
     assert len([r for r in pool if r["hostgroup"] == WRITER]) == 3
     assert len([r for r in pool if r["hostgroup"] == READER]) == 2

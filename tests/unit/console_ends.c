@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,34 @@ static bool read_numbers(const char *text, const char *word, unsigned *first, un
     return *end == '\0';
 }
 
+/* "LATER": a job that waits until the test lets it go on, or nobody waits for it. */
+atomic_bool later_may_end;
+
+static void run_later(struct reply_job *job, struct reply *out)
+{
+    static const char *const names[] = {"late"};
+
+    while (!atomic_load(&later_may_end) && !atomic_load(&job->is_abandoned)) {
+        (void)sched_yield();
+    }
+    reply_columns(out, 1, names);
+    reply_text(out, "x");
+}
+
+static void free_later(struct reply_job *job)
+{
+    mem_free(MEM_ADMIN, job);
+}
+
+static void answer_later(struct reply *reply)
+{
+    struct reply_job *job = mem_new(MEM_ADMIN, sizeof(*job));
+
+    job->run = run_later;
+    job->free = free_later;
+    reply_later(reply, job);
+}
+
 static void run(struct store *store, struct store_session *who, struct slice sql,
                 struct reply *reply)
 {
@@ -67,6 +96,8 @@ static void run(struct store *store, struct store_session *who, struct slice sql
     } else if (strcmp(text, "HUGE") == 0) {
         reply_columns(reply, 2, names);
         reply->too_large = true;
+    } else if (strcmp(text, "LATER") == 0) {
+        answer_later(reply);
     } else if (read_numbers(text, "ROWS ", &rows, &bytes)) {
         char *value = malloc(bytes + 1);
 

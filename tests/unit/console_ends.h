@@ -15,7 +15,7 @@
 #define SEEN_MAX 512
 
 /* What the stand-in answers: "ROWS n bytes" rows of two columns, "FAIL" an error, "HUGE" a reply that is too large,
- * anything else OK. */
+ * "LATER" a row from another thread when later_may_end is true, anything else OK. */
 struct seen {
     size_t n;
     char *sql[SEEN_MAX]; /* owned */
@@ -25,6 +25,7 @@ struct seen {
 };
 
 extern struct seen seen;
+extern atomic_bool later_may_end;
 
 struct console_fix {
     uv_loop_t loop;

@@ -129,6 +129,7 @@ TEST(explain_shows_roles_and_health)
     assert_true(says(&r, "node", "/two", "candidate 1: role: writer, health: up"));
     assert_true(says(&r, "node", "/two", "latency 345 us"));
     assert_true(says(&r, "node", "/one", "role: offline, health: not checked"));
+    assert_true(says(&r, "node", "/one", "why: not known")); /* there is no monitor */
     reply_fini(&r);
     atomic_store(&g->nodes.items[1]->shared.health, HEALTH_DOWN);
     r = explain(g, "UPDATE t SET a = 1");
