@@ -198,6 +198,8 @@ void stats_fill_memory(struct stats_fill *f)
     add_bounded(f, "clients_connected", (uint64_t)atomic_load(&f->g->n_clients),
                 (uint64_t)vars->mysql_max_connections);
     add_bounded(f, "queue_waiting", atomic_load(&f->g->queue.n_waiting), f->g->queue.max_waiting);
+    add_bounded(f, "queue_waiting_bytes", atomic_load(&f->g->queue.n_bytes),
+                atomic_load(&f->g->queue.max_bytes));
     add_bounded(f, "users", f->snapshot->conf->n_users, CONF_USERS_MAX);
     add_bounded(f, "nodes", atomic_load(&f->g->nodes.count), NODES_MAX);
     add_bounded(f, "query_digests", t.digests, t.digests_max);

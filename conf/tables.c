@@ -33,7 +33,7 @@ static const struct column server_columns[] = {
     {"max_connections", COL_U32, S(max_connections), 0, COUNT_MAX, "1000", false, NULL},
     {"max_replication_lag", COL_U32, S(max_replication_lag), 0, 126144000, "0", true, NULL},
     {"use_ssl", COL_BOOL, S(use_ssl), 0, 1, "0", false, NULL},
-    {"max_latency_ms", COL_U32, S(max_latency_ms), 0, INT32_MAX, "0", true, NULL},
+    {"max_latency_ms", COL_U32, S(max_latency_ms), 0, INT32_MAX, "0", false, NULL},
     {"comment", COL_TEXT, S(comment), 0, COMMENT_MAX, "", false, NULL},
 };
 #undef S
@@ -67,7 +67,8 @@ static const struct column galera_columns[] = {
     {"active", COL_BOOL, G(active), 0, 1, "1", false, NULL},
     {"max_writers", COL_U32, G(max_writers), 0, COUNT_MAX, "1", false, NULL},
     {"writer_is_also_reader", COL_U8, G(writer_is_also_reader), 0, 2, "0", false, NULL},
-    {"max_transactions_behind", COL_U32, G(max_transactions_behind), 0, INT32_MAX, "0", true, NULL},
+    {"max_transactions_behind", COL_U32, G(max_transactions_behind), 0, INT32_MAX, "0", false,
+     NULL},
     {"comment", COL_TEXT, G(comment), 0, COMMENT_MAX, "", false, NULL},
 };
 #undef G

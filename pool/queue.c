@@ -16,9 +16,9 @@ struct wait_site {
     uintptr_t account; /* the key: the account's address */
 };
 
-void queue_init(struct wait_queue *q, size_t max_waiting)
+void queue_init(struct wait_queue *q, size_t max_waiting, size_t max_bytes)
 {
-    *q = (struct wait_queue){.max_waiting = max_waiting};
+    *q = (struct wait_queue){.max_waiting = max_waiting, .max_bytes = max_bytes};
     CHECK(pthread_mutex_init(&q->lock, NULL) == 0);
     list_init(&q->ring);
     map_init(&q->sites, MEM_POOL, SITES_MAX);
@@ -60,11 +60,13 @@ int queue_push(struct wait_queue *q, struct waiter *w, const struct account *acc
 
     CHECK(w->site == NULL);
     CHECK(pthread_mutex_lock(&q->lock) == 0);
-    if (atomic_load(&q->n_waiting) < q->max_waiting) {
+    if (atomic_load(&q->n_waiting) < q->max_waiting &&
+        atomic_load(&q->n_bytes) + w->bytes <= q->max_bytes) {
         w->site = site_get(q, account);
         if (w->site != NULL) {
             list_push_back(&w->site->waiters, &w->in_site);
             atomic_fetch_add(&q->n_waiting, 1);
+            atomic_fetch_add(&q->n_bytes, w->bytes);
             rc = 0;
         }
     }
@@ -79,6 +81,7 @@ static void unlink_locked(struct wait_queue *q, struct waiter *w)
     list_remove(&site->waiters, &w->in_site);
     w->site = NULL;
     atomic_fetch_sub(&q->n_waiting, 1);
+    atomic_fetch_sub(&q->n_bytes, w->bytes);
     if (list_is_empty(&site->waiters)) {
         list_remove(&q->ring, &site->in_ring);
         CHECK(map_remove(&q->sites, site_key(site)) == site);

@@ -23,22 +23,25 @@ struct waiter {
     uint64_t nodes;         /* mask of node indexes it can use */
     uint64_t client_id;
     uint64_t since_ms;
+    size_t bytes; /* of its statement */
     unsigned worker;
 };
 
 struct wait_queue {
     pthread_mutex_t lock;
     atomic_size_t n_waiting;
+    atomic_size_t n_bytes;     /* of statements that wait */
+    atomic_size_t max_bytes;   /* mysql-queue_max_bytes */
     atomic_size_t max_waiting; /* follows the configuration */
     struct list ring;          /* of struct wait_site with waiters, in turn */
     struct map sites;          /* by account; owned */
     atomic_ullong longest_ms;  /* wait seen since start */
 };
 
-void queue_init(struct wait_queue *q, size_t max_waiting);
+void queue_init(struct wait_queue *q, size_t max_waiting, size_t max_bytes);
 void queue_fini(struct wait_queue *q);
 
-/* queue_push - wait. Returns 0 or ERR_POOL_FULL. */
+/* queue_push - wait. Returns 0 or ERR_POOL_FULL: too many statements wait, or too many bytes of them. */
 int queue_push(struct wait_queue *q, struct waiter *w, const struct account *account) MUST_CHECK;
 
 /* queue_remove - stop waiting (answered, timed out, client gone); false when it was popped meanwhile or never waited. */

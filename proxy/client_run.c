@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "pool/monitor.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_stmt.h"
@@ -144,14 +145,16 @@ void client_wait_in_queue(struct client *c)
     }
     c->waiter.nodes = chosen_nodes(&c->task->route);
     c->waiter.since_ms = c->task->queued_ms;
+    c->waiter.bytes = c->task->len;
     rc = queue_push(&w->galeway->queue, &c->waiter, c->session.account);
     if (rc != 0) {
-        char text[160];
+        char text[200];
 
         (void)snprintf(text, sizeof(text),
-                       "Too many statements wait for a server connection: %zu "
-                       "(mysql-queue_max_length)",
-                       atomic_load(&w->galeway->queue.n_waiting));
+                       "Too many statements wait for a server connection: %zu with %zu bytes "
+                       "(mysql-queue_max_length, mysql-queue_max_bytes)",
+                       atomic_load(&w->galeway->queue.n_waiting),
+                       atomic_load(&w->galeway->queue.n_bytes));
         client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
         return;
     }
@@ -160,25 +163,61 @@ void client_wait_in_queue(struct client *c)
     ask_other_workers(c);
 }
 
+/* Nobody may serve it: what each node that could says of itself, or what is known of it. */
+static void why_no_node(const struct client *c, char *out, size_t cap)
+{
+    struct galeway *g = c->worker->galeway;
+    struct monitor_roles roles = {.members = 0};
+    size_t len = 0;
+
+    if (g->monitor != NULL) {
+        (void)monitor_roles(g->monitor, c->task->route.hostgroup, &roles);
+    }
+    for (unsigned i = 0; i < atomic_load(&g->nodes.count) && len < cap; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        enum role_why why = (enum role_why)roles.roles.why[i];
+
+        if (((roles.members != 0 ? roles.members : c->task->route.mask) & bit) != 0) {
+            len += (size_t)snprintf(out + len, cap - len, "%s%s %s", len == 0 ? "" : ", ",
+                                    g->nodes.items[i]->text,
+                                    roles.members != 0 ? role_why_word(why) : "not up");
+        }
+    }
+    if (roles.is_holding && len < cap) {
+        (void)snprintf(out + len, cap - len, "; the next writer has not applied everything yet");
+    }
+}
+
 void client_queue_timeout(struct client *c)
 {
     struct worker *w = c->worker;
     const struct task *task = c->task;
-    char text[400], by[40];
+    char text[900], by[40], why[500] = "";
 
     if (!queue_remove(&w->galeway->queue, &c->waiter)) {
         return; /* a connection is on its way: it will be served */
     }
     figures_stop_waiting(c);
     stat_add(&w->stats, STAT_POOL_WAIT_TIMEOUTS, 1);
-    (void)snprintf(
-        text, sizeof(text),
-        "No server connection for user '%s' in hostgroup %d (%s) after %llu ms "
-        "(mysql-connect_timeout_server_max): "
-        "%zu node(s) up, %d connections of the user, %zu statements wait",
-        c->session.account->name, task->route.hostgroup, named_by(&task->verdict, by, sizeof(by)),
-        (unsigned long long)(w->now_ms - task->queued_ms), task->route.n,
-        atomic_load(&c->session.account->n_servers), atomic_load(&w->galeway->queue.n_waiting));
+    if (task->route.n == 0) {
+        why_no_node(c, why, sizeof(why));
+        (void)snprintf(text, sizeof(text),
+                       "No usable node for user '%s' in hostgroup %d (%s) after %llu ms "
+                       "(mysql-connect_timeout_server_max): %s",
+                       c->session.account->name, task->route.hostgroup,
+                       named_by(&task->verdict, by, sizeof(by)),
+                       (unsigned long long)(w->now_ms - task->queued_ms), why);
+    } else {
+        (void)snprintf(text, sizeof(text),
+                       "No server connection for user '%s' in hostgroup %d (%s) after %llu ms "
+                       "(mysql-connect_timeout_server_max): "
+                       "%zu node(s) up, %d connections of the user, %zu statements wait",
+                       c->session.account->name, task->route.hostgroup,
+                       named_by(&task->verdict, by, sizeof(by)),
+                       (unsigned long long)(w->now_ms - task->queued_ms), task->route.n,
+                       atomic_load(&c->session.account->n_servers),
+                       atomic_load(&w->galeway->queue.n_waiting));
+    }
     log_warn(NULL, "%s", text);
     client_end_with_error(c, err_number(ERR_POOL_TIMEOUT), err_sqlstate(ERR_POOL_TIMEOUT),
                           slice_of(text));

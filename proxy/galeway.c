@@ -102,6 +102,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     }
     publish(g, fresh);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
+    atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     if (g->monitor != NULL) {

@@ -364,7 +364,8 @@ static int serve(struct galeway *g, const char *file)
     }
     block_signals(&signals);
     raise_descriptors(conf);
-    queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length);
+    queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length,
+               (size_t)conf->vars.mysql_queue_max_bytes);
     g->rsa = rsa_key_new();
     galeway_first_look(g);
     rc = init_workers(g);

@@ -42,7 +42,7 @@ void one_worker_make(struct one_worker *o)
     *o = (struct one_worker){.galeway = {.started_ms = clock_now_ms()}};
     nodes_init(&g->nodes);
     accounts_init(&g->accounts);
-    queue_init(&g->queue, 100);
+    queue_init(&g->queue, 100, 1000000);
     assert_int_equal(pthread_mutex_init(&g->snapshot_lock, NULL), 0);
     assert_int_equal(pthread_mutex_init(&g->node_facts.lock, NULL), 0);
     assert_int_equal(pthread_mutex_init(&g->clients.lock, NULL), 0);

@@ -217,8 +217,8 @@ TEST(conf_what_is_accepted_only_is_a_warning_when_it_would_matter)
     WARNING("mysql_variables={\ndefault_net_write_timeout=61}\n", 2, "accepted");
     WARNING("\nscheduler=({id=1; interval_ms=1000; filename=\"/x\"})\n", 2, "scheduler: accepted");
     WARNING("mysql_servers=(\n{address=\"a\"; gtid_port=1},\n"
-            "{address=\"b\"; max_replication_lag=1},\n{address=\"c\"; max_latency_ms=1})\n",
-            4, "mysql_servers: max_latency_ms: accepted");
+            "{address=\"b\"; max_replication_lag=1},\n{address=\"c\"; gtid_port=1})\n",
+            4, "mysql_servers: gtid_port: accepted");
     WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nfast_forward=1})\n", 3,
             "mysql_users: fast_forward: accepted");
     WARNING(SERVER "mysql_users=({username=\"u\"; default_hostgroup=1;\nschema_locked=1})\n", 3,

@@ -30,7 +30,7 @@ TEST(queue_empty_has_nobody)
     struct wait_queue q;
     struct waiter w = waiter_of(1, ANY);
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     assert_false(queue_has_waiters(&q));
     assert_int_equal(pop(&q, 0), 0);
     assert_false(queue_remove(&q, &w)); /* it never waited */
@@ -42,7 +42,7 @@ TEST(queue_one_site_is_served_in_order)
     struct waiter w[4];
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     for (unsigned i = 0; i < 4; i++) {
         w[i] = waiter_of(i + 1, ANY);
         assert_int_equal(queue_push(&q, &w[i], &accounts[0]), 0);
@@ -66,7 +66,7 @@ TEST(queue_sites_take_turns)
     struct waiter w[ARRAY_SIZE(pushed)];
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     for (size_t i = 0; i < ARRAY_SIZE(pushed); i++) {
         w[i] = waiter_of(pushed[i].client, ANY);
         assert_int_equal(queue_push(&q, &w[i], &accounts[pushed[i].account]), 0);
@@ -84,7 +84,7 @@ TEST(queue_node_serves_only_who_can_use_it)
     struct waiter other = waiter_of(3, UINT64_C(1) << 2 | UINT64_C(1) << 63);
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     assert_int_equal(queue_push(&q, &first, &accounts[0]), 0);
     assert_int_equal(queue_push(&q, &second, &accounts[0]), 0);
     assert_int_equal(queue_push(&q, &other, &accounts[1]), 0);
@@ -103,7 +103,7 @@ TEST(queue_site_that_cannot_use_the_node_keeps_its_turn)
     struct waiter b2 = waiter_of(3, ANY);
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     assert_int_equal(queue_push(&q, &a, &accounts[0]), 0);
     assert_int_equal(queue_push(&q, &b1, &accounts[1]), 0);
     assert_int_equal(queue_push(&q, &b2, &accounts[1]), 0);
@@ -118,7 +118,7 @@ TEST(queue_full_refuses_and_does_not_keep_the_waiter)
     struct waiter w[3] = {waiter_of(1, ANY), waiter_of(2, ANY), waiter_of(3, ANY)};
     struct wait_queue q;
 
-    queue_init(&q, 2);
+    queue_init(&q, 2, 1000);
     assert_int_equal(queue_push(&q, &w[0], &accounts[0]), 0);
     assert_int_equal(queue_push(&q, &w[1], &accounts[1]), 0);
     assert_int_equal(queue_push(&q, &w[2], &accounts[2]), ERR_POOL_FULL);
@@ -135,7 +135,7 @@ TEST(queue_removed_waiter_is_never_served)
     struct waiter w[3] = {waiter_of(1, ANY), waiter_of(2, ANY), waiter_of(3, ANY)};
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(queue_push(&q, &w[i], &accounts[0]), 0);
     }
@@ -157,7 +157,7 @@ TEST(queue_pop_tells_who_and_how_long)
     struct waiter out;
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     assert_int_equal(queue_push(&q, &w[0], &accounts[0]), 0);
     assert_int_equal(queue_push(&q, &w[1], &accounts[0]), 0);
     assert_true(queue_pop(&q, 4, 1250, &out));
@@ -182,7 +182,7 @@ TEST(queue_waiting_twice_aborts)
 {
     struct wait_queue q;
 
-    queue_init(&q, 10);
+    queue_init(&q, 10, 1000);
     (void)test_abort_text(push_twice, &q);
     queue_fini(&q);
 }
@@ -233,7 +233,7 @@ TEST(queue_of_several_threads_loses_and_doubles_nobody)
     uint64_t popped = 0;
     uint64_t left = 0;
 
-    queue_init(&q, 12);
+    queue_init(&q, 12, 1000);
     atomic_store(&n_pushing, 2);
     for (unsigned i = 0; i < 2; i++) {
         pushers[i] = (struct pusher){.queue = &q, .number = i};
@@ -248,5 +248,23 @@ TEST(queue_of_several_threads_loses_and_doubles_nobody)
     }
     assert_int_equal(popped, left);
     assert_false(queue_has_waiters(&q));
+    queue_fini(&q);
+}
+
+TEST(queue_is_bounded_in_bytes)
+{
+    struct wait_queue q;
+    struct account *account = (struct account *)&q; /* only its address counts */
+    struct waiter big = {.nodes = 1, .bytes = 900}, small = {.nodes = 1, .bytes = 101}, out;
+
+    queue_init(&q, 10, 1000);
+    assert_int_equal(queue_push(&q, &big, account), 0);
+    assert_int_equal(queue_push(&q, &small, account), ERR_POOL_FULL);
+    assert_int_equal(atomic_load(&q.n_bytes), 900);
+    assert_true(queue_pop(&q, 0, 0, &out));
+    assert_int_equal(atomic_load(&q.n_bytes), 0);
+    assert_int_equal(queue_push(&q, &small, account), 0);
+    assert_true(queue_remove(&q, &small));
+    assert_int_equal(atomic_load(&q.n_bytes), 0);
     queue_fini(&q);
 }
