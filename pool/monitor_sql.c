@@ -70,7 +70,7 @@ struct sql_link {
     int rc;
 };
 
-static void go_on(struct sql_link *link, int status);
+static void go_on(struct sql_link *link, int happened);
 
 enum report_kind sql_kind_of(unsigned error)
 {
