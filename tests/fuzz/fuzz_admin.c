@@ -30,6 +30,8 @@ static unsigned n_inputs;
 static const char config[] =
     "datadir=\"" FOLDER "\"\n"
     "mysql_servers=( { address=\"127.0.0.1\"; port=3306; hostgroup=10 } )\n"
+    "mysql_galera_hostgroups=( { writer_hostgroup=10; backup_writer_hostgroup=11; "
+    "reader_hostgroup=12; offline_hostgroup=13 } )\n"
     "mysql_users=( { username=\"wp\"; password=\"secret\"; default_hostgroup=10 } )\n"
     "mysql_query_rules=( { rule_id=1; active=1; match_digest=\"^SELECT\"; apply=1 } )\n";
 
