@@ -110,19 +110,19 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: all tools ## measure against a direct connection and other proxies
-	@test -x tests/bench/bench.sh || { echo "bench: there is no tests/bench/bench.sh yet"; exit 1; }
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/bench/bench.sh
 
 drill: all tools ## break nodes under load and count what clients see
-	@test -x tests/drill/drill.sh || { echo "drill: there is no tests/drill/drill.sh yet"; exit 1; }
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/drill/drill.sh
 
 install: all ## install to DESTDIR/PREFIX
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/galeway
-	$(if $(wildcard conf/galeway.cnf),install -D -m 640 conf/galeway.cnf \
-	    $(DESTDIR)$(PREFIX)/share/galeway/galeway.cnf)
+	install -D -m 640 conf/galeway.cnf $(DESTDIR)$(PREFIX)/share/galeway/galeway.cnf
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/galeway/LICENSE
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/galeway.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/galeway.service
 
 clean: ## remove build/
 	rm -rf build
