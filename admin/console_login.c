@@ -176,7 +176,7 @@ static void check_with(struct console_client *c, const struct secret *secret, bo
     const struct auth_line line = {c->stream.u.handle.type == UV_NAMED_PIPE, c->core->galeway->rsa};
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
-    struct auth_learnt learnt;
+    struct auth_learnt learnt = {0};
     enum auth_verdict verdict;
 
     verdict =

@@ -38,7 +38,9 @@ def cluster():
 
 @pytest.fixture(scope="session")
 def _fragile_cluster():
-    nodes = Cluster("fragile-cluster", util.BASE_PORT + 50).join()
+    nodes = Cluster("fragile-cluster", util.BASE_PORT + 50)
+    with nodes.use.held():  # not while a test of another process has broken it
+        nodes.join()
     yield nodes
     nodes.leave()
 
