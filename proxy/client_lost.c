@@ -166,6 +166,7 @@ static void begin_again(struct client *c)
     task->peek_len = 0;
     task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
+    task->confirm_since_us = 0;
     task->not_ready = false;
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);
@@ -302,13 +303,16 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
 }
 
 /* It is out for a moment, whatever the monitor knows already, so that the statement does not come back to it. */
-static void leave_node(struct client *c, struct server *s)
+static void leave_node(struct client *c, struct node *node)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
+    struct server *s = c->server;
 
-    node_failed(s->node, c->worker->now_ms, (uint64_t)vars->mysql_shun_recovery_time_sec * 1000);
-    c->server = NULL;
-    server_close(s, "its node is not ready", 0);
+    node_failed(node, c->worker->now_ms, (uint64_t)vars->mysql_shun_recovery_time_sec * 1000);
+    if (s != NULL) {
+        c->server = NULL;
+        server_close(s, "its node is not ready", 0);
+    }
 }
 
 void client_confirmed(struct client *c)
@@ -316,8 +320,8 @@ void client_confirmed(struct client *c)
     struct task *task = c->task;
 
     note(c, task->refused_by, (enum ledger_decision)task->decision, task->refused);
-    if (task->refused != ER_DEADLOCK && c->server != NULL) {
-        leave_node(c, c->server);
+    if (task->refused != ER_DEADLOCK) {
+        leave_node(c, task->refused_by);
     }
     if (task->decision == LEDGER_ROLLED_BACK) {
         transaction_is_gone(c);
@@ -337,7 +341,9 @@ void client_refuted(struct client *c)
 
     note(c, task->refused_by, LEDGER_IN_DOUBT, task->refused);
     alarm_clear(&c->worker->alarms, &c->alarm);
+    task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
+    task->confirm_since_us = 0;
     CHECK(err_decode(&err, task->peek + PACKET_HEADER, task->peek_len - PACKET_HEADER) == 0);
     client_end_with_error(c, err.number, err.sqlstate, err.message);
 }
@@ -357,7 +363,7 @@ bool client_not_ready(struct client *c, struct server *s)
         return false; /* what else it has is still there, and the node may come back */
     }
     transaction_is_gone(c);
-    leave_node(c, s);
+    leave_node(c, s->node);
     return true;
 }
 
@@ -485,8 +491,13 @@ void client_on_lost(struct server *s, int rc, const struct err *err)
     struct task *task = c->task;
 
     c->server = NULL;
-    if (task != NULL && task->confirms != CONFIRM_NOTHING) {
+    if (task != NULL && client_is_confirming(task)) {
         return; /* it is being found out whether it ran */
+    }
+    if (task != NULL &&
+        task->refused != 0) { /* its node had answered; only a question of ours had no answer yet */
+        client_run_again(c);
+        return;
     }
     if (task != NULL && is_release(c)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */

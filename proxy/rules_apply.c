@@ -360,7 +360,7 @@ void rules_on_alarm(struct client *c)
     if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_go_on(c);
-    } else if (c->task != NULL && c->task->confirms != CONFIRM_NOTHING) {
+    } else if (c->task != NULL && client_is_confirming(c->task)) {
         client_confirm_look(c);
     } else if (c->task != NULL && c->server != NULL) {
         rules_timed_out(c);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node refuses statements, or is lost under them: what runs again, what waits, what the client is told."""
 import contextlib
+import socket
 import struct
 import threading
 
@@ -61,6 +62,58 @@ def error_of(payload):
     assert payload[0] == 0xFF, payload
     number, _, text = wire.parse_error(payload)
     return number, text
+
+
+class Relay:
+    """A port in front of a node: the first packet with the mark is answered here, and its connection ends."""
+
+    def __init__(self, port):
+        self.node, self.mark, self.answer = port, None, b""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def refuse(self, mark, number, text):
+        payload = b"\xff" + struct.pack("<H", number) + b"#HY000" + text
+        self.answer = struct.pack("<I", len(payload) | 1 << 24) + payload
+        self.mark = mark
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                ours = self.listener.accept()[0]
+                theirs = socket.create_connection(("127.0.0.1", self.node))
+                for way in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
+
+    def _pass_on(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if self.mark is not None and self.mark in data:
+                    self.mark = None
+                    source.sendall(self.answer)
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def relayed(fragile_cluster, galeway, table):
+    """A proxy whose only node is behind a relay, and that has a connection to it; no monitor looks."""
+    with Relay(fragile_cluster.port(1)) as relay:
+        proxy = galeway(nodes=fragile_cluster, variables={"monitor_enabled": False}, servers=[
+            {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
+        with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
+            client.query("UPDATE t SET a = 0")
+            yield relay, client
 
 
 def waits(cluster, sql):
@@ -158,3 +211,24 @@ def test_a_write_in_doubt_is_an_error_and_the_connection_stays(fragile_cluster, 
         fragile_cluster.script("restart", "1")
         wait_until(lambda: client.query("UPDATE t SET a = 5 WHERE id = 1")[0].payload[0] == 0, 60,
                    "a write after the node is back")
+
+
+# With SQL_CALC_FOUND_ROWS a question of Galeway's own goes along: its answer never comes.
+ASKING = "INSERT INTO t SELECT SQL_CALC_FOUND_ROWS 10 + x.id, 1 FROM t x /* MARK */"
+
+
+def test_refused_and_then_lost_before_the_reply_has_ended(relayed):
+    relay, client = relayed
+    relay.refuse(b"MARK", NOT_READY, b"WSREP has not yet prepared node for application use")
+    answer = client.query(ASKING)[0].payload
+    assert answer[0] == 0x00, answer
+    assert client.rows("SELECT COUNT(*) FROM t WHERE id > 10") == [["2"]]
+
+
+def test_left_its_group_and_then_lost_before_the_reply_has_ended(relayed):
+    """Its port is still open: it cannot be told whether the write is on other nodes."""
+    relay, client = relayed
+    relay.refuse(b"MARK", 1180, b"Got error 6 during COMMIT (Not connected to Primary Component)")
+    number, text = error_of(client.query(ASKING)[0].payload)
+    assert number == 1180, text
+    assert client.rows("SELECT COUNT(*) FROM t") == [["2"]]
