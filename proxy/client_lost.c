@@ -211,13 +211,15 @@ static bool says_not_ready(const struct err *err)
 
 /*
  * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a second time on its
- * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long.
+ * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long. And what a procedure runs
+ * is refused one by one, behind others that may be committed.
  */
 static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {
     const struct task *task = c->task;
     bool is_sure = (task->facts.flags & FACT_READ) != 0 || is_harmless(task) ||
-                   c->worker->now_ms - task->sent_ms < QUICK_MS;
+                   ((task->facts.flags & FACT_RUNS_UNSEEN) == 0 &&
+                    c->worker->now_ms - task->sent_ms < QUICK_MS);
 
     if (is_pinned) {
         return LEDGER_TRANSACTION;

@@ -160,6 +160,22 @@ def test_a_write_waits_for_a_writer(fragile_cluster, galeway, table):
         assert client.rows("SELECT a FROM t WHERE id = 1") == [["1"]]
 
 
+def test_a_procedure_that_is_refused_in_its_middle(fragile_cluster, galeway, table):
+    """What it did before is committed: it does not run again."""
+    proxy = galeway(nodes=fragile_cluster)
+    fragile_cluster.sql(1, f"CREATE PROCEDURE {table}.p() BEGIN UPDATE t SET a = a + 1 WHERE id = 1; "
+                           "SET GLOBAL wsrep_reject_queries=ALL; UPDATE t SET a = a + 1 WHERE id = 2; END")
+    fragile_cluster.catch_up()
+    with wire.Client(port=proxy.port, db=table, **TENANT) as client:
+        client.query("UPDATE t SET a = 0")
+        try:
+            number, text = error_of(client.query("CALL p()")[0].payload)
+            assert number == NOT_READY, text
+        finally:
+            fragile_cluster.sql(1, "SET GLOBAL wsrep_reject_queries=NONE")
+    assert fragile_cluster.sql(2, f"SELECT a FROM {table}.t ORDER BY id") == ((1,), (0,))
+
+
 def test_a_transaction_on_a_node_that_is_not_ready(fragile_cluster, galeway, table):
     """One clear error on an open connection; then a new transaction works."""
     proxy = galeway(nodes=fragile_cluster)
