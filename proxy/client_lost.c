@@ -49,15 +49,19 @@ static void transaction_is_gone(struct client *c)
 
 /* --- decisions --------------------------------------------------------------------------------- */
 
-/* How often a statement may be sent again: as the rule says, or mysql-query_retries_on_failure. */
-static bool has_retries(const struct client *c)
+/*
+ * How often a statement that has run may run again: as the rule says, or mysql-query_retries_on_failure. A read may come to
+ * one more connection of a node that is just dying.
+ */
+static bool has_retries(const struct client *c, bool is_read)
 {
-    const struct task *task = c->task;
+    int64_t most = c->task->verdict.retries;
 
-    return task->verdict.retries >= 0
-               ? task->retries < (unsigned)task->verdict.retries
-               : task->retries <
-                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
+    if (most < 0) {
+        most = worker_vars(c->worker)->mysql_query_retries_on_failure;
+        most += is_read && most > 0 ? 1 : 0;
+    }
+    return (int64_t)c->task->reruns < most;
 }
 
 /* The bytes are all here, and nothing of it is on the connection that is lost. */
@@ -96,11 +100,11 @@ static bool is_harmless(const struct task *task)
 }
 
 /* What goes wrong for as long as statements may wait is told. */
-static bool is_late(const struct client *c)
+static bool is_over(const struct client *c, uint64_t since_ms)
 {
     uint64_t limit = (uint64_t)worker_vars(c->worker)->mysql_connect_timeout_server_max;
 
-    return c->worker->now_ms - c->task->since_ms > limit;
+    return c->worker->now_ms - since_ms > limit;
 }
 
 static enum ledger_decision decide_lost(const struct client *c)
@@ -115,22 +119,24 @@ static enum ledger_decision decide_lost(const struct client *c)
         (s->status & STATUS_AUTOCOMMIT) != 0) {
         return LEDGER_ROLLED_BACK;
     }
-    if (session_is_pinned(s)) {
+    if ((s->pins & ~BIT(PIN_WARNINGS)) != 0 ||
+        (s->pins != 0 && (task->facts.flags & FACT_DIAGNOSTICS) != 0)) {
         return session_in_transaction(s) ? LEDGER_TRANSACTION : LEDGER_PINNED;
     }
     if (!task->sent) {
-        return is_whole(c) ? LEDGER_NOT_SENT : LEDGER_IN_DOUBT;
+        return task->unsent_ms != 0 && is_over(c, task->unsent_ms) ? LEDGER_NO_RETRIES
+                                                                   : LEDGER_NOT_SENT;
     }
     if (task->timed_out || !is_whole(c)) {
         return LEDGER_IN_DOUBT;
     }
     if (is_harmless(task)) {
-        return is_late(c) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;
+        return is_over(c, task->since_ms) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;
     }
     if ((task->facts.flags & FACT_READ) == 0) {
         return LEDGER_IN_DOUBT;
     }
-    return has_retries(c) ? LEDGER_READ : LEDGER_NO_RETRIES;
+    return has_retries(c, true) ? LEDGER_READ : LEDGER_NO_RETRIES;
 }
 
 static void note(struct client *c, const struct node *node, enum ledger_decision decision,
@@ -153,12 +159,31 @@ static void note(struct client *c, const struct node *node, enum ledger_decision
     ledger_add(&c->worker->ledger, &entry);
 }
 
-/* As it came from the client: nothing of what was learnt of its reply is left. */
-static void begin_again(struct client *c)
+/* It goes to another connection, which knows nothing of what the old one was told for the session. */
+static void forget_connection(struct client *c)
+{
+    struct session *s = &c->session;
+
+    session_unpin(s, PIN_WARNINGS); /* the new one may have another's */
+    s->is_untracked = false;
+    s->last_id_unknown = false;
+    c->task->schema_asked = false;
+}
+
+/*
+ * As it came from the client: nothing of what was learnt of its reply is left. The time it ran is no time it waited. Without
+ * a connection it goes on in the next turn of the loop: many that are dead, one after the other, take no stack then.
+ */
+static void begin_again(struct client *c, enum ledger_decision decision)
 {
     struct task *task = c->task;
 
     task->retries++;
+    task->reruns += decision == LEDGER_READ || decision == LEDGER_DEADLOCK ? 1 : 0;
+    task->unsent_ms = task->sent ? 0 : task->unsent_ms != 0 ? task->unsent_ms : c->worker->now_ms;
+    if (task->sent && task->queued_ms != 0) {
+        task->queued_ms += c->worker->now_ms - task->sent_ms;
+    }
     task->sent = task->reply_begun = task->is_error_counted = false;
     task->state_changed = task->tracked_known = task->tracked_other = false;
     task->tracked_charset = task->tracked_profiling = false;
@@ -171,6 +196,20 @@ static void begin_again(struct client *c)
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);
     client_to(c, CLIENT_FITTING);
+    if (c->server != NULL) {
+        client_run(c);
+        return;
+    }
+    forget_connection(c);
+    task->runs_again = true;
+    if (alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    }
+}
+
+void client_go_again(struct client *c)
+{
+    c->task->runs_again = false;
     client_run(c);
 }
 
@@ -224,9 +263,9 @@ static enum ledger_decision decide_not_ready(const struct client *c, bool is_pin
     if (is_pinned) {
         return LEDGER_TRANSACTION;
     }
-    return !is_sure                     ? LEDGER_IN_DOUBT
-           : is_whole(c) && !is_late(c) ? LEDGER_NOT_READY
-                                        : LEDGER_NO_RETRIES;
+    return !is_sure                                     ? LEDGER_IN_DOUBT
+           : is_whole(c) && !is_over(c, task->since_ms) ? LEDGER_NOT_READY
+                                                        : LEDGER_NO_RETRIES;
 }
 
 /* What the node says, if it may mean that the statement did not run; task->confirms is set when that is to be made sure of. */
@@ -245,8 +284,11 @@ static enum ledger_decision decide_refused(struct client *c, const struct err *e
         return NOT_DECIDED;
     }
     if (err->number == ER_DEADLOCK) {
+        if (task->view == 0) { /* nobody watches its node: it could not be made sure of */
+            return NOT_DECIDED;
+        }
         task->confirms = CONFIRM_VIEW;
-        return has_retries(c) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
+        return has_retries(c, false) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
     }
     if (!has_text(err, LEFT_TEXT)) {
         return NOT_DECIDED;
@@ -285,7 +327,8 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     if (!read_error(bufs, n, copy, &err) || !is_refusal(err.number)) {
         return false;
     }
-    decision = task->timed_out || task->is_killed ? NOT_DECIDED : decide_refused(c, &err);
+    decision = task->timed_out || task->is_killed || s->kill_pending ? NOT_DECIDED
+                                                                     : decide_refused(c, &err);
     if (decision == NOT_DECIDED) {
         return false;
     }
@@ -317,6 +360,23 @@ static void leave_node(struct client *c, struct node *node)
     }
 }
 
+/* What was rolled back may have left its LAST_INSERT_ID() on the connection. */
+static void doubt_last_id(struct client *c)
+{
+    c->session.last_id_unknown |= c->server != NULL && c->session.last_id_server == c->server->id;
+}
+
+/* It runs again wherever it is to run now; only what keeps the session there keeps it. */
+static void leave_attempt(struct client *c)
+{
+    if (session_is_pinned(&c->session)) {
+        doubt_last_id(c);
+    } else {
+        c->session.last_id_unknown = false;
+        client_give_server(c);
+    }
+}
+
 void client_confirmed(struct client *c)
 {
     struct task *task = c->task;
@@ -332,7 +392,8 @@ void client_confirmed(struct client *c)
         }
         return;
     }
-    begin_again(c);
+    leave_attempt(c);
+    begin_again(c, (enum ledger_decision)task->decision);
 }
 
 /* The error packet was kept as it came. */
@@ -342,6 +403,7 @@ void client_refuted(struct client *c)
     struct err err;
 
     note(c, task->refused_by, LEDGER_IN_DOUBT, task->refused);
+    doubt_last_id(c);
     alarm_clear(&c->worker->alarms, &c->alarm);
     task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
@@ -476,7 +538,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
     note(c, s->node, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
-        begin_again(c);
+        begin_again(c, decision);
     } else if (decision == LEDGER_ROLLED_BACK) {
         transaction_is_gone(c);
         if (client_ok(c)) {
@@ -487,9 +549,8 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
 }
 
-void client_on_lost(struct server *s, int rc, const struct err *err)
+static void lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
-    struct client *c = s->owner;
     struct task *task = c->task;
 
     c->server = NULL;
@@ -516,8 +577,22 @@ void client_on_lost(struct server *s, int rc, const struct err *err)
         statement_lost(c, s, rc, err);
         return;
     }
-    if (task != NULL) {
-        client_task_end(c);
-    }
     idle_server_lost(c);
+    if (task != NULL && c->state != CLIENT_CLOSING) {
+        client_task_end(c); /* behind its warnings another may have waited, which begins now */
+    }
+}
+
+void client_on_lost(struct server *s, int rc, const struct err *err)
+{
+    lost(s->owner, s, rc, err);
+}
+
+/* What broke here would break again elsewhere. */
+void client_lost_unsent(struct client *c, struct server *s, int rc)
+{
+    struct err err = {.number = err_number(rc), .message = slice_of(err_text(rc))};
+
+    memcpy(err.sqlstate, err_sqlstate(rc), sizeof(err.sqlstate));
+    lost(c, s, rc, rc > ERR_FIRST ? NULL : &err);
 }

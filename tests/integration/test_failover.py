@@ -105,15 +105,21 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture
-def relayed(fragile_cluster, galeway, table):
+@contextlib.contextmanager
+def behind_relay(cluster, galeway, table, **variables):
     """A proxy whose only node is behind a relay, and that has a connection to it; no monitor looks."""
-    with Relay(fragile_cluster.port(1)) as relay:
-        proxy = galeway(nodes=fragile_cluster, variables={"monitor_enabled": False}, servers=[
+    with Relay(cluster.port(1)) as relay:
+        proxy = galeway(nodes=cluster, variables={"monitor_enabled": False, **variables}, servers=[
             {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
         with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
             client.query("UPDATE t SET a = 0")
             yield relay, client
+
+
+@pytest.fixture
+def relayed(fragile_cluster, galeway, table):
+    with behind_relay(fragile_cluster, galeway, table) as both:
+        yield both
 
 
 def waits(cluster, sql):
@@ -248,3 +254,24 @@ def test_left_its_group_and_then_lost_before_the_reply_has_ended(relayed):
     number, text = error_of(client.query(ASKING)[0].payload)
     assert number == 1180, text
     assert client.rows("SELECT COUNT(*) FROM t") == [["2"]]
+
+
+def hang_up(relay, mark):
+    relay.answer, relay.mark = b"", mark
+
+
+def test_no_read_runs_again_without_retries(fragile_cluster, galeway, table):
+    with behind_relay(fragile_cluster, galeway, table, query_retries_on_failure=0) as (relay, client):
+        hang_up(relay, b"MARK")
+        number, text = error_of(client.query("SELECT a FROM t /* MARK */")[0].payload)
+        assert number == LOST, text
+        assert client.rows("SELECT a FROM t WHERE id = 1") == [["0"]]
+
+
+def test_a_read_behind_an_error_runs_again(relayed):
+    """Only warnings keep its session where it was."""
+    relay, client = relayed
+    assert client.query("SELECT nothing")[0].payload[0] == 0xFF
+    hang_up(relay, b"MARK")
+    assert client.rows("SELECT 7 /* MARK */") == [["7"]]
+    assert client.rows("SHOW WARNINGS") == []
