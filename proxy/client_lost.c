@@ -90,13 +90,13 @@ static bool is_plain_rollback(const struct task *task)
                                           slice_eq_nocase(text, SLICE("rollback work")));
 }
 
-/* Outside of a transaction: BEGIN changes nothing that outlives its connection, COMMIT and ROLLBACK have nothing to end. */
+/* Outside of a transaction: BEGIN and a prepare change nothing that outlives their connection, COMMIT has nothing to end. */
 static bool is_harmless(const struct task *task)
 {
     uint8_t verb = task->facts.verb;
+    bool is_edge = verb == VERB_BEGIN || verb == VERB_COMMIT || verb == VERB_ROLLBACK;
 
-    return (verb == VERB_BEGIN || verb == VERB_COMMIT || verb == VERB_ROLLBACK) &&
-           (task->facts.flags & FACT_MULTI) == 0;
+    return task->command == COM_STMT_PREPARE || (is_edge && (task->facts.flags & FACT_MULTI) == 0);
 }
 
 /* What goes wrong for as long as statements may wait is told. */

@@ -275,3 +275,15 @@ def test_a_read_behind_an_error_runs_again(relayed):
     hang_up(relay, b"MARK")
     assert client.rows("SELECT 7 /* MARK */") == [["7"]]
     assert client.rows("SHOW WARNINGS") == []
+
+
+def test_a_write_is_prepared_again(relayed):
+    """To prepare changes nothing, whatever is prepared."""
+    relay, client = relayed
+    hang_up(relay, b"MARK")
+    client.send(b"\x16UPDATE t SET a = ? WHERE id = 1 /* MARK */")
+    prepared = client.read_prepare()[0].payload
+    assert prepared[0] == 0x00, prepared
+    client.send(wire.execute_packet(struct.unpack_from("<I", prepared, 1)[0], [5]))
+    assert client.read_query()[0].payload[0] == 0x00
+    assert client.rows("SELECT a FROM t WHERE id = 1") == [["5"]]
