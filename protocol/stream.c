@@ -4,8 +4,8 @@
  */
 #include "protocol/stream.h"
 
-#include <sys/socket.h>
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
