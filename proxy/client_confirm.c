@@ -44,15 +44,18 @@ static void look_at_view(struct client *c)
 struct probe {
     struct worker *worker;
     uint64_t client_id;
+    uint64_t since_us; /* task->confirm_since_us of the statement it is for */
 };
 
 static void probe_ended(struct probe *p, bool is_refused)
 {
     struct client *c = worker_find_client(p->worker, p->client_id);
+    bool is_awaited = c != NULL && c->task != NULL && c->task->confirms == CONFIRM_SHUTDOWN &&
+                      c->task->confirm_since_us == p->since_us;
 
     mem_free(MEM_OTHER, p);
-    if (c == NULL || c->task == NULL || c->task->confirms != CONFIRM_SHUTDOWN) {
-        return; /* it left, or waited too long */
+    if (!is_awaited) {
+        return; /* it left, or waited too long; maybe for another node by now */
     }
     if (is_refused) {
         client_confirmed(c);
@@ -83,7 +86,7 @@ static void probe_port(struct client *c)
         .hostgroup = c->task->route.hostgroup, .account = c->session.account, .is_side = true};
     struct probe *p = mem_new(MEM_OTHER, sizeof(*p));
 
-    *p = (struct probe){c->worker, c->id};
+    *p = (struct probe){c->worker, c->id, c->task->confirm_since_us};
     if (server_open(&c->worker->pool, c->task->refused_by, &want, p, &probe_events) == NULL) {
         mem_free(MEM_OTHER, p);
         client_refuted(c);

@@ -27,6 +27,12 @@ enum confirm {
     CONFIRM_SHUTDOWN /* its port is closed */
 };
 
+/* client_is_confirming - the refusal is complete, and its client waits for what is found out. */
+static inline bool client_is_confirming(const struct task *task)
+{
+    return task->confirm_since_us != 0;
+}
+
 /* client_confirm_begin - the refusal is complete: task->confirms says what to ask. The end may come before it returns. */
 void client_confirm_begin(struct client *c);
 

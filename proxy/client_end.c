@@ -114,9 +114,15 @@ void client_end_with_error(struct client *c, uint16_t number, const char *sqlsta
         client_login_verified(c, &err);
         return;
     }
-    if (client_error(c, number, sqlstate, text)) {
-        client_answered(c);
+    if (!client_error(c, number, sqlstate, text)) {
+        return;
     }
+    if (c->task != NULL && c->task->command == COM_STMT_SEND_LONG_DATA) {
+        client_close_after_write(c,
+                                 CLOSE_NODE); /* it has no reply, and its statement is not whole */
+        return;
+    }
+    client_answered(c);
 }
 
 void client_task_failed(struct client *c, int rc)

@@ -49,15 +49,19 @@ static void transaction_is_gone(struct client *c)
 
 /* --- decisions --------------------------------------------------------------------------------- */
 
-/* How often a statement may be sent again: as the rule says, or mysql-query_retries_on_failure. */
-static bool has_retries(const struct client *c)
+/*
+ * How often a statement that has run may run again: as the rule says, or mysql-query_retries_on_failure. A read may come to
+ * one more connection of a node that is just dying.
+ */
+static bool has_retries(const struct client *c, bool is_read)
 {
-    const struct task *task = c->task;
+    int64_t most = c->task->verdict.retries;
 
-    return task->verdict.retries >= 0
-               ? task->retries < (unsigned)task->verdict.retries
-               : task->retries <
-                     (unsigned)worker_vars(c->worker)->mysql_query_retries_on_failure + 1;
+    if (most < 0) {
+        most = worker_vars(c->worker)->mysql_query_retries_on_failure;
+        most += is_read && most > 0 ? 1 : 0;
+    }
+    return (int64_t)c->task->reruns < most;
 }
 
 /* The bytes are all here, and nothing of it is on the connection that is lost. */
@@ -86,21 +90,21 @@ static bool is_plain_rollback(const struct task *task)
                                           slice_eq_nocase(text, SLICE("rollback work")));
 }
 
-/* Outside of a transaction: BEGIN changes nothing that outlives its connection, COMMIT and ROLLBACK have nothing to end. */
+/* Outside of a transaction: BEGIN and a prepare change nothing that outlives their connection, COMMIT has nothing to end. */
 static bool is_harmless(const struct task *task)
 {
     uint8_t verb = task->facts.verb;
+    bool is_edge = verb == VERB_BEGIN || verb == VERB_COMMIT || verb == VERB_ROLLBACK;
 
-    return (verb == VERB_BEGIN || verb == VERB_COMMIT || verb == VERB_ROLLBACK) &&
-           (task->facts.flags & FACT_MULTI) == 0;
+    return task->command == COM_STMT_PREPARE || (is_edge && (task->facts.flags & FACT_MULTI) == 0);
 }
 
 /* What goes wrong for as long as statements may wait is told. */
-static bool is_late(const struct client *c)
+static bool is_over(const struct client *c, uint64_t since_ms)
 {
     uint64_t limit = (uint64_t)worker_vars(c->worker)->mysql_connect_timeout_server_max;
 
-    return c->worker->now_ms - c->task->since_ms > limit;
+    return c->worker->now_ms - since_ms > limit;
 }
 
 static enum ledger_decision decide_lost(const struct client *c)
@@ -115,22 +119,24 @@ static enum ledger_decision decide_lost(const struct client *c)
         (s->status & STATUS_AUTOCOMMIT) != 0) {
         return LEDGER_ROLLED_BACK;
     }
-    if (session_is_pinned(s)) {
+    if ((s->pins & ~BIT(PIN_WARNINGS)) != 0 ||
+        (s->pins != 0 && (task->facts.flags & FACT_DIAGNOSTICS) != 0)) {
         return session_in_transaction(s) ? LEDGER_TRANSACTION : LEDGER_PINNED;
     }
     if (!task->sent) {
-        return is_whole(c) ? LEDGER_NOT_SENT : LEDGER_IN_DOUBT;
+        return task->unsent_ms != 0 && is_over(c, task->unsent_ms) ? LEDGER_NO_RETRIES
+                                                                   : LEDGER_NOT_SENT;
     }
     if (task->timed_out || !is_whole(c)) {
         return LEDGER_IN_DOUBT;
     }
     if (is_harmless(task)) {
-        return is_late(c) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;
+        return is_over(c, task->since_ms) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;
     }
     if ((task->facts.flags & FACT_READ) == 0) {
         return LEDGER_IN_DOUBT;
     }
-    return has_retries(c) ? LEDGER_READ : LEDGER_NO_RETRIES;
+    return has_retries(c, true) ? LEDGER_READ : LEDGER_NO_RETRIES;
 }
 
 static void note(struct client *c, const struct node *node, enum ledger_decision decision,
@@ -153,12 +159,31 @@ static void note(struct client *c, const struct node *node, enum ledger_decision
     ledger_add(&c->worker->ledger, &entry);
 }
 
-/* As it came from the client: nothing of what was learnt of its reply is left. */
-static void begin_again(struct client *c)
+/* It goes to another connection, which knows nothing of what the old one was told for the session. */
+static void forget_connection(struct client *c)
+{
+    struct session *s = &c->session;
+
+    session_unpin(s, PIN_WARNINGS); /* the new one may have another's */
+    s->is_untracked = false;
+    s->last_id_unknown = false;
+    c->task->schema_asked = false;
+}
+
+/*
+ * As it came from the client: nothing of what was learnt of its reply is left. The time it ran is no time it waited. Without
+ * a connection it goes on in the next turn of the loop: many that are dead, one after the other, take no stack then.
+ */
+static void begin_again(struct client *c, enum ledger_decision decision)
 {
     struct task *task = c->task;
 
     task->retries++;
+    task->reruns += decision == LEDGER_READ || decision == LEDGER_DEADLOCK ? 1 : 0;
+    task->unsent_ms = task->sent ? 0 : task->unsent_ms != 0 ? task->unsent_ms : c->worker->now_ms;
+    if (task->sent && task->queued_ms != 0) {
+        task->queued_ms += c->worker->now_ms - task->sent_ms;
+    }
     task->sent = task->reply_begun = task->is_error_counted = false;
     task->state_changed = task->tracked_known = task->tracked_other = false;
     task->tracked_charset = task->tracked_profiling = false;
@@ -166,10 +191,25 @@ static void begin_again(struct client *c)
     task->peek_len = 0;
     task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
+    task->confirm_since_us = 0;
     task->not_ready = false;
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);
     client_to(c, CLIENT_FITTING);
+    if (c->server != NULL) {
+        client_run(c);
+        return;
+    }
+    forget_connection(c);
+    task->runs_again = true;
+    if (alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    }
+}
+
+void client_go_again(struct client *c)
+{
+    c->task->runs_again = false;
     client_run(c);
 }
 
@@ -210,20 +250,22 @@ static bool says_not_ready(const struct err *err)
 
 /*
  * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a second time on its
- * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long.
+ * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long. And what a procedure runs
+ * is refused one by one, behind others that may be committed.
  */
 static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {
     const struct task *task = c->task;
     bool is_sure = (task->facts.flags & FACT_READ) != 0 || is_harmless(task) ||
-                   c->worker->now_ms - task->sent_ms < QUICK_MS;
+                   ((task->facts.flags & FACT_RUNS_UNSEEN) == 0 &&
+                    c->worker->now_ms - task->sent_ms < QUICK_MS);
 
     if (is_pinned) {
         return LEDGER_TRANSACTION;
     }
-    return !is_sure                     ? LEDGER_IN_DOUBT
-           : is_whole(c) && !is_late(c) ? LEDGER_NOT_READY
-                                        : LEDGER_NO_RETRIES;
+    return !is_sure                                     ? LEDGER_IN_DOUBT
+           : is_whole(c) && !is_over(c, task->since_ms) ? LEDGER_NOT_READY
+                                                        : LEDGER_NO_RETRIES;
 }
 
 /* What the node says, if it may mean that the statement did not run; task->confirms is set when that is to be made sure of. */
@@ -242,8 +284,11 @@ static enum ledger_decision decide_refused(struct client *c, const struct err *e
         return NOT_DECIDED;
     }
     if (err->number == ER_DEADLOCK) {
+        if (task->view == 0) { /* nobody watches its node: it could not be made sure of */
+            return NOT_DECIDED;
+        }
         task->confirms = CONFIRM_VIEW;
-        return has_retries(c) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
+        return has_retries(c, false) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
     }
     if (!has_text(err, LEFT_TEXT)) {
         return NOT_DECIDED;
@@ -282,7 +327,8 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     if (!read_error(bufs, n, copy, &err) || !is_refusal(err.number)) {
         return false;
     }
-    decision = task->timed_out || task->is_killed ? NOT_DECIDED : decide_refused(c, &err);
+    decision = task->timed_out || task->is_killed || s->kill_pending ? NOT_DECIDED
+                                                                     : decide_refused(c, &err);
     if (decision == NOT_DECIDED) {
         return false;
     }
@@ -302,13 +348,33 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
 }
 
 /* It is out for a moment, whatever the monitor knows already, so that the statement does not come back to it. */
-static void leave_node(struct client *c, struct server *s)
+static void leave_node(struct client *c, struct node *node)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
+    struct server *s = c->server;
 
-    node_failed(s->node, c->worker->now_ms, (uint64_t)vars->mysql_shun_recovery_time_sec * 1000);
-    c->server = NULL;
-    server_close(s, "its node is not ready", 0);
+    node_failed(node, c->worker->now_ms, (uint64_t)vars->mysql_shun_recovery_time_sec * 1000);
+    if (s != NULL) {
+        c->server = NULL;
+        server_close(s, "its node is not ready", 0);
+    }
+}
+
+/* What was rolled back may have left its LAST_INSERT_ID() on the connection. */
+static void doubt_last_id(struct client *c)
+{
+    c->session.last_id_unknown |= c->server != NULL && c->session.last_id_server == c->server->id;
+}
+
+/* It runs again wherever it is to run now; only what keeps the session there keeps it. */
+static void leave_attempt(struct client *c)
+{
+    if (session_is_pinned(&c->session)) {
+        doubt_last_id(c);
+    } else {
+        c->session.last_id_unknown = false;
+        client_give_server(c);
+    }
 }
 
 void client_confirmed(struct client *c)
@@ -316,8 +382,8 @@ void client_confirmed(struct client *c)
     struct task *task = c->task;
 
     note(c, task->refused_by, (enum ledger_decision)task->decision, task->refused);
-    if (task->refused != ER_DEADLOCK && c->server != NULL) {
-        leave_node(c, c->server);
+    if (task->refused != ER_DEADLOCK) {
+        leave_node(c, task->refused_by);
     }
     if (task->decision == LEDGER_ROLLED_BACK) {
         transaction_is_gone(c);
@@ -326,7 +392,8 @@ void client_confirmed(struct client *c)
         }
         return;
     }
-    begin_again(c);
+    leave_attempt(c);
+    begin_again(c, (enum ledger_decision)task->decision);
 }
 
 /* The error packet was kept as it came. */
@@ -336,8 +403,11 @@ void client_refuted(struct client *c)
     struct err err;
 
     note(c, task->refused_by, LEDGER_IN_DOUBT, task->refused);
+    doubt_last_id(c);
     alarm_clear(&c->worker->alarms, &c->alarm);
+    task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
+    task->confirm_since_us = 0;
     CHECK(err_decode(&err, task->peek + PACKET_HEADER, task->peek_len - PACKET_HEADER) == 0);
     client_end_with_error(c, err.number, err.sqlstate, err.message);
 }
@@ -357,7 +427,7 @@ bool client_not_ready(struct client *c, struct server *s)
         return false; /* what else it has is still there, and the node may come back */
     }
     transaction_is_gone(c);
-    leave_node(c, s);
+    leave_node(c, s->node);
     return true;
 }
 
@@ -468,7 +538,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
     note(c, s->node, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
-        begin_again(c);
+        begin_again(c, decision);
     } else if (decision == LEDGER_ROLLED_BACK) {
         transaction_is_gone(c);
         if (client_ok(c)) {
@@ -479,14 +549,18 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
 }
 
-void client_on_lost(struct server *s, int rc, const struct err *err)
+static void lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
-    struct client *c = s->owner;
     struct task *task = c->task;
 
     c->server = NULL;
-    if (task != NULL && task->confirms != CONFIRM_NOTHING) {
+    if (task != NULL && client_is_confirming(task)) {
         return; /* it is being found out whether it ran */
+    }
+    if (task != NULL &&
+        task->refused != 0) { /* its node had answered; only a question of ours had no answer yet */
+        client_run_again(c);
+        return;
     }
     if (task != NULL && is_release(c)) {
         client_close(c, CLOSE_GONE, 0); /* COMMIT RELEASE: the node closes without a reply */
@@ -503,8 +577,22 @@ void client_on_lost(struct server *s, int rc, const struct err *err)
         statement_lost(c, s, rc, err);
         return;
     }
-    if (task != NULL) {
-        client_task_end(c);
-    }
     idle_server_lost(c);
+    if (task != NULL && c->state != CLIENT_CLOSING) {
+        client_task_end(c); /* behind its warnings another may have waited, which begins now */
+    }
+}
+
+void client_on_lost(struct server *s, int rc, const struct err *err)
+{
+    lost(s->owner, s, rc, err);
+}
+
+/* What broke here would break again elsewhere. */
+void client_lost_unsent(struct client *c, struct server *s, int rc)
+{
+    struct err err = {.number = err_number(rc), .message = slice_of(err_text(rc))};
+
+    memcpy(err.sqlstate, err_sqlstate(rc), sizeof(err.sqlstate));
+    lost(c, s, rc, rc > ERR_FIRST ? NULL : &err);
 }

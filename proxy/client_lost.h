@@ -8,6 +8,9 @@
 
 #include "proxy/client.h"
 
+/* client_lost_unsent - its server is closed already, before the statement could be sent: rc says why. */
+void client_lost_unsent(struct client *c, struct server *s, int rc);
+
 /* client_on_lost - the server connection of a client is closing: rc and err say why (server_events.on_lost). */
 void client_on_lost(struct server *s, int rc, const struct err *err);
 
@@ -22,6 +25,9 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
 
 /* client_run_again - the reply that was refused has ended. */
 void client_run_again(struct client *c);
+
+/* client_go_again - its connection is gone, and the turn of the loop in which that was seen is over (task->runs_again). */
+void client_go_again(struct client *c);
 
 /* client_confirmed, client_refuted - it did not run; or that is not sure, and the client gets the node's error. */
 void client_confirmed(struct client *c);

@@ -25,7 +25,7 @@ static void on_ready(struct server *s)
 
     if (c->task == NULL) { /* a question of ours was answered */
         client_release_if_free(c);
-    } else if (c->task->confirms == CONFIRM_NOTHING) {
+    } else if (!client_is_confirming(c->task)) {
         client_fit_and_send(c);
     }
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/local.h"
@@ -208,9 +209,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     if (rc != 0 ||
         prefix
             ->failed) { /* replies are expected to what was never sent: it serves nobody any more */
-        c->server = NULL;
         server_close(s, "a statement could not be made ready", rc != 0 ? rc : ERR_LIMIT);
-        client_task_failed(c, rc != 0 ? rc : ERR_LIMIT);
+        client_lost_unsent(c, s, rc != 0 ? rc : ERR_LIMIT);
         return;
     }
     if (prefix->len > 0) {
@@ -229,7 +229,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     }
     rc = server_write(s, bufs, n);
     if (rc < 0) {
-        task->sent = true; /* some of it may have left */
+        task->sent = rc == UV_ENOMEM; /* some of it may have left; of other errors nothing has */
+        task->sent_ms = task->sent ? c->worker->now_ms : task->sent_ms;
         server_lost(s, ERR_NODE_LOST, NULL);
         return;
     }
@@ -295,8 +296,7 @@ void client_fit_and_send(struct client *c)
         return;
     }
     if (rc < 0) {
-        c->server = NULL;
-        client_task_failed(c, rc);
+        client_lost_unsent(c, s, rc);
         return;
     }
     if (c->task->is_fit_only) {

@@ -33,11 +33,19 @@ static bool is_clients(const struct server *s)
     return s->events == &client_server_events && s->owner != NULL;
 }
 
+/* For how long has the node owed this connection something: a reply, or that it is there at all? */
+static uint64_t owed_ms(const struct worker *w, const struct server *s)
+{
+    if (s->state == SERVER_CONNECTING) {
+        return w->now_ms - s->created_ms;
+    }
+    return s->n_expects > 0 && s->state != SERVER_CLOSING ? w->now_ms - s->asked_ms : 0;
+}
+
 /* Who has had nothing of his answer, and may ask another node, does. Who has a transaction there waits for its fate. */
 static void leave_silent(const struct worker *w, struct server *s)
 {
-    if (is_clients(s) && s->n_expects > 0 && w->now_ms - s->asked_ms >= SILENT_MS / 2 &&
-        client_may_move(s->owner, s)) {
+    if (is_clients(s) && owed_ms(w, s) >= SILENT_MS / 2 && client_may_move(s->owner, s)) {
         server_lost(s, ERR_NODE_SILENT, NULL);
     }
 }
@@ -79,27 +87,24 @@ void failover_nodes_changed(struct worker *w)
 
 /* --- traffic as a sensor ----------------------------------------------------------------------- */
 
-static bool owes(const struct worker *w, const struct server *s)
-{
-    return s->n_expects > 0 && s->state != SERVER_CLOSING && w->now_ms - s->asked_ms >= SILENT_MS;
-}
-
-/* One statement that takes long is no sign as long as others are answered. */
+/*
+ * One statement that takes long is no sign as long as others are answered. A node that is suspect is being looked at; what
+ * it was asked shortly before it was found so moves now.
+ */
 void failover_tick(struct worker *w)
 {
     uint64_t poked = 0;
 
-    LIST_FOREACH (it, &w->pool.all) {
-        const struct server *s = CONTAINER_OF(it, struct server, in_all);
-        uint64_t bit = UINT64_C(1) << s->node->index;
+    LIST_FOREACH_SAFE (it, next, &w->pool.all) {
+        struct server *s = CONTAINER_OF(it, struct server, in_all);
+        unsigned index = s->node->index;
 
-        if ((poked & bit) == 0 && owes(w, s) &&
-            w->now_ms - w->pool.per_node[s->node->index].heard_ms >= SILENT_MS) {
-            poked |= bit;
-            nodes_poke(&w->galeway->nodes, s->node);
-        }
         if (atomic_load_explicit(&s->node->shared.health, memory_order_relaxed) == HEALTH_SUSPECT) {
-            poked |= bit;
+            leave_silent(w, s);
+        } else if ((poked & UINT64_C(1) << index) == 0 && owed_ms(w, s) >= SILENT_MS &&
+                   w->now_ms - w->pool.per_node[index].heard_ms >= SILENT_MS) {
+            poked |= UINT64_C(1) << index;
+            nodes_poke(&w->galeway->nodes, s->node);
         }
     }
 }

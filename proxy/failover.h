@@ -25,7 +25,10 @@ void failover_nodes_changed(struct worker *w);
 /* failover_wake - all who wait try again, in order. */
 void failover_wake(struct worker *w);
 
-/* failover_tick - a node that owes replies and says nothing is shown to the monitor. Called each WORKER_TICK_MS. */
+/*
+ * failover_tick - a node that owes replies, or a connection, and says nothing is shown to the monitor; what a suspect one
+ * does not answer moves. Called each WORKER_TICK_MS.
+ */
 void failover_tick(struct worker *w);
 
 /* failover_count_writing - while nodes are drained: how many transactions and statements are there. */

@@ -149,6 +149,7 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
     if (!query_only) {
         client_close(c, CLOSE_KILLED, 0);
     } else if (c->server != NULL && (c->state == CLIENT_RUNNING || c->state == CLIENT_UPLOADING)) {
+        c->task->is_killed = true; /* also on another node, should it go on there */
         kill_statement(w, c->server);
     } else if (c->state == CLIENT_WAITING && queue_remove(&w->galeway->queue, &c->waiter)) {
         figures_stop_waiting(c);

@@ -15,6 +15,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_confirm.h"
+#include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/event.h"
@@ -360,8 +361,10 @@ void rules_on_alarm(struct client *c)
     if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_go_on(c);
-    } else if (c->task != NULL && c->task->confirms != CONFIRM_NOTHING) {
+    } else if (c->task != NULL && client_is_confirming(c->task)) {
         client_confirm_look(c);
+    } else if (c->task != NULL && c->task->runs_again) {
+        client_go_again(c);
     } else if (c->task != NULL && c->server != NULL) {
         rules_timed_out(c);
     }

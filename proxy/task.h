@@ -52,15 +52,19 @@ struct task {
     uint64_t began_us;  /* clock_now_us() when it came from the client; 0 = it is ours */
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
-    bool timed_out; /* ran too long: it is being killed */
+    unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
+    uint64_t unsent_ms; /* since when its connections break before it is sent; 0 = they do not */
+    bool runs_again;    /* in the next turn of the loop */
+    bool timed_out;     /* ran too long: it is being killed */
     uint16_t
         refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */
-    uint8_t decision;          /* enum ledger_decision, with refused */
-    uint8_t confirms;          /* enum confirm: this is being made sure of before it runs again */
-    struct node *refused_by;   /* borrowed */
-    uint64_t confirm_since_us; /* clock_now_us() */
-    uint64_t view;             /* of its node when it was sent: node.h */
-    bool not_ready;            /* its node is in no primary component */
+    uint8_t decision;        /* enum ledger_decision, with refused */
+    uint8_t confirms;        /* enum confirm: this is being made sure of before it runs again */
+    struct node *refused_by; /* borrowed */
+    uint64_t
+        confirm_since_us; /* clock_now_us(); 0 = the refusal is not complete, or there is none */
+    uint64_t view;        /* of its node when it was sent: node.h */
+    bool not_ready;       /* its node is in no primary component */
     /* what is known of the reply */
     bool reply_begun; /* the client has had bytes of it */
     bool sent;        /* bytes of it were written to a node */

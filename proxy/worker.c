@@ -241,27 +241,37 @@ static void learn_version(struct pool *pool, struct slice version, uint8_t chars
 
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
+/* It tries again, although no change was announced: nodes come back without a word when there is no monitor. */
+static void try_again(struct worker *w, struct client *c)
+{
+    bool had_none = c->task->route.n == 0;
+
+    client_retry(c);
+    if (had_none && (c->state != CLIENT_WAITING || c->task->route.n > 0)) {
+        failover_wake(w); /* so have the others */
+    }
+}
+
 /*
- * Who waited too long is told. Who waits although no change was announced tries again, one at a time: nodes come back
- * without a word when there is no monitor.
+ * Who waited too long is told; one of those who wait tries again. Whoever is told may at once send what serves, or sends
+ * away, others of the list: so each is taken from its front and put to its end, which is the order they had.
  */
 static void check_waiting(struct worker *w)
 {
     uint64_t limit = (uint64_t)worker_vars(w)->mysql_connect_timeout_server_max;
+    bool has_tried = false;
 
-    LIST_FOREACH_SAFE (it, next, &w->waiting) {
+    for (size_t n = w->waiting.count; n > 0 && !list_is_empty(&w->waiting); n--) {
+        struct list_node *it = w->waiting.head.next;
         struct client *c = CONTAINER_OF(it, struct client, in_waiting);
 
+        list_remove(&w->waiting, it);
+        list_push_back(&w->waiting, it);
         if (w->now_ms - c->task->queued_ms > limit) {
             client_queue_timeout(c);
-        } else if (c->task->route.n == 0 || w->now_ms - c->since_ms > 500) {
-            bool had_none = c->task->route.n == 0;
-
-            client_retry(c);
-            if (had_none && (c->state != CLIENT_WAITING || c->task->route.n > 0)) {
-                failover_wake(w); /* so have the others */
-            }
-            break; /* it is at the end of the list now, or gone; the rest is looked at in the next tick */
+        } else if (!has_tried && (c->task->route.n == 0 || w->now_ms - c->since_ms > 500)) {
+            has_tried = true;
+            try_again(w, c);
         }
     }
 }
