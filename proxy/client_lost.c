@@ -25,6 +25,8 @@
 #define ER_DEADLOCK 1213
 #define ER_COMMIT   1180
 #define LEFT_TEXT   "Not connected to Primary Component"
+#define LEAVE_MS \
+    1000 /* less than evs.suspect_timeout: sent to a node that was cut off already, or leaves in order */
 #define QUICK_MS \
     200 /* a write that was refused so soon was not on its way to other nodes: no group is lost so fast */
 #define REFUSAL_TEXT "WSREP" /* 1047 is "Unknown command" too */
@@ -290,7 +292,7 @@ static enum ledger_decision decide_refused(struct client *c, const struct err *e
         task->confirms = CONFIRM_VIEW;
         return has_retries(c, false) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
     }
-    if (!has_text(err, LEFT_TEXT)) {
+    if (!has_text(err, LEFT_TEXT) || c->worker->now_ms - task->sent_ms >= LEAVE_MS) {
         return NOT_DECIDED;
     }
     task->confirms = CONFIRM_SHUTDOWN;
