@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_monitor_hand.c - from one writer to the next while other things happen.
+ */
+#include "tests/unit/monitor_scene.h"
+
+static uint64_t readers(const struct fixture *f)
+{
+    return atomic_load(&f->g->cluster->shared.readers);
+}
+
+static void switch_to(struct fixture *f, unsigned node, unsigned drain_ms)
+{
+    struct switch_request to = {.writer_hostgroup = 10, .node_index = node, .drain_ms = drain_ms};
+
+    group_switch(f->g, &to);
+}
+
+TEST(monitor_hand_reads_are_not_waited_for_when_the_writer_leaves)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    assert_int_equal(readers(&f), 6);
+    f.writing[0] = 1;
+    switch_to(&f, 1, 5000);
+    assert_int_equal(scene_writers(&f), 0);
+    assert_int_equal(readers(&f),
+                     6); /* not those whose end is waited for; who takes over still reads */
+    group_announced(f.g);
+    f.writing[0] = 0;
+    scene_pass_ms(10);
+    group_look(f.g);
+    scene_catch_up(&f, 1, true);
+    assert_int_equal(scene_writers(&f), 2);
+    assert_int_equal(readers(&f), 5);
+    scene_end(&f);
+}
+
+TEST(monitor_hand_a_second_switch_waits_only_for_who_wrote)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    f.writing[0] = f.writing[1] = 1;
+    switch_to(&f, 1, 5000);
+    group_announced(f.g);
+    switch_to(&f, 2, 5000);
+    assert_int_equal(f.g->leaving, 1); /* node 1 reads: it never wrote */
+    f.m.has_changed = false;
+    switch_to(&f, 0, 5000); /* and back again: nobody waits for the one that is to write */
+    assert_int_equal(f.g->leaving, 0);
+    assert_true(f.m.has_changed);
+    group_announced(f.g);
+    scene_pass_ms(10);
+    group_look(f.g);
+    scene_catch_up(&f, 0, true);
+    assert_int_equal(scene_writers(&f), 1);
+    scene_end(&f);
+}
+
+TEST(monitor_hand_a_refused_switch_does_not_come_true_later)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    f.m.watches[2]->report.desync = true; /* it was fit when the admin was answered */
+    group_look(f.g);
+    switch_to(&f, 2, 5000);
+    assert_int_equal(f.g->wanted, 0);
+    f.m.watches[2]->report.desync = false;
+    group_look(f.g);
+    assert_int_equal(f.g->decided.writers, 1);
+    assert_int_equal(scene_writers(&f), 1);
+    scene_end(&f);
+}
+
+TEST(monitor_hand_after_a_switch_elections_ask_as_before)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    switch_to(&f, 1, 0);
+    group_announced(f.g);
+    scene_pass_ms(1);
+    group_look(f.g);
+    scene_catch_up(&f, 1, true);
+    assert_int_equal(scene_writers(&f), 2);
+    scene_pass_ms(700); /* what the others have said is old */
+    scene_down(&f, 1);
+    group_look(f.g);
+    assert_int_equal(f.g->decided.writers, 2);
+    assert_true(group_waits(f.g));
+    scene_up(&f, 0);
+    scene_up(&f, 2);
+    group_look(f.g);
+    assert_int_equal(f.g->decided.writers, 1);
+    scene_end(&f);
+}
+
+TEST(monitor_hand_a_writer_that_leaves_the_configuration_may_end_first)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    f.writing[0] = 1;
+    f.m.conf->servers[0].hostgroup = 99;
+    group_configure(f.g, &f.m.conf->galera[0], NULL);
+    group_look(f.g);
+    assert_int_equal(f.g->leaving, 1);
+    assert_int_equal(scene_writers(&f), 0);
+    group_announced(f.g);
+    group_look(f.g);
+    assert_false(f.m.watches[1]->is_catching);
+    f.writing[0] = 0;
+    scene_pass_ms(10);
+    group_look(f.g);
+    scene_catch_up(&f, 1, true);
+    assert_int_equal(scene_writers(&f), 2);
+    scene_end(&f);
+}
+
+TEST(monitor_hand_that_waits_for_nobody_any_more_says_so)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    f.writing[0] = 1;
+    switch_to(&f, 1, 5000);
+    group_announced(f.g);
+    for (unsigned i = 0; i < N; i++) {
+        f.m.watches[i]->report.read_only = true;
+    }
+    f.m.has_changed = false;
+    group_look(f.g);
+    assert_int_equal(f.g->decided.writers, 0);
+    assert_int_equal(f.g->leaving, 0);
+    assert_true(f.m.has_changed); /* or workers would count for ever */
+    scene_end(&f);
+}
+
+TEST(monitor_hand_cuts_off_who_was_out_for_another_reason_before)
+{
+    struct fixture f;
+
+    scene_begin_healthy(&f);
+    f.m.watches[2]->report.desync = true;
+    group_look(f.g);
+    f.m.has_changed = false;
+    scene_pass_ms(1000);
+    for (unsigned i = 0; i < 2; i++) {
+        scene_up(&f, i);
+        f.m.watches[i]->report.conf_id = 8;
+    }
+    group_look(f.g);
+    scene_pass_ms(1000);
+    f.m.has_changed = false;
+    f.m.watches[2]->report.answered_ms = clock_now_ms();
+    group_look(f.g);
+    assert_int_equal(f.g->decided.why[2], WHY_OLD_VIEW);
+    assert_true(f.m.has_changed); /* its connections are to be cut now */
+    scene_end(&f);
+}
