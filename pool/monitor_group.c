@@ -141,7 +141,10 @@ static void decide(struct group *g, struct roles *out)
 
     *out = (struct roles){0};
     for (size_t i = 0; i < g->n; i++) {
-        g->nodes[i].health = (uint8_t)watch_of(g, g->nodes[i].index)->state.health;
+        const struct watch *w = watch_of(g, g->nodes[i].index);
+
+        g->nodes[i].health = (uint8_t)w->state.health;
+        in.lame |= clock_now_ms() < w->lame_until_ms ? MASK(g->nodes[i].index) : 0;
     }
     if (g->galera != NULL) {
         roles_decide(out, &in);

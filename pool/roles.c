@@ -256,13 +256,15 @@ static bool is_better(const struct judged *a, const struct judged *b, const stru
 {
     const struct roles_node *x = a->node;
     const struct roles_node *y = b->node;
+    int lame = by_size((in->lame & bit_of(x)) != 0, (in->lame & bit_of(y)) != 0);
     int wanted = by_size((in->wanted & bit_of(y)) != 0, (in->wanted & bit_of(x)) != 0);
     int tier = by_size(a->writer_tier, b->writer_tier);
     int wrote = by_size((in->previous & bit_of(y)) != 0, (in->previous & bit_of(x)) != 0);
     int weight = by_size(y->weight, x->weight);
     unsigned x_index = is_checked(x) ? x->report->local_index : UINT32_MAX;
     unsigned y_index = is_checked(y) ? y->report->local_index : UINT32_MAX;
-    const int order[] = {wanted,
+    const int order[] = {lame,
+                         wanted,
                          tier,
                          in->failback ? weight : wrote,
                          in->failback ? wrote : weight,

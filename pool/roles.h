@@ -5,10 +5,10 @@
  *
  * A node is fit when it is up, Primary, ready, in the newest view of the cluster, Synced (or a donor that takes
  * queries), not desynced, not rejecting queries, not behind. Of the fit nodes that are not read_only, max_writers write,
- * in this order: those that are wanted; Synced ones, then donors, then nodes that no check has reached; those that wrote
- * before; the highest weight; the lowest wsrep_local_index; the first in the configuration. With failback the weight
- * comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write only when no better one
- * can.
+ * in this order: those that are not lame; those that are wanted; Synced ones, then donors, then nodes that no check has
+ * reached; those that wrote before; the highest weight; the lowest wsrep_local_index; the first in the configuration.
+ * With failback the weight comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write
+ * only when no better one can. Lame are those that could not be brought up to date when they were to write.
  *
  * Views. Nodes of one wsrep_cluster_state_uuid belong together; the largest group counts, then the larger
  * wsrep_cluster_size, then the one that wrote before. In it the highest wsrep_cluster_conf_id is the newest view. A node
@@ -81,6 +81,7 @@ struct roles_input {
     size_t n;
     uint64_t previous; /* mask: who wrote last; stays while nobody may write */
     uint64_t wanted;   /* mask: SWITCH WRITER TO; 0 = nobody in particular */
+    uint64_t lame;     /* mask: did not apply all in time when they were to write */
     bool failback;     /* mysql-monitor_galera_writer_failback */
 };
 

@@ -2,6 +2,10 @@
 /*
  * test_monitor_hand.c - from one writer to the next while other things happen.
  */
+#include <mysqld_error.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "tests/unit/monitor_scene.h"
 
 static uint64_t readers(const struct fixture *f)
@@ -160,4 +164,97 @@ TEST(monitor_hand_cuts_off_who_was_out_for_another_reason_before)
     assert_int_equal(f.g->decided.why[2], WHY_OLD_VIEW);
     assert_true(f.m.has_changed); /* its connections are to be cut now */
     scene_end(&f);
+}
+
+/* --- who cannot be brought up to date ------------------------------------------------------------ */
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+/* What the monitor needs to look by itself. */
+static void begin_looking(struct fixture *f)
+{
+    scene_begin_healthy(f);
+    f->m.on_change = ignore;
+    f->m.hooks = hooks_new(&f->m.loop, 1000);
+    assert_int_equal(uv_timer_init(&f->m.loop, &f->m.tick), 0);
+    for (unsigned i = 0; i < N; i++) {
+        f->m.watches[i]->is_on = true;
+    }
+}
+
+static void end_looking(struct fixture *f)
+{
+    hooks_close(f->m.hooks);
+    uv_close((uv_handle_t *)&f->m.tick, NULL);
+    scene_end(f);
+}
+
+/* The node whose catch-up is under way says no to our login. */
+static void refuse_login(struct fixture *f, unsigned i, uint16_t error)
+{
+    uint8_t packet[] = {9,   0,   0,   0,   0xff, (uint8_t)error, (uint8_t)(error >> 8), '#',
+                        '0', '8', 'S', '0', '1'};
+    int fd;
+
+    assert_true(f->m.watches[i]->is_catching);
+    (void)uv_run(&f->m.loop, UV_RUN_NOWAIT);
+    fd = accept(f->listeners[i], NULL, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, packet, sizeof(packet)), sizeof(packet));
+    while (f->m.watches[i]->is_catching) {
+        (void)uv_run(&f->m.loop, UV_RUN_ONCE);
+    }
+    (void)close(fd);
+}
+
+TEST(monitor_hand_a_node_that_is_full_is_not_asked_for_ever)
+{
+    struct fixture f;
+
+    begin_looking(&f);
+    scene_down(&f, 0);
+    group_look(f.g);
+    refuse_login(&f, 1, ER_CON_COUNT_ERROR);
+    assert_int_equal(scene_writers(&f), 0);
+    scene_pass_ms(CATCH_DENIED_MS);
+    scene_up(&f, 1);
+    scene_up(&f, 2);
+    group_look(f.g);
+    refuse_login(&f, 1, ER_CON_COUNT_ERROR);
+    assert_int_equal(scene_writers(&f), 2);
+    end_looking(&f);
+}
+
+TEST(monitor_hand_another_is_taken_when_one_cannot_catch_up)
+{
+    struct fixture f;
+
+    begin_looking(&f);
+    scene_down(&f, 0);
+    group_look(f.g);
+    refuse_login(&f, 1, ER_UNKNOWN_COM_ERROR);
+    assert_int_equal(f.g->decided.writers, 2);
+    scene_pass_ms(CATCH_UP_FAILS_MS);
+    scene_up(&f, 1);
+    scene_up(&f, 2);
+    group_look(f.g);
+    refuse_login(&f, 1, ER_UNKNOWN_COM_ERROR);
+    assert_int_equal(f.g->decided.writers, 4);
+    scene_catch_up(&f, 2, true);
+    assert_int_equal(scene_writers(&f), 4);
+    scene_pass_ms(LAME_MS + 1);
+    scene_up(&f, 1);
+    scene_up(&f, 2);
+    group_look(f.g);
+    assert_int_equal(scene_writers(&f), 4); /* and stays */
+    scene_pass_ms(ELECT_FRESH_MS);
+    scene_down(&f, 2);
+    scene_up(&f, 1);
+    group_look(f.g);
+    refuse_login(&f, 1, ER_UNKNOWN_COM_ERROR);
+    assert_int_equal(f.g->decided.writers, 2); /* what failed before was for another time */
+    end_looking(&f);
 }
