@@ -53,23 +53,22 @@ void group_free(struct group *g)
     mem_free(MEM_POOL, g);
 }
 
-static bool has_hostgroup(const struct group *g, int hostgroup)
+/* A node that stands in several counts as in the first: the same order as in a topology (to_write). */
+static void list_hostgroups(const struct group *g, int out[4])
 {
-    if (g->galera != NULL) {
-        return hostgroup == g->galera->writer_hostgroup ||
-               hostgroup == g->galera->backup_writer_hostgroup ||
-               hostgroup == g->galera->reader_hostgroup ||
-               hostgroup == g->galera->offline_hostgroup;
-    }
-    return hostgroup == g->replication->writer_hostgroup ||
-           hostgroup == g->replication->reader_hostgroup;
+    const struct conf_galera *row = g->galera;
+
+    out[0] = g->writer_hostgroup;
+    out[1] = row != NULL ? row->backup_writer_hostgroup : g->replication->reader_hostgroup;
+    out[2] = row != NULL ? row->reader_hostgroup : -1;
+    out[3] = row != NULL ? row->offline_hostgroup : -1;
 }
 
 static void add_member(struct group *g, const struct conf_server *server)
 {
     const struct node *node = monitor_find(g->monitor->nodes, server->address, server->port);
 
-    if (node == NULL || (g->members & MASK(node->index)) != 0) {
+    if (node == NULL || watch_of(g, node->index) == NULL || (g->members & MASK(node->index)) != 0) {
         return;
     }
     g->members |= MASK(node->index);
@@ -85,14 +84,18 @@ void group_configure(struct group *g, const struct conf_galera *galera,
                      const struct conf_replication *replication)
 {
     const struct conf *conf = g->monitor->conf;
+    int hostgroups[4];
 
     g->galera = galera;
     g->replication = replication;
     g->n = 0;
     g->members = 0;
-    for (size_t i = 0; i < conf->n_servers; i++) {
-        if (has_hostgroup(g, conf->servers[i].hostgroup)) {
-            add_member(g, &conf->servers[i]);
+    list_hostgroups(g, hostgroups);
+    for (size_t i = 0; i < ARRAY_SIZE(hostgroups) * conf->n_servers; i++) {
+        const struct conf_server *server = &conf->servers[i % conf->n_servers];
+
+        if (server->hostgroup == hostgroups[i / conf->n_servers]) {
+            add_member(g, server);
         }
     }
     if (!g->is_on) {

@@ -166,6 +166,27 @@ TEST(monitor_hand_cuts_off_who_was_out_for_another_reason_before)
     scene_end(&f);
 }
 
+TEST(monitor_hand_a_node_in_two_hostgroups_counts_as_it_writes)
+{
+    struct fixture f;
+    struct conf_server *servers;
+
+    scene_begin(&f);
+    servers = f.m.conf->servers;
+    servers[0].hostgroup = 20; /* the reader's row comes first in the file */
+    servers[1].port = servers[0].port;
+    servers[1].hostgroup = 10;
+    servers[1].status = SERVER_OFFLINE_SOFT;
+    group_configure(f.g, &f.m.conf->galera[0], NULL);
+    for (unsigned i = 0; i < N; i++) {
+        scene_up(&f, i);
+    }
+    group_look(f.g);
+    assert_int_equal(f.g->decided.why[0], WHY_ADMIN_SOFT);
+    assert_int_equal(scene_writers(&f), 4); /* or statements would wait for a node that takes none */
+    scene_end(&f);
+}
+
 /* --- who cannot be brought up to date ------------------------------------------------------------ */
 
 static void ignore(void *arg)
