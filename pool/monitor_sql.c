@@ -8,6 +8,7 @@
 #include "pool/monitor_sql.h"
 
 #include <errmsg.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <netdb.h>
@@ -153,6 +154,7 @@ static bool wait_for(struct sql_link *link, int what)
     events |= (what & MYSQL_WAIT_READ) != 0 ? UV_READABLE | UV_DISCONNECT : 0;
     events |= (what & MYSQL_WAIT_WRITE) != 0 ? UV_WRITABLE : 0;
     events |= (what & MYSQL_WAIT_EXCEPT) != 0 ? UV_PRIORITIZED : 0;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* not for the event hook's program */
     link->poll = p;
     CHECK(uv_poll_start(&p->handle, events, on_poll) == 0);
     return true;

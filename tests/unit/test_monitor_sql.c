@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errmsg.h>
+#include <fcntl.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -235,6 +236,35 @@ TEST(monitor_sql_a_deadline_that_comes_late_is_given_again)
     run_until_done(&f);
     assert_int_equal(f.result.kind, REPORT_TIMEOUT);
     assert_true(clock_now_ms() - began >= 100);
+    end(&f);
+}
+
+/* The descriptor of this process that is connected to the listener; -1 = none. */
+static int find_connection(const struct fixture *f)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in in = {0};
+        socklen_t len = sizeof(in);
+
+        if (getpeername(fd, (struct sockaddr *)&in, &len) == 0 && in.sin_family == AF_INET &&
+            ntohs(in.sin_port) == f->node.port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+TEST(monitor_sql_no_program_that_is_run_gets_the_connection)
+{
+    struct fixture f;
+    int fd;
+
+    begin(&f);
+    ask(&f, 2000);
+    while ((fd = find_connection(&f)) < 0) {
+        assert_int_not_equal(uv_run(&f.loop, UV_RUN_ONCE), 0);
+    }
+    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     end(&f);
 }
 
