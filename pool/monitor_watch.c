@@ -33,6 +33,9 @@ static void start_check(struct watch *w)
                                 .answer_ms =
                                     (unsigned)vars->mysql_monitor_galera_healthcheck_timeout};
 
+    if (atomic_load(&w->node->shared.n_failures) != 0) {
+        sql_link_drop(w->link); /* traffic could not connect: can we? */
+    }
     w->wants_another = false;
     w->was_late = false;
     w->began_ms = clock_now_ms();
@@ -170,7 +173,11 @@ static void on_done(void *arg, const struct sql_result *result)
     }
     judge(w, event);
     if (event == JUDGE_ANSWERED) {
-        node_answered(w->node);
+        if (result->connect_us != 0) { /* a kept connection says nothing of new ones */
+            node_answered(w->node);
+        } else if (atomic_load(&w->node->shared.n_failures) != 0) {
+            w->wants_another = true; /* over a new one */
+        }
         update_share(w, &before);
         publish_figures(w);
     }
