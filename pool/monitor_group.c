@@ -170,14 +170,14 @@ static void note_returns(struct group *g, const struct roles *before)
 
 static bool can_commit(enum role_why why)
 {
-    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_NOT_PRIMARY &&
-           why != WHY_NOT_READY;
+    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_SPLIT &&
+           why != WHY_NOT_PRIMARY && why != WHY_NOT_READY;
 }
 
 /* It believes to be in the group, and the group has gone on without it: what is under way there has no end. */
 static bool is_cut_off(enum role_why why)
 {
-    return why == WHY_OLD_VIEW || why == WHY_OTHER_CLUSTER;
+    return why == WHY_OLD_VIEW || why == WHY_OTHER_CLUSTER || why == WHY_SPLIT;
 }
 
 /* Which of these can end what they have begun? Who has left the configuration may, and nobody looks at it any more. */
