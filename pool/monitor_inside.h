@@ -30,6 +30,7 @@
 #define ELECT_WAIT_MS     100 /* for newer ones */
 #define NO_WRITER_MS      200 /* between two checks while nobody may write */
 #define POKE_FRESH_MS     50  /* a check that began less long ago serves who pokes */
+#define POKE_GAP_MS       10  /* between two checks, however often somebody pokes */
 #define SWITCHES_MAX      16  /* asked for and not taken by the thread yet */
 #define MASK(index)       (UINT64_C(1) << (index))
 

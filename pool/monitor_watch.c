@@ -231,12 +231,19 @@ static void on_timer(uv_timer_t *timer)
 
 void watch_poke(struct watch *w)
 {
+    uint64_t now = clock_now_ms();
+    uint64_t passed = now - w->began_ms;
+
     if (!w->is_on) {
         return;
     }
-    if (!sql_link_is_busy(w->link)) {
+    if (!sql_link_is_busy(w->link) && passed >= POKE_GAP_MS) {
         start_check(w);
-    } else if (clock_now_ms() - w->began_ms > POKE_FRESH_MS) {
+    } else if (!sql_link_is_busy(w->link)) {
+        if (w->timer_due_ms > now + POKE_GAP_MS - passed) {
+            start_timer(w, POKE_GAP_MS - passed);
+        }
+    } else if (passed > POKE_FRESH_MS) {
         w->wants_another = true;
     }
 }

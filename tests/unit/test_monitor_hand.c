@@ -183,7 +183,28 @@ TEST(monitor_hand_a_node_in_two_hostgroups_counts_as_it_writes)
     }
     group_look(f.g);
     assert_int_equal(f.g->decided.why[0], WHY_ADMIN_SOFT);
-    assert_int_equal(scene_writers(&f), 4); /* or statements would wait for a node that takes none */
+    assert_int_equal(scene_writers(&f),
+                     4); /* or statements would wait for a node that takes none */
+    scene_end(&f);
+}
+
+TEST(monitor_hand_pokes_do_not_make_checks_without_end)
+{
+    struct fixture f;
+    struct watch *w;
+
+    scene_begin_healthy(&f);
+    w = f.m.watches[0];
+    w->is_on = true;
+    w->began_ms = clock_now_ms();
+    w->timer_due_ms = clock_now_ms() + 1000; /* a check has just ended */
+    scene_pass_ms(3);
+    watch_poke(w);
+    assert_false(sql_link_is_busy(w->link));
+    assert_int_equal(w->timer_due_ms, w->began_ms + POKE_GAP_MS); /* but soon */
+    scene_pass_ms(POKE_GAP_MS);
+    watch_poke(w);
+    assert_true(sql_link_is_busy(w->link));
     scene_end(&f);
 }
 
