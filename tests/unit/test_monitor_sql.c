@@ -247,7 +247,7 @@ static enum report_kind greet(uint32_t len, const char *text)
     size_t n = MIN((size_t)len + 4, sizeof(packet));
 
     begin(&f);
-    memcpy(packet + 4, text, strlen(text));
+    (void)snprintf((char *)packet + 4, 64, "%s", text);
     ask(&f, 300);
     (void)uv_run(&f.loop, UV_RUN_NOWAIT);
     f.peer = accept(f.listener, NULL, NULL);
