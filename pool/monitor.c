@@ -182,12 +182,11 @@ static void configure_group(struct monitor *m, int writer_hostgroup,
 {
     struct group *g = group_get(m, writer_hostgroup);
 
-    if (g == NULL) {
-        return;
-    }
-    group_configure(g, galera, replication);
-    for (unsigned i = 0; i < m->n_groups; i++) {
-        is_named[i] |= m->groups[i] == g;
+    for (unsigned i = 0; g != NULL && i < m->n_groups; i++) {
+        if (m->groups[i] == g && !is_named[i]) { /* of two rows the first holds, as in a topology */
+            is_named[i] = true;
+            group_configure(g, galera, replication);
+        }
     }
 }
 
@@ -342,13 +341,24 @@ static void on_poke(void *arg, const struct node *node)
     monitor_poke(arg, node);
 }
 
+/* Waited for by a clock that nobody sets. */
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attr;
+
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(condition, &attr) == 0);
+    (void)pthread_condattr_destroy(&attr);
+}
+
 /* Until the first round is over, or it has taken too long. */
 static void wait_for_first(struct monitor *m, unsigned first_ms)
 {
     struct timespec until;
     int rc = 0;
 
-    CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
     until.tv_sec += first_ms / 1000;
     until.tv_nsec += (long)(first_ms % 1000) * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -391,7 +401,7 @@ int monitor_start(struct monitor **out, struct nodes *nodes, struct conf *conf, 
     m->hooks = hooks_new(&m->loop, HOOK_LIMIT_MS);
     m->next_conf = conf_ref(conf);
     CHECK(pthread_mutex_init(&m->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&m->changed, NULL) == 0);
+    init_condition(&m->changed);
     CHECK(uv_async_init(&m->loop, &m->async, on_async) == 0);
     CHECK(uv_timer_init(&m->loop, &m->tick) == 0);
     nodes->poke = on_poke;

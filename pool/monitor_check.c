@@ -22,7 +22,8 @@ const char *const check_catch_up_sql = "SET STATEMENT wsrep_sync_wait = 15 FOR S
 
 void check_begin(struct node_report *figures)
 {
-    *figures = (struct node_report){.conf_id = UINT64_MAX};
+    *figures =
+        (struct node_report){.conf_id = UINT64_MAX, .read_only = true}; /* until it says no */
 }
 
 /* A number that is not one is as if it had not been said. */
@@ -49,6 +50,17 @@ static void to_unsigned(unsigned *out, const char *value)
     }
 }
 
+/* What a node says goes to logs, tables and the hook's environment: a line of text. */
+static void copy_text(char *out, size_t cap, const char *text)
+{
+    (void)snprintf(out, cap, "%s", text);
+    for (char *c = out; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+}
+
 static bool is_on(const char *value)
 {
     return strcasecmp(value, "ON") == 0 || strcmp(value, "1") == 0;
@@ -70,7 +82,7 @@ static bool figure_of_view(struct node_report *r, const char *name, const char *
     } else if (is_named(name, "wsrep_cluster_conf_id")) {
         (void)read_number(value, &r->conf_id);
     } else if (is_named(name, "wsrep_cluster_state_uuid")) {
-        (void)snprintf(r->state_uuid, sizeof(r->state_uuid), "%s", value);
+        copy_text(r->state_uuid, sizeof(r->state_uuid), value);
     } else if (is_named(name, "wsrep_last_committed")) {
         (void)read_number(value, &r->last_committed);
     } else {
@@ -116,7 +128,7 @@ void check_figure(struct node_report *figures, const char *name, const char *val
     } else if (is_named(name, "read_only")) {
         figures->read_only = strcasecmp(value, "OFF") != 0 && strcmp(value, "0") != 0;
     } else if (is_named(name, "version")) {
-        (void)snprintf(figures->version, sizeof(figures->version), "%s", value);
+        copy_text(figures->version, sizeof(figures->version), value);
     } else if (is_named(name, "max_connections")) {
         to_unsigned(&figures->max_connections, value);
     }
@@ -126,7 +138,7 @@ static void copy_failure(struct node_report *report, const struct sql_result *re
 {
     report->kind = (uint8_t)result->kind;
     report->error = result->error;
-    memcpy(report->error_text, result->text, sizeof(report->error_text));
+    copy_text(report->error_text, sizeof(report->error_text), result->text);
     report->n_timeouts = result->kind == REPORT_TIMEOUT ? report->n_timeouts + 1 : 0;
 }
 

@@ -53,23 +53,22 @@ void group_free(struct group *g)
     mem_free(MEM_POOL, g);
 }
 
-static bool has_hostgroup(const struct group *g, int hostgroup)
+/* A node that stands in several counts as in the first: the same order as in a topology (to_write). */
+static void list_hostgroups(const struct group *g, int out[4])
 {
-    if (g->galera != NULL) {
-        return hostgroup == g->galera->writer_hostgroup ||
-               hostgroup == g->galera->backup_writer_hostgroup ||
-               hostgroup == g->galera->reader_hostgroup ||
-               hostgroup == g->galera->offline_hostgroup;
-    }
-    return hostgroup == g->replication->writer_hostgroup ||
-           hostgroup == g->replication->reader_hostgroup;
+    const struct conf_galera *row = g->galera;
+
+    out[0] = g->writer_hostgroup;
+    out[1] = row != NULL ? row->backup_writer_hostgroup : g->replication->reader_hostgroup;
+    out[2] = row != NULL ? row->reader_hostgroup : -1;
+    out[3] = row != NULL ? row->offline_hostgroup : -1;
 }
 
 static void add_member(struct group *g, const struct conf_server *server)
 {
     const struct node *node = monitor_find(g->monitor->nodes, server->address, server->port);
 
-    if (node == NULL || (g->members & MASK(node->index)) != 0) {
+    if (node == NULL || watch_of(g, node->index) == NULL || (g->members & MASK(node->index)) != 0) {
         return;
     }
     g->members |= MASK(node->index);
@@ -85,14 +84,18 @@ void group_configure(struct group *g, const struct conf_galera *galera,
                      const struct conf_replication *replication)
 {
     const struct conf *conf = g->monitor->conf;
+    int hostgroups[4];
 
     g->galera = galera;
     g->replication = replication;
     g->n = 0;
     g->members = 0;
-    for (size_t i = 0; i < conf->n_servers; i++) {
-        if (has_hostgroup(g, conf->servers[i].hostgroup)) {
-            add_member(g, &conf->servers[i]);
+    list_hostgroups(g, hostgroups);
+    for (size_t i = 0; i < ARRAY_SIZE(hostgroups) * conf->n_servers; i++) {
+        const struct conf_server *server = &conf->servers[i % conf->n_servers];
+
+        if (server->hostgroup == hostgroups[i / conf->n_servers]) {
+            add_member(g, server);
         }
     }
     if (!g->is_on) {
@@ -141,7 +144,10 @@ static void decide(struct group *g, struct roles *out)
 
     *out = (struct roles){0};
     for (size_t i = 0; i < g->n; i++) {
-        g->nodes[i].health = (uint8_t)watch_of(g, g->nodes[i].index)->state.health;
+        const struct watch *w = watch_of(g, g->nodes[i].index);
+
+        g->nodes[i].health = (uint8_t)w->state.health;
+        in.lame |= clock_now_ms() < w->lame_until_ms ? MASK(g->nodes[i].index) : 0;
     }
     if (g->galera != NULL) {
         roles_decide(out, &in);
@@ -164,40 +170,48 @@ static void note_returns(struct group *g, const struct roles *before)
 
 static bool can_commit(enum role_why why)
 {
-    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_NOT_PRIMARY &&
-           why != WHY_NOT_READY;
+    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_SPLIT &&
+           why != WHY_NOT_PRIMARY && why != WHY_NOT_READY;
 }
 
-/* Which of these can end what they have begun? */
+/* It believes to be in the group, and the group has gone on without it: what is under way there has no end. */
+static bool is_cut_off(enum role_why why)
+{
+    return why == WHY_OLD_VIEW || why == WHY_OTHER_CLUSTER || why == WHY_SPLIT;
+}
+
+/* Which of these can end what they have begun? Who has left the configuration may, and nobody looks at it any more. */
 static uint64_t that_can_end(const struct group *g, uint64_t mask)
 {
     uint64_t can = 0;
 
-    for (size_t i = 0; i < g->n; i++) {
-        unsigned index = g->nodes[i].index;
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        bool is_member = (g->members & MASK(i)) != 0;
 
-        if (watch_of(g, index)->state.health == HEALTH_UP &&
-            can_commit((enum role_why)g->decided.why[index])) {
-            can |= MASK(index);
+        if ((mask & MASK(i)) != 0 &&
+            (!is_member || (watch_of(g, i)->state.health == HEALTH_UP &&
+                            can_commit((enum role_why)g->decided.why[i])))) {
+            can |= MASK(i);
         }
     }
-    return mask & can;
+    return can;
 }
 
 static void take_decision(struct group *g, const struct roles *fresh)
 {
     struct roles before = g->decided;
     bool is_first = !g->is_decided;
-    uint64_t gone = before.writers & ~fresh->writers;
+    uint64_t gone = before.writers & g->ready & ~fresh->writers; /* others never wrote */
 
     g->decided = *fresh;
     g->is_decided = true;
     g->ready = is_first ? fresh->writers : g->ready & fresh->writers;
     if (!is_first && (fresh->writers & ~g->ready) != 0) {
-        g->leaving |= that_can_end(g, gone);
+        g->leaving = (g->leaving | that_can_end(g, gone)) & ~fresh->writers;
         g->leave_by_ms = clock_now_ms() + g->drain_ms;
         g->left_ms = clock_now_ms();
         g->is_announced = false;
+        g->monitor->has_changed = true; /* so that it will be */
     }
     g->drain_ms = FAILOVER_DRAIN_MS;
     if (fresh->writers != 0) {
@@ -229,6 +243,29 @@ static void stamp_changes(struct monitor_roles *now, const struct monitor_roles 
     }
 }
 
+/*
+ * Who is to write goes on reading until it does. Who has written takes no reads while its statements are waited for:
+ * they would be waited for, too.
+ */
+static uint64_t readers_of(const struct group *g, uint64_t before)
+{
+    uint64_t missing = g->decided.writers & ~g->ready;
+    uint64_t readers = (g->decided.readers & ~g->leaving) | (missing & before);
+
+    return readers != 0 ? readers : g->decided.readers;
+}
+
+/* Those whose connections are closed at once. */
+static uint64_t cut_off(const struct monitor_roles *roles)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        mask |= is_cut_off((enum role_why)roles->roles.why[i]) ? MASK(i) : 0;
+    }
+    return mask;
+}
+
 static void tell_writers(struct group *g, uint64_t before, uint64_t now, bool is_first)
 {
     for (size_t i = 0; i < g->n; i++) {
@@ -258,6 +295,8 @@ static void publish(struct group *g)
     bool is_first = before.members == 0;
 
     now.roles.writers = g->decided.writers & g->ready;
+    now.roles.readers = readers_of(g, before.roles.readers);
+    now.roles.offline &= ~now.roles.readers;
     now.is_holding = g->decided.writers != 0 && now.roles.writers == 0;
     stamp_changes(&now, &before);
     if (is_same(&now, &before)) {
@@ -267,7 +306,8 @@ static void publish(struct group *g)
     g->published = now;
     CHECK(pthread_mutex_unlock(&m->lock) == 0);
     if (is_first || !are_same_masks(&now.roles, &before.roles) || now.members != before.members ||
-        now.is_holding != before.is_holding) { /* not only a reason */
+        now.is_holding != before.is_holding || cut_off(&now) != cut_off(&before)) {
+        /* not only a reason */
         cluster_publish(g->cluster, &now.roles, now.is_holding);
         m->has_changed = true;
     }
@@ -290,12 +330,10 @@ static bool have_left(struct group *g)
     if (now >= g->leave_by_ms) {
         g->leaving = 0;
     }
-    for (size_t i = 0; i < g->n; i++) {
-        uint64_t bit = MASK(g->nodes[i].index);
-        struct watch *w = watch_of(g, g->nodes[i].index);
-
-        if ((g->leaving & bit) != 0 && n_writing(g->monitor->nodes, w->node) == 0) {
-            g->leaving &= ~bit;
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        if ((g->leaving & MASK(i)) != 0 &&
+            n_writing(g->monitor->nodes, watch_of(g, i)->node) == 0) {
+            g->leaving &= ~MASK(i);
         }
     }
     if (g->leaving != 0) {
@@ -411,9 +449,10 @@ static bool are_reports_fresh(struct group *g)
 /* Is this decision to be taken now? */
 static bool may_take(struct group *g, const struct roles *fresh)
 {
-    bool elects = (fresh->writers & ~g->decided.writers) != 0;
+    uint64_t elected = fresh->writers & ~g->decided.writers;
 
-    if (g->is_decided && elects && g->wanted == 0 && !are_reports_fresh(g)) {
+    /* Who was asked for by name is no election; who was so long ago says nothing of others. */
+    if (g->is_decided && elected != 0 && (elected & g->wanted) == 0 && !are_reports_fresh(g)) {
         return false;
     }
     g->elect_ms = 0;
@@ -433,8 +472,12 @@ void group_look(struct group *g)
     if (may_take(g, &fresh)) {
         take_decision(g, &fresh);
     }
-    publish(g);
     missing = g->decided.writers & ~g->ready;
+    if (missing == 0 && g->leaving != 0) { /* nobody waits for it any more */
+        g->leaving = 0;
+        g->monitor->has_changed = true;
+    }
+    publish(g);
     if (missing == 0 || (g->leaving != 0 && !g->is_announced)) {
         return; /* first all have to know that they hold */
     }
@@ -454,10 +497,9 @@ bool group_serves(const struct group *g, uint64_t bit)
     return (serving(&g->decided) & bit) != 0;
 }
 
-/* It believes to be in the group, and the group has gone on without it: what is under way there has no end. */
 bool group_cuts(const struct group *g, unsigned index)
 {
-    return g->decided.why[index] == WHY_OLD_VIEW || g->decided.why[index] == WHY_OTHER_CLUSTER;
+    return is_cut_off((enum role_why)g->decided.why[index]);
 }
 
 bool group_waits(const struct group *g)
@@ -474,6 +516,7 @@ bool group_has_writer(const struct group *g)
 void group_switch(struct group *g, const struct switch_request *request)
 {
     struct watch *w = watch_of(g, request->node_index);
+    uint64_t before = g->wanted;
 
     if (!g->is_decided || w == NULL) {
         return;
@@ -484,6 +527,7 @@ void group_switch(struct group *g, const struct switch_request *request)
     group_look(g);
     if ((g->decided.writers & MASK(request->node_index)) == 0) {
         tell_switch(g, w, "it is not fit to write any more: the writer stays");
+        g->wanted = before & g->decided.writers; /* nor does it take over when it is fit again */
     }
     g->drain_ms = FAILOVER_DRAIN_MS;
 }

@@ -20,13 +20,17 @@
 #include "pool/monitor_sql.h"
 
 #define MONITOR_TICK_MS   10 /* while a cluster waits for something that nobody announces */
-#define CATCH_UP_MS       10000
+#define CATCH_UP_MS       4000
 #define CATCH_UP_AGAIN_MS 100
-#define FAILOVER_DRAIN_MS 500 /* for an old writer that is up; SWITCH WRITER brings its own */
+#define CATCH_UP_FAILS_MS 2000 /* who could not for so long is not the one */
+#define CATCH_DENIED_MS   500  /* who refuses our login for so long is not asked */
+#define LAME_MS           5000 /* another is preferred for so long */
+#define FAILOVER_DRAIN_MS 500  /* for an old writer that is up; SWITCH WRITER brings its own */
 #define ELECT_FRESH_MS    20 /* reports that are older are not good enough to elect a new writer by */
 #define ELECT_WAIT_MS     100 /* for newer ones */
 #define NO_WRITER_MS      200 /* between two checks while nobody may write */
 #define POKE_FRESH_MS     50  /* a check that began less long ago serves who pokes */
+#define POKE_GAP_MS       10  /* between two checks, however often somebody pokes */
 #define SWITCHES_MAX      16  /* asked for and not taken by the thread yet */
 #define MASK(index)       (UINT64_C(1) << (index))
 
@@ -51,6 +55,10 @@ struct watch {
     struct node_report figures; /* of the answer that is being read */
     /* catching up as a new writer */
     bool is_catching;
+    bool catch_drops;         /* its connection is for another account: close it then */
+    bool is_catch_denied;     /* it was taken without having been asked */
+    uint64_t catch_failed_ms; /* since when it fails; 0 = it does not */
+    uint64_t lame_until_ms;   /* it could not in time */
     uint64_t catch_began_ms;
     uint64_t catch_again_ms; /* not before */
     uint64_t caught_ms;      /* how long the last one took */

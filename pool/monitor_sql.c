@@ -8,6 +8,7 @@
 #include "pool/monitor_sql.h"
 
 #include <errmsg.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <netdb.h>
@@ -33,6 +34,7 @@ enum link_step {
 };
 
 #define USER_MAX     256
+#define PACKET_MAX   65536 /* of an answer: no check has a line that is nearly as long */
 #define PASSWORD_MAX 512
 
 struct link_poll {
@@ -84,6 +86,9 @@ enum report_kind sql_kind_of(unsigned error)
     case CR_SERVER_LOST_EXTENDED:
     case CR_MALFORMED_PACKET:
     case CR_UNKNOWN_HOST:
+    case CR_VERSION_ERROR: /* from here on: what answers is no database, or none that can be used */
+    case CR_SERVER_HANDSHAKE_ERR:
+    case CR_NET_PACKET_TOO_LARGE:
     case ER_SERVER_SHUTDOWN:
     case ER_NORMAL_SHUTDOWN:
     case ER_CONNECTION_KILLED: return REPORT_BROKEN;
@@ -153,6 +158,7 @@ static bool wait_for(struct sql_link *link, int what)
     events |= (what & MYSQL_WAIT_READ) != 0 ? UV_READABLE | UV_DISCONNECT : 0;
     events |= (what & MYSQL_WAIT_WRITE) != 0 ? UV_WRITABLE : 0;
     events |= (what & MYSQL_WAIT_EXCEPT) != 0 ? UV_PRIORITIZED : 0;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* not for the event hook's program */
     link->poll = p;
     CHECK(uv_poll_start(&p->handle, events, on_poll) == 0);
     return true;
@@ -406,8 +412,10 @@ static MYSQL *new_mysql(void)
 {
     MYSQL *mysql = mysql_init(NULL);
     unsigned off = 0;
+    unsigned long packet_max = PACKET_MAX;
 
     CHECK(mysql != NULL);
+    CHECK(mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) == 0);
     CHECK(mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) == 0);
     CHECK(mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) == 0);
     CHECK(mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0);

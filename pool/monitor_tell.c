@@ -178,6 +178,9 @@ void tell_writer(struct group *g, const struct watch *w, bool is_first)
     say_whys(g, g->members & ~MASK(w->node->index), others, sizeof(others));
     if (is_first) {
         (void)snprintf(e.cause, sizeof(e.cause), "as the first look found it; others: %s", others);
+    } else if (w->is_catch_denied) {
+        (void)snprintf(e.cause, sizeof(e.cause),
+                       "it refuses to be asked whether it has applied all; others: %s", others);
     } else {
         (void)snprintf(e.cause, sizeof(e.cause), "it had applied all after %llu ms; others: %s",
                        (unsigned long long)w->caught_ms, others);

@@ -4,6 +4,8 @@
  *
  * One timer: to the next check while none is under way, to suspicion while one is.
  */
+#include <mysqld_error.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pool/monitor_check.h"
@@ -31,6 +33,9 @@ static void start_check(struct watch *w)
                                 .answer_ms =
                                     (unsigned)vars->mysql_monitor_galera_healthcheck_timeout};
 
+    if (atomic_load(&w->node->shared.n_failures) != 0) {
+        sql_link_drop(w->link); /* traffic could not connect: can we? */
+    }
     w->wants_another = false;
     w->was_late = false;
     w->began_ms = clock_now_ms();
@@ -168,7 +173,11 @@ static void on_done(void *arg, const struct sql_result *result)
     }
     judge(w, event);
     if (event == JUDGE_ANSWERED) {
-        node_answered(w->node);
+        if (result->connect_us != 0) { /* a kept connection says nothing of new ones */
+            node_answered(w->node);
+        } else if (atomic_load(&w->node->shared.n_failures) != 0) {
+            w->wants_another = true; /* over a new one */
+        }
         update_share(w, &before);
         publish_figures(w);
     }
@@ -222,12 +231,19 @@ static void on_timer(uv_timer_t *timer)
 
 void watch_poke(struct watch *w)
 {
+    uint64_t now = clock_now_ms();
+    uint64_t passed = now - w->began_ms;
+
     if (!w->is_on) {
         return;
     }
-    if (!sql_link_is_busy(w->link)) {
+    if (!sql_link_is_busy(w->link) && passed >= POKE_GAP_MS) {
         start_check(w);
-    } else if (clock_now_ms() - w->began_ms > POKE_FRESH_MS) {
+    } else if (!sql_link_is_busy(w->link)) {
+        if (w->timer_due_ms > now + POKE_GAP_MS - passed) {
+            start_timer(w, POKE_GAP_MS - passed);
+        }
+    } else if (passed > POKE_FRESH_MS) {
         w->wants_another = true;
     }
 }
@@ -248,6 +264,36 @@ static void on_catch_row(void *arg, char *const *columns, unsigned n)
     (void)n;
 }
 
+/* A login of ours that is refused: it is full, or our account is. Nothing that speaks against the node. */
+static bool is_login_refused(const struct sql_result *result)
+{
+    return result->error == ER_CON_COUNT_ERROR || result->error == ER_ACCESS_DENIED_ERROR ||
+           result->error == ER_TOO_MANY_USER_CONNECTIONS || result->error == ER_USER_LIMIT_REACHED;
+}
+
+/* Clients wait meanwhile: so not for ever. */
+static void note_catch_up(struct watch *w, const struct sql_result *result)
+{
+    uint64_t now = clock_now_ms();
+
+    w->is_catch_denied = false;
+    if (result->kind == REPORT_OK) {
+        w->catch_again_ms = now;
+        w->catch_failed_ms = w->lame_until_ms = 0;
+        return;
+    }
+    if (w->catch_failed_ms == 0 || w->catch_began_ms > w->catch_again_ms + CATCH_UP_FAILS_MS) {
+        w->catch_failed_ms = w->catch_began_ms; /* or what failed before was for another time */
+    }
+    w->catch_again_ms = now + CATCH_UP_AGAIN_MS;
+    if (is_login_refused(result)) {
+        w->is_catch_denied = now - w->catch_failed_ms >= CATCH_DENIED_MS;
+    } else if (now - w->catch_failed_ms >= CATCH_UP_FAILS_MS) {
+        w->lame_until_ms = now + LAME_MS;
+        w->catch_failed_ms = 0;
+    }
+}
+
 static void on_catch_done(void *arg, const struct sql_result *result)
 {
     struct watch *w = arg;
@@ -256,9 +302,13 @@ static void on_catch_done(void *arg, const struct sql_result *result)
 
     w->is_catching = false;
     w->caught_ms = now - w->catch_began_ms;
-    w->catch_again_ms = result->kind == REPORT_OK ? now : now + CATCH_UP_AGAIN_MS;
+    if (w->catch_drops || !w->is_on) {
+        w->catch_drops = false;
+        sql_link_drop(w->catch_link);
+    }
+    note_catch_up(w, result);
     for (unsigned i = 0; i < m->n_groups; i++) {
-        group_caught_up(m->groups[i], w, result->kind == REPORT_OK);
+        group_caught_up(m->groups[i], w, result->kind == REPORT_OK || w->is_catch_denied);
     }
     monitor_look(m, w);
 }
@@ -327,7 +377,9 @@ void watch_forget_account(struct watch *w)
             start_check(w);
         }
     }
-    if (w->catch_link != NULL && !w->is_catching) {
+    if (w->is_catching) {
+        w->catch_drops = true;
+    } else if (w->catch_link != NULL) {
         sql_link_drop(w->catch_link);
     }
 }
@@ -345,6 +397,7 @@ static void turn_off(struct watch *w)
     w->health_since_ms = clock_now_ms();
     w->report = (struct node_report){0};
     w->back_ms = 0;
+    w->catch_failed_ms = w->lame_until_ms = 0;
     atomic_store(&w->node->shared.health, (unsigned)HEALTH_UNCHECKED);
     atomic_store(&w->node->shared.latency_us, 0);
     atomic_store(&w->node->shared.load_factor, JUDGE_LOAD_ONE);

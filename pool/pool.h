@@ -71,6 +71,8 @@ struct pool {
     uint64_t now_ms; /* the loop's time, set by the worker */
     uint64_t next_server_id;
     bool is_closing;
+    bool has_looked;  /* serving is known: warm.h */
+    uint64_t serving; /* mask of the nodes that took statements at the last look */
     /* what the pool asks its worker for */
     void (*give_away)(struct pool *pool, struct server *s,
                       const struct waiter *to); /* another worker waits for it */

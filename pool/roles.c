@@ -26,7 +26,11 @@ struct judged {
 struct view {
     const char *uuid; /* NULL = nobody is in one */
     uint64_t conf_id;
-    uint64_t seen_ms; /* when the first of its nodes was seen in it */
+    size_t n;          /* nodes that say it; 0 = nobody */
+    unsigned size;     /* as they say */
+    bool wrote;        /* one of the previous writers is in it */
+    uint64_t seen_ms;  /* when the first of its nodes was seen in it */
+    uint64_t asked_ms; /* when the last of them was asked, the longest ago */
 };
 
 struct decision {
@@ -96,24 +100,81 @@ static bool is_larger(const struct group *a, const struct group *b)
     return strcmp(a->uuid, b->uuid) < 0; /* any, but the same on every Galeway */
 }
 
-static void enter_view(struct view *view, const struct node_report *r)
+/* What its nodes say of it: a view has one size, too. */
+static struct view view_of(const struct roles_input *in, const struct node_report *said)
 {
-    uint64_t seen = r->view_ms != 0 ? r->view_ms : r->answered_ms;
+    struct view view = {said->state_uuid, said->conf_id, .size = said->cluster_size,
+                        .seen_ms = UINT64_MAX, .asked_ms = UINT64_MAX};
 
-    if (r->conf_id == UINT64_MAX || r->conf_id < view->conf_id) {
-        return;
+    for (size_t i = 0; i < in->n; i++) {
+        const struct node_report *r = in->nodes[i].report;
+
+        if (tells_view(&in->nodes[i]) && r->conf_id == view.conf_id &&
+            r->cluster_size == view.size && strcmp(r->state_uuid, view.uuid) == 0) {
+            view.n++;
+            view.wrote |= (in->previous & bit_of(&in->nodes[i])) != 0;
+            view.seen_ms = MIN(view.seen_ms, r->view_ms != 0 ? r->view_ms : r->answered_ms);
+            view.asked_ms = MIN(view.asked_ms, r->answered_ms);
+        }
     }
-    if (r->conf_id > view->conf_id) {
-        *view = (struct view){view->uuid, r->conf_id, seen};
-    } else {
-        view->seen_ms = MIN(view->seen_ms, seen);
-    }
+    return view;
 }
 
-static struct view newest_view(const struct roles_input *in)
+static bool is_newer(const struct view *a, const struct view *b)
+{
+    return a->conf_id != b->conf_id ? a->conf_id > b->conf_id : a->size > b->size;
+}
+
+static bool is_asked_after(uint64_t asked_ms, const struct view *view)
+{
+    return asked_ms > view->seen_ms && asked_ms - view->seen_ms > VIEW_SETTLE_MS;
+}
+
+/*
+ * A component of its own: all its members are here, and say so after the newer view was seen. Who only has not noticed
+ * that others have left misses them.
+ */
+static bool is_rival(const struct view *a, const struct view *newest)
+{
+    return is_newer(newest, a) && a->n == a->size && is_asked_after(a->asked_ms, newest) &&
+           (a->size > newest->size || (a->size == newest->size && a->wrote && !newest->wrote));
+}
+
+static bool is_larger_rival(const struct view *a, const struct view *b)
+{
+    return a->size != b->size ? a->size > b->size : is_newer(a, b);
+}
+
+/* Of the nodes with this uuid: the newest view, or a larger one that stands beside it. */
+static struct view view_of_group(const struct roles_input *in, const char *uuid)
+{
+    struct view newest = {.uuid = uuid, .seen_ms = UINT64_MAX};
+    struct view rival = {.uuid = NULL};
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < in->n; i++) {
+            const struct node_report *r = in->nodes[i].report;
+            struct view view;
+
+            if (!tells_view(&in->nodes[i]) || r->conf_id == UINT64_MAX ||
+                strcmp(r->state_uuid, uuid) != 0) {
+                continue;
+            }
+            view = view_of(in, r);
+            if (pass == 0 && (newest.n == 0 || is_newer(&view, &newest))) {
+                newest = view;
+            } else if (pass == 1 && is_rival(&view, &newest) &&
+                       (rival.uuid == NULL || is_larger_rival(&view, &rival))) {
+                rival = view;
+            }
+        }
+    }
+    return rival.uuid != NULL ? rival : newest;
+}
+
+static struct view view_that_counts(const struct roles_input *in)
 {
     struct group largest = {.uuid = NULL};
-    struct view view = {.seen_ms = UINT64_MAX};
 
     for (size_t i = 0; i < in->n; i++) {
         if (tells_view(&in->nodes[i])) {
@@ -124,21 +185,24 @@ static struct view newest_view(const struct roles_input *in)
             }
         }
     }
-    view.uuid = largest.uuid;
-    for (size_t i = 0; i < in->n && view.uuid != NULL; i++) {
-        const struct node_report *r = in->nodes[i].report;
-
-        if (tells_view(&in->nodes[i]) && strcmp(r->state_uuid, view.uuid) == 0) {
-            enter_view(&view, r);
-        }
-    }
-    return view;
+    return largest.uuid != NULL ? view_of_group(in, largest.uuid) : (struct view){.uuid = NULL};
 }
 
 static bool is_in_old_view(const struct view *view, const struct node_report *r)
 {
     return r->conf_id != UINT64_MAX && r->conf_id < view->conf_id &&
-           r->answered_ms > view->seen_ms && r->answered_ms - view->seen_ms > VIEW_SETTLE_MS;
+           is_asked_after(r->answered_ms, view);
+}
+
+/* In a newer one than the one that counts, or in one of the same number: the cluster is split. */
+static bool is_in_other_view(const struct view *view, const struct node_report *r)
+{
+    if (view->n == 0 || r->conf_id == UINT64_MAX) {
+        return false;
+    }
+    return r->conf_id > view->conf_id ||
+           (r->conf_id == view->conf_id && r->cluster_size != view->size &&
+            is_asked_after(r->answered_ms, view));
 }
 
 /* --- one node alone --------------------------------------------------------------------------- */
@@ -179,6 +243,9 @@ static enum role_why why_not_synced(const struct view *view, const struct node_r
     }
     if (is_in_old_view(view, r)) {
         return WHY_OLD_VIEW;
+    }
+    if (is_in_other_view(view, r)) {
+        return WHY_SPLIT;
     }
     if (r->desync) { /* before the donor: wsrep_local_state is the same */
         return WHY_DESYNC;
@@ -256,13 +323,15 @@ static bool is_better(const struct judged *a, const struct judged *b, const stru
 {
     const struct roles_node *x = a->node;
     const struct roles_node *y = b->node;
+    int lame = by_size((in->lame & bit_of(x)) != 0, (in->lame & bit_of(y)) != 0);
     int wanted = by_size((in->wanted & bit_of(y)) != 0, (in->wanted & bit_of(x)) != 0);
     int tier = by_size(a->writer_tier, b->writer_tier);
     int wrote = by_size((in->previous & bit_of(y)) != 0, (in->previous & bit_of(x)) != 0);
     int weight = by_size(y->weight, x->weight);
     unsigned x_index = is_checked(x) ? x->report->local_index : UINT32_MAX;
     unsigned y_index = is_checked(y) ? y->report->local_index : UINT32_MAX;
-    const int order[] = {wanted,
+    const int order[] = {lame,
+                         wanted,
                          tier,
                          in->failback ? weight : wrote,
                          in->failback ? wrote : weight,
@@ -419,7 +488,7 @@ static void decide(struct roles *out, struct decision *d)
 
 void roles_decide(struct roles *out, const struct roles_input *in)
 {
-    struct decision d = {.in = in, .view = newest_view(in), .n = in->n};
+    struct decision d = {.in = in, .view = view_that_counts(in), .n = in->n};
 
     CHECK(in->n <= NODES_MAX);
     for (size_t i = 0; i < d.n; i++) {

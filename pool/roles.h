@@ -5,17 +5,19 @@
  *
  * A node is fit when it is up, Primary, ready, in the newest view of the cluster, Synced (or a donor that takes
  * queries), not desynced, not rejecting queries, not behind. Of the fit nodes that are not read_only, max_writers write,
- * in this order: those that are wanted; Synced ones, then donors, then nodes that no check has reached; those that wrote
- * before; the highest weight; the lowest wsrep_local_index; the first in the configuration. With failback the weight
- * comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write only when no better one
- * can.
+ * in this order: those that are not lame; those that are wanted; Synced ones, then donors, then nodes that no check has
+ * reached; those that wrote before; the highest weight; the lowest wsrep_local_index; the first in the configuration.
+ * With failback the weight comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write
+ * only when no better one can. Lame are those that could not be brought up to date when they were to write.
  *
  * Views. Nodes of one wsrep_cluster_state_uuid belong together; the largest group counts, then the larger
  * wsrep_cluster_size, then the one that wrote before. In it the highest wsrep_cluster_conf_id is the newest view. A node
  * of a lower one is out when it was asked after the newer view had been seen: a report from before the change accuses
  * nobody (report->view_ms), nor does one from the same moment, as nodes do not enter a view all at once. No sizes are
  * compared against what was before: a component without quorum says non-Primary itself, and one that has not noticed the
- * cut has the older conf_id.
+ * cut has the older conf_id, and a wsrep_cluster_size that counts nodes which are elsewhere. When an older view is whole,
+ * the cluster is split (somebody has bootstrapped a part of it): then the larger part counts, of equal ones the part that
+ * wrote before, and nodes of the other part are out: what is written in two parts is lost in one of them.
  *
  * Being behind puts out, but never the last one: when all are behind, the least behind stays (of a previous writer half
  * is counted, so that the writer does not jump from node to node with each check).
@@ -48,6 +50,7 @@
     X(WHY_NOT_PRIMARY, "non-primary", "wsrep_cluster_status is not Primary")                      \
     X(WHY_OLD_VIEW, "old-view", "other nodes are in a newer view of the cluster")                 \
     X(WHY_OTHER_CLUSTER, "other-cluster", "its wsrep_cluster_state_uuid is not that of the most") \
+    X(WHY_SPLIT, "split", "its component of the cluster is Primary, but another one counts")      \
     X(WHY_JOINING, "joining", "wsrep_local_state is not Synced")                                  \
     X(WHY_DONOR, "donor", "donor of a state transfer: serves when no Synced node can")            \
     X(WHY_DONOR_REJECTS, "donor-rejects", "donor of a state transfer, and it rejects queries")    \
@@ -81,6 +84,7 @@ struct roles_input {
     size_t n;
     uint64_t previous; /* mask: who wrote last; stays while nobody may write */
     uint64_t wanted;   /* mask: SWITCH WRITER TO; 0 = nobody in particular */
+    uint64_t lame;     /* mask: did not apply all in time when they were to write */
     bool failback;     /* mysql-monitor_galera_writer_failback */
 };
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "base/err.h"
+#include "pool/warm.h"
 #include "proxy/client_lost.h"
 #include "proxy/worker.h"
 
@@ -80,7 +81,8 @@ void failover_nodes_changed(struct worker *w)
     LIST_FOREACH_SAFE (it, next, &w->pool.all) {
         look_at(w, CONTAINER_OF(it, struct server, in_all));
     }
-    failover_wake(w);
+    failover_wake(w); /* who waits comes before connections that nobody waits for */
+    pool_warm_returned(&w->pool);
     failover_count_writing(w);
     atomic_store(&w->nodes_seen, seen);
 }

@@ -18,7 +18,8 @@ struct worker;
 /*
  * failover_nodes_changed - the health or a role of a node changed: connections to nodes that are out are cut (reads go
  * elsewhere, the rest as client_lost.h says), reads that a silent node has not answered move, free connections to nodes
- * that take no statements are closed, and who waits tries again, in order.
+ * that take no statements are closed, and who waits tries again, in order. A node that is back gets a few connections
+ * (pool/warm.h).
  */
 void failover_nodes_changed(struct worker *w);
 

@@ -244,6 +244,22 @@ def test_a_killed_connection_is_opened_again_without_an_outage(watched):
     assert "is out" not in w.text() and "silent" not in w.text()
 
 
+def test_the_pool_to_a_node_that_comes_back_is_warmed(watched):
+    w = watched()
+    w.wait("node {} writes now", 1)
+    w.sql("DO SLEEP(0)")  # the connection stays at node 1 after its client has left
+    assert w.nodes.threads(1, "galeway")
+    w.mark()
+    w.nodes.sql(3, "SET GLOBAL wsrep_desync = ON")
+    try:
+        w.wait("node {} takes no new statements", 3)
+        wait_until(lambda: not w.nodes.threads(3, "galeway"), 10, "no connection to node 3")
+    finally:
+        w.nodes.sql(3, "SET GLOBAL wsrep_desync = OFF")
+    w.wait("node {} takes statements again", 3)
+    wait_until(lambda: w.nodes.threads(3, "galeway"), 10, "a connection to node 3 without a client")
+
+
 def test_nodes_on_unix_sockets_are_checked(watched, fragile_cluster):
     servers = [{"address": fragile_cluster.unix(n), "port": 0, "hostgroup": 10,
                 "weight": 1100 - 100 * n} for n in NODES]

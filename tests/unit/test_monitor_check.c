@@ -165,3 +165,28 @@ TEST(monitor_check_a_node_that_says_it_is_not_prepared_has_answered)
     assert_false(r.ready);
     assert_true(r.is_galera);
 }
+
+TEST(monitor_check_an_answer_without_read_only_makes_nobody_write)
+{
+    struct node_report r = figures_of(NULL, 0);
+
+    assert_true(r.read_only);
+    check_figure(&r, "read_only", "OFF");
+    assert_false(r.read_only);
+}
+
+TEST(monitor_check_what_a_node_says_is_a_line_of_text)
+{
+    struct sql_result result = {
+        .kind = REPORT_DENIED, .error = 1040, .text = "full\n2026 node 1 is out\x1b[2J"};
+    struct node_report r = {0};
+    struct node_report figures;
+
+    check_begin(&figures);
+    check_figure(&figures, "version", "10\r\n11");
+    check_figure(&figures, "wsrep_cluster_state_uuid", "a\tb");
+    assert_string_equal(figures.version, "10??11");
+    assert_string_equal(figures.state_uuid, "a?b");
+    check_end(&r, &figures, &result, 1000);
+    assert_string_equal(r.error_text, "full?2026 node 1 is out?[2J");
+}

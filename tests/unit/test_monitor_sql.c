@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errmsg.h>
+#include <fcntl.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -238,6 +239,62 @@ TEST(monitor_sql_a_deadline_that_comes_late_is_given_again)
     end(&f);
 }
 
+/* The greeting is a packet of this length, as its header says, that begins so. */
+static enum report_kind greet(uint32_t len, const char *text)
+{
+    uint8_t packet[65536 + 8] = {(uint8_t)len, (uint8_t)(len >> 8), (uint8_t)(len >> 16)};
+    struct fixture f;
+    size_t n = MIN((size_t)len + 4, sizeof(packet));
+
+    begin(&f);
+    (void)snprintf((char *)packet + 4, 64, "%s", text);
+    ask(&f, 300);
+    (void)uv_run(&f.loop, UV_RUN_NOWAIT);
+    f.peer = accept(f.listener, NULL, NULL);
+    assert_true(f.peer >= 0);
+    assert_int_equal(write(f.peer, packet, n), n);
+    run_until_done(&f);
+    end(&f);
+    return f.result.kind;
+}
+
+TEST(monitor_sql_what_is_no_database_is_broken)
+{
+    assert_int_equal(greet(20, "\x09 no such protocol"), REPORT_BROKEN);
+    assert_int_equal(greet(12000000, "\x0a"
+                                     "10.11"),
+                     REPORT_BROKEN); /* an endless greeting */
+}
+
+/* The descriptor of this process that is connected to the listener; -1 = none. */
+static int find_connection(const struct fixture *f)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in in = {0};
+        socklen_t len = sizeof(in);
+
+        if (getpeername(fd, (struct sockaddr *)&in, &len) == 0 && in.sin_family == AF_INET &&
+            ntohs(in.sin_port) == f->node.port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+TEST(monitor_sql_no_program_that_is_run_gets_the_connection)
+{
+    struct fixture f;
+    int fd;
+
+    begin(&f);
+    ask(&f, 2000);
+    while ((fd = find_connection(&f)) < 0) {
+        assert_int_not_equal(uv_run(&f.loop, UV_RUN_ONCE), 0);
+    }
+    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    end(&f);
+}
+
 TEST(monitor_sql_may_be_closed_at_any_time)
 {
     struct fixture f;
@@ -265,4 +322,6 @@ TEST(monitor_sql_errors_tell_who_is_there)
     assert_int_equal(sql_kind_of(ER_TOO_MANY_USER_CONNECTIONS), REPORT_DENIED);
     assert_int_equal(sql_kind_of(ER_USER_LIMIT_REACHED), REPORT_DENIED);
     assert_int_equal(sql_kind_of(ER_HOST_IS_BLOCKED), REPORT_DENIED);
+    assert_int_equal(sql_kind_of(CR_VERSION_ERROR), REPORT_BROKEN);
+    assert_int_equal(sql_kind_of(CR_SERVER_HANDSHAKE_ERR), REPORT_BROKEN);
 }

@@ -114,6 +114,17 @@ TEST(roles_wanted_goes_before_who_wrote_and_before_weight)
     assert_int_equal(roles_of(&s).writers, A);
 }
 
+TEST(roles_a_lame_node_writes_when_no_other_can)
+{
+    struct scene s;
+
+    roles_make(&s, 3);
+    s.in.previous = s.in.wanted = s.in.lame = A;
+    assert_int_equal(roles_of(&s).writers, B);
+    s.nodes[1].health = s.nodes[2].health = HEALTH_DOWN;
+    assert_int_equal(roles_of(&s).writers, A);
+}
+
 TEST(roles_several_previous_writers_stay_in_order)
 {
     struct scene s;

@@ -491,3 +491,94 @@ TEST(roles_each_reason_has_a_word_and_a_text)
         }
     }
 }
+
+/* --- a cluster that is split ---------------------------------------------------------------------- */
+
+static void set_part(struct scene *s, unsigned node, uint64_t conf_id, unsigned size)
+{
+    set_view(s, node, conf_id, NOW, NOW + 1000);
+    s->reports[node].cluster_size = size;
+}
+
+TEST(roles_the_larger_part_of_a_split_cluster_counts)
+{
+    struct scene s;
+    struct roles r;
+
+    roles_make(&s, 3);
+    s.in.previous = B;
+    set_part(&s, 0, 9, 1); /* somebody has bootstrapped it */
+    set_part(&s, 1, 8, 2);
+    set_part(&s, 2, 8, 2);
+    r = roles_of(&s);
+    assert_roles(&r, B, C, C, A);
+    assert_int_equal(r.why[0], WHY_SPLIT);
+    s.in.previous = A; /* what was written there already is lost in any case */
+    assert_int_equal(roles_of(&s).writers, B);
+}
+
+TEST(roles_of_equal_parts_the_one_that_wrote_counts)
+{
+    struct scene s;
+
+    roles_make(&s, 4);
+    set_part(&s, 0, 8, 2);
+    set_part(&s, 1, 8, 2);
+    set_part(&s, 2, 9, 2);
+    set_part(&s, 3, 9, 2);
+    s.in.previous = A;
+    assert_int_equal(roles_of(&s).writers, A);
+    assert_int_equal(roles_of(&s).offline, C | D);
+    s.in.previous = D;
+    assert_int_equal(roles_of(&s).writers, D);
+    assert_int_equal(roles_of(&s).why[0], WHY_OLD_VIEW);
+    s.in.previous = 0;
+    assert_int_equal(roles_of(&s).writers, C); /* any, but the same everywhere */
+}
+
+TEST(roles_who_has_not_noticed_a_cut_is_no_part)
+{
+    struct scene s;
+
+    roles_make(&s, 3);
+    s.in.previous = A;
+    set_part(&s, 0, 7, 3); /* counts two that are elsewhere */
+    set_part(&s, 1, 8, 2);
+    set_part(&s, 2, 8, 2);
+    assert_int_equal(roles_of(&s).writers, B);
+    assert_int_equal(roles_of(&s).why[0], WHY_OLD_VIEW);
+    set_part(&s, 1, 7, 3); /* two that have not, of a cluster of which not all are configured */
+    assert_int_equal(roles_of(&s).writers, C);
+}
+
+TEST(roles_a_view_that_grows_is_no_split)
+{
+    struct scene s;
+
+    roles_make(&s, 3);
+    s.in.previous = A;
+    set_part(&s, 0, 7, 2);
+    set_part(&s, 1, 7, 2);
+    set_part(&s, 2, 8, 3);
+    s.reports[0].answered_ms = s.reports[1].answered_ms = NOW - 100; /* from before it joined */
+    assert_int_equal(roles_of(&s).writers, A);
+    assert_int_equal(roles_of(&s).offline, 0);
+    s.reports[0].conf_id = 8; /* it has entered the view, its size was read a moment before */
+    s.reports[0].answered_ms = NOW + 100;
+    assert_int_equal(roles_of(&s).offline, 0);
+}
+
+TEST(roles_parts_of_the_same_number_are_told_apart_by_their_size)
+{
+    struct scene s;
+    struct roles r;
+
+    roles_make(&s, 3);
+    s.in.previous = A;
+    set_part(&s, 0, 9, 1);
+    set_part(&s, 1, 9, 2);
+    set_part(&s, 2, 9, 2);
+    r = roles_of(&s);
+    assert_roles(&r, B, C, C, A);
+    assert_int_equal(r.why[0], WHY_SPLIT);
+}
