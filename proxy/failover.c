@@ -113,10 +113,14 @@ void failover_tick(struct worker *w)
 
 /* --- before another node writes ---------------------------------------------------------------- */
 
+/* A statement or a transaction is under way there, or a statement is about to be sent: it was routed before. */
 static bool is_writing(const struct server *s)
 {
+    const struct client *c = is_clients(s) ? s->owner : NULL;
+
     return s->state != SERVER_CLOSING && s->state != SERVER_FREE && !s->is_side &&
-           (s->statement_sent || (s->status & STATUS_IN_TRANS) != 0);
+           (s->statement_sent || (s->status & STATUS_IN_TRANS) != 0 ||
+            (c != NULL && c->task != NULL));
 }
 
 void failover_count_writing(struct worker *w)
