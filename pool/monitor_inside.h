@@ -19,8 +19,9 @@
 #include "pool/monitor_judge.h"
 #include "pool/monitor_sql.h"
 
-#define MONITOR_TICK_MS   10 /* while a cluster waits for something that nobody announces */
-#define CATCH_UP_MS       4000
+#define MONITOR_TICK_MS 10 /* while a cluster waits for something that nobody announces */
+#define CATCH_UP_MS \
+    10000 /* a group that loses a node blocks for seconds: that is not the fault of who is to write */
 #define CATCH_UP_AGAIN_MS 100
 #define CATCH_UP_FAILS_MS 2000 /* who could not for so long is not the one */
 #define CATCH_DENIED_MS   500  /* who refuses our login for so long is not asked */

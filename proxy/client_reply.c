@@ -219,6 +219,16 @@ static void forget_schemas(struct client *c)
     }
 }
 
+/* What a node in trouble says. One such error is nothing; the monitor finds out, and asks no more than it must. */
+static void notice_error(const struct client *c, const struct server *s)
+{
+    enum { ER_LOCK_WAIT = 1205, ER_SHUTDOWN = 1053 };
+
+    if (s->outcome.error == ER_LOCK_WAIT || s->outcome.error == ER_SHUTDOWN) {
+        nodes_poke(&c->worker->galeway->nodes, s->node);
+    }
+}
+
 static void on_done(struct server *s)
 {
     struct client *c = s->owner;
@@ -237,6 +247,9 @@ static void on_done(struct server *s)
         return;
     }
     figures_done(c, s);
+    if (UNLIKELY(s->outcome.is_error)) {
+        notice_error(c, s);
+    }
     session_after(&c->session, s, task, &s->outcome);
     if ((c->warnings != NULL || c->said != NULL) &&
         (s->outcome.is_error || s->outcome.has_warnings || task->facts.n_tables > 0)) {
