@@ -75,23 +75,6 @@ static bool is_whole(const struct client *c)
            (task->stmt == NULL || (c->n_cursors == 0 && c->n_long_data == 0));
 }
 
-static struct slice trim_end(struct slice text)
-{
-    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
-        text.len--;
-    }
-    return text;
-}
-
-/* ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
-static bool is_plain_rollback(const struct task *task)
-{
-    struct slice text = trim_end(task_text(task));
-
-    return task->command == COM_QUERY && (slice_eq_nocase(text, SLICE("rollback")) ||
-                                          slice_eq_nocase(text, SLICE("rollback work")));
-}
-
 /* Outside of a transaction: BEGIN and a prepare change nothing that outlives their connection, COMMIT has nothing to end. */
 static bool is_harmless(const struct task *task)
 {
@@ -117,7 +100,7 @@ static enum ledger_decision decide_lost(const struct client *c)
     if (task->reply_begun) {
         return LEDGER_REPLY_CUT;
     }
-    if (session_in_transaction(s) && !lost_state(s) && is_plain_rollback(task) &&
+    if (session_in_transaction(s) && !lost_state(s) && task_is_plain_rollback(task) &&
         (s->status & STATUS_AUTOCOMMIT) != 0) {
         return LEDGER_ROLLED_BACK;
     }
@@ -278,7 +261,7 @@ static enum ledger_decision decide_refused(struct client *c, const struct err *e
     bool is_pinned = session_in_transaction(s) || lost_state(s);
 
     if (says_not_ready(err)) {
-        return session_in_transaction(s) && !lost_state(s) && is_plain_rollback(task)
+        return session_in_transaction(s) && !lost_state(s) && task_is_plain_rollback(task)
                    ? LEDGER_ROLLED_BACK
                    : decide_not_ready(c, is_pinned);
     }
@@ -496,22 +479,6 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     }
 }
 
-static bool ends_with(struct slice text, struct slice word)
-{
-    return text.len > word.len &&
-           slice_eq_nocase((struct slice){text.data + text.len - word.len, word.len}, word);
-}
-
-/* ... RELEASE, and not NO RELEASE. */
-static bool ends_with_release(struct slice text)
-{
-    const struct slice word = SLICE("release");
-
-    text = trim_end(text);
-    return ends_with(text, word) &&
-           !ends_with(trim_end((struct slice){text.data, text.len - word.len}), SLICE("no"));
-}
-
 /*
  * COMMIT RELEASE, or COMMIT with such a completion_type, as the last of its statements: the node closes without a reply.
  * Elsewhere (in a program, before another statement) it cannot be told from a node that fails.
@@ -525,9 +492,19 @@ static bool is_release(const struct client *c)
     return task->command != COM_STMT_PREPARE && task->sent &&
            (last == VERB_COMMIT || last == VERB_ROLLBACK) &&
            (slice_eq(s->profile->values[VAR_COMPLETION_TYPE], SLICE("RELEASE")) ||
-            s->completion_unknown || task_sets_completion(task) ||
-            ends_with_release(task->facts.body) ||
-            ((task->facts.flags & FACT_MULTI) != 0 && ends_with_release(task_text(task))));
+            s->completion_unknown || task_sets_completion(task) || task_ends_with_release(task));
+}
+
+bool client_left_unready(struct client *c, struct node *node, const struct err *err)
+{
+    if (!says_not_ready(err) || decide_lost(c) != LEDGER_NOT_SENT) {
+        return false;
+    }
+    note(c, node, LEDGER_NOT_READY, err->number);
+    nodes_poke(&c->worker->galeway->nodes, node);
+    leave_node(c, node);
+    begin_again(c, LEDGER_NOT_READY);
+    return true;
 }
 
 static void statement_lost(struct client *c, struct server *s, int rc, const struct err *err)
@@ -536,6 +513,9 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
 
     if (!c->task->sent && is_capacity_error(err) && !session_is_pinned(&c->session)) {
         client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
+        return;
+    }
+    if (err != NULL && client_left_unready(c, s->node, err)) {
         return;
     }
     note(c, s->node, decision, err == NULL ? 0 : err->number);

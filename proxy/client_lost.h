@@ -18,6 +18,12 @@ void client_on_lost(struct server *s, int rc, const struct err *err);
 bool client_may_move(const struct client *c, const struct server *s);
 
 /*
+ * client_left_unready - the node refuses to make a connection what the task wants, or its login, because it is in no
+ * cluster (1047): the task runs again elsewhere. False = it is not that, or it cannot.
+ */
+bool client_left_unready(struct client *c, struct node *node, const struct err *err);
+
+/*
  * client_is_refused - the first bytes of a reply: is it an error that says the statement did not run, and may it run
  * again? Then the client is to see nothing of the reply, and client_run_again is to be called when it has ended.
  */

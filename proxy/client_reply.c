@@ -34,6 +34,9 @@ static void on_unfit(struct server *s, const struct err *err)
 {
     struct client *c = s->owner;
 
+    if (client_left_unready(c, s->node, err)) {
+        return;
+    }
     if (c->task->is_fit_only) {
         c->task->new_schema->known_until_ms = 0;
     } else if (c->session.schema != NULL) {

@@ -106,3 +106,40 @@ bool task_sets_completion(const struct task *task)
     return (task->facts.flags & FACT_UNTRACKED_SET) != 0 &&
            slice_behind_nocase(task_text(task), SLICE("completion_type")).data != NULL;
 }
+
+static struct slice trim_end(struct slice text)
+{
+    while (text.len > 0 && strchr(" \t\n\r\f\v;", text.data[text.len - 1]) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+bool task_is_plain_rollback(const struct task *task)
+{
+    struct slice text = trim_end(task_text(task));
+
+    return task->command == COM_QUERY && (slice_eq_nocase(text, SLICE("rollback")) ||
+                                          slice_eq_nocase(text, SLICE("rollback work")));
+}
+
+static bool ends_with(struct slice text, struct slice word)
+{
+    return text.len > word.len &&
+           slice_eq_nocase((struct slice){text.data + text.len - word.len, word.len}, word);
+}
+
+static bool ends_with_release(struct slice text)
+{
+    const struct slice word = SLICE("release");
+
+    text = trim_end(text);
+    return ends_with(text, word) &&
+           !ends_with(trim_end((struct slice){text.data, text.len - word.len}), SLICE("no"));
+}
+
+bool task_ends_with_release(const struct task *task)
+{
+    return ends_with_release(task->facts.body) ||
+           ((task->facts.flags & FACT_MULTI) != 0 && ends_with_release(task_text(task)));
+}

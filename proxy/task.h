@@ -102,6 +102,12 @@ int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
 /* task_text - the whole statement of a COM_QUERY, as far as it is here; of other commands what facts.body has. */
 struct slice task_text(const struct task *task);
 
+/* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
+bool task_is_plain_rollback(const struct task *task);
+
+/* task_ends_with_release - its last word is RELEASE, and not of NO RELEASE. */
+bool task_ends_with_release(const struct task *task);
+
 /* task_sets_completion - SET @@completion_type = ..., of which session tracking says nothing. */
 bool task_sets_completion(const struct task *task);
 void task_free(struct tasks *tasks, struct task *task);
