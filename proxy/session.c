@@ -470,9 +470,9 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    0) { /* others leave the diagnostics as they are (10.11) */
         session_unpin(s, PIN_WARNINGS);
     }
-    server->must_close |= is_profiled(task);
-    if (server->must_close || task->tracked_other || s->is_untracked ||
-        (task->facts.flags & FACT_UNTRACKED_SET) != 0) {
+    /* A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have one by default. */
+    server->must_close |= is_profiled(task) || (task->facts.flags & FACT_UNTRACKED_SET) != 0;
+    if (server->must_close || task->tracked_other || s->is_untracked) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
     s->completion_unknown |= task_sets_completion(task);

@@ -190,3 +190,19 @@ def test_nothing_leaks(cluster, own_proxy, table):
     wait_until(lambda: own_proxy.descriptors() <= descriptors + 4, 10, "descriptors to be closed")
     if os.environ.get("MODE", "release") == "release":  # a sanitizer keeps freed memory
         assert own_proxy.rss_kb() < memory + 4000
+
+
+def test_a_role_goes_with_its_session(cluster, own_proxy, table):
+    """No reset and no change of user takes a role away (10.11.19): its connection serves nobody else."""
+    cluster.sql(1, "CREATE ROLE IF NOT EXISTS cmp_killed")
+    cluster.sql(1, "GRANT cmp_killed TO 'tenant'@'%'")
+    cluster.catch_up()
+    for statement in ("SET ROLE cmp_killed", "SET sql_mode='ANSI', ROLE cmp_killed"):
+        for _ in range(4):
+            with wire.Client(port=own_proxy.port, db=table, **TENANT) as client:
+                assert client.query(statement)[0].payload[0] == 0x00
+                assert client.value("SELECT CURRENT_ROLE() FROM t FOR UPDATE") == "cmp_killed"
+        for _ in range(8):
+            with wire.Client(port=own_proxy.port, db=table, **TENANT) as client:
+                assert client.value("SELECT CURRENT_ROLE() FROM t FOR UPDATE") is None
+    cluster.sql(1, "DROP ROLE cmp_killed")
