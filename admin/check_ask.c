@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_ask.c - see cluster_check.h: a short-lived connection to one node, questions that block for a while.
+ * check_ask.c - see cluster_check.h: a short-lived connection to one node, questions that block for
+ * a while.
  */
 #include <mysql.h>
 #include <mysqld_error.h>

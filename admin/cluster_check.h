@@ -20,8 +20,8 @@
 enum check_result { CHECK_GOOD, CHECK_WARNING, CHECK_ERROR };
 
 /*
- * What is asked for: code, name on the node, what it must be (NULL = the same on all), only of Galera nodes, what it is
- * when it is not so, why that matters.
+ * What is asked for: code, name on the node, what it must be (NULL = the same on all), only of
+ * Galera nodes, what it is when it is not so, why that matters.
  */
 /* clang-format off */
 #define CHECK_VALUES(X) \
@@ -107,13 +107,19 @@ void check_close(struct st_mysql *db);
 /* check_read - values, limits, clock, users. */
 void check_read(struct st_mysql *db, bool is_galera, struct check_facts *facts);
 
-/* check_probe_write - a row with this mark; check_probe_read - wait until it is there. facts: of the node. */
+/*
+ * check_probe_write - a row with this mark; check_probe_read - wait until it is there. facts: of
+ * the node.
+ */
 void check_probe_write(struct st_mysql *db, uint64_t mark, struct check_facts *facts);
 void check_probe_read(struct st_mysql *db, uint64_t mark, struct check_facts *facts);
 
 /* --- cluster_check.c */
 
-/* cluster_check_job - of all clusters, or of the one with this hostgroup (-1 = all); NULL = there is none. */
+/*
+ * cluster_check_job - of all clusters, or of the one with this hostgroup (-1 = all); NULL = there
+ * is none.
+ */
 struct reply_job *cluster_check_job(struct galeway *g, int hostgroup);
 
 #endif

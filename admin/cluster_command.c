@@ -142,7 +142,8 @@ static void do_switch(struct run *run, const struct switch_order *order)
 }
 
 /*
- * Answered when the monitor has taken the order: the console serves others while statements on the old writer end.
+ * Answered when the monitor has taken the order: the console serves others while statements on the
+ * old writer end.
  */
 void command_switch_writer(struct run *run, size_t at)
 {

@@ -96,7 +96,10 @@ struct cluster_view *cluster_view_new(struct galeway *g, const struct conf *conf
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-/* Has the monitor decided on this node? One of a configuration that is newer comes with its next look. */
+/*
+ * Has the monitor decided on this node? One of a configuration that is newer comes with its next
+ * look.
+ */
 static bool is_decided(const struct cluster_view *c, const struct cluster_node *n)
 {
     return c->is_decided && (c->roles.members & BIT_OF(n->node)) != 0;

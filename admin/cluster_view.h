@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cluster_view.h - a cluster as the console shows it: its nodes as configured, what the monitor says of them, and the
- * roles they have now. A copy: nothing in it changes.
+ * cluster_view.h - a cluster as the console shows it: its nodes as configured, what the monitor
+ * says of them, and the roles they have now. A copy: nothing in it changes.
  */
 #ifndef ADMIN_CLUSTER_VIEW_H
 #define ADMIN_CLUSTER_VIEW_H
@@ -26,8 +26,8 @@ struct cluster_view {
 };
 
 /*
- * cluster_view_new - the i-th cluster of a configuration, mysql_galera_hostgroups first; NULL = there are no more.
- * Borrows from conf. Owner: the caller, mem_free(MEM_ADMIN). Any thread.
+ * cluster_view_new - the i-th cluster of a configuration, mysql_galera_hostgroups first; NULL =
+ * there are no more. Borrows from conf. Owner: the caller, mem_free(MEM_ADMIN). Any thread.
  */
 struct cluster_view *cluster_view_new(struct galeway *g, const struct conf *conf, size_t i);
 
@@ -38,14 +38,18 @@ bool cluster_has_hostgroup(const struct cluster_view *c, int hostgroup);
 const struct cluster_node *cluster_find(const struct cluster_view *c, const char *address,
                                         uint16_t port);
 
-/* cluster_role_word - "writer", "backup", "reader", "offline", "configured" (nothing is decided yet). Static. */
+/*
+ * cluster_role_word - "writer", "backup", "reader", "offline", "configured" (nothing is decided
+ * yet). Static.
+ */
 const char *cluster_role_word(const struct cluster_view *c, const struct cluster_node *n);
 bool cluster_node_reads(const struct cluster_view *c, const struct cluster_node *n);
 const char *cluster_why_word(const struct cluster_view *c, const struct cluster_node *n);
 const char *cluster_why_text(const struct cluster_view *c, const struct cluster_node *n);
 
 /*
- * cluster_lets_serve - has the node a part in this hostgroup now? True when nobody has decided on its role. Any thread.
+ * cluster_lets_serve - has the node a part in this hostgroup now? True when nobody has decided on
+ * its role. Any thread.
  */
 bool cluster_lets_serve(struct galeway *g, const struct conf *conf, int hostgroup,
                         const struct node *node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * command.h - the commands that are no SQL: words, the table of commands (commands.def), who may run which.
+ * command.h - the commands that are no SQL: words, the table of commands (commands.def), who may
+ * run which.
  *
  * For the files of the store.
  */
@@ -50,15 +51,18 @@ bool words_at_end(const struct words *words, size_t at);
 bool word_is(const struct words *words, size_t at, const char *wanted);
 
 /*
- * word_value - a name or a value without its quotes; owner: the caller, mem_free(MEM_ADMIN). NULL when there is
- * none at that place.
+ * word_value - a name or a value without its quotes; owner: the caller, mem_free(MEM_ADMIN). NULL
+ * when there is none at that place.
  */
 char *word_value(const struct words *words, size_t at);
 
 /* word_number - a whole number; false = it is none. */
 bool word_number(const struct words *words, size_t at, int64_t *out);
 
-/* run_rest - the statement from a word on, as it was written, without semicolons and blanks at its end. */
+/*
+ * run_rest - the statement from a word on, as it was written, without semicolons and blanks at its
+ * end.
+ */
 struct slice run_rest(const struct run *run, size_t at);
 
 /* command_run - true when it was a command of ours (then the reply is made). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * command_load.c - LOAD, SAVE, CHECKSUM, the configuration as a text, its history and its differences.
+ * command_load.c - LOAD, SAVE, CHECKSUM, the configuration as a text, its history and its
+ * differences.
  */
 #include <stdio.h>
 
@@ -153,7 +154,10 @@ void command_save(struct run *run, size_t at)
 
 /* --- one user --------------------------------------------------------------------------------- */
 
-/* MEMORY as RUNTIME, but for the rows of this user; a savepoint brings the rest back. Returns SQLite's code. */
+/*
+ * MEMORY as RUNTIME, but for the rows of this user; a savepoint brings the rest back. Returns
+ * SQLite's code.
+ */
 static int leave_one_user(struct store *store, const char *name)
 {
     return sql_exec(store,
@@ -272,7 +276,10 @@ static char *read_path(struct run *run, size_t at)
     return mem_copy(MEM_ADMIN, rest);
 }
 
-/* Where the process was started is nothing a DBA sees: a relative path is one below the data directory. Takes path. */
+/*
+ * Where the process was started is nothing a DBA sees: a relative path is one below the data
+ * directory. Takes path.
+ */
 static char *below_datadir(struct run *run, char *path)
 {
     struct snapshot *snapshot;

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 
 /*
- * LIKE 'pattern' or WHERE condition behind a SHOW, as SQL. NULL = there is something else, and the reply says so.
- * Free with sqlite3_free.
+ * LIKE 'pattern' or WHERE condition behind a SHOW, as SQL. NULL = there is something else, and the
+ * reply says so. Free with sqlite3_free.
  */
 static char *read_filter(struct run *run, size_t at, const char *column)
 {
@@ -34,7 +34,10 @@ static char *read_filter(struct run *run, size_t at, const char *column)
     return out;
 }
 
-/* SELECT * FROM (inner) [filter] [order]; what makes inner's rows is checked against the session's rights. */
+/*
+ * SELECT * FROM (inner) [filter] [order]; what makes inner's rows is checked against the session's
+ * rights.
+ */
 static void show(struct run *run, size_t at, const char *column, const char *inner,
                  const char *order)
 {

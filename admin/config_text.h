@@ -2,8 +2,8 @@
 /*
  * config_text.h - the tables as the text of a configuration file, and back from its lines to rows.
  *
- * The one text that is checked by LOAD ... TO RUNTIME is also what SAVE CONFIG TO FILE writes: what loads here
- * loads from the file. For the files of the store.
+ * The one text that is checked by LOAD ... TO RUNTIME is also what SAVE CONFIG TO FILE writes: what
+ * loads here loads from the file. For the files of the store.
  */
 #ifndef ADMIN_CONFIG_TEXT_H
 #define ADMIN_CONFIG_TEXT_H
@@ -30,7 +30,8 @@ struct config_text {
 };
 
 /*
- * config_text_make - modules of these BITs from MEMORY, the others from RUNTIME. Returns 0 or an error in reply.
+ * config_text_make - modules of these BITs from MEMORY, the others from RUNTIME. Returns 0 or an
+ * error in reply.
  * config_text_fini - zeroed is fine.
  */
 int config_text_make(struct store *store, unsigned from_memory, struct config_text *out,
@@ -38,8 +39,8 @@ int config_text_make(struct store *store, unsigned from_memory, struct config_te
 void config_text_fini(struct config_text *text);
 
 /*
- * config_text_fault - a fault with rows named instead of lines: "mysql_users (username='a', backend=1): ...".
- * Owner: the caller, sqlite3_free(); NULL = no memory.
+ * config_text_fault - a fault with rows named instead of lines: "mysql_users (username='a',
+ * backend=1): ...". Owner: the caller, sqlite3_free(); NULL = no memory.
  */
 char *config_text_fault(struct store *store, const struct config_text *text,
                         const struct fault *fault);
@@ -47,7 +48,10 @@ char *config_text_fault(struct store *store, const struct config_text *text,
 /* config_text_module - whose fault it is; MODULE_COUNT = that of no module. */
 enum module config_text_module(const struct config_text *text, const struct fault *fault);
 
-/* config_text_write - to a file, whole or not at all (written beside it, then renamed). 0 or an error in reply. */
+/*
+ * config_text_write - to a file, whole or not at all (written beside it, then renamed). 0 or an
+ * error in reply.
+ */
 int config_text_write(const struct config_text *text, const char *path,
                       struct reply *reply) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * console_answer.c - statements are run, and what comes of them is sent as fast as the client takes it.
+ * console_answer.c - statements are run, and what comes of them is sent as fast as the client takes
+ * it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -131,8 +132,8 @@ static int send_piece(struct console_client *c, size_t need)
 }
 
 /*
- * True when all of the answer has left; else the client has to read first, or is closing. Nothing more is done for a
- * client that does not read: what waits for it is bounded by one piece.
+ * True when all of the answer has left; else the client has to read first, or is closing. Nothing
+ * more is done for a client that does not read: what waits for it is bounded by one piece.
  */
 static bool send_answer(struct console_client *c)
 {

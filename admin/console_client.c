@@ -365,7 +365,10 @@ static struct console_client *client_new(struct console_core *core)
         return NULL;
     }
     *c = (struct console_client){.core = core, .since_ms = uv_now(core->streams.uv)};
-    /* Workers' clients have the number of their worker there: no id is given twice, but with 64 workers. */
+    /*
+     * Workers' clients have the number of their worker there: no id is given twice, but with 64
+     * workers.
+     */
     c->id = (uint32_t)(++core->last_id << WORKER_BITS | (WORKERS_MAX - 1));
     c->is_served = core->n_served < CONSOLE_CLIENTS_MAX;
     core->n_served += c->is_served ? 1 : 0;

@@ -97,7 +97,10 @@ struct console_client {
     uint32_t last_stmt_id;
 };
 
-/* console_core_init - takes a reference to the current configuration. console_core_fini - when all have left. */
+/*
+ * console_core_init - takes a reference to the current configuration. console_core_fini - when all
+ * have left.
+ */
 void console_core_init(struct console_core *core, struct galeway *g, uv_loop_t *loop,
                        const struct console_engine *engine);
 void console_core_fini(struct console_core *core);
@@ -111,7 +114,10 @@ void console_core_tick(struct console_core *core);
 /* console_core_close - closes all clients; the loop runs until they are gone. */
 void console_core_close(struct console_core *core);
 
-/* console_accept - take the next connection of a listening handle; greet it, or refuse it with 1040. */
+/*
+ * console_accept - take the next connection of a listening handle; greet it, or refuse it with
+ * 1040.
+ */
 void console_accept(struct console_core *core, uv_stream_t *listener);
 
 /* console_open - the same with a connected descriptor, which the client then owns. */
@@ -124,12 +130,15 @@ struct log_who console_client_who(const struct console_client *c);
 bool console_address_is_local(const struct sockaddr *address);
 
 /*
- * console_close - idempotent. reason: a static text for the log; NULL = an end that needs no line. The client's memory
- * goes later, from the loop.
+ * console_close - idempotent. reason: a static text for the log; NULL = an end that needs no line.
+ * The client's memory goes later, from the loop.
  */
 void console_close(struct console_client *c, const char *reason);
 
-/* console_is_waited - does another client than the running one have bytes for us, or one a connection? ctx: the core. */
+/*
+ * console_is_waited - does another client than the running one have bytes for us, or one a
+ * connection? ctx: the core.
+ */
 bool console_is_waited(void *ctx);
 
 /* console_write - false when it broke; then the client is closing. */
@@ -148,11 +157,15 @@ void console_errorf(struct console_client *c, uint16_t number, const char *sqlst
 /* console_send - go on with the answer; the next statement follows when all of it is written. */
 void console_send(struct console_client *c);
 
-/* console_answer - send a reply (taken over); the client is IDLE behind it or ANSWERING until it is sent. */
+/*
+ * console_answer - send a reply (taken over); the client is IDLE behind it or ANSWERING until it is
+ * sent.
+ */
 void console_answer(struct console_client *c, struct reply *reply, enum wire_form form);
 
 /*
- * console_run, console_runf - one statement, answered. console_run_text - one or several, one answer for each.
+ * console_run, console_runf - one statement, answered. console_run_text - one or several, one
+ * answer for each.
  */
 void console_run(struct console_client *c, struct slice sql, enum wire_form form);
 void console_runf(struct console_client *c, enum wire_form form, const char *format, ...)
@@ -166,13 +179,17 @@ void console_engine_run(struct console_client *c, struct slice sql, struct reply
 void console_input(struct console_client *c);
 
 /*
- * console_job.c: make an answer on another thread, then go on as console_answer() does. Takes over the job. The client
- * is ANSWERING until then. console_job_leave - the client is going: nobody waits for its answer.
+ * console_job.c: make an answer on another thread, then go on as console_answer() does. Takes over
+ * the job. The client is ANSWERING until then. console_job_leave - the client is going: nobody
+ * waits for its answer.
  */
 void console_job_begin(struct console_client *c, struct reply_job *work, enum wire_form form);
 void console_job_leave(struct console_client *c);
 
-/* console_quote_name - `name`, its own ` doubled, terminated. False when it is too long or has a zero. */
+/*
+ * console_quote_name - `name`, its own ` doubled, terminated. False when it is too long or has a
+ * zero.
+ */
 #define CONSOLE_NAME_MAX   256
 #define CONSOLE_QUOTED_MAX (2 * CONSOLE_NAME_MAX + 3)
 bool console_quote_name(char out[CONSOLE_QUOTED_MAX], struct slice name) MUST_CHECK;
@@ -195,14 +212,17 @@ void console_stmt_close(struct console_client *c, const uint8_t *payload, size_t
 void console_stmt_drop_all(struct console_client *c);
 
 /*
- * console_listen.c: open what admin-mysql_ifaces names (once; after an error some may be open), do what a change of it
- * asks for, close all.
+ * console_listen.c: open what admin-mysql_ifaces names (once; after an error some may be open), do
+ * what a change of it asks for, close all.
  */
 int console_listen(struct console_core *core) MUST_CHECK;
 void console_listen_again(struct console_core *core);
 void console_listen_close(struct console_core *core);
 
-/* console_descriptor_is_ready - has something arrived that was not read yet (and is not just the end)? */
+/*
+ * console_descriptor_is_ready - has something arrived that was not read yet (and is not just the
+ * end)?
+ */
 bool console_descriptor_is_ready(const uv_handle_t *handle);
 bool console_listen_is_waited(const struct console_core *core);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * console_command.c - a command has arrived. Whatever is a question about data becomes a statement for the store; here
- * is only what the protocol itself asks for.
+ * console_command.c - a command has arrived. Whatever is a question about data becomes a statement
+ * for the store; here is only what the protocol itself asks for.
  */
 #include <stdio.h>
 

@@ -173,8 +173,9 @@ int console_listen(struct console_core *core)
 }
 
 /*
- * What is not named any more is closed first: 0.0.0.0:6032 cannot be bound while 127.0.0.1:6032 is open. When nothing
- * of the new list can be opened, the administrator must not be locked out: the old one is opened again.
+ * What is not named any more is closed first: 0.0.0.0:6032 cannot be bound while 127.0.0.1:6032 is
+ * open. When nothing of the new list can be opened, the administrator must not be locked out: the
+ * old one is opened again.
  */
 void console_listen_again(struct console_core *core)
 {

@@ -244,7 +244,9 @@ void console_login_packet(struct console_client *c, const uint8_t *payload, size
     }
 }
 
-/* What was sent along is not looked at: a fresh salt is to be answered. Who is refused is closed. */
+/*
+ * What was sent along is not looked at: a fresh salt is to be answered. Who is refused is closed.
+ */
 void console_change_user(struct console_client *c, const uint8_t *payload, size_t len)
 {
     uint8_t bytes[AUTH_SENT_MAX];

@@ -2,9 +2,9 @@
 /*
  * console_stmt.c - prepared statements of a console client.
  *
- * The store knows none: a statement is kept as text, and each execution runs that text with the parameters' values
- * written into it. A prepare reply says "no columns", as servers do for SHOW: the columns come with the rows. A
- * cursor is never opened: all rows come at once.
+ * The store knows none: a statement is kept as text, and each execution runs that text with the
+ * parameters' values written into it. A prepare reply says "no columns", as servers do for SHOW:
+ * the columns come with the rows. A cursor is never opened: all rows come at once.
  */
 #include "admin/console_client.h"
 #include "admin/wire_sql.h"
@@ -97,7 +97,10 @@ static void unknown(struct console_client *c, const uint8_t *payload, size_t len
 
 /* --- prepare ---------------------------------------------------------------------------------- */
 
-/* One block: the statement, an array of long data, the types, the text. NULL when there is no memory. */
+/*
+ * One block: the statement, an array of long data, the types, the text. NULL when there is no
+ * memory.
+ */
 static struct console_stmt *stmt_new(struct console_client *c, struct slice sql, size_t n_params)
 {
     size_t size = stmt_size(sql.len, n_params);

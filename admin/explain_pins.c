@@ -13,7 +13,9 @@
 #include "proxy/rules_apply.h"
 #include "proxy/session.h"
 
-/* What a node answers to SELECT GET_LOCK(...) when the lock is free: the session looks for the 1. */
+/*
+ * What a node answers to SELECT GET_LOCK(...) when the lock is free: the session looks for the 1.
+ */
 static void answer_one(struct task *task)
 {
     const struct column column = {.type = TYPE_LONGLONG};

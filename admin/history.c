@@ -204,8 +204,8 @@ static char *join_keys(const struct columns *c, const char *format, const char *
 }
 
 /*
- * One SELECT for the rows that are not in all layers, and one for each column of those in more than one. Names of
- * columns are our own.
+ * One SELECT for the rows that are not in all layers, and one for each column of those in more than
+ * one. Names of columns are our own.
  */
 static void put_select(sqlite3_str *sql, const struct config_table *table, const struct columns *c,
                        const char *column, bool is_saved)

@@ -31,45 +31,50 @@ const struct config_table *config_table_find(struct slice name);
 const char *module_name(enum module module);
 
 /*
- * layer_table - where a layer has a table's rows. RUNTIME's are in main.runtime_x, but of mysql_servers in a table
- * of its own: runtime_mysql_servers shows where the nodes are now (runtime_servers.c).
+ * layer_table - where a layer has a table's rows. RUNTIME's are in main.runtime_x, but of
+ * mysql_servers in a table of its own: runtime_mysql_servers shows where the nodes are now
+ * (runtime_servers.c).
  */
 const char *layer_table(const struct config_table *table, enum layer layer);
 
-/* layer_prefix - what stands before the name global_variables: "main.", "main.runtime_", "disk.". */
+/*
+ * layer_prefix - what stands before the name global_variables: "main.", "main.runtime_", "disk.".
+ */
 const char *layer_prefix(enum layer layer);
 
 /* layers_create - the tables of MEMORY and RUNTIME. Returns 0 or an error that is logged. */
 int layers_create(struct store *store) MUST_CHECK;
 
 /*
- * layers_attach_disk - open galeway.db in the data directory; without one DISK is empty and in memory, and
- * store->disk_fault says why. layers_detach_disk - before it is opened again.
+ * layers_attach_disk - open galeway.db in the data directory; without one DISK is empty and in
+ * memory, and store->disk_fault says why. layers_detach_disk - before it is opened again.
  */
 int layers_attach_disk(struct store *store) MUST_CHECK;
 void layers_detach_disk(struct store *store);
 
 /*
- * layers_copy - replace the rows of these modules (BITs) in one transaction. Returns 0, or an error in reply: the
- * target is as it was.
+ * layers_copy - replace the rows of these modules (BITs) in one transaction. Returns 0, or an error
+ * in reply: the target is as it was.
  */
 int layers_copy(struct store *store, unsigned modules, enum layer from, enum layer to,
                 struct reply *reply) MUST_CHECK;
 
 /*
- * layers_saved - the modules (BITs) that were saved, if only empty, or have rows on DISK: a start takes those from there,
- * the others from the file.
+ * layers_saved - the modules (BITs) that were saved, if only empty, or have rows on DISK: a start
+ * takes those from there, the others from the file.
  */
 unsigned layers_saved(struct store *store);
 
 /*
- * layers_read_file - CONFIG FILE to MEMORY; the file is checked whole before a row is touched. merge: rows that the
- * file does not name stay, as in ProxySQL; else they go.
+ * layers_read_file - CONFIG FILE to MEMORY; the file is checked whole before a row is touched.
+ * merge: rows that the file does not name stay, as in ProxySQL; else they go.
  */
 int layers_read_file(struct store *store, unsigned modules, const char *path, bool merge,
                      struct reply *reply) MUST_CHECK;
 
-/* layers_read_text - the same from a text that was checked before. Returns 0 or an error in reply. */
+/*
+ * layers_read_text - the same from a text that was checked before. Returns 0 or an error in reply.
+ */
 int layers_read_text(struct store *store, unsigned modules, struct slice text,
                      struct reply *reply) MUST_CHECK;
 
@@ -77,15 +82,20 @@ int layers_read_text(struct store *store, unsigned modules, struct slice text,
 int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *reply) MUST_CHECK;
 
 /*
- * layers_say_start - warnings about what the next start would find: each fault of DISK (and of the file for modules that
- * were never saved), for which it would refuse DISK as a whole.
+ * layers_say_start - warnings about what the next start would find: each fault of DISK (and of the
+ * file for modules that were never saved), for which it would refuse DISK as a whole.
  */
 void layers_say_start(struct store *store);
 
-/* layers_why - the faults alone of an error that a LOAD has given: it lives as long as the reply. */
+/*
+ * layers_why - the faults alone of an error that a LOAD has given: it lives as long as the reply.
+ */
 const char *layers_why(const struct reply *reply);
 
-/* layers_follow - somebody else (SIGHUP) has applied the configuration file: MEMORY and RUNTIME follow. */
+/*
+ * layers_follow - somebody else (SIGHUP) has applied the configuration file: MEMORY and RUNTIME
+ * follow.
+ */
 void layers_follow(struct store *store);
 
 /* layers_checksum - of a module in a layer: the same rows give the same number. */

@@ -20,7 +20,10 @@
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
-/* A LOAD of a module tells what that module says; an error of any module is its business. text: NULL = of a file. */
+/*
+ * A LOAD of a module tells what that module says; an error of any module is its business. text:
+ * NULL = of a file.
+ */
 static bool concerns(const struct config_text *text, unsigned modules, const struct fault *fault)
 {
     enum module module = text == NULL ? MODULE_COUNT : config_text_module(text, fault);
@@ -261,7 +264,10 @@ static void say_dry(struct store *store, const struct config_text *text, unsigne
     }
 }
 
-/* Not with LOAD MYSQL USERS: who loads variables is told what waits for a restart. conf: NULL = it is refused. */
+/*
+ * Not with LOAD MYSQL USERS: who loads variables is told what waits for a restart. conf: NULL = it
+ * is refused.
+ */
 static void say_restart(const struct store *store, unsigned modules, const struct conf *conf,
                         struct faults *faults)
 {
@@ -346,7 +352,9 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
 
 /* --- the next start --------------------------------------------------------------------------- */
 
-/* What a start would take, for the time of a savepoint, in MEMORY. Returns 0 or an error in reply. */
+/*
+ * What a start would take, for the time of a savepoint, in MEMORY. Returns 0 or an error in reply.
+ */
 static int take_as_start(struct store *store, struct reply *reply)
 {
     int rc = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_tables.c - what the monitor saw and did (stats_galera_events, monitor.mysql_server_*_log), and what workers
- * did about statements that lost their node (stats_retries).
+ * monitor_tables.c - what the monitor saw and did (stats_galera_events,
+ * monitor.mysql_server_*_log), and what workers did about statements that lost their node
+ * (stats_retries).
  */
 #include <stdio.h>
 
@@ -23,7 +24,8 @@ static void fill_yes(struct stats_fill *f, bool value)
 }
 
 /*
- * Copies of a ring, made under the monitor's lock: SQLite takes its time, and the monitor must not wait for it.
+ * Copies of a ring, made under the monitor's lock: SQLite takes its time, and the monitor must not
+ * wait for it.
  */
 struct copies {
     size_t n, max, size;

@@ -2,8 +2,8 @@
 /*
  * reply.h - the answer to one statement of the console: OK, an error, or rows of text.
  *
- * Filled by what runs statements, written to the wire by the console. Values are copied in; the reply owns
- * them until reply_fini(). Used on the control thread only.
+ * Filled by what runs statements, written to the wire by the console. Values are copied in; the
+ * reply owns them until reply_fini(). Used on the control thread only.
  */
 #ifndef ADMIN_REPLY_H
 #define ADMIN_REPLY_H

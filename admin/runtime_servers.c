@@ -2,9 +2,10 @@
 /*
  * runtime_servers.c - runtime_mysql_servers: who serves in which hostgroup now.
  *
- * As ProxySQL shows it: a writer is in the writer hostgroup, who could write stands there SHUNNED and in the backup
- * writer hostgroup, readers in the reader hostgroup, who takes no statements in the offline hostgroup. What LOAD has made
- * of mysql_servers is kept apart (layer_table()), so SAVE brings back the configuration, not the day's roles.
+ * As ProxySQL shows it: a writer is in the writer hostgroup, who could write stands there SHUNNED
+ * and in the backup writer hostgroup, readers in the reader hostgroup, who takes no statements in
+ * the offline hostgroup. What LOAD has made of mysql_servers is kept apart (layer_table()), so SAVE
+ * brings back the configuration, not the day's roles.
  */
 #include "admin/cluster_view.h"
 #include "admin/stats_table.h"
@@ -108,7 +109,9 @@ static size_t make_views(struct stats_fill *f, struct cluster_view **views)
     return n;
 }
 
-/* The cluster whose roles say where the server of this row is; NULL: it is where it is configured. */
+/*
+ * The cluster whose roles say where the server of this row is; NULL: it is where it is configured.
+ */
 static const struct cluster_view *cluster_of(struct cluster_view *const *views, size_t n,
                                              const struct conf_server *server,
                                              const struct cluster_node **found)

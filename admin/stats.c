@@ -293,7 +293,10 @@ static bool is_attached(sqlite3 *db, const char *schema)
     return sqlite3_db_readonly(db, schema) != -1;
 }
 
-/* The logs of the monitor, and what is filled beside the configuration tables, have ProxySQL's names and places. */
+/*
+ * The logs of the monitor, and what is filled beside the configuration tables, have ProxySQL's
+ * names and places.
+ */
 static const char *schema_of(const struct stats_table *table)
 {
     return strncmp(table->name, "mysql_server_", 13) == 0 ? "monitor"

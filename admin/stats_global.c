@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stats_global.c - counters of the process under the names that dashboards for ProxySQL ask for, and memory.
+ * stats_global.c - counters of the process under the names that dashboards for ProxySQL ask for,
+ * and memory.
  */
 #include <stdio.h>
 

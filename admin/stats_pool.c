@@ -70,7 +70,9 @@ static unsigned no_load(const void *owner, const struct node *node)
     return 0;
 }
 
-/* Nodes that serve reads are in the reader hostgroup, as they are when ProxySQL moves them there. */
+/*
+ * Nodes that serve reads are in the reader hostgroup, as they are when ProxySQL moves them there.
+ */
 static void add_readers(struct stats_fill *f, const struct role_set *roles)
 {
     const struct facts facts = {.flags = FACT_READ};

@@ -115,8 +115,8 @@ static int begin_with_file(struct store *store)
 }
 
 /*
- * A configuration that was saved counts more than the file, as in ProxySQL. Modules that were never saved have nothing
- * on DISK: they stay as the file says.
+ * A configuration that was saved counts more than the file, as in ProxySQL. Modules that were never
+ * saved have nothing on DISK: they stay as the file says.
  */
 static void go_on_with_disk(struct store *store)
 {

@@ -6,8 +6,9 @@
  *                       |  LOAD ... TO RUNTIME: validated whole, then published
  *                     RUNTIME (tables runtime_...: what was last applied)
  *
- * A statement is either a command of ours or goes to SQLite behind an authorizer: nobody attaches files,
- * loads extensions or runs without bound, and a statistics user only reads. Control thread only.
+ * A statement is either a command of ours or goes to SQLite behind an authorizer: nobody attaches
+ * files, loads extensions or runs without bound, and a statistics user only reads. Control thread
+ * only.
  */
 #ifndef ADMIN_STORE_H
 #define ADMIN_STORE_H
@@ -48,8 +49,9 @@ int store_open(struct store **out, struct galeway *g, const char *config_file) M
 void store_close(struct store *store); /* NULL is fine */
 
 /*
- * store_boot - before the workers start: what galeway.db says becomes the configuration, so that variables which need a
- * restart count, too. A file that is not valid is an error in the log, and changes nothing.
+ * store_boot - before the workers start: what galeway.db says becomes the configuration, so that
+ * variables which need a restart count, too. A file that is not valid is an error in the log, and
+ * changes nothing.
  */
 void store_boot(struct galeway *g, const char *config_file);
 
@@ -66,7 +68,8 @@ void store_run(struct store *store, struct store_session *who, struct slice sql,
                struct reply *reply);
 
 /*
- * store_share - is_waited(ctx) is asked now and then while a statement runs: one that is waited for ends earlier.
+ * store_share - is_waited(ctx) is asked now and then while a statement runs: one that is waited for
+ * ends earlier.
  */
 void store_share(struct store *store, bool (*is_waited)(void *ctx), void *ctx);
 

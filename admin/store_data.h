@@ -67,7 +67,10 @@ struct store {
     struct stats_named named;             /* the statistics that it names */
 };
 
-/* store_warn - for SHOW WARNINGS; with nobody to tell, errors go to the log. level: "Note", "Warning", "Error". */
+/*
+ * store_warn - for SHOW WARNINGS; with nobody to tell, errors go to the log. level: "Note",
+ * "Warning", "Error".
+ */
 void store_warn(struct store *store, const char *level, uint16_t number, const char *format, ...)
     PRINTF_LIKE(4, 5);
 

@@ -247,7 +247,10 @@ static void free_regex(void *regex)
     regex_free(regex);
 }
 
-/* x REGEXP 'pattern': the regular expressions of rules, so that patterns can be tried here; case is ignored. */
+/*
+ * x REGEXP 'pattern': the regular expressions of rules, so that patterns can be tried here; case is
+ * ignored.
+ */
 static void fn_regexp(sqlite3_context *context, int n, sqlite3_value **values)
 {
     struct slice pattern = argument(values[0]), text = argument(values[1]);
@@ -276,7 +279,10 @@ static void fn_regexp(sqlite3_context *context, int n, sqlite3_value **values)
     }
 }
 
-/* Of the trigger on global_variables: the value as it is kept, or an error that says what is allowed. */
+/*
+ * Of the trigger on global_variables: the value as it is kept, or an error that says what is
+ * allowed.
+ */
 static void fn_variable(sqlite3_context *context, int n, sqlite3_value **values)
 {
     char *why = NULL;

@@ -2,7 +2,8 @@
 /*
  * store_guard.c - who may do what in SQLite, and what its errors are called in MySQL.
  *
- * SQLite asks while it compiles a statement, for each table and function: what is not allowed here never runs.
+ * SQLite asks while it compiles a statement, for each table and function: what is not allowed here
+ * never runs.
  */
 #include <stdio.h>
 
@@ -28,7 +29,10 @@ static bool is_one_of(const char *text, const char *const *list, size_t n)
     return false;
 }
 
-/* Is this a name of a table in main or disk? Without a column, SQLite does not tell the schema: SELECT 1 FROM x. */
+/*
+ * Is this a name of a table in main or disk? Without a column, SQLite does not tell the schema:
+ * SELECT 1 FROM x.
+ */
 static bool is_closed_name(const char *table)
 {
     return config_table_find(slice_of(table)) != NULL || table[0] == '_' ||
@@ -44,7 +48,10 @@ static bool is_statistics(const char *table, const char *schema)
     return schema == NULL ? !is_closed_name(table) : is_one_of(schema, open, ARRAY_SIZE(open));
 }
 
-/* What SHOW needs: names of schemas and tables, collations. Where the files are is nobody's business. */
+/*
+ * What SHOW needs: names of schemas and tables, collations. Where the files are is nobody's
+ * business.
+ */
 static bool is_public(const char *table, const char *column)
 {
     static const char *const tables[] = {"sqlite_master", "sqlite_schema", "pragma_database_list",
@@ -73,7 +80,10 @@ static int guard_write(struct store *store, const char *table, const char *schem
     bool is_config = config_table_find(slice_of(table)) != NULL &&
                      (sqlite3_stricmp(schema, "main") == 0 || sqlite3_stricmp(schema, "disk") == 0);
 
-    /* SQLite asks this too when it makes a virtual table known; by statements it lets nobody write there. */
+    /*
+     * SQLite asks this too when it makes a virtual table known; by statements it lets nobody write
+     * there.
+     */
     if (is_one_of(table, schemas, ARRAY_SIZE(schemas))) {
         return SQLITE_OK;
     }

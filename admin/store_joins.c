@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_joins.c - what SQLite's authorizer is not asked about: columns that only USING or a NATURAL join compares.
+ * store_joins.c - what SQLite's authorizer is not asked about: columns that only USING or a NATURAL
+ * join compares.
  *
  * In such a statement a table counts as read when its name stands in the text, be it in a literal.
  */
@@ -27,7 +28,10 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* For a statistics user: is a table of the configuration, or one that is reset when it is read, among them? */
+/*
+ * For a statistics user: is a table of the configuration, or one that is reset when it is read,
+ * among them?
+ */
 static bool names_closed(struct store *store, const char *text)
 {
     sqlite3_stmt *stmt;

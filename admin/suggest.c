@@ -99,7 +99,10 @@ static const char *that_word(const void *ctx, size_t i)
     return ((const struct one_word *)ctx)->text;
 }
 
-/* How many words of the command are not those of the statement, only near; -1 = one is not even that. */
+/*
+ * How many words of the command are not those of the statement, only near; -1 = one is not even
+ * that.
+ */
 static int count_wrong(const struct words *words, const char *command, size_t *n_words)
 {
     int n_wrong = 0;
@@ -151,7 +154,9 @@ static const char *candidate_at(const void *ctx, size_t i)
     return count_wrong(c->words, commands[i], &n) == 1 && n == c->longest ? commands[i] : NULL;
 }
 
-/* The nearest of the longest that fit with one wrong word; none when one as long is right as it is. */
+/*
+ * The nearest of the longest that fit with one wrong word; none when one as long is right as it is.
+ */
 static bool nearest_command(const struct words *words, char out[NAME_CAP])
 {
     struct candidates c = {.words = words};
@@ -179,7 +184,9 @@ static bool nearest_command(const struct words *words, char out[NAME_CAP])
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
-/* The name behind these words of a message, without its schema; {NULL, 0} when they are not there. */
+/*
+ * The name behind these words of a message, without its schema; {NULL, 0} when they are not there.
+ */
 static struct slice name_behind(const char *message, const char *words)
 {
     const char *at = strstr(message, words);

@@ -65,7 +65,10 @@ char *variable_checked(struct store *store, struct slice name, struct slice valu
                                KEY_TEXT_MAX);
         return NULL;
     }
-    /* Files of ProxySQL's have it, which is fine; who sets it on the console expects what will not happen. */
+    /*
+     * Files of ProxySQL's have it, which is fine; who sets it on the console expects what will not
+     * happen.
+     */
     if (key == key_at(KEY_admin_version) && value.len > 0 && store->is_internal == 0 &&
         store->who != NULL) {
         *why = sqlite3_mprintf("Variable %s: is read only: what Galeway is", key->name);

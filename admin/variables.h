@@ -10,15 +10,21 @@
 #include "admin/store_data.h"
 #include "conf/keys.h"
 
-/* variables_create - the triggers, the table of what is known of each, every variable at its default. */
+/*
+ * variables_create - the triggers, the table of what is known of each, every variable at its
+ * default.
+ */
 int variables_create(struct store *store) MUST_CHECK;
 
-/* variables_fill - rows that are missing in global_variables of MEMORY or its runtime_ twin: the default. */
+/*
+ * variables_fill - rows that are missing in global_variables of MEMORY or its runtime_ twin: the
+ * default.
+ */
 int variables_fill(struct store *store, enum layer layer) MUST_CHECK;
 
 /*
- * variable_checked - the value in its usual form, to be freed with sqlite3_free. A value that has no effect is
- * warned about. NULL: *why says what is wrong and what is allowed (also to be freed).
+ * variable_checked - the value in its usual form, to be freed with sqlite3_free. A value that has
+ * no effect is warned about. NULL: *why says what is wrong and what is allowed (also to be freed).
  */
 char *variable_checked(struct store *store, struct slice name, struct slice value, char **why);
 

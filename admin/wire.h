@@ -4,8 +4,9 @@
  *
  *   OK and errors are one packet; rows are: count, columns, EOF, rows, EOF.
  *
- * No I/O: the caller brings a buffer, sends it, and comes back when the client has taken it. So an answer of any
- * size needs one buffer besides its values. Every column is text (VAR_STRING, utf8mb4), as in ProxySQL.
+ * No I/O: the caller brings a buffer, sends it, and comes back when the client has taken it. So an
+ * answer of any size needs one buffer besides its values. Every column is text (VAR_STRING,
+ * utf8mb4), as in ProxySQL.
  */
 #ifndef ADMIN_WIRE_H
 #define ADMIN_WIRE_H
@@ -32,8 +33,8 @@ struct wire {
 };
 
 /*
- * wire_init - begin an answer. Takes over what the reply owns; the reply is empty afterwards. A reply that was too
- * large becomes an error.
+ * wire_init - begin an answer. Takes over what the reply owns; the reply is empty afterwards. A
+ * reply that was too large becomes an error.
  */
 void wire_init(struct wire *w, struct reply *reply, enum wire_form form, uint16_t status,
                uint8_t sequence);
@@ -44,7 +45,10 @@ void wire_fini(struct wire *w);
 /* wire_need - bytes that the next piece takes; 0 = all is done. */
 size_t wire_need(const struct wire *w);
 
-/* wire_fill - appends whole packets, as many as fit; at least one when out has wire_need() bytes left. */
+/*
+ * wire_fill - appends whole packets, as many as fit; at least one when out has wire_need() bytes
+ * left.
+ */
 void wire_fill(struct wire *w, struct writer *out);
 
 #endif

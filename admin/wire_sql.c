@@ -166,7 +166,10 @@ static uint8_t type_of(const struct sql_param *p)
     return (uint8_t)p->type;
 }
 
-/* Bytes of the value; SIZE_MAX: a length stands in front (one byte for times, length-encoded for the rest). */
+/*
+ * Bytes of the value; SIZE_MAX: a length stands in front (one byte for times, length-encoded for
+ * the rest).
+ */
 static size_t fixed_bytes(uint8_t type)
 {
     switch (type) {
@@ -327,7 +330,10 @@ static void put_integer(struct text *t, const struct sql_param *p)
     text_puts(t, text);
 }
 
-/* Whole numbers without a fraction: JavaScript sends all its numbers as doubles, and LIMIT 10.0 is no limit. */
+/*
+ * Whole numbers without a fraction: JavaScript sends all its numbers as doubles, and LIMIT 10.0 is
+ * no limit.
+ */
 static void put_double(struct text *t, const struct sql_param *p)
 {
     double value = 0;

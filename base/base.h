@@ -54,7 +54,10 @@ static inline bool slice_eq(struct slice a, struct slice b)
 /* slice_eq_nocase - equal but for the case of ASCII letters. */
 bool slice_eq_nocase(struct slice a, struct slice b);
 
-/* slice_behind_nocase - what follows the first place of part (not empty) in s; data NULL = part is not in s. */
+/*
+ * slice_behind_nocase - what follows the first place of part (not empty) in s; data NULL = part is
+ * not in s.
+ */
 struct slice slice_behind_nocase(struct slice s, struct slice part);
 
 /*

@@ -10,7 +10,10 @@
 
 #include <stdint.h>
 
-/*     name                    MySQL number, SQLSTATE, text (numbers and texts as MariaDB 10.11 sends them) */
+/*
+ *     name                    MySQL number, SQLSTATE, text (numbers and texts as MariaDB 10.11
+ * sends them)
+ */
 #define ERR_TABLE(X)                                                                              \
     X(ERR_MEMORY, 1041, "HY000", "Out of memory")                                                 \
     X(ERR_LIMIT, 1235, "42000", "A limit was reached")                                            \

@@ -46,7 +46,10 @@ void *mem_try_grow(enum mem_kind kind, void *old, size_t size) MUST_CHECK;
 /* mem_free - NULL is fine. */
 void mem_free(enum mem_kind kind, void *ptr);
 
-/* mem_copy - a copy of a slice with a zero behind it; never NULL. For sizes of ours (configuration). */
+/*
+ * mem_copy - a copy of a slice with a zero behind it; never NULL. For sizes of ours
+ * (configuration).
+ */
 char *mem_copy(enum mem_kind kind, struct slice text);
 
 const char *mem_kind_name(enum mem_kind kind);

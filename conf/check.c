@@ -335,7 +335,9 @@ static void check_user(struct check *check, const struct conf_user *user)
                       user->username);
     }
     if (user->active && !user->transaction_persistent) {
-        /* With 0 a read of a transaction that ran elsewhere would miss what the transaction wrote. */
+        /*
+         * With 0 a read of a transaction that ran elsewhere would miss what the transaction wrote.
+         */
         fault_warning(check->faults, at.file, at.line,
                       "mysql_users: transaction_persistent=0 of \"%s\" acts as 1: a transaction "
                       "stays on its connection, where alone its own writes are seen",

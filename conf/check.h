@@ -15,7 +15,10 @@
  */
 void conf_check(const struct conf *conf, const struct conf_place *keys, struct faults *faults);
 
-/* conf_check_rules - the same for mysql_query_rules and the other tables (check_rules.c); conf_check calls it. */
+/*
+ * conf_check_rules - the same for mysql_query_rules and the other tables (check_rules.c);
+ * conf_check calls it.
+ */
 void conf_check_rules(const struct conf *conf, struct faults *faults);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_rules.c - mysql_query_rules and most other tables: keys that are there twice, columns that go together.
+ * check_rules.c - mysql_query_rules and most other tables: keys that are there twice, columns that
+ * go together.
  *
- * What a rule means as a whole (regexes, chains, hostgroups) is checked where rules are compiled, in router/.
+ * What a rule means as a whole (regexes, chains, hostgroups) is checked where rules are compiled,
+ * in router/.
  */
 #include <arpa/inet.h>
 #include <jansson.h>

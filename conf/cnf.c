@@ -19,7 +19,8 @@ static void read_admin_variables(struct cnf *cnf, const config_setting_t *sectio
 static void read_datadir(struct cnf *cnf, const config_setting_t *section);
 
 /*
- * What the file may hold at its top but for tables; no function = ProxySQL's, accepted and left alone.
+ * What the file may hold at its top but for tables; no function = ProxySQL's, accepted and left
+ * alone.
  */
 static const struct section {
     const char *name;

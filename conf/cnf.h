@@ -43,7 +43,9 @@ int cnf_scalar(const config_setting_t *setting, char buffer[CNF_NUMBER_MAX],
 /* cnf_type_text - "a group", for messages. */
 const char *cnf_type_text(const config_setting_t *setting);
 
-/* cnf_not_acted_on - tell of a section that is only accepted; one that changes nothing is counted. */
+/*
+ * cnf_not_acted_on - tell of a section that is only accepted; one that changes nothing is counted.
+ */
 void cnf_not_acted_on(struct cnf *cnf, const config_setting_t *section, bool changes_nothing);
 
 /* cnf_rows - a section that is a list of groups: the rows of a table (rows.c). */

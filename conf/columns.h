@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * columns.h - the tables of a configuration as data: which columns each has, what each may be, where its value goes.
+ * columns.h - the tables of a configuration as data: which columns each has, what each may be,
+ * where its value goes.
  *
  * For conf/ itself; others use conf.h.
  */
@@ -56,7 +57,9 @@ const struct table *table_find(const char *name);
 /* table_column - by name, or NULL. */
 const struct column *table_column(const struct table *table, const char *name);
 
-/* column_first - the number of the first column with the same target: it stands for all its names. */
+/*
+ * column_first - the number of the first column with the same target: it stands for all its names.
+ */
 size_t column_first(const struct table *table, const struct column *column);
 
 /* tables_free - all rows of a configuration. */

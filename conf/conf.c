@@ -115,7 +115,10 @@ static int index_users(struct conf *conf)
     return 0;
 }
 
-/* Takes the names of files out of source. is_judged: what has faults is given to the caller all the same. */
+/*
+ * Takes the names of files out of source. is_judged: what has faults is given to the caller all the
+ * same.
+ */
 static int build(struct conf **out, struct source *source, bool is_judged, struct faults *faults)
 {
     struct conf_place *keys = mem_new(MEM_CONF, KEY_COUNT * sizeof(*keys));

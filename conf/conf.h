@@ -82,8 +82,9 @@ int conf_load_text(struct conf **out, const char *name, struct slice text,
                    struct faults *faults) MUST_CHECK;
 
 /*
- * conf_judge_text - the same, but *out is given with faults too: for the checks of higher folders, so that all faults
- * are named at once. Never to be used when the result is not 0. *out is NULL when the text could not be read.
+ * conf_judge_text - the same, but *out is given with faults too: for the checks of higher folders,
+ * so that all faults are named at once. Never to be used when the result is not 0. *out is NULL
+ * when the text could not be read.
  */
 int conf_judge_text(struct conf **out, const char *name, struct slice text,
                     struct faults *faults) MUST_CHECK;
@@ -101,7 +102,10 @@ const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hos
 /* conf_has_servers - does mysql_servers name a server of this hostgroup? */
 bool conf_has_servers(const struct conf *conf, int hostgroup);
 
-/* conf_is_served - has it servers of its own, or from a cluster's writer hostgroup, or from replication roles? */
+/*
+ * conf_is_served - has it servers of its own, or from a cluster's writer hostgroup, or from
+ * replication roles?
+ */
 bool conf_is_served(const struct conf *conf, int hostgroup);
 
 #endif

@@ -13,11 +13,11 @@ struct credential {
 };
 
 /*
- * credential_next - take the first entry off the list. Spaces around an entry are not part of it; empty entries are
- * left out.
+ * credential_next - take the first entry off the list. Spaces around an entry are not part of it;
+ * empty entries are left out.
  *
- * Returns 1 with *out, 0 at the end, ERR_CONFIG for an entry without a colon or without a user; the list goes on
- * behind it in all cases.
+ * Returns 1 with *out, 0 at the end, ERR_CONFIG for an entry without a colon or without a user; the
+ * list goes on behind it in all cases.
  */
 int credential_next(struct slice *list, struct credential *out) MUST_CHECK;
 

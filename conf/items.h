@@ -7,7 +7,10 @@
 
 #include "base/base.h"
 
-/* items_next - take the first item off the list, and the separator behind it. Spaces around it are not part of it. */
+/*
+ * items_next - take the first item off the list, and the separator behind it. Spaces around it are
+ * not part of it.
+ */
 static inline struct slice items_next(struct slice *list, char separator)
 {
     const char *end = list->len == 0 ? NULL : memchr(list->data, separator, list->len);

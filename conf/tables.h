@@ -2,8 +2,9 @@
 /*
  * tables.h - the rows of a configuration: one struct for each table, one field for each column.
  *
- * Texts belong to the snapshot. A column that may be NULL in ProxySQL's schema is NULL (texts) or CONF_UNSET (numbers)
- * when it was left out; all other texts are never NULL, "" means none. Part of conf.h.
+ * Texts belong to the snapshot. A column that may be NULL in ProxySQL's schema is NULL (texts) or
+ * CONF_UNSET (numbers) when it was left out; all other texts are never NULL, "" means none. Part of
+ * conf.h.
  */
 #ifndef CONF_TABLES_H
 #define CONF_TABLES_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account.h - a database user as the whole process knows it: its password's forms, how many clients and
- * server connections it has.
+ * account.h - a database user as the whole process knows it: its password's forms, how many clients
+ * and server connections it has.
  *
- * Accounts are made when a configuration with the user is loaded and live as long as the process; workers
- * hold plain pointers. The password is behind a lock (logins only), the counters are atomic.
+ * Accounts are made when a configuration with the user is loaded and live as long as the process;
+ * workers hold plain pointers. The password is behind a lock (logins only), the counters are
+ * atomic.
  */
 #ifndef POOL_ACCOUNT_H
 #define POOL_ACCOUNT_H
@@ -40,7 +41,10 @@ struct accounts {
 void accounts_init(struct accounts *a);
 void accounts_fini(struct accounts *a);
 
-/* accounts_load - make or update the accounts of a snapshot's users. Returns 0 or ERR_CONFIG, ERR_LIMIT. */
+/*
+ * accounts_load - make or update the accounts of a snapshot's users. Returns 0 or ERR_CONFIG,
+ * ERR_LIMIT.
+ */
 int accounts_load(struct accounts *a, const struct conf *conf) MUST_CHECK;
 
 /* account_find - NULL when no configuration ever had it. Any thread. */
@@ -49,7 +53,10 @@ struct account *account_find(struct accounts *a, struct slice name);
 /* account_secret - a copy, to be wiped by the caller (secret_wipe). Any thread. */
 void account_secret(struct account *account, struct secret *copy);
 
-/* account_learn_stage1, account_learn_clear - a login proved it: keep it for logins to nodes. Any thread. */
+/*
+ * account_learn_stage1, account_learn_clear - a login proved it: keep it for logins to nodes. Any
+ * thread.
+ */
 void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN]);
 void account_learn_clear(struct account *account, struct slice clear);
 

@@ -48,7 +48,9 @@ void cluster_publish(struct cluster *cluster, const struct roles *roles, bool ho
 {
     bool is_changed = !atomic_load(&cluster->shared.is_decided);
 
-    /* Who writes comes first: between two of these lines no second node may be taken for a writer. */
+    /*
+     * Who writes comes first: between two of these lines no second node may be taken for a writer.
+     */
     is_changed |= change(&cluster->shared.writers, hold ? 0 : roles->writers);
     is_changed |= change(&cluster->shared.backups, roles->backups);
     is_changed |= change(&cluster->shared.readers, roles->readers);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor.c - see monitor.h and monitor_inside.h: the thread, its mail, the configuration, and what others may ask.
+ * monitor.c - see monitor.h and monitor_inside.h: the thread, its mail, the configuration, and what
+ * others may ask.
  */
 #include "pool/monitor.h"
 

@@ -4,7 +4,8 @@
  *
  * How a writer is followed by another:
  *   decided --> the old one, when it is up, ends what it has begun --> the new one applies all --> published
- * and until then nobody writes. At the first decision nobody wrote here before: it is published at once.
+ * and until then nobody writes. At the first decision nobody wrote here before: it is published at
+ * once.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -53,7 +54,9 @@ void group_free(struct group *g)
     mem_free(MEM_POOL, g);
 }
 
-/* A node that stands in several counts as in the first: the same order as in a topology (to_write). */
+/*
+ * A node that stands in several counts as in the first: the same order as in a topology (to_write).
+ */
 static void list_hostgroups(const struct group *g, int out[4])
 {
     const struct conf_galera *row = g->galera;
@@ -174,13 +177,19 @@ static bool can_commit(enum role_why why)
            why != WHY_NOT_PRIMARY && why != WHY_NOT_READY;
 }
 
-/* It believes to be in the group, and the group has gone on without it: what is under way there has no end. */
+/*
+ * It believes to be in the group, and the group has gone on without it: what is under way there has
+ * no end.
+ */
 static bool is_cut_off(enum role_why why)
 {
     return why == WHY_OLD_VIEW || why == WHY_OTHER_CLUSTER || why == WHY_SPLIT;
 }
 
-/* Which of these can end what they have begun? Who has left the configuration may, and nobody looks at it any more. */
+/*
+ * Which of these can end what they have begun? Who has left the configuration may, and nobody looks
+ * at it any more.
+ */
 static uint64_t that_can_end(const struct group *g, uint64_t mask)
 {
     uint64_t can = 0;
@@ -244,8 +253,8 @@ static void stamp_changes(struct monitor_roles *now, const struct monitor_roles 
 }
 
 /*
- * Who is to write goes on reading until it does. Who has written takes no reads while its statements are waited for:
- * they would be waited for, too.
+ * Who is to write goes on reading until it does. Who has written takes no reads while its
+ * statements are waited for: they would be waited for, too.
  */
 static uint64_t readers_of(const struct group *g, uint64_t before)
 {
@@ -321,7 +330,10 @@ static unsigned n_writing(const struct nodes *nodes, const struct node *node)
     return nodes->n_writing == NULL ? 0 : nodes->n_writing(nodes->n_writing_arg, node);
 }
 
-/* Have the old writers ended what they had begun? Only to be asked when all know that nobody begins anything there. */
+/*
+ * Have the old writers ended what they had begun? Only to be asked when all know that nobody begins
+ * anything there.
+ */
 static bool have_left(struct group *g)
 {
     uint64_t now = clock_now_ms();
@@ -380,7 +392,9 @@ void group_caught_up(struct group *g, struct watch *w, bool good)
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-/* Somebody is in a view that is new: the others are in it, too, or are about to be asked why not. */
+/*
+ * Somebody is in a view that is new: the others are in it, too, or are about to be asked why not.
+ */
 static void look_at_view(struct group *g)
 {
     uint64_t conf_id = UINT64_MAX;
@@ -423,8 +437,8 @@ static bool waits_for_first_checks(const struct group *g)
 }
 
 /*
- * Nobody is elected by what nodes said a second ago: after an outage the first that answers would be the only one. Asks
- * those whose reports are old; true = all have answered, or do not in time.
+ * Nobody is elected by what nodes said a second ago: after an outage the first that answers would
+ * be the only one. Asks those whose reports are old; true = all have answered, or do not in time.
  */
 static bool are_reports_fresh(struct group *g)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_hook.h - mysql-galera_event_hook: a program that is run for each event, on the monitor's loop.
+ * monitor_hook.h - mysql-galera_event_hook: a program that is run for each event, on the monitor's
+ * loop.
  *
- * It gets the event in its environment (GALEWAY_NUMBER, GALEWAY_TIME, GALEWAY_EVENT, GALEWAY_HOSTGROUP, GALEWAY_NODE,
- * GALEWAY_CAUSE), /dev/null as stdin and stdout, and 30 seconds; it runs without a shell. At most HOOKS_MAX at once:
- * events beyond that are dropped and counted.
+ * It gets the event in its environment (GALEWAY_NUMBER, GALEWAY_TIME, GALEWAY_EVENT,
+ * GALEWAY_HOSTGROUP, GALEWAY_NODE, GALEWAY_CAUSE), /dev/null as stdin and stdout, and 30 seconds;
+ * it runs without a shell. At most HOOKS_MAX at once: events beyond that are dropped and counted.
  */
 #ifndef POOL_MONITOR_HOOK_H
 #define POOL_MONITOR_HOOK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_inside.h - what the monitor's files share. Everything here belongs to the monitor's thread but what stands
- * behind the lock.
+ * monitor_inside.h - what the monitor's files share. Everything here belongs to the monitor's
+ * thread but what stands behind the lock.
  *
  *   monitor.c        the thread, its mail, the configuration
  *   monitor_watch.c  one node: when it is checked, its health, its share

@@ -10,7 +10,10 @@
 #define PAUSED_WEIGHT 4 /* a node that was paused all the time counts as five times as busy */
 #define LATENCY_MAX   600000000u
 
-/* It answers, so it is there; a node that was out is used as configured until its figures are known. */
+/*
+ * It answers, so it is there; a node that was out is used as configured until its figures are
+ * known.
+ */
 static enum node_health after_denied(const struct judge_state *s)
 {
     if (s->health == HEALTH_DOWN || !s->has_answered) {

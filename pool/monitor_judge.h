@@ -34,15 +34,19 @@ struct judge_state judge_next(struct judge_state s, enum judge_event event, unsi
 /* judge_event_of - what the end of a check means. */
 enum judge_event judge_event_of(enum report_kind kind);
 
-/* judge_delay_ms - from the end of a check to the next one. interval_ms: mysql-monitor_galera_healthcheck_interval. */
+/*
+ * judge_delay_ms - from the end of a check to the next one. interval_ms:
+ * mysql-monitor_galera_healthcheck_interval.
+ */
 uint64_t judge_delay_ms(const struct judge_state *s, enum judge_event last, uint64_t interval_ms);
 
 /* judge_latency_us - smoothed; before is 0 when nothing is known. */
 unsigned judge_latency_us(unsigned before, uint64_t took_us);
 
 /*
- * judge_load - 1024 = its share; more = busier than it looks: queue of write sets, time paused by flow control between
- * two reports, and how long ago (ms) it came back (UINT64_MAX = it was never away).
+ * judge_load - 1024 = its share; more = busier than it looks: queue of write sets, time paused by
+ * flow control between two reports, and how long ago (ms) it came back (UINT64_MAX = it was never
+ * away).
  */
 unsigned judge_load(const struct node_report *before, const struct node_report *now,
                     uint64_t back_since_ms, uint64_t slow_start_ms);

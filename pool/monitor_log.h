@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_log.h - what the monitor saw and did, in rings of fixed size: the checks (monitor.mysql_server_*_log) and the
- * events (stats_galera_events). Written by the monitor, read by the console; one lock.
+ * monitor_log.h - what the monitor saw and did, in rings of fixed size: the checks
+ * (monitor.mysql_server_*_log) and the events (stats_galera_events). Written by the monitor, read
+ * by the console; one lock.
  */
 #ifndef POOL_MONITOR_LOG_H
 #define POOL_MONITOR_LOG_H
@@ -68,19 +69,28 @@ struct monitor_log;
 struct monitor_log *monitor_log_new(void);
 void monitor_log_free(struct monitor_log *log);
 
-/* monitor_log_event - add it, write its line to the process's log, and remember it for the hook. Sets number and time. */
+/*
+ * monitor_log_event - add it, write its line to the process's log, and remember it for the hook.
+ * Sets number and time.
+ */
 void monitor_log_event(struct monitor_log *log, struct monitor_event *event);
 void monitor_log_check(struct monitor_log *log, const struct monitor_check *check);
 
-/* monitor_log_keep - mysql-monitor_history: monitor_log_checks() leaves out what is older; 0 = nothing. Any thread. */
+/*
+ * monitor_log_keep - mysql-monitor_history: monitor_log_checks() leaves out what is older; 0 =
+ * nothing. Any thread.
+ */
 void monitor_log_keep(struct monitor_log *log, uint64_t history_ms);
 
-/* monitor_log_next - the oldest event that the hook has not been run for; false = none. Each is given once. */
+/*
+ * monitor_log_next - the oldest event that the hook has not been run for; false = none. Each is
+ * given once.
+ */
 bool monitor_log_next(struct monitor_log *log, struct monitor_event *out);
 
 /*
- * monitor_log_events, monitor_log_checks - call fn for each entry, oldest first, under the lock (fn must be quick). A
- * check counts as CHECK_PING, too. Any thread.
+ * monitor_log_events, monitor_log_checks - call fn for each entry, oldest first, under the lock (fn
+ * must be quick). A check counts as CHECK_PING, too. Any thread.
  */
 void monitor_log_events(struct monitor_log *log,
                         void (*fn)(void *arg, const struct monitor_event *event), void *arg);

@@ -2,8 +2,9 @@
 /*
  * monitor_sql.c - see monitor_sql.h.
  *
- * The library runs its blocking code on a small stack of its own and leaves it where it would wait; each such wait is
- * one poll handle here. The handle is stopped before the library goes on, since it may close the descriptor.
+ * The library runs its blocking code on a small stack of its own and leaves it where it would wait;
+ * each such wait is one poll handle here. The handle is stopped before the library goes on, since
+ * it may close the descriptor.
  */
 #include "pool/monitor_sql.h"
 

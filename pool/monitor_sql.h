@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_sql.h - one connection of the monitor to a node, by the client library's calls that do not block. One
- * question at a time; opened when it is needed, kept open, never reset.
+ * monitor_sql.h - one connection of the monitor to a node, by the client library's calls that do
+ * not block. One question at a time; opened when it is needed, kept open, never reset.
  *
  *   CLOSED --ask--> CONNECTING --> ASKING <--> READING --> OPEN --ask--> ASKING ...
  *   any --error, deadline--> CLOSED; OPEN --the node closes it--> on_lost, CLOSED
  *
- * A kept connection that turns out to be broken is opened again at once for the same question. A deadline that comes
- * late because this thread was late is given again once, and what lies in the socket is read before anybody is judged.
- * Callbacks come from the loop, never from inside sql_link_ask().
+ * A kept connection that turns out to be broken is opened again at once for the same question. A
+ * deadline that comes late because this thread was late is given again once, and what lies in the
+ * socket is read before anybody is judged. Callbacks come from the loop, never from inside
+ * sql_link_ask().
  */
 #ifndef POOL_MONITOR_SQL_H
 #define POOL_MONITOR_SQL_H
@@ -56,7 +57,10 @@ void sql_link_close(struct sql_link *link);
 /* sql_link_ask - not while it is busy. on_done comes later. */
 void sql_link_ask(struct sql_link *link, const struct sql_target *target);
 
-/* sql_link_drop - close the connection (other account or address); the next question opens one. Not while it is busy. */
+/*
+ * sql_link_drop - close the connection (other account or address); the next question opens one. Not
+ * while it is busy.
+ */
 void sql_link_drop(struct sql_link *link);
 
 bool sql_link_is_busy(const struct sql_link *link);

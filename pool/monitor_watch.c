@@ -109,7 +109,10 @@ static uint64_t interval_of(const struct watch *w)
     return interval;
 }
 
-/* Of an answer: for who has to know in which view the node is. What is not Galera is always in the same. */
+/*
+ * Of an answer: for who has to know in which view the node is. What is not Galera is always in the
+ * same.
+ */
 static void publish_figures(struct watch *w)
 {
     const struct node_report *r = &w->report;
@@ -187,7 +190,10 @@ static void on_done(void *arg, const struct sql_result *result)
     monitor_look(w->monitor, w);
 }
 
-/* The node closed the connection: it ends, or it was told to. Ask at once, but not faster than it closes them. */
+/*
+ * The node closed the connection: it ends, or it was told to. Ask at once, but not faster than it
+ * closes them.
+ */
 static void on_lost(void *arg)
 {
     struct watch *w = arg;
@@ -203,7 +209,10 @@ static const struct sql_handler check_handler = {on_begin, on_row, on_done, on_l
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* A check is under way for long. Who has answered, or was asked by a thread that was late itself, is not suspected. */
+/*
+ * A check is under way for long. Who has answered, or was asked by a thread that was late itself,
+ * is not suspected.
+ */
 static void suspect(struct watch *w)
 {
     if (sql_link_has_input(w->link)) {
@@ -264,7 +273,10 @@ static void on_catch_row(void *arg, char *const *columns, unsigned n)
     (void)n;
 }
 
-/* A login of ours that is refused: it is full, or our account is. Nothing that speaks against the node. */
+/*
+ * A login of ours that is refused: it is full, or our account is. Nothing that speaks against the
+ * node.
+ */
 static bool is_login_refused(const struct sql_result *result)
 {
     return result->error == ER_CON_COUNT_ERROR || result->error == ER_ACCESS_DENIED_ERROR ||

@@ -145,7 +145,9 @@ static void add_member(struct topology *t, const struct conf *conf,
 
 /* --- roles ------------------------------------------------------------------------------------ */
 
-/* A row of mysql_galera_hostgroups or mysql_replication_hostgroups; -1 = it has no such hostgroup. */
+/*
+ * A row of mysql_galera_hostgroups or mysql_replication_hostgroups; -1 = it has no such hostgroup.
+ */
 struct role_row {
     int writer, backup, reader, offline;
     uint32_t max_writers;

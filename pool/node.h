@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * node.h - database servers and hostgroups: who they are, whether they take traffic, how many connections
- * they have from here.
+ * node.h - database servers and hostgroups: who they are, whether they take traffic, how many
+ * connections they have from here.
  *
- * A node lives as long as the process and is shared by all workers: its counters are atomic. Which nodes
- * stand in which hostgroup is a topology, immutable, made with each configuration.
+ * A node lives as long as the process and is shared by all workers: its counters are atomic. Which
+ * nodes stand in which hostgroup is a topology, immutable, made with each configuration.
  */
 #ifndef POOL_NODE_H
 #define POOL_NODE_H
@@ -73,11 +73,14 @@ struct nodes {
     atomic_uint n_clusters;
     atomic_uint
         n_changes; /* raised when the health or a role of a node changed: workers have to look */
-    /* Nodes whose transactions and statements are waited for before another writes (a mask): workers count them. */
+    /*
+     * Nodes whose transactions and statements are waited for before another writes (a mask):
+     * workers count them.
+     */
     atomic_ullong draining;
     /*
-     * How many of them are under way at a node that is drained; UINT_MAX = not all workers have counted since n_changes
-     * was raised. NULL = none. Called by the monitor; set before it starts.
+     * How many of them are under way at a node that is drained; UINT_MAX = not all workers have
+     * counted since n_changes was raised. NULL = none. Called by the monitor; set before it starts.
      */
     unsigned (*n_writing)(void *arg, const struct node *node);
     void *n_writing_arg;
@@ -119,7 +122,10 @@ struct role_set {
     /* Borrowed from the topology. As configured: used until roles are decided. */
     const struct hostgroup *writers; /* NULL = no such hostgroup */
     const struct hostgroup *readers; /* NULL = none configured */
-    /* All nodes of the cluster, for when they are; a node counts as in the first hostgroup that has it. */
+    /*
+     * All nodes of the cluster, for when they are; a node counts as in the first hostgroup that has
+     * it.
+     */
     const struct hostgroup
         *to_write; /* writer, backup, reader, offline hostgroup; NULL = no cluster */
     const struct hostgroup
@@ -147,8 +153,9 @@ struct topology *topology_new(struct nodes *nodes, const struct conf *conf,
 void topology_free(struct topology *topology);
 
 /*
- * topology_use - it is the one in use from now on: the limit of a node becomes the highest max_connections of its rows
- * that are not OFFLINE_HARD, and what becomes of its connections follows their status. Control thread.
+ * topology_use - it is the one in use from now on: the limit of a node becomes the highest
+ * max_connections of its rows that are not OFFLINE_HARD, and what becomes of its connections
+ * follows their status. Control thread.
  */
 void topology_use(struct nodes *nodes, const struct topology *topology);
 
@@ -156,8 +163,9 @@ void topology_use(struct nodes *nodes, const struct topology *topology);
 const struct role_set *topology_roles(const struct topology *topology, int number);
 
 /*
- * topology_named - who serves what a rule sends to hostgroup number: as topology_roles, but a reader hostgroup is found
- * as well; *reads tells that the readers of the set are meant. NULL = no such hostgroup.
+ * topology_named - who serves what a rule sends to hostgroup number: as topology_roles, but a
+ * reader hostgroup is found as well; *reads tells that the readers of the set are meant. NULL = no
+ * such hostgroup.
  */
 const struct role_set *topology_named(const struct topology *topology, int number, bool *reads);
 
@@ -167,13 +175,19 @@ bool node_is_up(const struct node *node, uint64_t now_ms);
 void node_failed(struct node *node, uint64_t now_ms, uint64_t recovery_ms);
 void node_answered(struct node *node);
 
-/* node_drain_now - what is to become of its connections: the harder of what the admin and the roles say. Any thread. */
+/*
+ * node_drain_now - what is to become of its connections: the harder of what the admin and the roles
+ * say. Any thread.
+ */
 enum node_drain node_drain_now(const struct node *node);
 
 /* nodes_poke - traffic saw trouble with a node: the monitor is to look at it now. Any thread. */
 void nodes_poke(const struct nodes *nodes, const struct node *node);
 
-/* node_reserve - count one more connection if the limit allows; node_unreserve gives it back. Any thread. */
+/*
+ * node_reserve - count one more connection if the limit allows; node_unreserve gives it back. Any
+ * thread.
+ */
 bool node_reserve(struct node *node) MUST_CHECK;
 void node_unreserve(struct node *node);
 

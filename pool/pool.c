@@ -150,8 +150,8 @@ void pool_forget(struct pool *pool, struct server *s)
 /* --- lending ---------------------------------------------------------------------------------- */
 
 /*
- * Its schema may have another character set than when it came to it. COM_INIT_DB with the schema that is current does not
- * look again (10.11).
+ * Its schema may have another character set than when it came to it. COM_INIT_DB with the schema
+ * that is current does not look again (10.11).
  */
 static bool is_schema_stale(const struct server *s)
 {
@@ -231,8 +231,8 @@ static bool may_connect(const struct pool *pool, const struct node *node)
 }
 
 /*
- * The last way: a connection of another kind must leave so that one of this kind may come. The statement waits until
- * the node has closed it: pool_room then wakes who waits.
+ * The last way: a connection of another kind must leave so that one of this kind may come. The
+ * statement waits until the node has closed it: pool_room then wakes who waits.
  */
 static void make_room(struct pool *pool, struct node *node)
 {
@@ -300,8 +300,9 @@ static struct server *open_new(struct pool *pool, const struct want *want,
 }
 
 /*
- * The node that is best has hardly any connections: it is new, or it was lost and is back. Without this it would stay so,
- * since a free connection elsewhere is always at hand. After a failure one attempt at a time finds out.
+ * The node that is best has hardly any connections: it is new, or it was lost and is back. Without
+ * this it would stay so, since a free connection elsewhere is always at hand. After a failure one
+ * attempt at a time finds out.
  */
 static bool is_behind(const struct node *best, const struct node *other)
 {

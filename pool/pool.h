@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.h - the server connections of one worker: which are free, who gets which, when a new one is opened.
+ * pool.h - the server connections of one worker: which are free, who gets which, when a new one is
+ * opened.
  *
- * The best first: same account, schema and profile (nothing to do); same account; another account's that was free
- * longest (COM_CHANGE_USER); a new one while the node's limit allows. When none can be had the statement waits in the
- * queue all workers share (queue.h).
+ * The best first: same account, schema and profile (nothing to do); same account; another account's
+ * that was free longest (COM_CHANGE_USER); a new one while the node's limit allows. When none can
+ * be had the statement waits in the queue all workers share (queue.h).
  *
  * Thread: the worker's.
  */
@@ -34,8 +35,8 @@ struct pool_node {
 };
 
 /*
- * What passed between this worker and one node for one hostgroup. A connection counts for the hostgroup it serves or
- * served last. Owner: the pool; stays as long as it.
+ * What passed between this worker and one node for one hostgroup. A connection counts for the
+ * hostgroup it serves or served last. Owner: the pool; stays as long as it.
  */
 struct traffic {
     struct node *node;
@@ -92,8 +93,9 @@ void pool_fini(struct pool *pool);
 /*
  * pool_acquire - lend a connection to one of the n nodes, the first named preferred.
  *
- * Returns 0 with *out LENT to owner: ready for server_fit(), or connecting (state CONNECTING or LOGIN: on_ready
- * follows). ERR_POOL_FULL: none can be had now; the caller waits in the queue. ERR_NO_NODE: n is 0.
+ * Returns 0 with *out LENT to owner: ready for server_fit(), or connecting (state CONNECTING or
+ * LOGIN: on_ready follows). ERR_POOL_FULL: none can be had now; the caller waits in the queue.
+ * ERR_NO_NODE: n is 0.
  */
 int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n,
                  void *owner, const struct server_events *events, struct server **out) MUST_CHECK;
@@ -108,7 +110,10 @@ void pool_lend(struct server *s, void *owner, const struct server_events *events
 bool pool_suits(const struct server *s, const struct want *want);
 void pool_discard(struct pool *pool, struct server *s);
 
-/* pool_give - the owner is done with a LENT server: reset if it must be, then free, or to who waits. */
+/*
+ * pool_give - the owner is done with a LENT server: reset if it must be, then free, or to who
+ * waits.
+ */
 void pool_give(struct pool *pool, struct server *s);
 
 /* pool_put - a server in no state of a session becomes free, or goes to who waits. */

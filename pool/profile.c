@@ -176,7 +176,9 @@ struct profile *profile_with(struct profiles *t, const struct profile *p, int va
     struct slice values[PROFILE_VALUES];
 
     CHECK(variable >= 0 && variable < PROFILE_VALUES);
-    /* A backslash would read differently under NO_BACKSLASH_ESCAPES: such values are not carried. */
+    /*
+     * A backslash would read differently under NO_BACKSLASH_ESCAPES: such values are not carried.
+     */
     if (value.len > PROFILE_VALUE_MAX ||
         (value.len > 0 && memchr(value.data, '\\', value.len) != NULL)) {
         return NULL;
@@ -294,8 +296,9 @@ static void write_names(struct writer *w, bool *first, struct slice names)
 }
 
 /*
- * All of them or none: NAMES sets three, character_set_connection sets the collation to the charset's default, and
- * collation_connection sets the charset. Of the last two only one is written, the collation when there is one.
+ * All of them or none: NAMES sets three, character_set_connection sets the collation to the
+ * charset's default, and collation_connection sets the charset. Of the last two only one is
+ * written, the collation when there is one.
  */
 static void write_charsets(struct writer *w, bool *first, const struct profile *to)
 {

@@ -2,8 +2,8 @@
 /*
  * profile.h - the set of session variables that differ from a fresh server connection's, interned.
  *
- * Equal sets are the same pointer, so "does this connection fit" is one compare. A worker has its own
- * table: its clients and server connections share it without a lock.
+ * Equal sets are the same pointer, so "does this connection fit" is one compare. A worker has its
+ * own table: its clients and server connections share it without a lock.
  */
 #ifndef POOL_PROFILE_H
 #define POOL_PROFILE_H
@@ -14,8 +14,9 @@
 #include "protocol/bytes.h"
 
 /*
- * SET NAMES is more than its parts: with COLLATE, results are declared in that collation too (seen with 10.11). It is
- * carried as one value, "charset" or "charset collation"; single charset variables set after it come on top.
+ * SET NAMES is more than its parts: with COLLATE, results are declared in that collation too (seen
+ * with 10.11). It is carried as one value, "charset" or "charset collation"; single charset
+ * variables set after it come on top.
  */
 #define PROFILE_NAMES  VARIABLE_COUNT
 #define PROFILE_VALUES (VARIABLE_COUNT + 1)
@@ -51,10 +52,11 @@ struct profile *profile_ref(struct profile *p);
 void profile_unref(struct profiles *t, struct profile *p);
 
 /*
- * profile_with - p with one variable (or PROFILE_NAMES) changed (value.data NULL = back to the default).
+ * profile_with - p with one variable (or PROFILE_NAMES) changed (value.data NULL = back to the
+ * default).
  *
- * Returns a profile with a reference of its own (p's is not touched), or NULL when the value or the table is
- * too large.
+ * Returns a profile with a reference of its own (p's is not touched), or NULL when the value or the
+ * table is too large.
  */
 struct profile *profile_with(struct profiles *t, const struct profile *p, int variable,
                              struct slice value) MUST_CHECK;
@@ -63,8 +65,9 @@ struct profile *profile_with(struct profiles *t, const struct profile *p, int va
 struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id) MUST_CHECK;
 
 /*
- * profile_write_set - append the text of the SET statement that brings a connection from one profile to
- * another ("SET a='x',b=DEFAULT"); nothing when there is no difference that SET can express.
+ * profile_write_set - append the text of the SET statement that brings a connection from one
+ * profile to another ("SET a='x',b=DEFAULT"); nothing when there is no difference that SET can
+ * express.
  */
 void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to);
 

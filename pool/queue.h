@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * queue.h - statements of all workers that wait for a server connection: FIFO for each site, in turn between sites.
+ * queue.h - statements of all workers that wait for a server connection: FIFO for each site, in
+ * turn between sites.
  *
- * Touched only when a limit is reached: a worker that gives a connection back looks at one atomic number.
- * Thread: any; one lock.
+ * Touched only when a limit is reached: a worker that gives a connection back looks at one atomic
+ * number. Thread: any; one lock.
  */
 #ifndef POOL_QUEUE_H
 #define POOL_QUEUE_H
@@ -41,13 +42,22 @@ struct wait_queue {
 void queue_init(struct wait_queue *q, size_t max_waiting, size_t max_bytes);
 void queue_fini(struct wait_queue *q);
 
-/* queue_push - wait. Returns 0 or ERR_POOL_FULL: too many statements wait, or too many bytes of them. */
+/*
+ * queue_push - wait. Returns 0 or ERR_POOL_FULL: too many statements wait, or too many bytes of
+ * them.
+ */
 int queue_push(struct wait_queue *q, struct waiter *w, const struct account *account) MUST_CHECK;
 
-/* queue_remove - stop waiting (answered, timed out, client gone); false when it was popped meanwhile or never waited. */
+/*
+ * queue_remove - stop waiting (answered, timed out, client gone); false when it was popped
+ * meanwhile or never waited.
+ */
 bool queue_remove(struct wait_queue *q, struct waiter *w);
 
-/* queue_pop - whose turn is it for a connection to the node? Removes it; a copy goes to *out. False = nobody's. */
+/*
+ * queue_pop - whose turn is it for a connection to the node? Removes it; a copy goes to *out. False
+ * = nobody's.
+ */
 bool queue_pop(struct wait_queue *q, unsigned node_index, uint64_t now_ms, struct waiter *out);
 
 static inline bool queue_has_waiters(struct wait_queue *q)

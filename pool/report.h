@@ -2,7 +2,8 @@
 /*
  * report.h - what one check of a node said. Plain values; made by the monitor, judged by roles.h.
  *
- * Names and values of the wsrep figures: MariaDB 10.11 with Galera 26.4, SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES.
+ * Names and values of the wsrep figures: MariaDB 10.11 with Galera 26.4, SHOW GLOBAL STATUS and
+ * SHOW GLOBAL VARIABLES.
  */
 #ifndef POOL_REPORT_H
 #define POOL_REPORT_H

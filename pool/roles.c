@@ -131,8 +131,8 @@ static bool is_asked_after(uint64_t asked_ms, const struct view *view)
 }
 
 /*
- * A component of its own: all its members are here, and say so after the newer view was seen. Who only has not noticed
- * that others have left misses them.
+ * A component of its own: all its members are here, and say so after the newer view was seen. Who
+ * only has not noticed that others have left misses them.
  */
 static bool is_rival(const struct view *a, const struct view *newest)
 {
@@ -400,7 +400,10 @@ static uint64_t queue_of(const struct judged *j, const struct roles_input *in)
     return wrote ? j->node->report->recv_queue / 2 : j->node->report->recv_queue;
 }
 
-/* The one that stays when all are behind: of those that may write, or else of all. NULL = one is not behind. */
+/*
+ * The one that stays when all are behind: of those that may write, or else of all. NULL = one is
+ * not behind.
+ */
 static const struct judged *least_behind(const struct decision *d, bool of_writers)
 {
     const struct judged *least = NULL;

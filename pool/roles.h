@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * roles.h - who writes, who reads, who rests: a pure function of what the nodes say, so that several Galeways agree
- * without talking.
+ * roles.h - who writes, who reads, who rests: a pure function of what the nodes say, so that
+ * several Galeways agree without talking.
  *
- * A node is fit when it is up, Primary, ready, in the newest view of the cluster, Synced (or a donor that takes
- * queries), not desynced, not rejecting queries, not behind. Of the fit nodes that are not read_only, max_writers write,
- * in this order: those that are not lame; those that are wanted; Synced ones, then donors, then nodes that no check has
- * reached; those that wrote before; the highest weight; the lowest wsrep_local_index; the first in the configuration.
- * With failback the weight comes before who wrote: equal weights never move a writer. Donors and unchecked nodes write
- * only when no better one can. Lame are those that could not be brought up to date when they were to write.
+ * A node is fit when it is up, Primary, ready, in the newest view of the cluster, Synced (or a
+ * donor that takes queries), not desynced, not rejecting queries, not behind. Of the fit nodes that
+ * are not read_only, max_writers write, in this order: those that are not lame; those that are
+ * wanted; Synced ones, then donors, then nodes that no check has reached; those that wrote before;
+ * the highest weight; the lowest wsrep_local_index; the first in the configuration. With failback
+ * the weight comes before who wrote: equal weights never move a writer. Donors and unchecked nodes
+ * write only when no better one can. Lame are those that could not be brought up to date when they
+ * were to write.
  *
- * Views. Nodes of one wsrep_cluster_state_uuid belong together; the largest group counts, then the larger
- * wsrep_cluster_size, then the one that wrote before. In it the highest wsrep_cluster_conf_id is the newest view. A node
- * of a lower one is out when it was asked after the newer view had been seen: a report from before the change accuses
- * nobody (report->view_ms), nor does one from the same moment, as nodes do not enter a view all at once. No sizes are
- * compared against what was before: a component without quorum says non-Primary itself, and one that has not noticed the
- * cut has the older conf_id, and a wsrep_cluster_size that counts nodes which are elsewhere. When an older view is whole,
- * the cluster is split (somebody has bootstrapped a part of it): then the larger part counts, of equal ones the part that
- * wrote before, and nodes of the other part are out: what is written in two parts is lost in one of them.
+ * Views. Nodes of one wsrep_cluster_state_uuid belong together; the largest group counts, then the
+ * larger wsrep_cluster_size, then the one that wrote before. In it the highest
+ * wsrep_cluster_conf_id is the newest view. A node of a lower one is out when it was asked after
+ * the newer view had been seen: a report from before the change accuses nobody (report->view_ms),
+ * nor does one from the same moment, as nodes do not enter a view all at once. No sizes are
+ * compared against what was before: a component without quorum says non-Primary itself, and one
+ * that has not noticed the cut has the older conf_id, and a wsrep_cluster_size that counts nodes
+ * which are elsewhere. When an older view is whole, the cluster is split (somebody has bootstrapped
+ * a part of it): then the larger part counts, of equal ones the part that wrote before, and nodes
+ * of the other part are out: what is written in two parts is lost in one of them.
  *
- * Being behind puts out, but never the last one: when all are behind, the least behind stays (of a previous writer half
- * is counted, so that the writer does not jump from node to node with each check).
+ * Being behind puts out, but never the last one: when all are behind, the least behind stays (of a
+ * previous writer half is counted, so that the writer does not jump from node to node with each
+ * check).
  *
- * A suspect node keeps writing when it wrote (it is replaced when it is down), is not elected anew, and reads only when
- * nobody else serves. A slow one, or a donor, reads only when no better reader is left.
+ * A suspect node keeps writing when it wrote (it is replaced when it is down), is not elected anew,
+ * and reads only when nobody else serves. A slow one, or a donor, reads only when no better reader
+ * is left.
  *
  * Thread: any.
  */
@@ -89,8 +95,8 @@ struct roles_input {
 };
 
 /*
- * Masks of node indexes. Each node is in at least one; writers and backups have none in common, offline has none in
- * common with any other.
+ * Masks of node indexes. Each node is in at least one; writers and backups have none in common,
+ * offline has none in common with any other.
  */
 struct roles {
     uint64_t writers;
@@ -107,9 +113,10 @@ struct roles {
 void roles_decide(struct roles *out, const struct roles_input *in);
 
 /*
- * roles_decide_replication - the same for mysql_replication_hostgroups: who is not read_only writes (all of them), the
- * others read. check_type as in its row (read_only, super_read_only, innodb_read_only are one on MariaDB). Without any
- * checked writer one unchecked node writes: the heaviest.
+ * roles_decide_replication - the same for mysql_replication_hostgroups: who is not read_only writes
+ * (all of them), the others read. check_type as in its row (read_only, super_read_only,
+ * innodb_read_only are one on MariaDB). Without any checked writer one unchecked node writes: the
+ * heaviest.
  */
 void roles_decide_replication(struct roles *out, const struct conf_replication *row,
                               const struct roles_node *nodes, size_t n);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema.h - schemas that an account has been seen to use, interned for each worker: a pointer stands for
- * (account, name).
+ * schema.h - schemas that an account has been seen to use, interned for each worker: a pointer
+ * stands for (account, name).
  *
- * Entries stay until the worker ends; their number is capped. is_known tells that a node accepted the schema
- * for the account lately: then USE and COM_INIT_DB are answered here.
+ * Entries stay until the worker ends; their number is capped. is_known tells that a node accepted
+ * the schema for the account lately: then USE and COM_INIT_DB are answered here.
  */
 #ifndef POOL_SCHEMA_H
 #define POOL_SCHEMA_H

@@ -2,7 +2,8 @@
 /*
  * server.c - life of a server connection. See server.h.
  *
- * Its replies are read in server_reply.c; making it fit is in server_fit.c, the login dialog in server_login.c.
+ * Its replies are read in server_reply.c; making it fit is in server_fit.c, the login dialog in
+ * server_login.c.
  */
 #include "pool/server.h"
 
@@ -321,7 +322,10 @@ void server_lost(struct server *s, int rc, const struct err *err)
     if (s->state == SERVER_CLOSING) {
         return;
     }
-    /* Only a login that gets no answer speaks against the node: a client can have its own connection closed. */
+    /*
+     * Only a login that gets no answer speaks against the node: a client can have its own
+     * connection closed.
+     */
     if (was_new && !s->is_side) {
         s->traffic->failed++;
     }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.h - one connection to a node: log in, make it fit for a session, send, follow the replies, reset.
+ * server.h - one connection to a node: log in, make it fit for a session, send, follow the replies,
+ * reset.
  *
  *   CONNECTING --> LOGIN --> IDLE <--> LENT --> RESETTING --> IDLE
  *        |           |         |        |  \--> DRAINING (its client left) --> RESETTING
  *        +-----------+---------+--------+------------------------------------> CLOSING
  *
- * Commands are pipelined; `expects` holds what each outstanding reply is for, oldest first. The replies to a
- * client's commands are handed to the owner as bytes; all others are dealt with here.
+ * Commands are pipelined; `expects` holds what each outstanding reply is for, oldest first. The
+ * replies to a client's commands are handed to the owner as bytes; all others are dealt with here.
  *
  * Owner of the memory: the pool that opened it. Thread: the pool's worker.
  */
@@ -80,10 +81,12 @@ struct want {
 };
 
 /*
- * How a server tells its owner (the client it is lent to). Called from the loop. In on_ready, on_done and on_lost
- * the owner may give the server back, close it, or send again. on_lost: the server is closing; forget it.
+ * How a server tells its owner (the client it is lent to). Called from the loop. In on_ready,
+ * on_done and on_lost the owner may give the server back, close it, or send again. on_lost: the
+ * server is closing; forget it.
  *
- * on_ready, on_done and on_lost are there; on_unfit too for who uses server_fit(). What else is NULL is passed over.
+ * on_ready, on_done and on_lost are there; on_unfit too for who uses server_fit(). What else is
+ * NULL is passed over.
  */
 struct server_events {
     /* connected, logged in, or a step of making it fit is done: ask server_fit() again. */
@@ -96,7 +99,10 @@ struct server_events {
     void (*on_track)(struct server *s, const struct ok *ok);
     /* the first packet of a prepare reply: the owner writes the client's id into it. */
     void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
-    /* the node asks for a file: true = the owner passes it on (bytes follow), false or NULL = refuse it. */
+    /*
+     * the node asks for a file: true = the owner passes it on (bytes follow), false or NULL =
+     * refuse it.
+     */
     bool (*on_infile)(struct server *s);
     /* the answer to EXPECT_FOUND_ROWS or EXPECT_LAST_ID; 0 when the node refused. */
     void (*on_number)(struct server *s, enum expect_what what, uint64_t number);
@@ -188,15 +194,19 @@ struct server_move {
 struct server *server_open(struct pool *pool, struct node *node, const struct want *want,
                            void *owner, const struct server_events *events) MUST_CHECK;
 
-/* server_adopt - a logged in connection that another worker gave away: as server_open; it is reset first. */
+/*
+ * server_adopt - a logged in connection that another worker gave away: as server_open; it is reset
+ * first.
+ */
 struct server *server_adopt(struct pool *pool, const struct server_move *move) MUST_CHECK;
 
 /*
  * server_fit - bring a LENT server to what is wanted.
  *
  * prefix: gets the bytes that must be written right before the statement (in the same write).
- * Returns 0 (fits, or will with prefix), 1 (a step is under way: on_ready or on_unfit follows; prefix is empty), or
- * a negative code (the connection is broken; it is closing, on_lost is not called).
+ * Returns 0 (fits, or will with prefix), 1 (a step is under way: on_ready or on_unfit follows;
+ * prefix is empty), or a negative code (the connection is broken; it is closing, on_lost is not
+ * called).
  */
 int server_fit(struct server *s, const struct want *want, struct writer *prefix) MUST_CHECK;
 
@@ -228,14 +238,18 @@ void server_to(struct server *s, enum server_state next);
 void server_close(struct server *s, const char *reason, int rc);
 
 /*
- * server_quit - a FREE connection is not needed any more: say goodbye (a node logs anything else as an aborted
- * connection) and count it until the node has closed it, so that the node never has more than the limit.
+ * server_quit - a FREE connection is not needed any more: say goodbye (a node logs anything else as
+ * an aborted connection) and count it until the node has closed it, so that the node never has more
+ * than the limit.
  * server_quit_timeout - the node does not answer: close it all the same.
  */
 void server_quit(struct server *s, const char *reason);
 void server_quit_timeout(struct server *s);
 
-/* server_leave - its descriptor was handed to another worker: close ours; the node's count goes along. */
+/*
+ * server_leave - its descriptor was handed to another worker: close ours; the node's count goes
+ * along.
+ */
 void server_leave(struct server *s);
 
 /* server_lost - close it and tell the owner (on_lost), if there is one. err may be NULL. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server_fit.c - make a server connection fit for a session: user, schema, variables, multi-statements; reset it.
+ * server_fit.c - make a server connection fit for a session: user, schema, variables,
+ * multi-statements; reset it.
  *
- * A change of user or schema is waited for: a statement behind a refused one would run as the wrong user or in
- * the wrong schema (seen with 10.11: a refused COM_CHANGE_USER leaves the connection open and the old user in).
- * SET of values that a node has accepted before cannot fail and goes out in the same write as the statement.
+ * A change of user or schema is waited for: a statement behind a refused one would run as the wrong
+ * user or in the wrong schema (seen with 10.11: a refused COM_CHANGE_USER leaves the connection
+ * open and the old user in). SET of values that a node has accepted before cannot fail and goes out
+ * in the same write as the statement.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -19,8 +21,8 @@
     "character_set_database=DEFAULT"
 
 /*
- * Session tracking is lost with each reset: asked for again. And a reset leaves the server's character_set_database, not
- * the schema's (10.11).
+ * Session tracking is lost with each reset: asked for again. And a reset leaves the server's
+ * character_set_database, not the schema's (10.11).
  */
 int server_setup_text(struct writer *w)
 {

@@ -5,9 +5,9 @@
  *   greeting --> login --> [switch --> response] --> [more data ...] --> OK --> session tracking on --> ready
  *   COM_CHANGE_USER + response --> switch --> OK --> session tracking on --> ready
  *
- * MariaDB answers COM_CHANGE_USER with a request to switch that carries the connection's own salt again (seen with
- * 10.11.19), so the response to it can be sent along and one round trip is saved. When a node gives another salt
- * after all, it refuses what we sent and the connection is closed.
+ * MariaDB answers COM_CHANGE_USER with a request to switch that carries the connection's own salt
+ * again (seen with 10.11.19), so the response to it can be sent along and one round trip is saved.
+ * When a node gives another salt after all, it refuses what we sent and the connection is closed.
  */
 #include "base/err.h"
 #include "pool/pool.h"
@@ -49,7 +49,9 @@ static void fail(struct server *s, int rc, const char *text)
     server_lost(s, rc, &err);
 }
 
-/* The answer to a plugin's challenge. Returns its length, or -1 when the account cannot answer it. */
+/*
+ * The answer to a plugin's challenge. Returns its length, or -1 when the account cannot answer it.
+ */
 static int challenge_response(struct server *s, struct slice plugin, const uint8_t salt[SALT_LEN],
                               uint8_t out[SHA256_LEN])
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server_reply.c - what comes from the node: which outstanding reply the bytes belong to, and where they go.
+ * server_reply.c - what comes from the node: which outstanding reply the bytes belong to, and where
+ * they go.
  *
- * The reply to a client's command is handed on in runs of bytes; replies to our own commands are looked at here.
+ * The reply to a client's command is handed on in runs of bytes; replies to our own commands are
+ * looked at here.
  */
 #include "base/clock.h"
 #include "base/err.h"
@@ -133,10 +135,16 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
     return refuse_infile(s);
 }
 
-/* A reply of ours is complete: what did it say? False: the server was closed, or lost, or is no longer ours to read. */
+/*
+ * A reply of ours is complete: what did it say? False: the server was closed, or lost, or is no
+ * longer ours to read.
+ */
 static bool own_reply_done(struct server *s, enum expect_what what, const struct err *err);
 
-/* The packets of our own short dialogs are looked at whole. Returns bytes used, 0 = more needed, < 0 malformed. */
+/*
+ * The packets of our own short dialogs are looked at whole. Returns bytes used, 0 = more needed, <
+ * 0 malformed.
+ */
 static int64_t feed_dialog(struct server *s, uint8_t *data, size_t len)
 {
     uint32_t payload;
@@ -428,7 +436,10 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
     } else if (err != NULL && what != EXPECT_PRIME) {
-        /* What the node had accepted before it now refuses: nothing on this connection can be trusted. */
+        /*
+         * What the node had accepted before it now refuses: nothing on this connection can be
+         * trusted.
+         */
         struct log_who who = server_who(s, "making it fit");
 
         log_warn(&who, "refused: %u %.*s", err->number, SLICE_ARGS(err->message));

@@ -2,8 +2,8 @@
 /*
  * server_stmt.h - statements prepared on server connections: which text has which id where.
  *
- * A text is interned for each worker, so that clients and connections share it. What a text means depends on the
- * schema and the variables it was prepared under: they are part of the key.
+ * A text is interned for each worker, so that clients and connections share it. What a text means
+ * depends on the schema and the variables it was prepared under: they are part of the key.
  */
 #ifndef POOL_SERVER_STMT_H
 #define POOL_SERVER_STMT_H
@@ -25,7 +25,10 @@ struct server_stmt {
     uint32_t id;             /* on the node; STMT_ID_LAST while it is being prepared */
 };
 
-/* stmt_text_get - the interned text with a reference; NULL when there is no memory. stmt_text_unref may free. */
+/*
+ * stmt_text_get - the interned text with a reference; NULL when there is no memory. stmt_text_unref
+ * may free.
+ */
 struct stmt_text *stmt_text_get(struct pool *pool, struct slice text) MUST_CHECK;
 void stmt_text_unref(struct pool *pool, struct stmt_text *text);
 
@@ -34,10 +37,11 @@ struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *t
                                      const struct schema *schema, const struct profile *profile);
 
 /*
- * server_stmt_add - the node prepared it as id (STMT_ID_LAST: its reply is awaited, see server_stmt_prepared).
+ * server_stmt_add - the node prepared it as id (STMT_ID_LAST: its reply is awaited, see
+ * server_stmt_prepared).
  *
- * close: gets a COM_STMT_CLOSE for the one that must leave, if any; to be written before the next command.
- * NULL when there is no memory.
+ * close: gets a COM_STMT_CLOSE for the one that must leave, if any; to be written before the next
+ * command. NULL when there is no memory.
  */
 struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, struct schema *schema,
                                     struct profile *profile, uint32_t id,

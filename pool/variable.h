@@ -144,7 +144,8 @@ enum variable_kind variable_kind(int id);
 /*
  * variable_find - by name in any case, or VARIABLE_NONE. Also the other names that 10.11 has for
  * one: storage_engine, old_alter_table, tmp_memory_table_size, log_slow_query,
- * log_slow_query_time, log_slow_min_examined_row_limit. Not transaction_isolation: 10.11 refuses it (1193).
+ * log_slow_query_time, log_slow_min_examined_row_limit. Not transaction_isolation: 10.11 refuses it
+ * (1193).
  */
 int variable_find(struct slice name);
 

@@ -33,8 +33,9 @@ struct secret {
 
 /*
  * secret_parse - from the configuration's text: "" (empty), "*HEX40", "$A$...", else clear text;
- * derives all that follows from it. Returns 0 or ERR_CONFIG (too long, a zero byte, malformed hash).
- * What begins with '*' or "$A$" is never taken as clear text, or half a hash would be a password.
+ * derives all that follows from it. Returns 0 or ERR_CONFIG (too long, a zero byte, malformed
+ * hash). What begins with '*' or "$A$" is never taken as clear text, or half a hash would be a
+ * password.
  */
 int secret_parse(struct secret *s, struct slice text) MUST_CHECK;
 
@@ -62,30 +63,31 @@ bool native_check(uint8_t stage1[SHA1_LEN], const uint8_t stage2[SHA1_LEN],
 bool native_stage1_fits(const uint8_t stage1[SHA1_LEN], const uint8_t stage2[SHA1_LEN]);
 
 /*
- * sha2_response, sha2_check_fast - the fast path: XOR(SHA256(pw), SHA256(SHA256(SHA256(pw)) + salt)).
+ * sha2_response, sha2_check_fast - the fast path: XOR(SHA256(pw), SHA256(SHA256(SHA256(pw)) +
+ * salt)).
  */
 void sha2_response(uint8_t out[SHA256_LEN], struct slice clear, const uint8_t salt[SALT_LEN]);
 bool sha2_check_fast(const uint8_t sha2_fast[SHA256_LEN], const uint8_t salt[SALT_LEN],
                      struct slice response);
 
 /*
- * sha2_check_full - is the clear password right for the stored form? Slow: thousands of rounds, a few
- * milliseconds. sha2_is_stored_form - does text look like one?
+ * sha2_check_full - is the clear password right for the stored form? Slow: thousands of rounds, a
+ * few milliseconds. sha2_is_stored_form - does text look like one?
  */
 bool sha2_check_full(const char *stored, struct slice clear);
 bool sha2_is_stored_form(struct slice text);
 
 /*
- * sha2_unmask - the full path without TLS: XOR of the decrypted RSA block with the salt, in place; the
- * same call masks. The password's final zero is part of the block.
+ * sha2_unmask - the full path without TLS: XOR of the decrypted RSA block with the salt, in place;
+ * the same call masks. The password's final zero is part of the block.
  */
 void sha2_unmask(uint8_t *data, size_t len, const uint8_t salt[SALT_LEN]);
 
 /*
- * RSA keys for it: rsa_key_new makes one (2048 bit; NULL when OpenSSL cannot, takes up to a second),
- * rsa_key_pem gives the public part, which lives as long as the key. rsa_decrypt opens OAEP-padded
- * data; out has RSA_BLOCK_MAX bytes. rsa_encrypt is the client's side of it; out of cap bytes.
- * Both return 0, or ERR_MALFORMED for data or a key that does not fit. Any thread.
+ * RSA keys for it: rsa_key_new makes one (2048 bit; NULL when OpenSSL cannot, takes up to a
+ * second), rsa_key_pem gives the public part, which lives as long as the key. rsa_decrypt opens
+ * OAEP-padded data; out has RSA_BLOCK_MAX bytes. rsa_encrypt is the client's side of it; out of cap
+ * bytes. Both return 0, or ERR_MALFORMED for data or a key that does not fit. Any thread.
  */
 #define RSA_BLOCK_MAX 256
 struct rsa_key;

@@ -86,7 +86,10 @@ static enum auth_verdict check_sha2(const struct answer *a, struct slice respons
     return AUTH_RIGHT;
 }
 
-/* The clear password, by whichever way it came. The configuration may have changed since it was asked for. */
+/*
+ * The clear password, by whichever way it came. The configuration may have changed since it was
+ * asked for.
+ */
 static enum auth_verdict check_clear(const struct answer *a, struct slice clear)
 {
     const struct secret *s = a->secret;

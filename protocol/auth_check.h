@@ -60,9 +60,9 @@ void auth_check_switch(struct auth_check *a, const char *plugin, struct writer *
                        uint8_t *sequence);
 
 /*
- * auth_check_answer - the client's response to what it was sent last. Gives the verdict; AUTH_MORE: send what is in out
- * and wait. With AUTH_RIGHT, out may hold a packet that goes before the OK. learnt is filled, and to be wiped by
- * auth_learnt_wipe.
+ * auth_check_answer - the client's response to what it was sent last. Gives the verdict; AUTH_MORE:
+ * send what is in out and wait. With AUTH_RIGHT, out may hold a packet that goes before the OK.
+ * learnt is filled, and to be wiped by auth_learnt_wipe.
  */
 enum auth_verdict auth_check_answer(struct auth_check *check, const struct secret *secret,
                                     const struct auth_line *line, struct slice response,

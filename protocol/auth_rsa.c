@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth_rsa.c - the RSA part of caching_sha2_password without TLS: OAEP padding with SHA-1, as MySQL's
- * clients use it.
+ * auth_rsa.c - the RSA part of caching_sha2_password without TLS: OAEP padding with SHA-1, as
+ * MySQL's clients use it.
  */
 #include <openssl/bio.h>
 #include <openssl/err.h>

@@ -2,8 +2,8 @@
 /*
  * auth_sha2.c - the slow hash of caching_sha2_password: SHA-crypt with SHA-256.
  *
- * The algorithm is Ulrich Drepper's "Unix crypt using SHA-256 and SHA-512" (2007), step numbers below
- * are his. libcrypt's has a salt of 16 bytes at most, MySQL's stored form has 20:
+ * The algorithm is Ulrich Drepper's "Unix crypt using SHA-256 and SHA-512" (2007), step numbers
+ * below are his. libcrypt's has a salt of 16 bytes at most, MySQL's stored form has 20:
  *
  *     $A$ rounds/1000 (3 hex digits) $ salt (20 raw bytes) hash (43 characters)
  */

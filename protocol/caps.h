@@ -37,8 +37,8 @@
 #define CAP_REMEMBER_OPTIONS       (1u << 31)
 
 /*
- * What our servers offer; the one for traffic adds CAP_LOCAL_FILES. A MariaDB server does not offer CAP_LONG_PASSWORD: that
- * says that it has extended bits, of which here are none.
+ * What our servers offer; the one for traffic adds CAP_LOCAL_FILES. A MariaDB server does not offer
+ * CAP_LONG_PASSWORD: that says that it has extended bits, of which here are none.
  */
 #define CAPS_SERVED                                                                    \
     (CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC | \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * collation.h - the collations a client can name at login by one byte, as MariaDB 10.11 numbers them.
+ * collation.h - the collations a client can name at login by one byte, as MariaDB 10.11 numbers
+ * them.
  */
 #ifndef PROTOCOL_COLLATION_H
 #define PROTOCOL_COLLATION_H
@@ -13,7 +14,9 @@ struct collation {
     bool is_default; /* of its charset */
 };
 
-/* collation_is_wide - more than a byte for each ASCII character: a node takes no statements in it. */
+/*
+ * collation_is_wide - more than a byte for each ASCII character: a node takes no statements in it.
+ */
 bool collation_is_wide(const struct collation *c);
 
 /* collation_by_id - NULL for numbers that 10.11 does not know. */

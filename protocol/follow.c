@@ -282,7 +282,10 @@ static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t len
     }
     switch ((enum phase)f->phase) {
     case PHASE_COLUMNS:
-        /* The bit is also set while a procedure has a cursor of its own open (10.11): then the rows do follow. */
+        /*
+         * The bit is also set while a procedure has a cursor of its own open (10.11): then the rows
+         * do follow.
+         */
         if (f->kind == FOLLOW_CURSOR && (f->status & STATUS_CURSOR_EXISTS) != 0) {
             return end_of_reply(f);
         }
@@ -346,8 +349,8 @@ static uint8_t *pass_plain(struct follow *f, uint8_t *pos, const uint8_t *end)
 }
 
 /*
- * The packet at *at is not plain: read it when it is there as a whole, and step over it unless it is
- * handed out. FOLLOW_MORE with *at unmoved: bytes are missing.
+ * The packet at *at is not plain: read it when it is there as a whole, and step over it unless it
+ * is handed out. FOLLOW_MORE with *at unmoved: bytes are missing.
  */
 static enum follow_event look_at(struct follow *f, uint8_t **at, const uint8_t *end)
 {

@@ -96,8 +96,8 @@ enum follow_event follow_feed(struct follow *f, uint8_t *data, size_t len, size_
                               size_t *packet_len);
 
 /*
- * follow_skip_packet - the packet handed out was dealt with; returns FOLLOW_DONE if it was the last,
- * else FOLLOW_MORE: call follow_feed with what is behind it.
+ * follow_skip_packet - the packet handed out was dealt with; returns FOLLOW_DONE if it was the
+ * last, else FOLLOW_MORE: call follow_feed with what is behind it.
  */
 enum follow_event follow_skip_packet(struct follow *f);
 

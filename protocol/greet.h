@@ -41,7 +41,8 @@ struct login {
 
 /*
  * greeting_encode, greeting_decode - a failure to decode gives ERR_MALFORMED (also for protocol
- * versions other than 10). An ERR packet in place of a greeting is the caller's to recognise (0xff).
+ * versions other than 10). An ERR packet in place of a greeting is the caller's to recognise
+ * (0xff).
  */
 void greeting_encode(struct writer *w, const struct greeting *g, uint8_t sequence);
 int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len) MUST_CHECK;
@@ -56,24 +57,24 @@ int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len) MUST
 int login_decode(struct login *l, const uint8_t *payload, size_t len) MUST_CHECK;
 
 /*
- * login_old_decode - a login of before 4.1: caps (16 bits), user, response; such a client can only be
- * refused, in its own form. Returns 0 or ERR_HANDSHAKE (it is none, or malformed).
+ * login_old_decode - a login of before 4.1: caps (16 bits), user, response; such a client can only
+ * be refused, in its own form. Returns 0 or ERR_HANDSHAKE (it is none, or malformed).
  */
 int login_old_decode(struct login *l, const uint8_t *payload, size_t len) MUST_CHECK;
 void login_encode(struct writer *w, const struct login *l, uint8_t sequence);
 void tls_request_encode(struct writer *w, const struct login *l, uint8_t sequence);
 
 /*
- * change_user_decode, change_user_encode - COM_CHANGE_USER; caps are those agreed at login. Returns 0
- * or ERR_HANDSHAKE. charset is 0 when none was sent, or one above 255, which no login can name.
+ * change_user_decode, change_user_encode - COM_CHANGE_USER; caps are those agreed at login. Returns
+ * 0 or ERR_HANDSHAKE. charset is 0 when none was sent, or one above 255, which no login can name.
  */
 int change_user_decode(struct login *l, uint32_t caps, const uint8_t *payload,
                        size_t len) MUST_CHECK;
 void change_user_encode(struct writer *w, const struct login *l);
 
 /*
- * auth_switch_encode, auth_switch_decode - 0xfe, plugin, salt (20 bytes and a zero). salt may be NULL:
- * then no data is sent. data is given without its final zero and may have any length.
+ * auth_switch_encode, auth_switch_decode - 0xfe, plugin, salt (20 bytes and a zero). salt may be
+ * NULL: then no data is sent. data is given without its final zero and may have any length.
  */
 void auth_switch_encode(struct writer *w, struct slice plugin, const uint8_t salt[SALT_LEN],
                         uint8_t sequence);

@@ -5,8 +5,8 @@
  * Encoders append whole packets with headers to w and return the next sequence number.
  * Decoders take one payload. Bytes as MariaDB 10.11 sends them to a client with PROTOCOL_41,
  * without DEPRECATE_EOF: an OK without a message ends after the warning count; a message is
- * length-encoded; with SESSION_TRACK and STATUS_SESSION_STATE_CHANGED the message (possibly empty) is
- * always there and is followed by the length-encoded block of changes.
+ * length-encoded; with SESSION_TRACK and STATUS_SESSION_STATE_CHANGED the message (possibly empty)
+ * is always there and is followed by the length-encoded block of changes.
  */
 #ifndef PROTOCOL_REPLY_H
 #define PROTOCOL_REPLY_H
@@ -66,9 +66,9 @@ int column_decode(struct column *c, const uint8_t *payload, size_t len) MUST_CHE
 struct slice row_next(struct reader *r, bool *is_null);
 
 /*
- * ok_strip_track - turn one whole OK packet with header, as sent to a connection with SESSION_TRACK, into
- * what MariaDB sends to one without: no block of changes, no empty message, no 0x4000 bit. In place.
- * Returns the new length with header (<= len), or ERR_MALFORMED.
+ * ok_strip_track - turn one whole OK packet with header, as sent to a connection with
+ * SESSION_TRACK, into what MariaDB sends to one without: no block of changes, no empty message, no
+ * 0x4000 bit. In place. Returns the new length with header (<= len), or ERR_MALFORMED.
  */
 int64_t ok_strip_track(uint8_t *packet, size_t len) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stmt.h - binary protocol packets that carry statement ids: decode what routing needs, rewrite ids.
+ * stmt.h - binary protocol packets that carry statement ids: decode what routing needs, rewrite
+ * ids.
  *
  * Payloads without header (MariaDB documentation, "3-binary-protocol").
  */
@@ -23,7 +24,10 @@ struct prepare_ok {
 
 int prepare_ok_decode(struct prepare_ok *p, const uint8_t *payload, size_t len) MUST_CHECK;
 
-/* stmt_id_get/put - bytes 1..4 of any COM_STMT_* request (and of a prepare reply). len checked by get. */
+/*
+ * stmt_id_get/put - bytes 1..4 of any COM_STMT_* request (and of a prepare reply). len checked by
+ * get.
+ */
 int stmt_id_get(uint32_t *id, const uint8_t *payload, size_t len) MUST_CHECK;
 void stmt_id_put(uint8_t *payload, uint32_t id);
 
@@ -37,13 +41,16 @@ struct execute {
     struct slice values; /* the rest */
 };
 
-/* execute_decode - n_params is from the prepare reply. ERR_MALFORMED when cut. Values are not parsed. */
+/*
+ * execute_decode - n_params is from the prepare reply. ERR_MALFORMED when cut. Values are not
+ * parsed.
+ */
 int execute_decode(struct execute *e, uint16_t n_params, const uint8_t *payload,
                    size_t len) MUST_CHECK;
 
 /*
- * execute_encode - COM_STMT_EXECUTE with another id and, when types is not empty, with these types bound;
- * appends payload only (the caller frames it).
+ * execute_encode - COM_STMT_EXECUTE with another id and, when types is not empty, with these types
+ * bound; appends payload only (the caller frames it).
  */
 void execute_encode(struct writer *w, const struct execute *e, uint32_t stmt_id,
                     struct slice types);

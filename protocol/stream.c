@@ -10,7 +10,10 @@
 
 #include "base/mem.h"
 
-/* Bytes read or queued, with the request that writes them. Owned by the loop (reading, free) or a stream. */
+/*
+ * Bytes read or queued, with the request that writes them. Owned by the loop (reading, free) or a
+ * stream.
+ */
 struct stream_chunk {
     struct stream_chunk *next;
     struct stream *stream; /* while queued */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream.h - a byte stream on a libuv handle: reads into a shared buffer, writes at once, queues the rest.
+ * stream.h - a byte stream on a libuv handle: reads into a shared buffer, writes at once, queues
+ * the rest.
  *
- * Nothing is buffered while nothing is in flight: bytes are read into one buffer of the loop (struct
- * stream_loop) and lent to on_bytes; what stream_write cannot write at once stays in the buffer it came in,
- * which the stream then owns and the loop replaces.
+ * Nothing is buffered while nothing is in flight: bytes are read into one buffer of the loop
+ * (struct stream_loop) and lent to on_bytes; what stream_write cannot write at once stays in the
+ * buffer it came in, which the stream then owns and the loop replaces.
  *
  *   open --> reading <--> paused --> closing --> closed (on_closed: the memory may go)
  *
@@ -67,10 +68,11 @@ void stream_loop_init(struct stream_loop *loop, uv_loop_t *uv);
 void stream_loop_fini(struct stream_loop *loop);
 
 /*
- * stream_accept - take the next connection of a listening handle. stream_open - take a connected descriptor.
+ * stream_accept - take the next connection of a listening handle. stream_open - take a connected
+ * descriptor.
  * stream_connect - begin to connect; on_connected is called once, later, unless closed before.
- * All: 0 or a negative errno; after an error the stream must still be closed when is_open is set, else
- * its memory may go at once.
+ * All: 0 or a negative errno; after an error the stream must still be closed when is_open is set,
+ * else its memory may go at once.
  */
 int stream_accept(struct stream *s, struct stream_loop *loop, const struct stream_events *events,
                   uv_stream_t *listener) MUST_CHECK;
@@ -84,10 +86,11 @@ int stream_read_start(struct stream *s) MUST_CHECK;
 void stream_read_stop(struct stream *s);
 
 /*
- * stream_write - write now what the socket takes, queue the rest (the bytes are then owned by the stream).
+ * stream_write - write now what the socket takes, queue the rest (the bytes are then owned by the
+ * stream).
  *
- * Returns 0 (all written), 1 (some queued: on_drained follows; stop the source), or a negative errno (the
- * connection is broken: close it; no on_end comes for it).
+ * Returns 0 (all written), 1 (some queued: on_drained follows; stop the source), or a negative
+ * errno (the connection is broken: close it; no on_end comes for it).
  */
 int stream_write(struct stream *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
 
@@ -96,12 +99,15 @@ static inline bool stream_is_drained(const struct stream *s)
     return s->queue == NULL;
 }
 
-/* stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be closed. */
+/*
+ * stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be
+ * closed.
+ */
 int stream_detach_fd(struct stream *s) MUST_CHECK;
 
 /*
- * stream_abandon - when it is closed, the kernel discards what the peer has not acknowledged, and resets the connection:
- * a peer that cannot be reached now is not to get it later.
+ * stream_abandon - when it is closed, the kernel discards what the peer has not acknowledged, and
+ * resets the connection: a peer that cannot be reached now is not to get it later.
  */
 void stream_abandon(struct stream *s);
 

@@ -2,8 +2,8 @@
 /*
  * alarm.h - points in time: one timer for each worker over a heap, whatever their number.
  *
- * For the few that need a millisecond's precision and may be cancelled; what may be late is looked at in the worker's
- * tick. Thread: the loop's.
+ * For the few that need a millisecond's precision and may be cancelled; what may be late is looked
+ * at in the worker's tick. Thread: the loop's.
  */
 #ifndef PROXY_ALARM_H
 #define PROXY_ALARM_H

@@ -37,8 +37,8 @@ static int set_options(int fd, const struct conf_vars *vars)
 }
 
 /*
- * The first worker binds without SO_REUSEPORT: it fails when another process has the port, even another Galeway. The
- * option set afterwards lets the other workers in.
+ * The first worker binds without SO_REUSEPORT: it fails when another process has the port, even
+ * another Galeway. The option set afterwards lets the other workers in.
  */
 static int bind_port(int fd, const struct addrinfo *to, enum bind_mode mode)
 {
@@ -71,7 +71,9 @@ static int bind_tcp(const struct conf_vars *vars, const char *host, const char *
     return rc != 0 ? rc : fd;
 }
 
-/* The socket of a process that did not end well is in the way; one that somebody listens on is his. */
+/*
+ * The socket of a process that did not end well is in the way; one that somebody listens on is his.
+ */
 static int remove_dead_socket(int fd, const struct sockaddr_un *address)
 {
     struct stat st;

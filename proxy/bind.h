@@ -16,8 +16,8 @@ enum bind_mode {
 };
 
 /*
- * bind_iface - a bound socket, not blocking, with the options that accepted ones inherit. Of a unix socket the path
- * of a process that did not end well is removed first.
+ * bind_iface - a bound socket, not blocking, with the options that accepted ones inherit. Of a unix
+ * socket the path of a process that did not end well is removed first.
  *
  * Returns the descriptor, which the caller owns, or a negative errno.
  */

@@ -336,7 +336,10 @@ static void in_drop(struct client *c)
     c->in_len = c->in_cap = 0;
 }
 
-/* The header of a packet is looked at as on a node: its number first (a command begins with 0), then its length. */
+/*
+ * The header of a packet is looked at as on a node: its number first (a command begins with 0),
+ * then its length.
+ */
 static bool is_header_good(struct client *c, const uint8_t *packet)
 {
     uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
@@ -355,7 +358,10 @@ static bool is_header_good(struct client *c, const uint8_t *packet)
     return rc == 0;
 }
 
-/* The commands in data, one after the other, as long as each is answered at once. Returns the bytes dealt with. */
+/*
+ * The commands in data, one after the other, as long as each is answered at once. Returns the bytes
+ * dealt with.
+ */
 static size_t take_packets(struct client *c, uint8_t *data, size_t len)
 {
     size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
@@ -533,7 +539,9 @@ static const struct stream_events client_stream_events = {
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
-/* 32 bits, as in MySQL's greeting: a counter and the worker. Wraps after 2^26 clients of a worker. */
+/*
+ * 32 bits, as in MySQL's greeting: a counter and the worker. Wraps after 2^26 clients of a worker.
+ */
 static uint64_t next_id(struct worker *w)
 {
     uint64_t id;

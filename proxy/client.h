@@ -121,7 +121,10 @@ struct client {
     uint64_t questions;
 };
 
-/* client_mode - how its statements are scanned (facts.h): its sql_mode, and the settings of digests. */
+/*
+ * client_mode - how its statements are scanned (facts.h): its sql_mode, and the settings of
+ * digests.
+ */
 uint32_t client_mode(const struct client *c);
 
 /* client_new - take the next connection of a listener. */
@@ -132,8 +135,8 @@ const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
 
 /*
- * client_close - idempotent; the server connection goes back (or is drained), the statement is killed on the node.
- * rc: what broke, for the log.
+ * client_close - idempotent; the server connection goes back (or is drained), the statement is
+ * killed on the node. rc: what broke, for the log.
  */
 void client_close(struct client *c, enum close_reason reason, int rc);
 
@@ -143,10 +146,16 @@ void client_close_after_write(struct client *c, enum close_reason reason);
 void client_close_because(struct client *c, enum close_reason reason,
                           int rc); /* rc: what broke, for the log */
 
-/* client_refuse - an ERR packet, and the end for this reason. A misbehaved packet counts as a protocol error. */
+/*
+ * client_refuse - an ERR packet, and the end for this reason. A misbehaved packet counts as a
+ * protocol error.
+ */
 void client_refuse(struct client *c, int rc, enum close_reason reason);
 
-/* client_write - bytes to the client; a broken connection closes it (then returns false and c must be left alone). */
+/*
+ * client_write - bytes to the client; a broken connection closes it (then returns false and c must
+ * be left alone).
+ */
 bool client_write(struct client *c, const void *data, size_t len) MUST_CHECK;
 
 /* client_error - an ERR packet with the next sequence number. False = c is closing. */
@@ -170,7 +179,10 @@ void client_input(struct client *c);
 /* client_go_on - the task was delayed: on with it. */
 void client_go_on(struct client *c);
 
-/* client_answered - c->task has its answer, made here: it is over. What is still to come of a long command is dropped. */
+/*
+ * client_answered - c->task has its answer, made here: it is over. What is still to come of a long
+ * command is dropped.
+ */
 void client_answered(struct client *c);
 
 /* client_command.c: client_scan - the facts of a text that the client sent */

@@ -181,8 +181,9 @@ static void relay_command(struct client *c, const uint8_t *packet, size_t len,
 }
 
 /*
- * What the session has on its connection goes first, and only then the command is answered: others must not see a lock
- * or a table of it behind the answer. False = there is nothing; else the command comes again (client_wiped).
+ * What the session has on its connection goes first, and only then the command is answered: others
+ * must not see a lock or a table of it behind the answer. False = there is nothing; else the
+ * command comes again (client_wiped).
  */
 static bool wipe_first(struct client *c, const uint8_t *packet, size_t len)
 {
@@ -229,7 +230,10 @@ static void init_db(struct client *c, const uint8_t *payload, size_t len)
     client_use_schema(c, (struct slice){(const char *)payload + 1, len - 1});
 }
 
-/* Commands for one server, not for a farm: refused as a node refuses them to users without the privilege. */
+/*
+ * Commands for one server, not for a farm: refused as a node refuses them to users without the
+ * privilege.
+ */
 static void deny(struct client *c, const char *privilege)
 {
     (void)client_errorf(

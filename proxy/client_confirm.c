@@ -20,7 +20,7 @@ static void look_again(struct client *c)
     }
 }
 
-/* --- the view ---------------------------------------------------------------------------------- */
+/* --- the view --------------------------------------------------------------------------------- */
 
 /* Has the node been asked since, and is it where it was? */
 static void look_at_view(struct client *c)
@@ -38,7 +38,7 @@ static void look_at_view(struct client *c)
     }
 }
 
-/* --- the port ---------------------------------------------------------------------------------- */
+/* --- the port --------------------------------------------------------------------------------- */
 
 /* A connection to a port that should be closed. Owned by its callbacks. */
 struct probe {
@@ -93,7 +93,7 @@ static void probe_port(struct client *c)
     }
 }
 
-/* ----------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 void client_confirm_begin(struct client *c)
 {

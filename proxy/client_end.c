@@ -22,7 +22,10 @@ static const char question_last_id[] = "\x18\0\0\0\x03SELECT LAST_INSERT_ID()"
 
 /* --- the end of a task ----------------------------------------------------------------------- */
 
-/* What the session had on its connection is wiped before another gets it; nothing is asked, nothing is kept. */
+/*
+ * What the session had on its connection is wiped before another gets it; nothing is asked, nothing
+ * is kept.
+ */
 void client_give_server(struct client *c)
 {
     struct server *s = c->server;
@@ -37,8 +40,8 @@ void client_give_server(struct client *c)
 }
 
 /*
- * LAST_INSERT_ID() is asked for before the connection goes: the OK's number may be one the client gave itself. A free
- * connection always has 0, so that what a session finds there is its own.
+ * LAST_INSERT_ID() is asked for before the connection goes: the OK's number may be one the client
+ * gave itself. A free connection always has 0, so that what a session finds there is its own.
  */
 bool client_ask_last_id(struct client *c)
 {
@@ -161,7 +164,9 @@ static bool is_known(const struct client *c, const struct schema *schema)
            schema->known_epoch == atomic_load(&c->worker->galeway->schema_epoch);
 }
 
-/* No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes. */
+/*
+ * No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes.
+ */
 static void refuse_schema(struct client *c, struct slice name)
 {
     char text[160];

@@ -88,7 +88,10 @@ void client_login_begin(struct client *c)
 
 /* --- the outcome ----------------------------------------------------------------------------- */
 
-/* A refused COM_CHANGE_USER leaves the connection to its old user, without what the session had (10.11). */
+/*
+ * A refused COM_CHANGE_USER leaves the connection to its old user, without what the session had
+ * (10.11).
+ */
 static void refused(struct client *c, enum close_reason reason)
 {
     struct session *s = &c->session;

@@ -2,9 +2,10 @@
 /*
  * client_lost.c - see client_lost.h.
  *
- * A read runs again on another node as long as its client has had nothing of the reply. Anything else only when it did
- * not run: no byte of it was sent, or the node said so. A write in doubt gets an ERR packet on an open connection: were
- * it closed, mysqlnd would report 2006 and WordPress run the write again.
+ * A read runs again on another node as long as its client has had nothing of the reply. Anything
+ * else only when it did not run: no byte of it was sent, or the node said so. A write in doubt gets
+ * an ERR packet on an open connection: were it closed, mysqlnd would report 2006 and WordPress run
+ * the write again.
  */
 #include "proxy/client_lost.h"
 
@@ -36,7 +37,10 @@
 #define PINS_WITHOUT_STATE \
     (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
 
-/* What is lost with the connection, beyond its transaction: the client cannot go on as if nothing had happened. */
+/*
+ * What is lost with the connection, beyond its transaction: the client cannot go on as if nothing
+ * had happened.
+ */
 static bool lost_state(const struct session *s)
 {
     return (s->pins & ~PINS_WITHOUT_STATE) != 0;
@@ -49,11 +53,12 @@ static void transaction_is_gone(struct client *c)
     c->session.last_id_unknown = false;
 }
 
-/* --- decisions --------------------------------------------------------------------------------- */
+/* --- decisions -------------------------------------------------------------------------------- */
 
 /*
- * How often a statement that has run may run again: as the rule says, or mysql-query_retries_on_failure. A read may come to
- * one more connection of a node that is just dying.
+ * How often a statement that has run may run again: as the rule says, or
+ * mysql-query_retries_on_failure. A read may come to one more connection of a node that is just
+ * dying.
  */
 static bool has_retries(const struct client *c, bool is_read)
 {
@@ -75,7 +80,10 @@ static bool is_whole(const struct client *c)
            (task->stmt == NULL || (c->n_cursors == 0 && c->n_long_data == 0));
 }
 
-/* Outside of a transaction: BEGIN and a prepare change nothing that outlives their connection, COMMIT has nothing to end. */
+/*
+ * Outside of a transaction: BEGIN and a prepare change nothing that outlives their connection,
+ * COMMIT has nothing to end.
+ */
 static bool is_harmless(const struct task *task)
 {
     uint8_t verb = task->facts.verb;
@@ -144,7 +152,9 @@ static void note(struct client *c, const struct node *node, enum ledger_decision
     ledger_add(&c->worker->ledger, &entry);
 }
 
-/* It goes to another connection, which knows nothing of what the old one was told for the session. */
+/*
+ * It goes to another connection, which knows nothing of what the old one was told for the session.
+ */
 static void forget_connection(struct client *c)
 {
     struct session *s = &c->session;
@@ -156,8 +166,9 @@ static void forget_connection(struct client *c)
 }
 
 /*
- * As it came from the client: nothing of what was learnt of its reply is left. The time it ran is no time it waited. Without
- * a connection it goes on in the next turn of the loop: many that are dead, one after the other, take no stack then.
+ * As it came from the client: nothing of what was learnt of its reply is left. The time it ran is
+ * no time it waited. Without a connection it goes on in the next turn of the loop: many that are
+ * dead, one after the other, take no stack then.
  */
 static void begin_again(struct client *c, enum ledger_decision decision)
 {
@@ -210,7 +221,7 @@ bool client_may_move(const struct client *c, const struct server *s)
     return route.n > 0 && route.nodes[0] != s->node;
 }
 
-/* --- the node says that it did not run ---------------------------------------------------------- */
+/* --- the node says that it did not run -------------------------------------------------------- */
 
 /* A single statement of its own transaction, without anything that a rollback leaves behind. */
 static bool is_rolled_back(const struct task *task)
@@ -234,9 +245,10 @@ static bool says_not_ready(const struct err *err)
 }
 
 /*
- * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a second time on its
- * own account (wsrep_retry_autocommit) and refuse only that: so not of a write that took long. And what a procedure runs
- * is refused one by one, behind others that may be committed.
+ * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a
+ * second time on its own account (wsrep_retry_autocommit) and refuse only that: so not of a write
+ * that took long. And what a procedure runs is refused one by one, behind others that may be
+ * committed.
  */
 static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {
@@ -253,7 +265,10 @@ static enum ledger_decision decide_not_ready(const struct client *c, bool is_pin
                                                         : LEDGER_NO_RETRIES;
 }
 
-/* What the node says, if it may mean that the statement did not run; task->confirms is set when that is to be made sure of. */
+/*
+ * What the node says, if it may mean that the statement did not run; task->confirms is set when
+ * that is to be made sure of.
+ */
 static enum ledger_decision decide_refused(struct client *c, const struct err *err)
 {
     struct task *task = c->task;
@@ -332,7 +347,10 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     return true;
 }
 
-/* It is out for a moment, whatever the monitor knows already, so that the statement does not come back to it. */
+/*
+ * It is out for a moment, whatever the monitor knows already, so that the statement does not come
+ * back to it.
+ */
 static void leave_node(struct client *c, struct node *node)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
@@ -416,7 +434,7 @@ bool client_not_ready(struct client *c, struct server *s)
     return true;
 }
 
-/* --- the connection broke ---------------------------------------------------------------------- */
+/* --- the connection broke --------------------------------------------------------------------- */
 
 static bool is_capacity_error(const struct err *err)
 {
@@ -480,8 +498,9 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
 }
 
 /*
- * COMMIT RELEASE, or COMMIT with such a completion_type, as the last of its statements: the node closes without a reply.
- * Elsewhere (in a program, before another statement) it cannot be told from a node that fails.
+ * COMMIT RELEASE, or COMMIT with such a completion_type, as the last of its statements: the node
+ * closes without a reply. Elsewhere (in a program, before another statement) it cannot be told from
+ * a node that fails.
  */
 static bool is_release(const struct client *c)
 {

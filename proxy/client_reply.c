@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_reply.c - what the server connection tells its client: bytes, session changes, the end. Its loss: client_lost.c.
+ * client_reply.c - what the server connection tells its client: bytes, session changes, the end.
+ * Its loss: client_lost.c.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -96,7 +97,10 @@ static bool pass_on(struct server *s, struct client *c, const uv_buf_t *bufs, un
     return rc >= 0;
 }
 
-/* The ERR packet of an interrupted statement that the bytes end with, perhaps behind columns; its offset, or len. */
+/*
+ * The ERR packet of an interrupted statement that the bytes end with, perhaps behind columns; its
+ * offset, or len.
+ */
 static size_t find_interrupted(const uint8_t *bytes, size_t len)
 {
     size_t from = len > INTERRUPTED_MAX ? len - INTERRUPTED_MAX : 0;
@@ -174,7 +178,10 @@ static bool on_infile(struct server *s)
     return true;
 }
 
-/* A procedure without a result set has most likely counted nothing: the number is another session's. */
+/*
+ * A procedure without a result set has most likely counted nothing: the number is another
+ * session's.
+ */
 static bool counted_rows(const struct task *task, const struct follow *outcome)
 {
     return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
@@ -222,7 +229,10 @@ static void forget_schemas(struct client *c)
     }
 }
 
-/* What a node in trouble says. One such error is nothing; the monitor finds out, and asks no more than it must. */
+/*
+ * What a node in trouble says. One such error is nothing; the monitor finds out, and asks no more
+ * than it must.
+ */
 static void notice_error(const struct client *c, const struct server *s)
 {
     enum { ER_LOCK_WAIT = 1205, ER_SHUTDOWN = 1053 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_run.c - a task on its way: route, connection, fit, send; its reply; what happens when the node is lost.
+ * client_run.c - a task on its way: route, connection, fit, send; its reply; what happens when the
+ * node is lost.
  *
  *   client_run --> (connection free) --> fit --> send --> on_bytes ... --> on_done --> client_task_end
  *              --> (none free) --> queue --> client_serve | client_retry | client_queue_timeout
@@ -223,7 +224,10 @@ void client_queue_timeout(struct client *c)
                           slice_of(text));
 }
 
-/* A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where the warnings are. */
+/*
+ * A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where
+ * the warnings are.
+ */
 static void let_warnings_go(struct client *c)
 {
     if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 ||
@@ -237,7 +241,10 @@ static void let_warnings_go(struct client *c)
     }
 }
 
-/* Does the task have to go where the session's state is? Warnings alone do not keep a write on a reader. */
+/*
+ * Does the task have to go where the session's state is? Warnings alone do not keep a write on a
+ * reader.
+ */
 static bool is_bound(const struct client *c)
 {
     const struct session *s = &c->session;
@@ -259,8 +266,9 @@ static bool is_chosen(const struct route *route, const struct node *node)
 }
 
 /*
- * The connection is kept for warnings, or because a reply to us is still to come: the task may use it when it goes to
- * that node anyway. Else its warnings are fetched, and it goes. False = the task is on its way.
+ * The connection is kept for warnings, or because a reply to us is still to come: the task may use
+ * it when it goes to that node anyway. Else its warnings are fetched, and it goes. False = the task
+ * is on its way.
  */
 static bool leave_server(struct client *c)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_run.h - what the files that carry a task share: client_run.c (route, queue), client_send.c (fit, send),
- * client_end.c (the task is over; schemas), client_reply.c (what the server connection tells).
+ * client_run.h - what the files that carry a task share: client_run.c (route, queue), client_send.c
+ * (fit, send), client_end.c (the task is over; schemas), client_reply.c (what the server connection
+ * tells).
  */
 #ifndef PROXY_CLIENT_RUN_H
 #define PROXY_CLIENT_RUN_H
@@ -18,8 +19,8 @@ uint32_t client_site(const struct client *c);
 int client_default_hostgroup(const struct client *c);
 
 /*
- * client_choose - where the task would go now. False: the hostgroup that a rule names, or the user's, has no servers in
- * this configuration. Who is gone from it may go on until he leaves.
+ * client_choose - where the task would go now. False: the hostgroup that a rule names, or the
+ * user's, has no servers in this configuration. Who is gone from it may go on until he leaves.
  */
 bool client_choose(const struct client *c, struct route *route);
 
@@ -29,7 +30,10 @@ void client_fit_and_send(struct client *c);
 /* client_asks_found_rows - is SELECT FOUND_ROWS() sent behind the task? */
 bool client_asks_found_rows(const struct task *task);
 
-/* client_wiped - the connection has nothing of the session any more: go on with the command that asked for that. */
+/*
+ * client_wiped - the connection has nothing of the session any more: go on with the command that
+ * asked for that.
+ */
 void client_wiped(struct client *c);
 
 /* client_wait_in_queue - no connection can be had now. */
@@ -39,13 +43,19 @@ void client_wait_in_queue(struct client *c);
 void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate,
                            struct slice text);
 
-/* client_schema_accepted - a node has it, or was seen to have it lately: answer USE, COM_INIT_DB or the login. */
+/*
+ * client_schema_accepted - a node has it, or was seen to have it lately: answer USE, COM_INIT_DB or
+ * the login.
+ */
 void client_schema_accepted(struct client *c, struct schema *schema);
 
 /* client_release_if_free - nothing pins the session: its connection goes back. */
 void client_release_if_free(struct client *c);
 
-/* client_ask_last_id - if LAST_INSERT_ID() must be asked for before the connection may go: ask; true = asked. */
+/*
+ * client_ask_last_id - if LAST_INSERT_ID() must be asked for before the connection may go: ask;
+ * true = asked.
+ */
 bool client_ask_last_id(struct client *c);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * client_send.c - bring a server connection to what the task wants, and send the task.
  *
- * What makes it fit is pipelined in front of the statement where that cannot fail (server_fit.c); questions whose answers
- * only this connection knows follow behind it.
+ * What makes it fit is pipelined in front of the statement where that cannot fail (server_fit.c);
+ * questions whose answers only this connection knows follow behind it.
  */
 #include <stdio.h>
 
@@ -21,7 +21,10 @@
 
 #define PREFIX_BYTES 16384
 
-/* The session has no warnings, but the connection may have another's: only a statement with a table clears them. */
+/*
+ * The session has no warnings, but the connection may have another's: only a statement with a table
+ * clears them.
+ */
 #define CLEAR_DIAGNOSTICS "SELECT 1 FROM information_schema.ENGINES LIMIT 0"
 
 /* Who looks at the variables of session tracking is to see them as on a connection of his own. */
@@ -107,14 +110,20 @@ static bool concerns_tracking(const struct facts *f)
     return (f->flags & FACT_TRACKING_VARIABLE) != 0 || shows(f, SLICE("session_track"));
 }
 
-/* What runs unseen may look at them too: EXECUTE IMMEDIATE 'SHOW WARNINGS'. With a table it clears them itself. */
+/*
+ * What runs unseen may look at them too: EXECUTE IMMEDIATE 'SHOW WARNINGS'. With a table it clears
+ * them itself.
+ */
 static bool looks_at_diagnostics(const struct facts *f)
 {
     return (f->flags & FACT_DIAGNOSTICS) != 0 ||
            ((f->flags & FACT_RUNS_UNSEEN) != 0 && f->n_tables == 0);
 }
 
-/* What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no foreign warnings. */
+/*
+ * What the statement asks of the connection beyond variables: LAST_INSERT_ID() of the session, no
+ * foreign warnings.
+ */
 static void write_preparation(struct client *c, struct server *s, struct writer *w)
 {
     struct session *session = &c->session;

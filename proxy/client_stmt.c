@@ -2,9 +2,10 @@
 /*
  * client_stmt.c - prepared statements of the binary protocol.
  *
- * A client's id stands for (text, schema and variables it was prepared under). It is classified when it is prepared,
- * its facts count when it is executed, and it is prepared again on whichever connection executes it. What lives on one
- * connection (an open cursor, long data) pins the session.
+ * A client's id stands for (text, schema and variables it was prepared under). It is classified
+ * when it is prepared, its facts count when it is executed, and it is prepared again on whichever
+ * connection executes it. What lives on one connection (an open cursor, long data) pins the
+ * session.
  */
 #include "proxy/client_stmt.h"
 
@@ -408,7 +409,10 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
     return rc < 0 ? rc : 0;
 }
 
-/* Types are sent by clients only with the first execution; another connection must be told them again. */
+/*
+ * Types are sent by clients only with the first execution; another connection must be told them
+ * again.
+ */
 static int with_types(struct client *c, struct task *task, const struct execute *e, uint32_t id)
 {
     struct client_stmt *stmt = task->stmt;

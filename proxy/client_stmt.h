@@ -29,13 +29,19 @@ void client_stmt_command(struct client *c, struct task *task);
 /* client_stmt_go_on - it was delayed: on with it. */
 void client_stmt_go_on(struct client *c);
 
-/* client_stmt_prepared - the node prepared it: make the client's statement, write its id into the reply. */
+/*
+ * client_stmt_prepared - the node prepared it: make the client's statement, write its id into the
+ * reply.
+ */
 void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len);
 
 /* client_stmt_is_ready - is the task's statement (if any) prepared on s? */
 bool client_stmt_is_ready(const struct client *c, struct server *s);
 
-/* client_stmt_prepare_again - send what was to be sent before (prefix) and COM_STMT_PREPARE; its reply is waited for. */
+/*
+ * client_stmt_prepare_again - send what was to be sent before (prefix) and COM_STMT_PREPARE; its
+ * reply is waited for.
+ */
 int client_stmt_prepare_again(struct client *c, struct server *s, struct writer *prefix) MUST_CHECK;
 
 /* client_stmt_bytes - the task's bytes with the id (and types) that s needs. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client_upload.c - bytes that only pass through: the rest of a long command, a file for LOAD DATA LOCAL.
+ * client_upload.c - bytes that only pass through: the rest of a long command, a file for LOAD DATA
+ * LOCAL.
  *
- * The packets' headers are read to know where the message ends; everything is passed on in the buffer it came in. When
- * the node is slower than the client, reading from the client stops.
+ * The packets' headers are read to know where the message ends; everything is passed on in the
+ * buffer it came in. When the node is slower than the client, reading from the client stops.
  */
 #include "base/err.h"
 #include "protocol/command.h"
@@ -44,7 +45,10 @@ static bool expects_header(const struct client *c)
 
 enum upload_event { UPLOAD_MORE, UPLOAD_ENDED, UPLOAD_BROKEN };
 
-/* How many bytes of data belong to the message, which is complete behind them or has a wrong sequence number. */
+/*
+ * How many bytes of data belong to the message, which is complete behind them or has a wrong
+ * sequence number.
+ */
 static size_t message_bytes(struct client *c, const uint8_t *data, size_t len,
                             enum upload_event *event)
 {

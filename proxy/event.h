@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * event.h - one statement as a line of JSON for the statement log, with the fields ProxySQL gives it.
+ * event.h - one statement as a line of JSON for the statement log, with the fields ProxySQL gives
+ * it.
  *
  * Pure: plain values in, bytes out.
  */

@@ -220,7 +220,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* The caller's thread has the signals blocked that are the main thread's, and so has the new one. */
+/*
+ * The caller's thread has the signals blocked that are the main thread's, and so has the new one.
+ */
 static void start(struct events_log *log)
 {
     log->filling = mem_new(MEM_LOG, EVENTS_BUFFER);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * events_log.h - the file that statements are logged to: lines from all workers, written by a thread of its own.
+ * events_log.h - the file that statements are logged to: lines from all workers, written by a
+ * thread of its own.
  *
- * Nobody waits for the disk: lines go to a buffer of fixed size, and when the disk cannot follow they are dropped and
- * counted. Files are named FILE.00000001, FILE.00000002, ...; a new one is begun when the size is reached.
+ * Nobody waits for the disk: lines go to a buffer of fixed size, and when the disk cannot follow
+ * they are dropped and counted. Files are named FILE.00000001, FILE.00000002, ...; a new one is
+ * begun when the size is reached.
  */
 #ifndef PROXY_EVENTS_LOG_H
 #define PROXY_EVENTS_LOG_H
@@ -16,13 +18,19 @@ struct events_log;
 
 struct events_log *events_log_new(void);
 
-/* events_log_stop - writes what waits and ends the thread; what is added later is lost. Twice is fine. */
+/*
+ * events_log_stop - writes what waits and ends the thread; what is added later is lost. Twice is
+ * fine.
+ */
 void events_log_stop(struct events_log *log);
 
 /* events_log_free - stops it first; NULL is fine. */
 void events_log_free(struct events_log *log);
 
-/* events_log_configure - where to (a path that is not absolute is below folder; "" = nowhere), and bytes of one file. */
+/*
+ * events_log_configure - where to (a path that is not absolute is below folder; "" = nowhere), and
+ * bytes of one file.
+ */
 void events_log_configure(struct events_log *log, const char *folder, const char *file,
                           uint64_t file_size);
 

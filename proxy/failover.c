@@ -13,7 +13,7 @@
 
 #define SILENT_MS 200 /* a node that owes replies and has said nothing for so long is looked at */
 
-/* --- connections to a node that changed -------------------------------------------------------- */
+/* --- connections to a node that changed ------------------------------------------------------- */
 
 /* The owner is told, if there is one. */
 static void cut(struct server *s)
@@ -43,7 +43,10 @@ static uint64_t owed_ms(const struct worker *w, const struct server *s)
     return s->n_expects > 0 && s->state != SERVER_CLOSING ? w->now_ms - s->asked_ms : 0;
 }
 
-/* Who has had nothing of his answer, and may ask another node, does. Who has a transaction there waits for its fate. */
+/*
+ * Who has had nothing of his answer, and may ask another node, does. Who has a transaction there
+ * waits for its fate.
+ */
 static void leave_silent(const struct worker *w, struct server *s)
 {
     if (is_clients(s) && owed_ms(w, s) >= SILENT_MS / 2 && client_may_move(s->owner, s)) {
@@ -87,11 +90,11 @@ void failover_nodes_changed(struct worker *w)
     atomic_store(&w->nodes_seen, seen);
 }
 
-/* --- traffic as a sensor ----------------------------------------------------------------------- */
+/* --- traffic as a sensor ---------------------------------------------------------------------- */
 
 /*
- * One statement that takes long is no sign as long as others are answered. A node that is suspect is being looked at; what
- * it was asked shortly before it was found so moves now.
+ * One statement that takes long is no sign as long as others are answered. A node that is suspect
+ * is being looked at; what it was asked shortly before it was found so moves now.
  */
 void failover_tick(struct worker *w)
 {
@@ -111,9 +114,12 @@ void failover_tick(struct worker *w)
     }
 }
 
-/* --- before another node writes ---------------------------------------------------------------- */
+/* --- before another node writes --------------------------------------------------------------- */
 
-/* A statement or a transaction is under way there, or a statement is about to be sent: it was routed before. */
+/*
+ * A statement or a transaction is under way there, or a statement is about to be sent: it was
+ * routed before.
+ */
 static bool is_writing(const struct server *s)
 {
     const struct client *c = is_clients(s) ? s->owner : NULL;

@@ -2,8 +2,9 @@
 /*
  * figures.h - what one worker has counted: digests, commands, errors, pins, sites.
  *
- * Owner: the worker; only its thread touches it, so counting takes no lock. Others ask for a copy (figures_read.h).
- * Accounts and schemas are borrowed: they live as long as the process or the worker.
+ * Owner: the worker; only its thread touches it, so counting takes no lock. Others ask for a copy
+ * (figures_read.h). Accounts and schemas are borrowed: they live as long as the process or the
+ * worker.
  */
 #ifndef PROXY_FIGURES_H
 #define PROXY_FIGURES_H
@@ -62,7 +63,10 @@ struct figures_text {
     char bytes[];
 };
 
-/* figures_text_new - a copy with one reference; NULL when there is no memory. unref: NULL is fine. Any thread. */
+/*
+ * figures_text_new - a copy with one reference; NULL when there is no memory. unref: NULL is fine.
+ * Any thread.
+ */
 struct figures_text *figures_text_new(struct slice text) MUST_CHECK;
 struct figures_text *figures_text_ref(struct figures_text *text);
 void figures_text_unref(struct figures_text *text);
@@ -106,8 +110,8 @@ struct figures_pin {
 };
 
 /*
- * Times by size: eight steps for each power of two, so what is read back is at most a sixteenth off. The last
- * one has all above.
+ * Times by size: eight steps for each power of two, so what is read back is at most a sixteenth
+ * off. The last one has all above.
  */
 #define FIGURES_STEPS 272
 
@@ -179,7 +183,9 @@ void figures_queued(struct figures *f, const struct account *account, const stru
                     uint64_t ms);
 void figures_waited(struct figures *f, int hostgroup, uint64_t ms);
 
-/* figures_pinned, figures_unpinned - a pin of a session begins; it ends. began_ms: when it began. */
+/*
+ * figures_pinned, figures_unpinned - a pin of a session begins; it ends. began_ms: when it began.
+ */
 void figures_pinned(struct figures *f, const struct account *account, enum pin pin, uint64_t digest,
                     uint64_t began_ms);
 void figures_unpinned(struct figures *f, const struct account *account, enum pin pin,
@@ -189,11 +195,17 @@ void figures_unpinned(struct figures *f, const struct account *account, enum pin
 enum figures_command figures_command_of(const struct facts *facts);
 const char *figures_command_name(enum figures_command command);
 
-/* figures_bucket - where a time is counted: 0 up to 100 us, ... figures_bucket_us - the limit; UINT64_MAX: the last. */
+/*
+ * figures_bucket - where a time is counted: 0 up to 100 us, ... figures_bucket_us - the limit;
+ * UINT64_MAX: the last.
+ */
 size_t figures_bucket(uint64_t us);
 uint64_t figures_bucket_us(size_t bucket);
 
-/* figures_step - where a time is counted in a site. figures_percentile - the time that percent of the counts reach. */
+/*
+ * figures_step - where a time is counted in a site. figures_percentile - the time that percent of
+ * the counts reach.
+ */
 size_t figures_step(uint64_t us);
 uint64_t figures_percentile(const uint64_t steps[FIGURES_STEPS], unsigned percent);
 

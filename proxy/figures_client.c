@@ -108,7 +108,10 @@ void figures_refused(struct client *c, uint16_t number, struct slice text)
     describe(c, &statement);
     statement.is_error = true;
     if (!c->task->is_error_counted) {
-        /* A connection that the session keeps has nothing to do with it before the statement is routed. */
+        /*
+         * A connection that the session keeps has nothing to do with it before the statement is
+         * routed.
+         */
         bool by_node = c->server != NULL && statement.hostgroup != FIGURES_HERE;
 
         count_error(c, &statement, by_node ? c->server->node : NULL, number, text);

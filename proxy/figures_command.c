@@ -50,7 +50,10 @@ struct kind {
     enum figures_command command;
 };
 
-/* The first word behind the verb that is in the list: CREATE OR REPLACE TABLE, CREATE DEFINER=.. VIEW, DROP TEMPORARY .. */
+/*
+ * The first word behind the verb that is in the list: CREATE OR REPLACE TABLE, CREATE DEFINER=..
+ * VIEW, DROP TEMPORARY ..
+ */
 static enum figures_command by_words(const struct facts *facts, const struct kind *kinds)
 {
     struct slice rest = facts->body;

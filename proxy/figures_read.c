@@ -2,8 +2,9 @@
 /*
  * figures_read.c - see figures_read.h.
  *
- * A request is shared by who asks and by the mail to each worker. Who asks may give up waiting: a worker that comes late
- * finds the request abandoned and copies nothing, so figures that are to be reset are not lost.
+ * A request is shared by who asks and by the mail to each worker. Who asks may give up waiting: a
+ * worker that comes late finds the request abandoned and copies nothing, so figures that are to be
+ * reset are not lost.
  */
 #include "proxy/figures_read.h"
 

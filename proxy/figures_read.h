@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * figures_read.h - what the workers have counted and what they are doing, for other threads to read.
+ * figures_read.h - what the workers have counted and what they are doing, for other threads to
+ * read.
  *
- * Who asks sends mail to each worker; a worker copies what is asked for between two events of its loop. Nothing is locked
- * while statements run. Texts are shared by reference; names of users and schemas are borrowed, so a report must be freed
- * before the workers are.
+ * Who asks sends mail to each worker; a worker copies what is asked for between two events of its
+ * loop. Nothing is locked while statements run. Texts are shared by reference; names of users and
+ * schemas are borrowed, so a report must be freed before the workers are.
  */
 #ifndef PROXY_FIGURES_READ_H
 #define PROXY_FIGURES_READ_H
@@ -134,8 +135,8 @@ struct figures_report {
 };
 
 /*
- * figures_read - ask all workers. parts: READ_*. reset: of READ_DIGESTS, READ_ERRORS, READ_TRAFFIC: what is read is zero
- * after it. Waits FIGURES_READ_MS at most. Thread: any but the workers'.
+ * figures_read - ask all workers. parts: READ_*. reset: of READ_DIGESTS, READ_ERRORS, READ_TRAFFIC:
+ * what is read is zero after it. Waits FIGURES_READ_MS at most. Thread: any but the workers'.
  */
 void figures_read(struct galeway *g, uint32_t parts, uint32_t reset, struct figures_report *report);
 void figures_report_fini(struct figures_report *report);
@@ -146,7 +147,10 @@ struct worker;
 void figures_answer(struct worker *w, struct figures_request *request);
 void figures_request_unref(struct figures_request *request);
 
-/* figures_copy_live - the parts that are not counted but looked at: figures_live.c. Worker's thread. */
+/*
+ * figures_copy_live - the parts that are not counted but looked at: figures_live.c. Worker's
+ * thread.
+ */
 void figures_copy_live(struct worker *w, uint32_t parts, struct figures_copy *copy);
 
 /* figures_list_add - room for one more row, zeroed; NULL: FIGURES_ROWS_MAX, or no memory. */

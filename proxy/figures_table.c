@@ -2,8 +2,8 @@
 /*
  * figures_table.c - see figures_table.h.
  *
- * A record is only removed when another one takes its place, so there are no tombstones: the slots behind a freed one are
- * moved up (linear probing).
+ * A record is only removed when another one takes its place, so there are no tombstones: the slots
+ * behind a freed one are moved up (linear probing).
  */
 #include "proxy/figures_table.h"
 

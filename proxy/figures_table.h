@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * figures_table.h - a table of fixed size for figures that have a key: open addressing, CLOCK eviction.
+ * figures_table.h - a table of fixed size for figures that have a key: open addressing, CLOCK
+ * eviction.
  *
- * Each record begins with a struct figure. A record stays where it is until it is evicted. Thread: its owner's.
+ * Each record begins with a struct figure. A record stays where it is until it is evicted. Thread:
+ * its owner's.
  */
 #ifndef PROXY_FIGURES_TABLE_H
 #define PROXY_FIGURES_TABLE_H
@@ -41,8 +43,8 @@ void figures_table_fini(struct figures_table *t);
 void *figures_table_find(struct figures_table *t, uint64_t hash, const void *key);
 
 /*
- * figures_table_get - the record of a key; is_new: it is zeroed but for its head, and maybe another one had to leave for
- * it. NULL when the table is full of records that may not leave.
+ * figures_table_get - the record of a key; is_new: it is zeroed but for its head, and maybe another
+ * one had to leave for it. NULL when the table is full of records that may not leave.
  */
 void *figures_table_get(struct figures_table *t, uint64_t hash, const void *key, bool *is_new);
 
@@ -55,8 +57,8 @@ static inline void *figures_table_at(const struct figures_table *t, size_t index
 void figures_table_clear(struct figures_table *t);
 
 /*
- * figures_table_take - the records themselves; the table is empty after it. Free them with mem_free(MEM_FIGURES) after
- * releasing each. n: how many.
+ * figures_table_take - the records themselves; the table is empty after it. Free them with
+ * mem_free(MEM_FIGURES) after releasing each. n: how many.
  */
 void *figures_table_take(struct figures_table *t, size_t *n);
 

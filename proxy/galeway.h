@@ -90,25 +90,29 @@ struct galeway {
 struct snapshot *galeway_snapshot(struct galeway *g);
 
 /*
- * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the workers. Takes over the
- * caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults says why. The main thread
- * before any other runs, then the console's alone (a reload by signal is passed to it): hence no lock.
+ * galeway_apply - make a validated configuration the snapshot, whole or not at all, and tell the
+ * workers. Takes over the caller's reference when it returns 0; ERR_CONFIG: nothing changed, faults
+ * says why. The main thread before any other runs, then the console's alone (a reload by signal is
+ * passed to it): hence no lock.
  */
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults) MUST_CHECK;
 
 /*
- * galeway_say_restart - a warning for each variable that conf has another value for than the process was started with,
- * and that counts at a start only. Control thread.
+ * galeway_say_restart - a warning for each variable that conf has another value for than the
+ * process was started with, and that counts at a start only. Control thread.
  */
 void galeway_say_restart(const struct galeway *g, const struct conf *conf, struct faults *faults);
 
 /*
- * galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed. faults also says what
- * counts after a restart only.
+ * galeway_load - read and check a file and apply it. 0 or ERR_CONFIG, ERR_FILE: nothing changed.
+ * faults also says what counts after a restart only.
  */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
 
-/* galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a moment. */
+/*
+ * galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a
+ * moment.
+ */
 void galeway_first_look(struct galeway *g);
 
 /* galeway_learn_version - a node's greeting said so. Any thread. */

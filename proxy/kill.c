@@ -2,8 +2,8 @@
 /*
  * kill.c - interrupt statements on nodes: of clients that left, of clients that KILL names.
  *
- * A side connection of the same user sends KILL QUERY. The victim is not used again before the node has answered both:
- * the kill can so never hit the next client's statement.
+ * A side connection of the same user sends KILL QUERY. The victim is not used again before the node
+ * has answered both: the kill can so never hit the next client's statement.
  */
 #include <stdio.h>
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * learn.h - what nodes have answered once and would answer the same again: SET statements and reads of variables.
+ * learn.h - what nodes have answered once and would answer the same again: SET statements and reads
+ * of variables.
  *
- * Nothing is guessed: an answer is the bytes a node sent for the same text under the same variables, and is asked for
- * again after LEARN_TTL_MS. One table for each worker, bounded; full = emptied.
+ * Nothing is guessed: an answer is the bytes a node sent for the same text under the same
+ * variables, and is asked for again after LEARN_TTL_MS. One table for each worker, bounded; full =
+ * emptied.
  */
 #ifndef PROXY_LEARN_H
 #define PROXY_LEARN_H
@@ -48,10 +50,15 @@ struct profile *learnt_set_find(struct learnt *l, const void *account, const str
 void learnt_set_keep(struct learnt *l, const void *account, struct profile *from, struct slice text,
                      struct profile *to, uint64_t now_ms);
 
-/* learnt_answer_find - the reply to this read of variables; its status words must be set by the caller. */
+/*
+ * learnt_answer_find - the reply to this read of variables; its status words must be set by the
+ * caller.
+ */
 const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile,
                                                struct slice text, uint64_t now_ms);
-/* learnt_answer_keep - bytes: one whole text result set; kept only when it has the expected form. */
+/*
+ * learnt_answer_keep - bytes: one whole text result set; kept only when it has the expected form.
+ */
 void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text,
                         const uint8_t *bytes, size_t len, uint64_t now_ms);
 

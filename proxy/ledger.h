@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger.h - every statement that lost its node or was refused by it: what was known, and what was decided.
+ * ledger.h - every statement that lost its node or was refused by it: what was known, and what was
+ * decided.
  *
- * A statement runs again only when that cannot be seen: it is a read and its client has had no byte of the answer; or it
- * provably did not run (no byte of it was sent, or the node said so: 1047, 1213 for a statement of its own transaction).
- * All else is told to the client. One book for each worker; the newest LEDGER_MAX entries and counters by decision.
- * Thread: the worker's.
+ * A statement runs again only when that cannot be seen: it is a read and its client has had no byte
+ * of the answer; or it provably did not run (no byte of it was sent, or the node said so: 1047,
+ * 1213 for a statement of its own transaction). All else is told to the client. One book for each
+ * worker; the newest LEDGER_MAX entries and counters by decision. Thread: the worker's.
  */
 #ifndef PROXY_LEDGER_H
 #define PROXY_LEDGER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * listener.c - where clients connect: TCP ports (a socket of its own for each worker, SO_REUSEPORT) and unix sockets
- * (worker 0 makes it; the others listen on duplicates of its descriptor).
+ * listener.c - where clients connect: TCP ports (a socket of its own for each worker, SO_REUSEPORT)
+ * and unix sockets (worker 0 makes it; the others listen on duplicates of its descriptor).
  */
 #include <errno.h>
 #include <stdio.h>

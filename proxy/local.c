@@ -153,7 +153,10 @@ static bool is_result(uint8_t local)
     return local != LOCAL_NONE && local != LOCAL_DO;
 }
 
-/* A login with these begins with other values: sql_mode with IGNORE_SPACE, wait_timeout as interactive_timeout. */
+/*
+ * A login with these begins with other values: sql_mode with IGNORE_SPACE, wait_timeout as
+ * interactive_timeout.
+ */
 static bool may_learn(const struct client *c)
 {
     return worker_vars(c->worker)->mysql_learn_answers &&

@@ -16,7 +16,10 @@ bool local_answer(struct client *c);
 /* local_answer_binary - the same for COM_STMT_EXECUTE. */
 bool local_answer_binary(struct client *c);
 
-/* local_learn - a node answered: keep what it would answer again. Called before the session changes hands. */
+/*
+ * local_learn - a node answered: keep what it would answer again. Called before the session changes
+ * hands.
+ */
 void local_learn(struct client *c, struct profile *before);
 
 void local_ping(struct client *c);

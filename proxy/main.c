@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - options, signals, wiring: the configuration, the workers, the console, and waiting for the end.
+ * main.c - options, signals, wiring: the configuration, the workers, the console, and waiting for
+ * the end.
  *
- * The main thread waits for signals; what changes while workers run is changed by the console's thread.
+ * The main thread waits for signals; what changes while workers run is changed by the console's
+ * thread.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -317,9 +319,9 @@ static int start_monitor(struct galeway *g)
 }
 
 /*
- * The nodes are checked, then the workers listen. The console begins before they do, so that who has been answered on a
- * port for traffic finds it on its own, and the configuration that it shows is the one they begin with. Then signals
- * until the end.
+ * The nodes are checked, then the workers listen. The console begins before they do, so that who
+ * has been answered on a port for traffic finds it on its own, and the configuration that it shows
+ * is the one they begin with. Then signals until the end.
  */
 static int run(struct process *p, const sigset_t *signals)
 {

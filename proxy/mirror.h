@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mirror.h - copies of statements that run in another hostgroup, for nobody: their results are dropped.
+ * mirror.h - copies of statements that run in another hostgroup, for nobody: their results are
+ * dropped.
  *
- * They run on connections of their own, outside of the pool, so that no client ever waits for one. At most
- * mysql-mirror_max_concurrency of each worker run at a time, mysql-mirror_max_queue_length wait; what is more is
- * dropped and counted. Each is a statement by itself: transactions of the client are not mirrored as such.
+ * They run on connections of their own, outside of the pool, so that no client ever waits for one.
+ * At most mysql-mirror_max_concurrency of each worker run at a time, mysql-mirror_max_queue_length
+ * wait; what is more is dropped and counted. Each is a statement by itself: transactions of the
+ * client are not mirrored as such.
  *
  * Thread: the worker's.
  */

@@ -25,7 +25,10 @@ static void put_number(struct writer *w, uint64_t number)
     put_bytes(w, text, (size_t)n);
 }
 
-/* A table of so many rows. The sequence engine is five times faster than a join, but its names need a schema. */
+/*
+ * A table of so many rows. The sequence engine is five times faster than a join, but its names need
+ * a schema.
+ */
 static void put_rows(struct writer *w, uint64_t rows, bool has_schema)
 {
     if (has_schema) {
@@ -55,8 +58,8 @@ static void put_found_rows(struct writer *w, const struct session *s, struct sli
 }
 
 /*
- * A block's ROW_COUNT() is the sum of what its statements changed, and SELECT ... INTO counts as one (10.11). FOUND_ROWS()
- * is its last SELECT's.
+ * A block's ROW_COUNT() is the sum of what its statements changed, and SELECT ... INTO counts as
+ * one (10.11). FOUND_ROWS() is its last SELECT's.
  */
 static void put_both(struct writer *w, const struct session *s)
 {
@@ -82,8 +85,8 @@ static bool asks(const struct facts *f)
 }
 
 /*
- * What it calls may ask, and only with the session's number there can what it leaves behind be told. But it would clear
- * the diagnostics, which may be asked for as well.
+ * What it calls may ask, and only with the session's number there can what it leaves behind be
+ * told. But it would clear the diagnostics, which may be asked for as well.
  */
 static bool may_ask(const struct session *s, const struct facts *f)
 {

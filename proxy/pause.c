@@ -2,8 +2,8 @@
 /*
  * pause.c - see pause.h.
  *
- * Worker 0 binds a port alone, the others join it (listener.c): so all must have closed before it opens again, and it
- * goes first. Each worker says what it has done in galeway.pause.
+ * Worker 0 binds a port alone, the others join it (listener.c): so all must have closed before it
+ * opens again, and it goes first. Each worker says what it has done in galeway.pause.
  */
 #include "proxy/pause.h"
 

@@ -11,7 +11,9 @@
 
 #define PAUSE_WAIT_MS 5000 /* for the workers */
 
-/* pause_listeners - 0, or ERR_INTERRUPTED when a worker has not closed its ports in time (it will). */
+/*
+ * pause_listeners - 0, or ERR_INTERRUPTED when a worker has not closed its ports in time (it will).
+ */
 int pause_listeners(struct galeway *g) MUST_CHECK;
 
 /* resume_listeners - 0, or why a port cannot be opened: then none is. */

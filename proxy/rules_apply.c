@@ -195,7 +195,10 @@ static bool rewrite(struct client *c, struct slice text)
     return true;
 }
 
-/* The copy goes through the rules from mirror_flagOUT on, if that is set: they may send it elsewhere or rewrite it. */
+/*
+ * The copy goes through the rules from mirror_flagOUT on, if that is set: they may send it
+ * elsewhere or rewrite it.
+ */
 static void mirror(struct client *c, const struct rules_result *r)
 {
     const struct session *s = &c->session;
@@ -237,7 +240,10 @@ static bool wants_mirror(const struct task *task, const struct rules_result *r)
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
-/* What the rules say of a prepared statement is kept with it. False: no memory, the client is closing. */
+/*
+ * What the rules say of a prepared statement is kept with it. False: no memory, the client is
+ * closing.
+ */
 static bool keep_said(struct client *c, struct rules_result **said, uint64_t *said_by,
                       const struct rules_result *r)
 {

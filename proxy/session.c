@@ -114,7 +114,10 @@ static bool may_write(const struct facts *f)
     }
 }
 
-/* A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the writer. */
+/*
+ * A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the
+ * writer.
+ */
 void session_wrote(struct session *s, struct causal *causal, const struct task *task,
                    uint64_t now_ms)
 {
@@ -229,7 +232,10 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
     }
 }
 
-/* The first value of a one-column, one-row text result: "1" means that a lock was taken or released. */
+/*
+ * The first value of a one-column, one-row text result: "1" means that a lock was taken or
+ * released.
+ */
 static bool peeked_one(const struct task *task)
 {
     size_t at = 0;
@@ -244,8 +250,9 @@ static bool peeked_one(const struct task *task)
 }
 
 /*
- * Exactly SELECT name(...): then its one value tells what happened. In any other place (an expression, a condition, DO, a
- * prepared statement) the call may have taken a lock that the reply does not show.
+ * Exactly SELECT name(...): then its one value tells what happened. In any other place (an
+ * expression, a condition, DO, a prepared statement) the call may have taken a lock that the reply
+ * does not show.
  */
 static bool is_plain_call(const struct task *task, struct slice name)
 {
@@ -312,7 +319,10 @@ static void after_user_locks(struct session *s, const struct task *task, bool fa
     set_pin(s, d->n_user_locks > 0 || d->locks_unknown, PIN_USER_LOCK, task->facts.digest, now_ms);
 }
 
-/* No verb that is known, but a node ran it, or it failed in the middle: a program with a label, new grammar. */
+/*
+ * No verb that is known, but a node ran it, or it failed in the middle: a program with a label, new
+ * grammar.
+ */
 static bool is_program(const struct facts *f, bool failed)
 {
     return !failed || (f->flags & FACT_MULTI) != 0;
@@ -352,7 +362,10 @@ static bool is_query(uint8_t verb)
     return verb == VERB_SELECT || verb == VERB_WITH || verb == VERB_VALUES;
 }
 
-/* FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11: EXPLAIN makes it 0, the rest leave it alone. */
+/*
+ * FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11:
+ * EXPLAIN makes it 0, the rest leave it alone.
+ */
 static bool after_found_rows(struct session *s, const struct task *task, const struct follow *f)
 {
     uint32_t flags = task->facts.flags;
@@ -362,7 +375,10 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         return !f->is_error &&
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
-    /* Asked for: VALUES (1),(2) counts 1 or 0; SELECT ... INTO counts 0 without a table, else 1 (10.11). */
+    /*
+     * Asked for: VALUES (1),(2) counts 1 or 0; SELECT ... INTO counts 0 without a table, else 1
+     * (10.11).
+     */
     if ((task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) ||
         task->facts.runs == VERB_VALUES || (flags & FACT_INTO) != 0) {
         return true;
@@ -394,7 +410,10 @@ static bool hides_last_id(const struct task *task, const struct follow *f)
            (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0;
 }
 
-/* Does the connection now have the session's numbers? It may have had another's FOUND_ROWS() before. */
+/*
+ * Does the connection now have the session's numbers? It may have had another's FOUND_ROWS()
+ * before.
+ */
 static void note_numbers(struct session *s, const struct task *task, uint64_t server_id,
                          bool counted)
 {
@@ -430,7 +449,10 @@ static void take_status(struct session *s, const struct task *task, const struct
     uint16_t mode = STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES;
     uint16_t status = (uint16_t)(f->status & STATUS_OF_SESSION);
 
-    /* SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement only (10.11). */
+    /*
+     * SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement
+     * only (10.11).
+     */
     if (task->facts.set_statement) {
         status = (uint16_t)((status & ~mode) | (s->status & mode));
     }
@@ -438,8 +460,8 @@ static void take_status(struct session *s, const struct task *task, const struct
 }
 
 /*
- * SHOW PROFILES shows statements: the list survives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11). In a program or a
- * routine the name is not seen.
+ * SHOW PROFILES shows statements: the list survives COM_RESET_CONNECTION and COM_CHANGE_USER
+ * (10.11). In a program or a routine the name is not seen.
  */
 static bool is_profiled(const struct task *task)
 {
@@ -470,7 +492,10 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    0) { /* others leave the diagnostics as they are (10.11) */
         session_unpin(s, PIN_WARNINGS);
     }
-    /* A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have one by default. */
+    /*
+     * A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have
+     * one by default.
+     */
     server->must_close |= is_profiled(task) || (task->facts.flags & FACT_UNTRACKED_SET) != 0;
     if (server->must_close || task->tracked_other || s->is_untracked) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);

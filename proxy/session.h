@@ -94,33 +94,43 @@ void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_
 void session_unpin(struct session *s, enum pin pin);
 void session_unpin_all(struct session *s, uint32_t pins); /* BIT(pin) of each */
 
-/* session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows, else as it was. */
+/*
+ * session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows,
+ * else as it was.
+ */
 void session_said(struct session *s, int64_t row_count, bool rows);
 
-/* session_reset - as after COM_RESET_CONNECTION: takes over profile's reference. Statements are dropped by the caller. */
+/*
+ * session_reset - as after COM_RESET_CONNECTION: takes over profile's reference. Statements are
+ * dropped by the caller.
+ */
 void session_reset(struct session *s, struct profiles *profiles, struct profile *profile,
                    uint16_t status);
 
 /*
- * session_after - a reply is complete: pins, status, FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT as they now are.
- * Session changes that the node reported were applied by session_track before.
+ * session_after - a reply is complete: pins, status, FOUND_ROWS, LAST_INSERT_ID, ROW_COUNT as they
+ * now are. Session changes that the node reported were applied by session_track before.
  */
 void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f);
 
 /*
- * session_track - apply what the node reports: variables, the schema. The caller then makes the server connection's
- * profile and schema the same.
+ * session_track - apply what the node reports: variables, the schema. The caller then makes the
+ * server connection's profile and schema the same.
  */
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
 
 /*
- * session_after_set - a SET was done, or a statement that changed a charset: take over what the node does not report, and
- * mark the task (tracked_other) when the session's variables cannot be known or carried.
+ * session_after_set - a SET was done, or a statement that changed a charset: take over what the
+ * node does not report, and mark the task (tracked_other) when the session's variables cannot be
+ * known or carried.
  */
 void session_after_set(struct session *s, struct pool *pool, struct task *task);
 
-/* session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it begins and when it ends. */
+/*
+ * session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it
+ * begins and when it ends.
+ */
 void session_wrote(struct session *s, struct causal *causal, const struct task *task,
                    uint64_t now_ms);
 

@@ -110,7 +110,7 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
     }
 }
 
-/* --- what the statement says ------------------------------------------------------------------- */
+/* --- what the statement says ------------------------------------------------------------------ */
 
 /* NAMES is taken apart into client, connection, results and a collation, in this order (set.h). */
 static bool is_names(const struct set_statement *set, unsigned at)
@@ -161,8 +161,9 @@ static bool apply_charset(struct session *s, struct profiles *profiles, const st
 _Static_assert(VARIABLE_COUNT <= 8 * sizeof(((struct task *)0)->tracked), "a bit each");
 
 /*
- * A node reports each variable that SET names, changed or not (10.11), but for the collation. When it does not, tracking
- * was turned off where we could not see it (a trigger): the connection is the session's until it is reset.
+ * A node reports each variable that SET names, changed or not (10.11), but for the collation. When
+ * it does not, tracking was turned off where we could not see it (a trigger): the connection is the
+ * session's until it is reset.
  */
 static bool is_reported(const struct task *task, const struct set_statement *set)
 {

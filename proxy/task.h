@@ -2,8 +2,8 @@
 /*
  * task.h - one command of a client while it is worked on: its bytes, its facts, where it goes.
  *
- * The bytes are kept until the reply has begun, so that a read can be sent again to another node. Small tasks come
- * from a free list of the worker: nothing is allocated for a usual statement.
+ * The bytes are kept until the reply has begun, so that a read can be sent again to another node.
+ * Small tasks come from a free list of the worker: nothing is allocated for a usual statement.
  */
 #ifndef PROXY_TASK_H
 #define PROXY_TASK_H
@@ -94,12 +94,16 @@ struct tasks {
 struct task *task_new(struct tasks *tasks, size_t len) MUST_CHECK;
 
 /*
- * task_replace_text - the statement of a COM_QUERY or COM_STMT_PREPARE is another one now; text is not the task's. The
- * facts are the caller's to scan again. Returns 0 or ERR_MEMORY (nothing changed).
+ * task_replace_text - the statement of a COM_QUERY or COM_STMT_PREPARE is another one now; text is
+ * not the task's. The facts are the caller's to scan again. Returns 0 or ERR_MEMORY (nothing
+ * changed).
  */
 int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
 
-/* task_text - the whole statement of a COM_QUERY, as far as it is here; of other commands what facts.body has. */
+/*
+ * task_text - the whole statement of a COM_QUERY, as far as it is here; of other commands what
+ * facts.body has.
+ */
 struct slice task_text(const struct task *task);
 
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verdict.h - what the rules say about one statement, as far as it is still needed once it is on its way.
+ * verdict.h - what the rules say about one statement, as far as it is still needed once it is on
+ * its way.
  *
  * Numbers only: a task may outlive the snapshot whose rules spoke.
  */

@@ -192,7 +192,10 @@ static void put_signal(struct writer *w, const char *sqlstate, struct slice numb
     packet_end(w, at, 0);
 }
 
-/* The only condition that was kept: level, code, message. Several cannot be raised: each SIGNAL drops those before it. */
+/*
+ * The only condition that was kept: level, code, message. Several cannot be raised: each SIGNAL
+ * drops those before it.
+ */
 static bool only_condition(const struct kept_warnings *kept, struct slice out[3])
 {
     unsigned n = 0;

@@ -2,9 +2,10 @@
 /*
  * warnings.h - what SHOW WARNINGS would say, kept for a session that has let its connection go.
  *
- * On 10.11 only a statement with tables clears the diagnostics, so a session with warnings is pinned until then. One that
- * stays idle would hold its connection for nothing: after WARNINGS_PIN_MS the answer to SHOW WARNINGS is fetched and
- * kept here, and the connection goes back.
+ * On 10.11 only a statement with tables clears the diagnostics, so a session with warnings is
+ * pinned until then. One that stays idle would hold its connection for nothing: after
+ * WARNINGS_PIN_MS the answer to SHOW WARNINGS is fetched and kept here, and the connection goes
+ * back.
  */
 #ifndef PROXY_WARNINGS_H
 #define PROXY_WARNINGS_H
@@ -31,7 +32,9 @@ struct said_error {
     char text[SAID_MAX];
 };
 
-/* warnings_watch - the client is idle and pinned by its warnings only: fetch them when it stays so. */
+/*
+ * warnings_watch - the client is idle and pinned by its warnings only: fetch them when it stays so.
+ */
 void warnings_watch(struct client *c);
 
 /* warnings_fetch - the client is to have no task: fetch them now, on the connection it has. */
@@ -48,9 +51,10 @@ void warnings_fetched(struct client *c, bool failed);
 bool warnings_answer(struct client *c, const struct facts *f);
 
 /*
- * warnings_said - an ERR packet was made here: SHOW WARNINGS is to tell it as if a node had said it.
- * warnings_raise - append to w a statement that gives s the diagnostics which no connection has. False = there are none,
- * or more than one statement can raise.
+ * warnings_said - an ERR packet was made here: SHOW WARNINGS is to tell it as if a node had said
+ * it.
+ * warnings_raise - append to w a statement that gives s the diagnostics which no connection has.
+ * False = there are none, or more than one statement can raise.
  */
 void warnings_said(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
 bool warnings_raise(struct client *c, struct server *s, struct writer *w);

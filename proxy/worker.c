@@ -54,7 +54,10 @@ static struct mail *take_mail(struct worker *w)
     return first;
 }
 
-/* A connection from another worker, for a client of ours that waits (or has left meanwhile: then for the pool). */
+/*
+ * A connection from another worker, for a client of ours that waits (or has left meanwhile: then
+ * for the pool).
+ */
 static void take_server(struct worker *w, const struct mail *mail)
 {
     struct client *c = worker_find_client(w, mail->client_id);
@@ -86,14 +89,19 @@ static void take_config(struct worker *w)
     failover_nodes_changed(w);
 }
 
-/* Only an open transaction is worth waiting for: whatever else a session has, its end is not in sight. */
+/*
+ * Only an open transaction is worth waiting for: whatever else a session has, its end is not in
+ * sight.
+ */
 static bool is_at_rest(const struct client *c)
 {
     return c->state == CLIENT_LOGIN ||
            (c->state == CLIENT_IDLE && (c->session.status & STATUS_IN_TRANS) == 0);
 }
 
-/* Draining: who has nothing under way goes at once, the others when they have; all at the deadline. */
+/*
+ * Draining: who has nothing under way goes at once, the others when they have; all at the deadline.
+ */
 static void drain(struct worker *w)
 {
     bool is_late = w->now_ms >= w->drain_deadline_ms;
@@ -241,7 +249,10 @@ static void learn_version(struct pool *pool, struct slice version, uint8_t chars
 
 /* --- upkeep ----------------------------------------------------------------------------------- */
 
-/* It tries again, although no change was announced: nodes come back without a word when there is no monitor. */
+/*
+ * It tries again, although no change was announced: nodes come back without a word when there is no
+ * monitor.
+ */
 static void try_again(struct worker *w, struct client *c)
 {
     bool had_none = c->task->route.n == 0;
@@ -253,8 +264,9 @@ static void try_again(struct worker *w, struct client *c)
 }
 
 /*
- * Who waited too long is told; one of those who wait tries again. Whoever is told may at once send what serves, or sends
- * away, others of the list: so each is taken from its front and put to its end, which is the order they had.
+ * Who waited too long is told; one of those who wait tries again. Whoever is told may at once send
+ * what serves, or sends away, others of the list: so each is taken from its front and put to its
+ * end, which is the order they had.
  */
 static void check_waiting(struct worker *w)
 {
@@ -330,8 +342,9 @@ static void update_busy(struct worker *w)
 }
 
 /*
- * One busy worker does more with less than two that sleep and wake all the time (measured on 2 cores: 0.7 x the CPU for
- * each statement, 1.4 x the throughput). So a worker takes clients only when those that do are busy or have many.
+ * One busy worker does more with less than two that sleep and wake all the time (measured on 2
+ * cores: 0.7 x the CPU for each statement, 1.4 x the throughput). So a worker takes clients only
+ * when those that do are busy or have many.
  */
 static void consider_another(struct worker *w)
 {
@@ -382,10 +395,14 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* The loop's time is read once a turn, by libuv, after it has waited; everything in the turn uses it. */
 /*
- * Before the loop waits: let others run first if there was something to do, so that what they send is read in one turn. On
- * a busy machine this saves sleeping and being woken; on an idle one it is a system call that returns at once.
+ * The loop's time is read once a turn, by libuv, after it has waited; everything in the turn uses
+ * it.
+ */
+/*
+ * Before the loop waits: let others run first if there was something to do, so that what they send
+ * is read in one turn. On a busy machine this saves sleeping and being woken; on an idle one it is
+ * a system call that returns at once.
  */
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -467,7 +484,10 @@ static void close_handles(struct worker *w)
     alarms_close(&w->alarms);
 }
 
-/* All clients have left: close what is left, let libuv run the close callbacks, take everything apart. */
+/*
+ * All clients have left: close what is left, let libuv run the close callbacks, take everything
+ * apart.
+ */
 static void finish(struct worker *w)
 {
     struct mail *mail;

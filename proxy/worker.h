@@ -107,8 +107,10 @@ struct worker {
 };
 
 /*
- * worker_init - make the loop and open the listeners (worker 0 first). worker_start - begin to run, in a thread of its own.
- * worker_join - wait until it has stopped. worker_fini - take it apart, when all have stopped (also after a failed init).
+ * worker_init - make the loop and open the listeners (worker 0 first). worker_start - begin to run,
+ * in a thread of its own.
+ * worker_join - wait until it has stopped. worker_fini - take it apart, when all have stopped (also
+ * after a failed init).
  */
 int worker_init(struct worker *w, struct galeway *g, unsigned index) MUST_CHECK;
 int worker_start(struct worker *w) MUST_CHECK;

@@ -2,8 +2,8 @@
 /*
  * causal.h - which tables were written when: reads of them go where the write went for a while.
  *
- * One table of times for the whole process, indexed by the hash of (schema, table). Two names in one slot only cost a
- * read on the writer; nothing is ever missed. No lock.
+ * One table of times for the whole process, indexed by the hash of (schema, table). Two names in
+ * one slot only cost a read on the writer; nothing is ever missed. No lock.
  */
 #ifndef ROUTER_CAUSAL_H
 #define ROUTER_CAUSAL_H
@@ -18,20 +18,29 @@ struct causal {
     _Atomic uint32_t written_ms[CAUSAL_SLOTS]; /* of the process's clock, + 1; 0 = never */
 };
 
-/* causal_hash - of a table; schema is the session's when the name has none. Case of ASCII letters does not count. */
+/*
+ * causal_hash - of a table; schema is the session's when the name has none. Case of ASCII letters
+ * does not count.
+ */
 uint32_t causal_hash(struct slice schema, struct slice table);
 
 /* causal_hash_schema - a write that cannot be told to a table counts for the whole schema. */
 uint32_t causal_hash_schema(struct slice schema);
 
-/* causal_mark - a write of these facts began or ended. *bloom (64 bits of the session) gets its tables too. */
+/*
+ * causal_mark - a write of these facts began or ended. *bloom (64 bits of the session) gets its
+ * tables too.
+ */
 void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts,
                  struct slice schema, uint64_t now_ms);
 
 /* causal_mark_hash - one table, by causal_hash(). */
 void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms);
 
-/* causal_must_follow - must a read of these facts go where the writes went? bloom: what the session wrote itself. */
+/*
+ * causal_must_follow - must a read of these facts go where the writes went? bloom: what the session
+ * wrote itself.
+ */
 bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
                         struct slice schema, uint64_t now_ms, uint64_t window_ms);
 

@@ -2,9 +2,10 @@
 /*
  * digest.c - writes the normalised text into a piece of memory and hashes the pieces.
  *
- * Nothing is looked at twice. The first list_limit literals of a list are written as they come; from there on it is
- * counted, and written when it is known how long the list is. A row like rows_limit ones before it is read without
- * writing (is_muted), and written after all when it turns out to be different.
+ * Nothing is looked at twice. The first list_limit literals of a list are written as they come;
+ * from there on it is counted, and written when it is known how long the list is. A row like
+ * rows_limit ones before it is read without writing (is_muted), and written after all when it turns
+ * out to be different.
  *
  *   run    RUN_NONE -literal-> RUN_LITERAL -,-> RUN_COMMA -literal-> RUN_LITERAL ...
  *   rows   ROWS_NONE -row closed-> ROWS_CLOSED -,-> ROWS_COMMA -( -> ROWS_OPEN -like the one before-> ROWS_CLOSED
@@ -218,7 +219,9 @@ static void settle_lists(struct digest *digest)
     }
 }
 
-/* A list ends and with it a row, which may be like those before it. Returns whether it went away. */
+/*
+ * A list ends and with it a row, which may be like those before it. Returns whether it went away.
+ */
 static bool close_row(struct digest *digest)
 {
     uint32_t size = MIN(digest->n_literals + 1, digest->list_limit + 2);
@@ -243,7 +246,10 @@ static bool close_row(struct digest *digest)
 
 /* --- tokens ---------------------------------------------------------------------------------- */
 
-/* Does a sign in front of a literal belong to it? As ProxySQL has it, a blank between a name and the sign is enough. */
+/*
+ * Does a sign in front of a literal belong to it? As ProxySQL has it, a blank between a name and
+ * the sign is enough.
+ */
 static bool is_of_literal(const struct digest *digest)
 {
     switch ((enum previous)digest->previous) {

@@ -2,10 +2,11 @@
 /*
  * digest.h - the normalised text of a statement and its hash, made token by token.
  *
- * The text is the one that ProxySQL 2.6 shows, so that its match_digest patterns fit: literals are ?; a list of them keeps
- * three and becomes (?,?,?,...) when it has five or more; of rows that are alike ten are kept; comments are gone, white
- * space is one blank where there was some, and none by parentheses, commas, and between a literal and an arithmetic sign;
- * a sign that belongs to a literal is gone; the case is kept. See mysql-query_digests_* for what can be changed.
+ * The text is the one that ProxySQL 2.6 shows, so that its match_digest patterns fit: literals are
+ * ?; a list of them keeps three and becomes (?,?,?,...) when it has five or more; of rows that are
+ * alike ten are kept; comments are gone, white space is one blank where there was some, and none by
+ * parentheses, commas, and between a literal and an arithmetic sign; a sign that belongs to a
+ * literal is gone; the case is kept. See mysql-query_digests_* for what can be changed.
  */
 #ifndef ROUTER_DIGEST_H
 #define ROUTER_DIGEST_H
@@ -43,7 +44,8 @@ struct digest {
 };
 
 /*
- * digest_init - sql, mode: as for facts_scan. out: where the text is copied to as far as it fits, or NULL.
+ * digest_init - sql, mode: as for facts_scan. out: where the text is copied to as far as it fits,
+ * or NULL.
  */
 void digest_init(struct digest *digest, struct slice sql, uint32_t mode, char *out, size_t cap);
 void digest_add(struct digest *digest, const struct token *token);
@@ -53,8 +55,8 @@ uint64_t digest_end(struct digest *digest);
 #define DIGEST_SESSION_MODE (FACTS_NO_BACKSLASH_ESCAPES | FACTS_ANSI_QUOTES)
 
 /*
- * digest_mode - mysql-query_digests_* as bits to be added to a session's mode wherever a digest is made. 0 = all at
- * their defaults.
+ * digest_mode - mysql-query_digests_* as bits to be added to a session's mode wherever a digest is
+ * made. 0 = all at their defaults.
  */
 uint32_t digest_mode(const struct conf_vars *vars);
 

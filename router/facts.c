@@ -358,7 +358,9 @@ static void finish(struct scan *s, const char *first)
     if ((s->lexer.flags & (LEXER_CONDITIONAL | LEXER_UNTERMINATED | LEXER_BAD_BYTES)) != 0) {
         f->flags |= FACT_TABLES_UNKNOWN;
     }
-    /* A quote in what a server passes over, a byte that is a space to it: what it ran was not seen. */
+    /*
+     * A quote in what a server passes over, a byte that is a space to it: what it ran was not seen.
+     */
     if ((s->lexer.flags & (LEXER_CONDITIONAL | LEXER_BAD_BYTES)) != 0) {
         f->flags |= FACT_RUNS_UNSEEN;
     }

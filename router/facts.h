@@ -132,9 +132,9 @@ struct facts {
 #define DIGEST_ROWS_DEFAULT 10
 
 /*
- * facts_scan - look at a whole statement. mode: FACTS_* bits of the session's sql_mode, and those of
- * digest_mode(). Any bytes are allowed; never fails. For character_set_client big5, cp932, gbk and
- * sjis, whose characters may end with a byte of ASCII, use facts_scan_head().
+ * facts_scan - look at a whole statement. mode: FACTS_* bits of the session's sql_mode, and those
+ * of digest_mode(). Any bytes are allowed; never fails. For character_set_client big5, cp932, gbk
+ * and sjis, whose characters may end with a byte of ASCII, use facts_scan_head().
  */
 void facts_scan(struct facts *f, struct slice sql, uint32_t mode);
 

@@ -153,7 +153,10 @@ static void set_verb(struct scan *s, enum verb verb)
     }
 }
 
-/* Behind another statement, or SET STATEMENT .. FOR, the verb that counts for the session is not this one. */
+/*
+ * Behind another statement, or SET STATEMENT .. FOR, the verb that counts for the session is not
+ * this one.
+ */
 static bool is_unseen(const struct scan *s, enum verb verb, uint8_t flags)
 {
     return (flags & RULE_UNSEEN) != 0 || (s->verb_fixed && verb == VERB_PREPARE);

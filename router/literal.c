@@ -2,8 +2,9 @@
 /*
  * literal.c - reads a pattern from left to right and keeps runs of plain characters.
  *
- * A run ends at whatever is not a plain character. Nothing inside of parentheses counts (they may be optional), an
- * alternative outside of them ends it all, and so does anything that changes the meaning of what follows.
+ * A run ends at whatever is not a plain character. Nothing inside of parentheses counts (they may
+ * be optional), an alternative outside of them ends it all, and so does anything that changes the
+ * meaning of what follows.
  */
 #include "router/literal.h"
 
@@ -63,8 +64,8 @@ static bool skip_class(struct reader *reader)
 }
 
 /*
- * Behind an opening parenthesis: not with an option, a comment or a verb at its start, which may change what follows, or
- * how it is to be read: (?i), (?x), (?#, (*UTF).
+ * Behind an opening parenthesis: not with an option, a comment or a verb at its start, which may
+ * change what follows, or how it is to be read: (?i), (?x), (?#, (*UTF).
  */
 static bool is_plain_group(const char *pos)
 {

@@ -2,9 +2,10 @@
 /*
  * regex.c - PCRE2 with bounds.
  *
- * JIT code counts how often it starts and how often it goes round a group, but not how often `.*` gives back a
- * character: with k of these, n bytes of text may cost n to the power of k + 1. So each regex knows the length of text
- * up to which that is cheap; longer texts go to the interpreter, which counts every step.
+ * JIT code counts how often it starts and how often it goes round a group, but not how often `.*`
+ * gives back a character: with k of these, n bytes of text may cost n to the power of k + 1. So
+ * each regex knows the length of text up to which that is cheap; longer texts go to the
+ * interpreter, which counts every step.
  */
 #include "router/regex.h"
 
@@ -55,8 +56,8 @@ static void give_memory(void *block, void *unused)
 /* --- compiling ------------------------------------------------------------------------------- */
 
 /*
- * How many repeats without an upper bound a pattern has, at most. A sign that stands for itself counts as well: too many
- * only means that the interpreter takes over sooner.
+ * How many repeats without an upper bound a pattern has, at most. A sign that stands for itself
+ * counts as well: too many only means that the interpreter takes over sooner.
  */
 static unsigned count_repeats(const char *pattern)
 {
@@ -142,7 +143,9 @@ static pcre2_code *compile(const char *pattern, uint32_t options, char why[REGEX
 
 struct regex *regex_new(const char *pattern, bool caseless, char why[REGEX_WHY])
 {
-    /* A \C would let a match end inside of what \K and others rely on; nobody needs it for bytes. */
+    /*
+     * A \C would let a match end inside of what \K and others rely on; nobody needs it for bytes.
+     */
     uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C | (caseless ? PCRE2_CASELESS : 0);
     pcre2_code *code = compile(pattern, options, why);
     struct regex *regex;

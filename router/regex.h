@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * regex.h - the regular expressions of rules: compiled once, matched by many threads, never for long.
+ * regex.h - the regular expressions of rules: compiled once, matched by many threads, never for
+ * long.
  *
- * Whoever writes a pattern is trusted, the text it meets is not. What one match may cost is bounded: by steps, by bytes
- * of text, and by the choice between JIT (which does not count every step) and the interpreter (which does).
+ * Whoever writes a pattern is trusted, the text it meets is not. What one match may cost is
+ * bounded: by steps, by bytes of text, and by the choice between JIT (which does not count every
+ * step) and the interpreter (which does).
  */
 #ifndef ROUTER_REGEX_H
 #define ROUTER_REGEX_H
@@ -19,8 +21,8 @@
 struct regex;
 
 /*
- * regex_new - compile with JIT. caseless: without regard to case. Bytes, not characters, as ProxySQL has it.
- * Returns NULL with the reason and the place in why.
+ * regex_new - compile with JIT. caseless: without regard to case. Bytes, not characters, as
+ * ProxySQL has it. Returns NULL with the reason and the place in why.
  */
 struct regex *regex_new(const char *pattern, bool caseless, char why[REGEX_WHY]);
 void regex_free(struct regex *regex);
@@ -50,11 +52,15 @@ enum regex_result regex_match(const struct regex *regex, struct regex_scratch *s
                               struct slice text);
 
 /*
- * regex_check_replacement - may the pattern be used with the groups there are? Returns NULL, or what is wrong with it.
+ * regex_check_replacement - may the pattern be used with the groups there are? Returns NULL, or
+ * what is wrong with it.
  */
 const char *regex_check_replacement(const struct regex *regex, const char *replacement);
 
-/* How to replace: \0 to \9 are groups, \\ a backslash; all matches or the first one; where the text goes. */
+/*
+ * How to replace: \0 to \9 are groups, \\ a backslash; all matches or the first one; where the text
+ * goes.
+ */
 struct regex_edit {
     const char *replacement;
     bool global;
@@ -63,8 +69,8 @@ struct regex_edit {
 };
 
 /*
- * regex_replace - returns the number of bytes in out; 0 = nothing matched, a limit was met, or out is too small (*result
- * says which; REGEX_YES with 0 bytes: too small, or all is gone).
+ * regex_replace - returns the number of bytes in out; 0 = nothing matched, a limit was met, or out
+ * is too small (*result says which; REGEX_YES with 0 bytes: too small, or all is gone).
  */
 size_t regex_replace(const struct regex *regex, struct regex_scratch *scratch, struct slice text,
                      const struct regex_edit *edit, enum regex_result *result);

@@ -98,7 +98,9 @@ static uint64_t suspect_tier(const struct node *node)
     return health_of(node) == HEALTH_SUSPECT ? TIER_SUSPECT : 0;
 }
 
-/* As configured: of those that are up the max_writers of highest weight. The same on every Galeway. */
+/*
+ * As configured: of those that are up the max_writers of highest weight. The same on every Galeway.
+ */
 static bool is_elected(const struct role_set *roles, const struct member *m, uint64_t now_ms)
 {
     uint32_t n = 0;
@@ -116,7 +118,10 @@ static bool is_elected(const struct role_set *roles, const struct member *m, uin
     return false;
 }
 
-/* Rendezvous: each site draws a number for each node, the highest is its home; a lost node moves only its own sites. */
+/*
+ * Rendezvous: each site draws a number for each node, the highest is its home; a lost node moves
+ * only its own sites.
+ */
 static uint64_t draw(const struct route_input *in, const struct member *m)
 {
     uint64_t mixed = (in->site ^ (m->node->index + 1) * UINT64_C(0x9e3779b97f4a7c15)) *
@@ -136,7 +141,10 @@ static void add_writers(struct choices *c, const struct route_input *in, const s
                                         : is_elected(roles, m, in->now_ms);
 
         c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
-        /* What is sent to a writer that is silent may be lost in doubt: it waits, for this one or the next. */
+        /*
+         * What is sent to a writer that is silent may be lost in doubt: it waits, for this one or
+         * the next.
+         */
         if (sight->is_decided && health_of(m->node) == HEALTH_SUSPECT) {
             continue;
         }
@@ -223,7 +231,10 @@ static uint64_t weigh(const struct route_input *in, const struct member *m, cons
     return MIN(product * 1024 / MAX(m->weight, 1u), WEIGHED_MAX);
 }
 
-/* Which of many are weighed: the home and two others, by a number that differs from statement to statement. */
+/*
+ * Which of many are weighed: the home and two others, by a number that differs from statement to
+ * statement.
+ */
 struct sample {
     size_t n;
     size_t first, second;

@@ -2,15 +2,16 @@
 /*
  * route.h - the decision for one statement: which nodes may serve it, best first, and why.
  *
- * Pure: plain values in, a decision with its reason out. The plain values of a cluster are its masks of roles and the
- * nodes' health, read when the decision is taken.
+ * Pure: plain values in, a decision with its reason out. The plain values of a cluster are its
+ * masks of roles and the nodes' health, read when the decision is taken.
  *
- * Writers are those that the monitor has decided on (cluster.h), or as configured until it has. With nobody to write
- * (during a failover or a switch) a statement for a writer has no node and waits, and so does a read that has to see what
- * was written; other reads go on. Of readers the best is that of the least (statements under way + 1) x latency x
- * load_factor / weight; a site's own reader has a start, and above four readers only it and two others are weighed. A
- * node that is slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a suspect
- * one last.
+ * Writers are those that the monitor has decided on (cluster.h), or as configured until it has.
+ * With nobody to write (during a failover or a switch) a statement for a writer has no node and
+ * waits, and so does a read that has to see what was written; other reads go on. Of readers the
+ * best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
+ * own reader has a start, and above four readers only it and two others are weighed. A node that is
+ * slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a
+ * suspect one last.
  */
 #ifndef ROUTER_ROUTE_H
 #define ROUTER_ROUTE_H
@@ -72,13 +73,17 @@ static inline uint32_t route_site(uint32_t account, uint32_t schema_hash)
 }
 
 /*
- * route_find_roles - set roles and side: those of hostgroup named if it is not negative (a rule's word is final), else
- * those of users whose default hostgroup it is. False = there is no such hostgroup.
+ * route_find_roles - set roles and side: those of hostgroup named if it is not negative (a rule's
+ * word is final), else those of users whose default hostgroup it is. False = there is no such
+ * hostgroup.
  */
 bool route_find_roles(struct route_input *in, const struct topology *topology,
                       int default_hostgroup, int named) MUST_CHECK;
 
-/* route_choose - never fails; route->n is 0 when nobody is up, route->mask is 0 when nobody could be. */
+/*
+ * route_choose - never fails; route->n is 0 when nobody is up, route->mask is 0 when nobody could
+ * be.
+ */
 void route_choose(struct route *route, const struct route_input *in);
 const char *route_reason_text(enum route_reason reason);
 
@@ -86,8 +91,8 @@ const char *route_reason_text(enum route_reason reason);
 const char *route_role(const struct role_set *roles, const struct node *node);
 
 /*
- * route_why_not - why a node is not among those of a route that was just chosen; NULL = it is. in->now_ms as it was then.
- * Static text.
+ * route_why_not - why a node is not among those of a route that was just chosen; NULL = it is.
+ * in->now_ms as it was then. Static text.
  */
 const char *route_why_not(const struct route_input *in, const struct route *route,
                           const struct node *node);

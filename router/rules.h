@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.h - mysql_query_rules, fast routing and the firewall, compiled: what is to be done with one statement.
+ * rules.h - mysql_query_rules, fast routing and the firewall, compiled: what is to be done with one
+ * statement.
  *
- * Pure but for the cache: plain values in, a decision out. Compiled rules are immutable and belong to a snapshot; many
- * threads match at once. What does not depend on literals is remembered by (digest, user, schema, address class) in a
- * cache that each worker has for itself.
+ * Pure but for the cache: plain values in, a decision out. Compiled rules are immutable and belong
+ * to a snapshot; many threads match at once. What does not depend on literals is remembered by
+ * (digest, user, schema, address class) in a cache that each worker has for itself.
  */
 #ifndef ROUTER_RULES_H
 #define ROUTER_RULES_H
@@ -27,13 +28,16 @@ struct rules_trace;
 /*
  * rules_new - compile the active rules of a configuration. conf must live longer.
  *
- * Returns 0, or ERR_CONFIG with each fault said: a regex that does not compile, a hostgroup without servers, a flagOUT
- * nobody reads, ... (file and line are those of the row).
+ * Returns 0, or ERR_CONFIG with each fault said: a regex that does not compile, a hostgroup without
+ * servers, a flagOUT nobody reads, ... (file and line are those of the row).
  */
 int rules_new(struct rules **out, const struct conf *conf, struct faults *faults) MUST_CHECK;
 void rules_free(struct rules *rules);
 
-/* rules_cache_new, rules_cache_free - one for each worker, whose counters it uses; it forgets rules by itself. */
+/*
+ * rules_cache_new, rules_cache_free - one for each worker, whose counters it uses; it forgets rules
+ * by itself.
+ */
 struct rules_cache *rules_cache_new(struct stat_set *stats);
 void rules_cache_free(struct rules_cache *cache);
 
@@ -80,14 +84,16 @@ struct rules_result {
 };
 
 /*
- * rules_match - decide. cache: of this worker, or NULL (EXPLAIN ROUTE). trace: NULL, or gets a line for each rule looked
- * at. out_text, cap: where a rewritten statement goes. Never fails: a regex that runs into its limits does not match;
- * limits are counted where the cache counts.
+ * rules_match - decide. cache: of this worker, or NULL (EXPLAIN ROUTE). trace: NULL, or gets a line
+ * for each rule looked at. out_text, cap: where a rewritten statement goes. Never fails: a regex
+ * that runs into its limits does not match; limits are counted where the cache counts.
  */
 void rules_match(const struct rules *rules, struct rules_cache *cache, const struct rules_input *in,
                  struct rules_result *out, char *out_text, size_t cap, struct rules_trace *trace);
 
-/* rules_is_empty - no rule, no fast routing, no firewall: rules_match would only look for a hint. */
+/*
+ * rules_is_empty - no rule, no fast routing, no firewall: rules_match would only look for a hint.
+ */
 bool rules_is_empty(const struct rules *rules);
 
 /* rules_has_hint - does a statement begin with a comment, or have one behind its first word? */
@@ -101,7 +107,9 @@ int rules_id(const struct rules *rules, size_t index);
 void rules_hit(const struct rules *rules, size_t index);
 uint64_t rules_hits(const struct rules *rules, size_t index);
 
-/* A line for each rule looked at, in order, for EXPLAIN ROUTE. Owner: the caller; rules_trace_fini. */
+/*
+ * A line for each rule looked at, in order, for EXPLAIN ROUTE. Owner: the caller; rules_trace_fini.
+ */
 struct rules_trace_line {
     int rule_id; /* 0 = fast routing, -1 = hint, -2 = firewall */
     bool matched;

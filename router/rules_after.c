@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules_after.c - what comes behind the rules: fast routing, the firewall's lists, the hint in the first comment.
+ * rules_after.c - what comes behind the rules: fast routing, the firewall's lists, the hint in the
+ * first comment.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -158,8 +159,8 @@ static void add_firewall_rules(struct builder *builder, const struct conf *conf)
 }
 
 /*
- * As in ProxySQL: the row of (user, address), or else of (user, any address); a user without a row is protected. The
- * list of statements is looked at with the address that the user's row has.
+ * As in ProxySQL: the row of (user, address), or else of (user, any address); a user without a row
+ * is protected. The list of statements is looked at with the address that the user's row has.
  */
 enum rules_verdict rules_firewall(const struct rules *rules, const struct rules_input *in, int flag)
 {

@@ -2,9 +2,10 @@
 /*
  * rules_cache.c - for each kind of statement, the few rules that it can meet.
  *
- * The key is a hash of 128 bits over digest, user, schema, flag, and the addresses if some rule looks at them; with a
- * seed of its own, so that nobody can make two keys alike. Sets of four entries; the one that was not used for longest
- * makes room. Lists of rules are kept once each in a pool; when that is full, all is forgotten.
+ * The key is a hash of 128 bits over digest, user, schema, flag, and the addresses if some rule
+ * looks at them; with a seed of its own, so that nobody can make two keys alike. Sets of four
+ * entries; the one that was not used for longest makes room. Lists of rules are kept once each in a
+ * pool; when that is full, all is forgotten.
  */
 #include <sys/random.h>
 #include <xxhash.h>
@@ -168,9 +169,9 @@ static void add_flags(struct reach *reach, const struct rule *rule)
 }
 
 /*
- * The rules that all but the flag and match_pattern let through, of those that may be reached at all. When the walk may
- * begin anew, a flag that a later rule sets counts for an earlier one: then all flags do. False: too many, or no memory
- * to tell.
+ * The rules that all but the flag and match_pattern let through, of those that may be reached at
+ * all. When the walk may begin anew, a flag that a later rule sets counts for an earlier one: then
+ * all flags do. False: too many, or no memory to tell.
  */
 static bool collect(struct rules_cache *cache, struct rules_walk *walk, uint32_t *n)
 {

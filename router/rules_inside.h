@@ -2,8 +2,9 @@
 /*
  * rules_inside.h - compiled rules as router/rules*.c see them.
  *
- * Flow: rules_compile.c makes rules of rows; rules_match.c walks them; rules_after.c has what comes behind the walk
- * (fast routing, hints, the firewall); rules_cache.c remembers which rules a statement can meet at all.
+ * Flow: rules_compile.c makes rules of rows; rules_match.c walks them; rules_after.c has what comes
+ * behind the walk (fast routing, hints, the firewall); rules_cache.c remembers which rules a
+ * statement can meet at all.
  */
 #ifndef ROUTER_RULES_INSIDE_H
 #define ROUTER_RULES_INSIDE_H
@@ -81,7 +82,10 @@ enum rules_verdict rules_firewall(const struct rules *rules, const struct rules_
 void rules_say(struct rules_trace *trace, int rule_id, bool matched, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* rules_meets - the conditions of a rule that do not depend on literals, but for match_digest and its flag. */
+/*
+ * rules_meets - the conditions of a rule that do not depend on literals, but for match_digest and
+ * its flag.
+ */
 bool rules_meets(const struct rule *rule, const struct rules_input *in);
 
 /* What one walk over the rules needs. */
@@ -125,8 +129,8 @@ struct rules_entry {
 };
 
 /*
- * rules_cache_find - the entry of a statement, made when there is none; NULL when it cannot be cached. *list: the rules
- * that the statement can meet, in order.
+ * rules_cache_find - the entry of a statement, made when there is none; NULL when it cannot be
+ * cached. *list: the rules that the statement can meet, in order.
  */
 struct rules_entry *rules_cache_find(struct rules_cache *cache, struct rules_walk *walk,
                                      const uint32_t **list);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules_key.h - names and numbers as one key: each text with its length, so that no two lists of texts are alike.
+ * rules_key.h - names and numbers as one key: each text with its length, so that no two lists of
+ * texts are alike.
  */
 #ifndef ROUTER_RULES_KEY_H
 #define ROUTER_RULES_KEY_H

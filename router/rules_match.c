@@ -2,12 +2,13 @@
 /*
  * rules_match.c - the walk over the rules.
  *
- * Rules are looked at in the order of rule_id. One whose flagIN is the current flag and whose conditions all hold
- * matches: it says what is to be done, over what rules before it said, may set the flag (flagOUT), and ends the walk
- * (apply). The walk goes on behind the rule, or from the first rule again while mysql-query_processor_iterations lasts.
+ * Rules are looked at in the order of rule_id. One whose flagIN is the current flag and whose
+ * conditions all hold matches: it says what is to be done, over what rules before it said, may set
+ * the flag (flagOUT), and ends the walk (apply). The walk goes on behind the rule, or from the
+ * first rule again while mysql-query_processor_iterations lasts.
  *
- * With a cache the walk is the same, over the few rules whose conditions hold for this digest, user, schema and address.
- * What is left to ask of these is the flag and match_pattern.
+ * With a cache the walk is the same, over the few rules whose conditions hold for this digest,
+ * user, schema and address. What is left to ask of these is the flag and match_pattern.
  */
 #include "base/mem.h"
 #include "router/digest.h"
@@ -180,7 +181,9 @@ static bool pattern_matches(struct rules_walk *walk, const struct rule *rule)
 
 /* --- what a rule that matched does ----------------------------------------------------------- */
 
-/* From what a rule before it made, or from the statement; a text that does not fit stays as it is. */
+/*
+ * From what a rule before it made, or from the statement; a text that does not fit stays as it is.
+ */
 static void rewrite(struct rules_walk *walk, const struct rule *rule)
 {
     struct slice from = walk->text;

@@ -2,8 +2,9 @@
 /*
  * follow_trace.h - feed a reply to follow_feed in pieces, as a relay does, and note what it said.
  *
- * Shared by the unit test and the fuzzer: a reply fed in any pieces must leave the same trace as fed
- * at once. Each call gets a copy of exactly the bytes it may read, so a sanitizer sees overreads.
+ * Shared by the unit test and the fuzzer: a reply fed in any pieces must leave the same trace as
+ * fed at once. Each call gets a copy of exactly the bytes it may read, so a sanitizer sees
+ * overreads.
  */
 #ifndef TESTS_FUZZ_FOLLOW_TRACE_H
 #define TESTS_FUZZ_FOLLOW_TRACE_H

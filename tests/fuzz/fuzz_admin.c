@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_admin.c - any bytes as a statement on the console; the first byte says who: even = an administrator, odd = a
- * statistics user.
+ * fuzz_admin.c - any bytes as a statement on the console; the first byte says who: even = an
+ * administrator, odd = a statistics user.
  *
- * What must hold: the process lives, the answer is well formed, no transaction stays open, a statistics user changes
- * nothing. Statements that name files or end the process are left out.
+ * What must hold: the process lives, the answer is well formed, no transaction stays open, a
+ * statistics user changes nothing. Statements that name files or end the process are left out.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 /*
  * fuzz_facts.c - any bytes as a statement; the first byte is the mode and settings of digests.
  *
- * What must hold: a read is none of the things that forbid one, names lie inside of the statement, the
- * digest is that of the text, the body alone has the same digest and is a read as well.
+ * What must hold: a read is none of the things that forbid one, names lie inside of the statement,
+ * the digest is that of the text, the body alone has the same digest and is a read as well.
  */
 #include "router/digest.h"
 #include "router/facts.h"

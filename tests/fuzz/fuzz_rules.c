@@ -2,8 +2,8 @@
 /*
  * fuzz_rules.c - any bytes as patterns, replacement, attributes and statement of two rules.
  *
- * The parts of the input end with a zero. What must hold: rules are made or a fault is said; a cache decides as no cache
- * does; what a regex matches, its sieve lets through; nothing leaks.
+ * The parts of the input end with a zero. What must hold: rules are made or a fault is said; a
+ * cache decides as no cache does; what a regex matches, its sieve lets through; nothing leaks.
  */
 #include "base/mem.h"
 #include "conf/conf.h"

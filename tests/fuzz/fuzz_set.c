@@ -2,8 +2,8 @@
 /*
  * fuzz_set.c - any bytes as a SET or USE statement; the first byte is the mode.
  *
- * What must hold: opaque is empty, texts have no byte that needs an escape, what set_parse() calls an
- * expression can be evaluated when all variables are known, within any bound.
+ * What must hold: opaque is empty, texts have no byte that needs an escape, what set_parse() calls
+ * an expression can be evaluated when all variables are known, within any bound.
  */
 #include "router/facts.h"
 #include "router/set.h"

@@ -4,9 +4,9 @@
  *
  *   length of the text (2 bytes, little endian), text, then for each parameter: type (2), null (1), value
  *
- * What must hold: statements lie in the text, one behind the other, and none begins with a space; cut off and
- * split again each is itself; a bound statement has no parameter left but those of its values, and none at all when
- * all values are NULL.
+ * What must hold: statements lie in the text, one behind the other, and none begins with a space;
+ * cut off and split again each is itself; a bound statement has no parameter left but those of its
+ * values, and none at all when all values are NULL.
  */
 #include "admin/wire_sql.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * console_ends.h - clients of a console in one thread: a real loop, socket pairs, and a stand-in for the store that
- * remembers what it was told to run.
+ * console_ends.h - clients of a console in one thread: a real loop, socket pairs, and a stand-in
+ * for the store that remembers what it was told to run.
  */
 #ifndef TESTS_UNIT_CONSOLE_ENDS_H
 #define TESTS_UNIT_CONSOLE_ENDS_H
@@ -46,11 +46,17 @@ struct console_end {
     uint8_t packet_seq; /* of the last packet taken */
 };
 
-/* console_make - a console with these admin variables (libconfig text). console_done - nothing is left of it. */
+/*
+ * console_make - a console with these admin variables (libconfig text). console_done - nothing is
+ * left of it.
+ */
 void console_make(struct console_fix *f, const char *variables);
 void console_done(struct console_fix *f);
 
-/* end_connect - a connection; nothing is read yet. end_close - close it and wait until the console has noticed. */
+/*
+ * end_connect - a connection; nothing is read yet. end_close - close it and wait until the console
+ * has noticed.
+ */
 void end_connect(struct console_fix *f, struct console_end *e);
 void end_close(struct console_end *e);
 
@@ -59,7 +65,10 @@ void end_send(struct console_end *e, const void *data, size_t len);
 void end_command(struct console_end *e, uint8_t command, const void *body, size_t len);
 void end_query(struct console_end *e, const char *sql);
 
-/* end_packet - the next packet's payload (valid until the next call on e); {NULL, 0} when the console has closed. */
+/*
+ * end_packet - the next packet's payload (valid until the next call on e); {NULL, 0} when the
+ * console has closed.
+ */
 struct slice end_packet(struct console_end *e);
 void end_expect_ok(struct console_end *e);
 void end_expect_error(struct console_end *e, uint16_t number);
@@ -67,7 +76,10 @@ void end_expect_closed(struct console_end *e);
 /* end_rows - reads a whole result; gives its number of rows and the status of its end. */
 size_t end_rows(struct console_end *e, uint16_t *status);
 
-/* end_greeting - read it. end_login - answer it by the native plugin. end_open - connect and log in. */
+/*
+ * end_greeting - read it. end_login - answer it by the native plugin. end_open - connect and log
+ * in.
+ */
 void end_greeting(struct console_end *e);
 void end_login(struct console_end *e, const char *user, const char *password, uint32_t more_caps);
 void end_open(struct console_fix *f, struct console_end *e);

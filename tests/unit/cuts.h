@@ -11,7 +11,9 @@
 
 #include "tests/unit/test.h"
 
-/* Decodes and checks that the result is sane (slices inside the input); gives the decoder's result. */
+/*
+ * Decodes and checks that the result is sane (slices inside the input); gives the decoder's result.
+ */
 typedef int (*cuts_decode_fn)(const uint8_t *data, size_t len);
 
 static inline int cuts_run(cuts_decode_fn decode, const void *data, size_t len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * figures_workers.h - a process of one worker, without clients and without nodes, for tests that read figures.
+ * figures_workers.h - a process of one worker, without clients and without nodes, for tests that
+ * read figures.
  */
 #ifndef TESTS_UNIT_FIGURES_WORKERS_H
 #define TESTS_UNIT_FIGURES_WORKERS_H
@@ -15,7 +16,10 @@ struct one_worker {
     char socket[64];
 };
 
-/* one_worker_make - the worker does not run yet: count into worker->figures. one_worker_run - now it answers. */
+/*
+ * one_worker_make - the worker does not run yet: count into worker->figures. one_worker_run - now
+ * it answers.
+ */
 void one_worker_make(struct one_worker *o);
 void one_worker_run(struct one_worker *o);
 void one_worker_end(struct one_worker *o, bool is_running);

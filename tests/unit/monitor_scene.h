@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * monitor_scene.h - a cluster of three nodes and its monitor without a thread, for the tests of how one writer is
- * followed by another.
+ * monitor_scene.h - a cluster of three nodes and its monitor without a thread, for the tests of how
+ * one writer is followed by another.
  *
  * The nodes are listening sockets that say nothing, so a catch-up ends when the test says so.
  */

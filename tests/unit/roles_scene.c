@@ -60,7 +60,10 @@ static bool is_one_cluster(const struct roles_input *in)
     return true;
 }
 
-/* Of two clusters of equal size the one that wrote counts: writers that nobody checked, or silent ones, are in none. */
+/*
+ * Of two clusters of equal size the one that wrote counts: writers that nobody checked, or silent
+ * ones, are in none.
+ */
 static bool are_checked(const struct roles *r, const struct roles_input *in)
 {
     for (size_t i = 0; i < in->n; i++) {

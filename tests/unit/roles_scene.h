@@ -21,15 +21,18 @@ struct scene {
     struct roles_input in;
 };
 
-/* roles_make - n nodes, all Synced in one view, of equal weight; the first one has the lowest wsrep_local_index. */
+/*
+ * roles_make - n nodes, all Synced in one view, of equal weight; the first one has the lowest
+ * wsrep_local_index.
+ */
 void roles_make(struct scene *s, unsigned n);
 
 /* roles_assert_sets - each node is in a mask, and those that may have none in common have none. */
 void roles_assert_sets(const struct roles *r, const struct roles_input *in);
 
 /*
- * roles_of - decide, and assert what must hold of each decision: the sets, and that neither the input's order nor a
- * second decision changes it.
+ * roles_of - decide, and assert what must hold of each decision: the sets, and that neither the
+ * input's order nor a second decision changes it.
  */
 struct roles roles_of(const struct scene *s);
 

@@ -2,8 +2,8 @@
 /*
  * rules_made.h - rules made of a piece of configuration, and statements put to them.
  *
- * Each statement is decided without a cache, then by a cache that does not know it, then by one that does: all three
- * must say the same.
+ * Each statement is decided without a cache, then by a cache that does not know it, then by one
+ * that does: all three must say the same.
  */
 #ifndef TESTS_UNIT_RULES_MADE_H
 #define TESTS_UNIT_RULES_MADE_H
@@ -29,7 +29,10 @@ struct rules_made {
     char text[4096]; /* of the statement as it was rewritten */
 };
 
-/* rules_make - from a whole file; fails the test when it has a fault. rules_unmake checks for leaks. */
+/*
+ * rules_make - from a whole file; fails the test when it has a fault. rules_unmake checks for
+ * leaks.
+ */
 void rules_make(struct rules_made *made, const char *file);
 void rules_unmake(struct rules_made *made);
 

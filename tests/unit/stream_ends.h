@@ -31,7 +31,10 @@ extern const struct stream_events ends_events;
 void ends_make(struct ends_loop *f);
 void ends_done(struct ends_loop *f);
 
-/* ends_open_pair - the two ends of one connection. ends_close - close it, wait for that, free what it got. */
+/*
+ * ends_open_pair - the two ends of one connection. ends_close - close it, wait for that, free what
+ * it got.
+ */
 void ends_open_pair(struct ends_loop *f, struct end *a, struct end *b);
 void ends_run_until_closed(struct ends_loop *f, struct end *e);
 void ends_close(struct ends_loop *f, struct end *e);
@@ -39,7 +42,10 @@ void ends_close(struct ends_loop *f, struct end *e);
 /* ends_pattern - bytes that tell their place; free() them. */
 uint8_t *ends_pattern(size_t len);
 
-/* ends_write - stream_write of one buffer. ends_read_until - read until e has exactly n bytes in all. */
+/*
+ * ends_write - stream_write of one buffer. ends_read_until - read until e has exactly n bytes in
+ * all.
+ */
 int ends_write(struct end *e, const uint8_t *bytes, size_t len);
 void ends_read_until(struct ends_loop *f, struct end *e, size_t n);
 

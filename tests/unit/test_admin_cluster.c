@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admin_cluster.c - the console's commands for clusters without a monitor: how they are read, who may run them.
+ * test_admin_cluster.c - the console's commands for clusters without a monitor: how they are read,
+ * who may run them.
  */
 #include "tests/unit/admin_store.h"
 #include "tests/unit/test.h"

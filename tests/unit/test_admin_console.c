@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admin_console.c - the console's side of a connection: statements, what is malformed, what is too much.
+ * test_admin_console.c - the console's side of a connection: statements, what is malformed, what is
+ * too much.
  */
 #include "protocol/command.h"
 #include "protocol/packet.h"
@@ -127,7 +128,10 @@ TEST(console_waits_for_a_client_that_does_not_read)
     console_done(&f);
 }
 
-/* Six answers of 4 MB for clients that do not read, with room for five. When one has left there is room again. */
+/*
+ * Six answers of 4 MB for clients that do not read, with room for five. When one has left there is
+ * room again.
+ */
 TEST(console_answers_that_wait_have_a_limit)
 {
     struct console_fix f;

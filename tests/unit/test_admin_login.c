@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admin_login.c - who may use the console: both plugins, from where, another user, malformed logins.
+ * test_admin_login.c - who may use the console: both plugins, from where, another user, malformed
+ * logins.
  */
 #include <netinet/in.h>
 
@@ -55,7 +56,10 @@ TEST(console_login_refuses)
     console_done(&f);
 }
 
-/* Logs in with caching_sha2_password; `stored` has no fast path. Over a unix socket the password goes in the clear. */
+/*
+ * Logs in with caching_sha2_password; `stored` has no fast path. Over a unix socket the password
+ * goes in the clear.
+ */
 static void sha2_login(struct console_fix *f, const char *user, const char *password,
                        bool is_stored, bool is_right)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admin_stmt.c - prepared statements of the console: what the store is told to run, limits, no memory.
+ * test_admin_stmt.c - prepared statements of the console: what the store is told to run, limits, no
+ * memory.
  */
 #include <stdlib.h>
 
@@ -206,7 +207,10 @@ TEST(console_stmt_refuses)
     console_done(&f);
 }
 
-/* Every allocation that may fail does, once: the client gets an error or is closed, and nothing is lost. */
+/*
+ * Every allocation that may fail does, once: the client gets an error or is closed, and nothing is
+ * lost.
+ */
 TEST(console_survives_no_memory)
 {
     for (unsigned n = 1; n < 40; n++) {

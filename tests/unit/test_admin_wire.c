@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admin_wire.c - answers as packets, read back by the relay's own follower; statements taken apart; values of
- * parameters as SQL.
+ * test_admin_wire.c - answers as packets, read back by the relay's own follower; statements taken
+ * apart; values of parameters as SQL.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  *   stage1 = sha1(pw)   stage2 = sha1(stage1)   native = stage1 ^ sha1(salt + stage2)
  *   once = sha256(pw)   fast = sha256(once)     response = once ^ sha256(fast + salt)
  *
- * The slow hashes: SHA-crypt written down in Python from the paper, compared there with libcrypt for
- * 16 bytes of salt; the one with the salt of other people is from hashcat's published examples.
+ * The slow hashes: SHA-crypt written down in Python from the paper, compared there with libcrypt
+ * for 16 bytes of salt; the one with the salt of other people is from hashcat's published examples.
  */
 #include "base/err.h"
 #include "protocol/auth.h"

@@ -41,7 +41,7 @@ static struct member member_of(const struct hostgroup *group, const char *addres
     return (struct member){.node = NULL};
 }
 
-/* --- roles that are published -------------------------------------------------------------------- */
+/* --- roles that are published ----------------------------------------------------------------- */
 
 TEST(cluster_get_gives_each_writer_hostgroup_its_own_for_good)
 {
@@ -110,7 +110,10 @@ TEST(cluster_with_no_node_left_is_decided)
     assert_int_equal(atomic_load(&c.shared.version), 1);
 }
 
-/* --- whose nodes ---------------------------------------------------------------------------------- */
+/*
+ * --- whose nodes
+ * ----------------------------------------------------------------------------------
+ */
 
 #define GALERA                                                                                \
     {                                                                                         \

@@ -40,7 +40,10 @@ static void assert_rows(const struct row *rows, size_t n)
     }
 }
 
-/* What a user of ProxySQL 2.6 sees in stats_mysql_query_digest, with all settings at their defaults. */
+/*
+ * What a user of ProxySQL 2.6 sees in stats_mysql_query_digest, with all settings at their
+ * defaults.
+ */
 static const struct row usual[] = {
     /* statements as sysbench, WordPress and people write them */
     {"SELECT c FROM sbtest1 WHERE id=12345", "SELECT c FROM sbtest1 WHERE id=?"},

@@ -62,7 +62,10 @@ TEST(figures_read_with_reset_starts_from_zero)
     one_worker_end(&o, true);
 }
 
-/* The worker does not answer: its part is missing; it comes late and must neither copy nor lose anything. */
+/*
+ * The worker does not answer: its part is missing; it comes late and must neither copy nor lose
+ * anything.
+ */
 TEST(figures_read_does_not_wait_for_a_stuck_worker)
 {
     struct one_worker o;

@@ -375,7 +375,10 @@ TEST(follow_cursor_ends_behind_the_columns)
     trace_free(t);
 }
 
-/* What 10.11 sends for a procedure that selects while a cursor of its own is open: the bit, and the rows. */
+/*
+ * What 10.11 sends for a procedure that selects while a cursor of its own is open: the bit, and the
+ * rows.
+ */
 TEST(follow_cursor_of_a_procedure_does_not_hold_back_rows)
 {
     static const char reply[] = "\1\0\0\1\1"

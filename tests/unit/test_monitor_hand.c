@@ -208,7 +208,7 @@ TEST(monitor_hand_pokes_do_not_make_checks_without_end)
     scene_end(&f);
 }
 
-/* --- who cannot be brought up to date ------------------------------------------------------------ */
+/* --- who cannot be brought up to date --------------------------------------------------------- */
 
 static void ignore(void *arg)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_monitor_sql.c - the monitor's connection to servers that are not there, say no, or say nothing.
+ * test_monitor_sql.c - the monitor's connection to servers that are not there, say no, or say
+ * nothing.
  *
- * The server is a listening socket of this process; what real nodes answer is tested in tests/integration/.
+ * The server is a listening socket of this process; what real nodes answer is tested in
+ * tests/integration/.
  */
 #include <arpa/inet.h>
 #include <errmsg.h>

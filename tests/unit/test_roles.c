@@ -4,7 +4,7 @@
  */
 #include "tests/unit/roles_scene.h"
 
-/* --- all are well ------------------------------------------------------------------------------ */
+/* --- all are well ----------------------------------------------------------------------------- */
 
 TEST(roles_three_synced_nodes_give_a_writer_and_two_readers)
 {
@@ -63,7 +63,7 @@ TEST(roles_no_nodes_at_all)
     assert_roles(&r, 0, 0, 0, 0);
 }
 
-/* --- which of several writes -------------------------------------------------------------------- */
+/* --- which of several writes ------------------------------------------------------------------ */
 
 TEST(roles_writer_is_the_heaviest_then_the_lowest_index)
 {
@@ -141,7 +141,7 @@ TEST(roles_several_previous_writers_stay_in_order)
     assert_int_equal(roles_of(&s).writers, D);
 }
 
-/* --- what puts a node out ------------------------------------------------------------------------ */
+/* --- what puts a node out --------------------------------------------------------------------- */
 
 enum change {
     SET_SOFT,
@@ -304,7 +304,7 @@ TEST(roles_cause_is_told_before_what_follows_from_it)
     assert_int_equal(roles_of(&s).why[1], WHY_ADMIN_HARD);
 }
 
-/* --- donors -------------------------------------------------------------------------------------- */
+/* --- donors ----------------------------------------------------------------------------------- */
 
 TEST(roles_donor_that_takes_queries_writes_only_for_want_of_a_synced_node)
 {
@@ -340,7 +340,7 @@ TEST(roles_second_writer_is_no_donor)
     assert_roles(&r, A | C, B, B, 0);
 }
 
-/* --- behind -------------------------------------------------------------------------------------- */
+/* --- behind ----------------------------------------------------------------------------------- */
 
 static void set_queues(struct scene *s, uint64_t a, uint64_t b, uint64_t c)
 {

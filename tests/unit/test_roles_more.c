@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_roles_more.c - nodes that are not checked, silent or slow; views of the cluster; chance; replication.
+ * test_roles_more.c - nodes that are not checked, silent or slow; views of the cluster; chance;
+ * replication.
  */
 #include <stdio.h>
 
 #include "tests/unit/roles_scene.h"
 
-/* --- not checked, denied, suspect, slow ------------------------------------------------------------ */
+/*
+ * --- not checked, denied, suspect, slow
+ * ------------------------------------------------------------
+ */
 
 static void uncheck(struct scene *s, unsigned node)
 {
@@ -137,7 +141,7 @@ TEST(roles_slow_reader_reads_when_all_are_slow)
     assert_int_equal(roles_of(&s).readers, B);
 }
 
-/* --- views --------------------------------------------------------------------------------------- */
+/* --- views ------------------------------------------------------------------------------------ */
 
 static void set_view(struct scene *s, unsigned node, uint64_t conf_id, uint64_t since_ms,
                      uint64_t answered_ms)
@@ -286,7 +290,7 @@ TEST(roles_no_quorum_anywhere_nobody_serves)
     assert_roles(&r, B, 0, 0, A | C);
 }
 
-/* --- chance -------------------------------------------------------------------------------------- */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 static bool once_in(uint64_t *random, unsigned n)
 {
@@ -399,7 +403,7 @@ TEST(roles_random_reports_keep_the_rules)
     assert_in_range(n_writers, 10000, 40000);
 }
 
-/* --- replication --------------------------------------------------------------------------------- */
+/* --- replication ------------------------------------------------------------------------------ */
 
 static struct roles decide_replication(struct scene *s)
 {
@@ -479,7 +483,7 @@ TEST(roles_replication_of_nodes_that_nobody_checked)
     assert_roles(&r, C, A | B, A | B, 0);
 }
 
-/* --- words --------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 TEST(roles_each_reason_has_a_word_and_a_text)
 {
@@ -492,7 +496,10 @@ TEST(roles_each_reason_has_a_word_and_a_text)
     }
 }
 
-/* --- a cluster that is split ---------------------------------------------------------------------- */
+/*
+ * --- a cluster that is split
+ * ----------------------------------------------------------------------
+ */
 
 static void set_part(struct scene *s, unsigned node, uint64_t conf_id, unsigned size)
 {

@@ -479,7 +479,7 @@ TEST(route_reasons_have_a_text)
     }
 }
 
-/* --- hostgroups that a rule names ---------------------------------------------------------------- */
+/* --- hostgroups that a rule names ------------------------------------------------------------- */
 
 TEST(route_named_readers_get_writes_too)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_rules_cache.c - what is remembered is what would be decided anew: random rules, random statements, full caches.
+ * test_rules_cache.c - what is remembered is what would be decided anew: random rules, random
+ * statements, full caches.
  */
 #include <stdio.h>
 #include <stdlib.h>
