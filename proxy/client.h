@@ -7,6 +7,7 @@
  *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
  *   IDLE --> DELAYED (a rule lets it wait) --> IDLE, and on with the command
  *   RUNNING --> UPLOADING (a long statement or a file passes) --> RUNNING
+ *   RUNNING --> FITTING (its node was lost or refused it: it is made sure of, goes again) --> RUNNING
  *   any --> CLOSING
  *
  * An idle client holds its descriptor and this struct. Thread: its worker's.

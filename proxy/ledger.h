@@ -22,7 +22,8 @@
     X(LEDGER_HARMLESS, "harmless", true,                                                       \
       "it begins or ends nothing that could be lost: run again")                               \
     X(LEDGER_ROLLED_BACK, "rolled-back", false, "a ROLLBACK: the node did it; answered OK")    \
-    X(LEDGER_NOT_READY, "not-ready", true, "the node refused it (1047): to another node")      \
+    X(LEDGER_NOT_READY, "not-ready", true,                                                     \
+      "the node refused it (1047, or 1180 as it shut down): to another node")                  \
     X(LEDGER_DEADLOCK, "deadlock", true, "rolled back by the cluster (1213): run again")       \
     X(LEDGER_IN_DOUBT, "in-doubt", false, "sent, not answered: it may have run; error 2013")   \
     X(LEDGER_TRANSACTION, "transaction", false, "its transaction is lost; error 2013")         \

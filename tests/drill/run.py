@@ -13,6 +13,11 @@ DIRECT = {"insert": 3, "count": 1}
 THINK_MS = 40
 LOCAL = "127.0.0.1"
 FIRST_DIRECT = 1000  # numbers of visitors
+
+# Stretches of the record, in seconds, not waits for something to be ready: the load runs before its
+# readers are counted; its connections are made before the baseline begins; the baseline.
+LOADED_S = 1.0
+CONNECT_S = 0.5
 QUIET_S = 2.0
 
 
@@ -58,7 +63,7 @@ class Run:
 
     def find_roles(self):
         """Who is writer, and who of the others answers most reads: asked under the load."""
-        time.sleep(1)
+        time.sleep(LOADED_S)
         self.writer = self.target.writer()
         answers = self.target.readers()
         others = [n for n in (1, 2, 3) if n != self.writer]
@@ -83,7 +88,7 @@ class Run:
         self.find_roles()
         if direct:
             self.start_direct()
-        time.sleep(0.5)
+        time.sleep(CONNECT_S)
         self.quiet_us = now_us()
         time.sleep(QUIET_S)
 
@@ -93,6 +98,7 @@ class Run:
         self.mark(text, self.fault_us)
 
     def hold(self, seconds):
+        """A stretch of the record: what the load sees in this time is what is measured."""
         time.sleep(seconds)
 
     def end(self):

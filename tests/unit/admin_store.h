@@ -21,6 +21,18 @@ struct desk {
 /* desk_open - writes the file (what is more than datadir) and opens the store. */
 void desk_open(struct desk *d, const char *config);
 
+/* DESK_SMALL - one node, one user, two workers. */
+#define DESK_SMALL                                                                               \
+    "mysql_variables={ threads=2; interfaces=\"127.0.0.1:6033\" }\n"                             \
+    "mysql_servers=( { address=\"127.0.0.1\"; port=3306; hostgroup=10; max_connections=50 } )\n" \
+    "mysql_users=( { username=\"wp\"; password=\"secret\"; default_hostgroup=10 } )\n"
+
+/* desk_running - what the workers would see. */
+static inline const struct conf *desk_running(const struct desk *d)
+{
+    return d->galeway.snapshot->conf;
+}
+
 /* desk_again - as after a new start of the process; the file and galeway.db stay. */
 void desk_again(struct desk *d);
 

@@ -5,22 +5,11 @@
 #include "tests/unit/admin_store.h"
 #include "tests/unit/test.h"
 
-static const char small[] =
-    "mysql_variables={ threads=2; interfaces=\"127.0.0.1:6033\" }\n"
-    "mysql_servers=( { address=\"127.0.0.1\"; port=3306; hostgroup=10; max_connections=50 } )\n"
-    "mysql_users=( { username=\"wp\"; password=\"secret\"; default_hostgroup=10 } )\n";
-
-/* What the workers would see. */
-static const struct conf *running(const struct desk *d)
-{
-    return d->galeway.snapshot->conf;
-}
-
 TEST(admin_store_load_saving_says_what_a_start_would_refuse)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "INSERT INTO mysql_servers (hostgroup_id, hostname) VALUES (20, '127.0.0.1')");
     desk_ok(&d, "UPDATE mysql_users SET default_hostgroup=20");
     desk_ok(&d, "LOAD MYSQL SERVERS TO RUNTIME");
@@ -42,11 +31,11 @@ TEST(admin_store_load_saving_says_what_a_start_would_refuse)
     desk_ok(&d, "DELETE FROM mysql_query_rules");
     desk_ok(&d, "SAVE CONFIG TO DISK");
     desk_again(&d);
-    assert_int_equal(running(&d)->n_servers, 2);
+    assert_int_equal(desk_running(&d)->n_servers, 2);
     desk_ok(&d, "DELETE FROM mysql_users"); /* that there are none is saved, too */
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
     desk_again(&d);
-    assert_int_equal(running(&d)->n_users, 0);
+    assert_int_equal(desk_running(&d)->n_users, 0);
     desk_close(&d);
 }
 
@@ -54,13 +43,13 @@ TEST(admin_store_load_one_user)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d,
             "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('a', 10), ('b', 77)");
     desk_ok(&d, "UPDATE mysql_users SET password='changed' WHERE username='wp'");
     desk_ok(&d, "LOAD MYSQL USER a TO RUNTIME");
-    assert_int_equal(running(&d)->n_users, 2);
-    assert_string_equal(conf_user_find(running(&d), SLICE("wp"))->password, "secret");
+    assert_int_equal(desk_running(&d)->n_users, 2);
+    assert_string_equal(conf_user_find(desk_running(&d), SLICE("wp"))->password, "secret");
     desk_is(&d, "SELECT password FROM runtime_mysql_users WHERE username='wp'", "secret");
     desk_is(&d, "SELECT password FROM mysql_users WHERE username='wp'", "changed");
     desk_error(&d, "LOAD MYSQL USER 'b' TO RUNTIME", 1231, "mysql_users (username='b', backend=1)");
@@ -68,7 +57,7 @@ TEST(admin_store_load_one_user)
     desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "3");
     desk_ok(&d, "DELETE FROM mysql_users WHERE username='a'");
     desk_ok(&d, "LOAD MYSQL USER a FROM MEMORY");
-    assert_null(conf_user_find(running(&d), SLICE("a")));
+    assert_null(conf_user_find(desk_running(&d), SLICE("a")));
     desk_error(&d, "LOAD MYSQL USER a TO DISK", 1064, "username and TO RUNTIME");
     desk_close(&d);
 }
@@ -77,7 +66,7 @@ TEST(admin_store_load_from_the_file_adds_to_memory)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('mine', 10)");
     desk_ok(&d, "UPDATE mysql_users SET password='changed' WHERE username='wp'");
     desk_ok(&d, "SET mysql-max_connections=9");
@@ -93,7 +82,7 @@ TEST(admin_store_load_names_all_faults_at_once)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d,
             "INSERT INTO mysql_query_rules (rule_id, active, match_pattern) VALUES (1, 1, '(')");
     desk_ok(&d, "INSERT INTO mysql_query_rules (rule_id, active, digest, destination_hostgroup) "
@@ -112,7 +101,7 @@ TEST(admin_store_load_warns_of_its_own_module_only)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "UPDATE mysql_users SET transaction_persistent=0");
     desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 1);
@@ -134,7 +123,7 @@ TEST(admin_store_load_what_a_signal_read_is_in_the_history)
     struct faults faults = {0};
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SET mysql-max_connections=99");
     desk_ok(&d, "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('mine', 10)");
     desk_ok(&d, "LOAD CONFIG TO RUNTIME");
@@ -144,6 +133,6 @@ TEST(admin_store_load_what_a_signal_read_is_in_the_history)
     assert_string_equal(desk_cell(&d, 0, 3), "(file)");
     desk_is(&d, "SELECT COUNT(*) FROM mysql_users", "1"); /* the file as a whole */
     desk_ok(&d, "LOAD CONFIG FROM HISTORY 2 TO RUNTIME");
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 99);
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 99);
     desk_close(&d);
 }

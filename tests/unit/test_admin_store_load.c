@@ -13,41 +13,31 @@
 #include "tests/unit/admin_store.h"
 #include "tests/unit/test.h"
 
-static const char small[] =
-    "mysql_variables={ threads=2; interfaces=\"127.0.0.1:6033\" }\n"
-    "mysql_servers=( { address=\"127.0.0.1\"; port=3306; hostgroup=10; max_connections=50 } )\n"
-    "mysql_users=( { username=\"wp\"; password=\"secret\"; default_hostgroup=10 } )\n";
-
-/* What the workers would see. */
-static const struct conf *running(const struct desk *d)
-{
-    return d->galeway.snapshot->conf;
-}
-
 TEST(admin_store_load_servers_users_and_variables_to_runtime)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "INSERT INTO mysql_servers (hostgroup_id, hostname, port, weight) "
                 "VALUES (20, '127.0.0.1', 3310, 7)");
-    assert_int_equal(running(&d)->n_servers, 1);
+    assert_int_equal(desk_running(&d)->n_servers, 1);
     desk_ok(&d, "LOAD MYSQL SERVERS TO RUNTIME");
-    assert_int_equal(running(&d)->n_servers, 2);
-    assert_int_equal(running(&d)->servers[1].weight, 7);
+    assert_int_equal(desk_running(&d)->n_servers, 2);
+    assert_int_equal(desk_running(&d)->servers[1].weight, 7);
     desk_is(&d, "SELECT COUNT(*) FROM runtime_mysql_servers", "2");
     desk_is(&d, "SELECT version FROM runtime_checksums_values WHERE name='mysql_servers'", "2");
     desk_ok(&d, "insert into mysql_users (username, password, default_hostgroup, comment) values "
                 "('new', 'p\"w\\', 20, 'line\none\ttab \x01')");
     desk_ok(&d, "load mysql users to run;");
-    assert_non_null(conf_user_find(running(&d), SLICE("new")));
-    assert_string_equal(conf_user_find(running(&d), SLICE("new"))->password, "p\"w\\");
-    assert_string_equal(conf_user_find(running(&d), SLICE("new"))->comment, "line\none\ttab \x01");
+    assert_non_null(conf_user_find(desk_running(&d), SLICE("new")));
+    assert_string_equal(conf_user_find(desk_running(&d), SLICE("new"))->password, "p\"w\\");
+    assert_string_equal(conf_user_find(desk_running(&d), SLICE("new"))->comment,
+                        "line\none\ttab \x01");
     desk_ok(&d, "SET mysql-max_connections=1234");
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 10000);
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 10000);
     desk_ok(&d, "LOAD  MYSQL\n VARIABLES /* now */ FROM MEMORY");
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 1234);
-    assert_int_equal(running(&d)->vars.mysql_threads, 2);
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 1234);
+    assert_int_equal(desk_running(&d)->vars.mysql_threads, 2);
     desk_ok(&d, "UPDATE global_variables SET variable_value='TRUE' WHERE "
                 "variable_name='mysql-multiplexing'");
     desk_is(&d,
@@ -61,7 +51,7 @@ TEST(admin_store_load_is_all_or_nothing)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "INSERT INTO mysql_users (username, default_hostgroup) VALUES ('a', 77), ('b', 0), "
                 "('c', 10)");
     desk_error(
@@ -70,19 +60,19 @@ TEST(admin_store_load_is_all_or_nothing)
     assert_non_null(strstr(d.reply.message, "mysql_users (username='b', backend=1)"));
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 2);
     assert_string_equal(desk_cell(&d, 1, 0), "Error");
-    assert_int_equal(running(&d)->n_users, 1);
+    assert_int_equal(desk_running(&d)->n_users, 1);
     desk_is(&d, "SELECT COUNT(*) FROM runtime_mysql_users", "1");
     assert_int_equal(desk_rows(&d, "LOAD MYSQL USERS TO RUNTIME DRY RUN"), 2);
     desk_ok(&d, "DELETE FROM mysql_users WHERE default_hostgroup<>10");
     assert_int_equal(desk_rows(&d, "LOAD MYSQL USERS TO RUNTIME DRY RUN"), 1);
     assert_string_equal(desk_cell(&d, 0, 1), "It would be applied.");
-    assert_int_equal(running(&d)->n_users, 1);
+    assert_int_equal(desk_running(&d)->n_users, 1);
     desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
-    assert_int_equal(running(&d)->n_users, 2);
+    assert_int_equal(desk_running(&d)->n_users, 2);
     /* what another module says counts too: nothing may point to servers that leave */
     desk_ok(&d, "DELETE FROM mysql_servers");
     desk_error(&d, "LOAD MYSQL SERVERS TO RUNTIME", 1231, "mysql_users (username='c', backend=1)");
-    assert_int_equal(running(&d)->n_servers, 1);
+    assert_int_equal(desk_running(&d)->n_servers, 1);
     /* two rows of one user: the other row is named, too */
     desk_ok(&d, "SAVE MYSQL SERVERS FROM RUNTIME");
     desk_ok(&d, "INSERT INTO mysql_servers (hostgroup_id, hostname) VALUES (10, '127.0.0.1 ')");
@@ -114,7 +104,7 @@ TEST(admin_store_load_and_save_go_the_right_way)
     };
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     for (size_t i = 0; i < ARRAY_SIZE(moves); i++) {
         const char *name = moves[i].to == 'm'   ? "mysql_query_rules"
                            : moves[i].to == 'r' ? "runtime_mysql_query_rules"
@@ -151,7 +141,7 @@ TEST(admin_store_load_every_module_has_its_tables)
     struct desk d;
     char sql[128];
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
         (void)snprintf(sql, sizeof(sql), "LOAD %s TO RUNTIME", modules[i]);
         desk_ok(&d, sql);
@@ -170,7 +160,7 @@ TEST(admin_store_load_disk_is_there_after_a_new_start)
     struct stat st;
     char path[128];
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "UPDATE mysql_users SET password='other'");
     desk_ok(&d, "SET mysql-max_connections=77");
     desk_ok(&d, "SAVE CONFIG TO DISK");
@@ -179,8 +169,8 @@ TEST(admin_store_load_disk_is_there_after_a_new_start)
     assert_int_equal(st.st_mode & 0777, 0600);
     desk_again(&d);
     desk_is(&d, "SELECT password FROM runtime_mysql_users", "other");
-    assert_string_equal(conf_user_find(running(&d), SLICE("wp"))->password, "other");
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 77);
+    assert_string_equal(conf_user_find(desk_running(&d), SLICE("wp"))->password, "other");
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 77);
     desk_ok(&d, "LOAD MYSQL USERS FROM CONFIG");
     desk_is(&d, "SELECT password FROM mysql_users", "secret");
     desk_close(&d);
@@ -190,11 +180,11 @@ TEST(admin_store_load_a_bad_disk_leaves_the_file_running)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "UPDATE mysql_users SET default_hostgroup=99");
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
     desk_again(&d);
-    assert_int_equal(conf_user_find(running(&d), SLICE("wp"))->default_hostgroup, 10);
+    assert_int_equal(conf_user_find(desk_running(&d), SLICE("wp"))->default_hostgroup, 10);
     desk_is(&d, "SELECT default_hostgroup FROM runtime_mysql_users", "10");
     desk_is(&d, "SELECT default_hostgroup FROM mysql_users", "99");
     desk_close(&d);
@@ -204,7 +194,7 @@ TEST(admin_store_load_diff_and_history)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SAVE CONFIG TO DISK");
     assert_int_equal(desk_rows(&d, "SHOW CONFIG DIFF"), 0);
     desk_ok(&d, "UPDATE mysql_users SET default_schema='s'");
@@ -233,9 +223,9 @@ TEST(admin_store_load_diff_and_history)
             "variable_name='mysql-max_connections'",
             "10000");
     desk_is(&d, "SELECT COUNT(*) FROM mysql_servers", "1");
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 99);
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 99);
     desk_ok(&d, "LOAD CONFIG FROM HISTORY 1 TO RUNTIME"); /* the first mistake is undone */
-    assert_int_equal(running(&d)->vars.mysql_max_connections, 10000);
+    assert_int_equal(desk_running(&d)->vars.mysql_max_connections, 10000);
     desk_is(&d, "SELECT default_schema FROM runtime_mysql_users", "");
     for (int i = 0; i < 25; i++) {
         char sql[64];
@@ -258,7 +248,7 @@ TEST(admin_store_load_a_written_file_is_the_same_state)
     char sql[160], first[32];
     const char *before;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "INSERT INTO mysql_query_rules (active, match_pattern, replace_pattern, comment) "
                 "VALUES (1, '^\"a\\d+\\\"', '\\1', NULL), (0, 'b', NULL, 'ü')");
     desk_ok(&d, "INSERT INTO scheduler (interval_ms, filename, arg1) VALUES (1000, '/x', '5')");
@@ -293,7 +283,7 @@ TEST(admin_store_load_variables_say_what_is_allowed)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_error(&d, "SET mysql-threads=1000", 1231,
                "mysql-threads: \"1000\" is out of range; allowed: 0 to 255");
     desk_error(&d,
@@ -358,7 +348,7 @@ TEST(admin_store_load_a_locked_file_is_an_error)
     sqlite3 *other;
     char path[128];
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
     (void)snprintf(path, sizeof(path), "%s/galeway.db", d.folder);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
@@ -378,7 +368,7 @@ TEST(admin_store_load_a_full_disk_leaves_the_old_rows)
     struct rlimit limit;
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SAVE MYSQL USERS TO DISK");
     desk_ok(&d, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) "
                 "INSERT INTO mysql_users (username, comment) SELECT 'u' || i, HEX(ZEROBLOB(50)) "
@@ -404,7 +394,7 @@ TEST(admin_store_load_columns_of_an_older_file_get_their_defaults)
     sqlite3 *other;
     char path[128];
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     (void)snprintf(path, sizeof(path), "%s/galeway.db", d.folder);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other,
@@ -424,7 +414,7 @@ TEST(admin_store_load_says_what_needs_a_restart)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SET mysql-threads=4");
     assert_int_equal(desk_rows(&d, "LOAD MYSQL VARIABLES TO RUNTIME DRY RUN"), 2);
     assert_string_equal(desk_cell(&d, 0, 0), "Warning");
@@ -447,7 +437,7 @@ TEST(admin_store_load_changes_the_length_of_the_queue)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "SET mysql-queue_max_length=17");
     desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
     assert_int_equal(desk_rows(&d, "SHOW WARNINGS"), 0);
@@ -460,12 +450,12 @@ TEST(admin_store_load_many_rows)
 {
     struct desk d;
 
-    desk_open(&d, small);
+    desk_open(&d, DESK_SMALL);
     desk_ok(&d, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5000) "
                 "INSERT INTO mysql_users (username, password, default_hostgroup) "
                 "SELECT 'u' || i, 'p', 10 FROM n");
     desk_ok(&d, "LOAD MYSQL USERS TO RUNTIME");
-    assert_int_equal(running(&d)->n_users, 5001);
+    assert_int_equal(desk_running(&d)->n_users, 5001);
     desk_ok(&d, "UPDATE mysql_users SET default_hostgroup=11 WHERE username='u4000'");
     desk_error(&d, "LOAD MYSQL USERS TO RUNTIME", 1231,
                "mysql_users (username='u4000', backend=1)");

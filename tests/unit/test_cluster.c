@@ -5,20 +5,10 @@
 #include "base/mem.h"
 #include "pool/cluster.h"
 #include "pool/roles.h"
+#include "tests/unit/conf_made.h"
 #include "tests/unit/test.h"
 
 /* Sockets as addresses: nothing is asked of a name server. */
-static struct conf_server server_of(int hostgroup, const char *address, uint32_t weight)
-{
-    return (struct conf_server){
-        .hostgroup = hostgroup,
-        .address = (char *)(uintptr_t)address,
-        .status = SERVER_ONLINE,
-        .weight = weight,
-        .max_connections = 100,
-    };
-}
-
 static struct topology *topology_of(struct nodes *nodes, const struct conf *conf)
 {
     struct faults faults = {0};
@@ -110,10 +100,7 @@ TEST(cluster_with_no_node_left_is_decided)
     assert_int_equal(atomic_load(&c.shared.version), 1);
 }
 
-/*
- * --- whose nodes
- * ----------------------------------------------------------------------------------
- */
+/* --- whose nodes ------------------------------------------------------------------------------ */
 
 #define GALERA                                                                                \
     {                                                                                         \

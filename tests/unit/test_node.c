@@ -6,20 +6,10 @@
 
 #include "base/mem.h"
 #include "pool/node.h"
+#include "tests/unit/conf_made.h"
 #include "tests/unit/test.h"
 
 /* Sockets as addresses: nothing is asked of a name server. */
-static struct conf_server server_of(int hostgroup, const char *address, uint32_t weight)
-{
-    return (struct conf_server){
-        .hostgroup = hostgroup,
-        .address = (char *)(uintptr_t)address,
-        .status = SERVER_ONLINE,
-        .weight = weight,
-        .max_connections = 100,
-    };
-}
-
 static struct topology *topology_of(struct nodes *nodes, struct conf_server *servers, size_t n,
                                     struct conf_galera *galera, size_t n_galera)
 {

@@ -7,10 +7,7 @@
 
 #include "tests/unit/roles_scene.h"
 
-/*
- * --- not checked, denied, suspect, slow
- * ------------------------------------------------------------
- */
+/* --- not checked, denied, suspect, slow ------------------------------------------------------- */
 
 static void uncheck(struct scene *s, unsigned node)
 {
@@ -496,10 +493,7 @@ TEST(roles_each_reason_has_a_word_and_a_text)
     }
 }
 
-/*
- * --- a cluster that is split
- * ----------------------------------------------------------------------
- */
+/* --- a cluster that is split ------------------------------------------------------------------ */
 
 static void set_part(struct scene *s, unsigned node, uint64_t conf_id, unsigned size)
 {

@@ -125,10 +125,7 @@ static uint64_t nodes_of(const struct route *route)
     return mask;
 }
 
-/*
- * --- roles
- * ----------------------------------------------------------------------------------------
- */
+/* --- roles ------------------------------------------------------------------------------------ */
 
 TEST(route_cluster_is_as_configured_until_it_is_decided)
 {
@@ -251,10 +248,7 @@ TEST(route_cluster_admin_word_holds_before_the_monitor_knows)
     assert_string_equal(route_why_not(&s.in, &route, &s.nodes[0]), "OFFLINE_HARD in mysql_servers");
 }
 
-/*
- * --- health
- * ---------------------------------------------------------------------------------------
- */
+/* --- health ----------------------------------------------------------------------------------- */
 
 TEST(route_down_node_is_never_chosen_and_a_suspect_one_is_last)
 {
@@ -302,10 +296,7 @@ TEST(route_several_writers_a_suspect_one_is_left_out)
     }
 }
 
-/*
- * --- which reader
- * -----------------------------------------------------------------------------------
- */
+/* --- which reader ----------------------------------------------------------------------------- */
 
 static void set_latency(struct scene *s, unsigned node, unsigned us)
 {
@@ -404,10 +395,7 @@ TEST(route_extreme_figures_stay_in_their_tier)
     assert_ptr_equal(choose(&s).nodes[0], &s.nodes[1]);
 }
 
-/*
- * --- many readers
- * -----------------------------------------------------------------------------------
- */
+/* --- many readers ----------------------------------------------------------------------------- */
 
 TEST(route_of_many_readers_three_are_weighed)
 {
@@ -490,10 +478,7 @@ TEST(route_of_many_readers_the_fit_ones_come_before_a_suspect_sample)
     }
 }
 
-/*
- * --- why not
- * ----------------------------------------------------------------------------------------
- */
+/* --- why not ---------------------------------------------------------------------------------- */
 
 TEST(route_says_roles_and_why_a_node_is_not_used)
 {
