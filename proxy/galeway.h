@@ -66,6 +66,7 @@ struct galeway {
     struct conf *started; /* a reference: what the workers were started with; NULL = not yet */
     /* workers */
     unsigned n_workers;
+    pthread_mutex_t listeners_lock; /* their lists of listeners: unix sockets are shared */
     atomic_uint n_listening; /* workers 0..n-1 take clients; others join when these are busy */
     struct worker *workers[WORKERS_MAX];
     struct pool *pools[WORKERS_MAX];

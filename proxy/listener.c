@@ -45,6 +45,17 @@ static void on_closed(uv_handle_t *handle)
     mem_free(MEM_OTHER, CONTAINER_OF(handle, struct listener, u.handle));
 }
 
+/* Other workers look for the descriptors of unix sockets. */
+static void lock(const struct worker *w)
+{
+    CHECK(pthread_mutex_lock(&w->galeway->listeners_lock) == 0);
+}
+
+static void unlock(const struct worker *w)
+{
+    CHECK(pthread_mutex_unlock(&w->galeway->listeners_lock) == 0);
+}
+
 static int listener_start(struct listener *l, int fd)
 {
     int rc = l->is_unix ? uv_pipe_init(&l->worker->loop, &l->u.pipe, 0)
@@ -55,8 +66,10 @@ static int listener_start(struct listener *l, int fd)
         mem_free(MEM_OTHER, l);
         return rc;
     }
+    lock(l->worker);
     l->next = l->worker->listeners;
     l->worker->listeners = l;
+    unlock(l->worker);
     rc = l->is_unix ? uv_pipe_open(&l->u.pipe, fd) : uv_tcp_open(&l->u.tcp, fd);
     return rc != 0 ? rc : uv_listen(&l->u.stream, BACKLOG, on_connection);
 }
@@ -64,16 +77,20 @@ static int listener_start(struct listener *l, int fd)
 /* The unix socket of another worker, to listen on as well. */
 static int find_unix_fd(const struct worker *w, const char *path)
 {
+    int copy = -ENOENT;
+
+    lock(w);
     for (struct listener *l = w->listeners; l != NULL; l = l->next) {
         uv_os_fd_t fd;
 
         if (l->is_unix && strcmp(l->path, path) == 0 && uv_fileno(&l->u.handle, &fd) == 0) {
-            int copy = dup(fd);
-
-            return copy < 0 ? -errno : copy;
+            copy = dup(fd);
+            copy = copy < 0 ? -errno : copy;
+            break;
         }
     }
-    return -ENOENT;
+    unlock(w);
+    return copy;
 }
 
 static int open_one(struct worker *w, const struct iface *iface)
@@ -118,6 +135,7 @@ int listeners_open(struct worker *w)
 
 void listeners_close(struct worker *w)
 {
+    lock(w);
     while (w->listeners != NULL) {
         struct listener *l = w->listeners;
 
@@ -127,4 +145,5 @@ void listeners_close(struct worker *w)
         }
         uv_close(&l->u.handle, on_closed);
     }
+    unlock(w);
 }

@@ -104,6 +104,7 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
@@ -119,6 +120,7 @@ static void galeway_fini(struct galeway *g)
     rsa_key_free(g->rsa);
     map_fini(&g->clients.accounts);
     (void)pthread_mutex_destroy(&g->snapshot_lock);
+    (void)pthread_mutex_destroy(&g->listeners_lock);
     (void)pthread_mutex_destroy(&g->node_facts.lock);
     (void)pthread_mutex_destroy(&g->clients.lock);
     (void)pthread_mutex_destroy(&g->pause.lock);
