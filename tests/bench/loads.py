@@ -33,6 +33,11 @@ def numbers(text):
     return {key: float(value) for key, value in pairs if key != "mode"}
 
 
+def stale(result):
+    """Values that were older than a write acknowledged before they were asked for."""
+    return result["stale"] + result["stale_new"] + result["stale_other"]
+
+
 def sysbench(port, script, seconds, ps_mode, threads=16):
     command = ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
                f"--mysql-port={port}", "--mysql-user=bench", "--mysql-password=bench",
