@@ -106,6 +106,9 @@ class Direct:
     def rss_kb(self):
         return None
 
+    def cache_counts(self):
+        return None
+
     def peak_kb(self):
         return None
 
@@ -181,6 +184,10 @@ class Proxy:
     def reset_peak(self):
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
+
+    def cache_counts(self):
+        """(hits, looked for) of a query cache, or None if there is none."""
+        return None
 
 
 class Haproxy(Proxy):
@@ -267,6 +274,10 @@ mysql_query_rules = (
         if done.returncode != 0:
             raise BenchError(f"the console answers {statement}: {done.stderr.strip()}")
         return done.stdout.splitlines()
+
+    def cache_counts(self):
+        counts = self.statistics()
+        return (counts.get("Query_Cache_count_GET_OK", 0), counts.get("Query_Cache_count_GET", 0))
 
     def statistics(self):
         """stats_mysql_global: {name: number}."""

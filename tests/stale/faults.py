@@ -6,8 +6,6 @@ import time
 
 import pymysql
 
-from targets import BenchError
-
 
 class Faults:
     """One fault after the other, on nodes chosen at random; each is mended before the next."""
@@ -27,7 +25,7 @@ class Faults:
             name = order.pop()
             node = self.random.choice(self.nodes)
             self.say(f"{name} of node {node}")
-            getattr(self, name.replace("-", "_"))(node)
+            getattr(self, name)(node)
             done += 1
             time.sleep(min(1.0, max(0.0, until - time.monotonic())))
         time.sleep(max(0.0, until - time.monotonic()))
@@ -42,7 +40,8 @@ class Faults:
         self.cluster.heal()
 
     def restart(self, n):
-        self.cluster.script("restart", n)
+        self.cluster.script("shut", n)
+        self.cluster.heal()
 
     def freeze(self, n):
         """Long enough for its group to go on without it, or not."""
@@ -88,4 +87,3 @@ class Faults:
 
 
 ALL = ("kill", "restart", "freeze", "stutter", "slow", "switch", "partition")
-assert all(hasattr(Faults, name) for name in ALL), BenchError

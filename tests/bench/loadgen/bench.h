@@ -25,6 +25,7 @@ struct options {
     unsigned per_conn;      /* many: statements per connection; 0 = one long connection per user */
     unsigned write_percent; /* page: pages that write and read back, twice */
     unsigned probe_percent; /* page: pages that also ask for user, schema and session settings */
+    unsigned wide;          /* point: rows of 64 KB */
     unsigned bare;          /* hold: log in and do nothing else */
 };
 

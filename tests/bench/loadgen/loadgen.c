@@ -159,6 +159,7 @@ static void usage(void)
                 "  page   WordPress pages, each on a new connection [--write-percent N]\n"
                 "         [--probe-percent N]\n"
                 "  point  point SELECTs on persistent connections [--rows N of the table]\n"
+                "         [--wide 1: of 64 KB, of 100 rows]\n"
                 "  hold   log in, stay idle until SIGTERM, ask once more [--bare 1]\n"
                 "  big    one SELECT of --rows N rows of 1000 bytes [--rate-mb N] [--pause-ms N]\n"
                 "  many   short statements of many users [--per-conn N, 0 = long connections]\n",
@@ -191,6 +192,7 @@ static bool read_option(struct options *options, const char *name, const char *t
         {"--per-conn", &options->per_conn},
         {"--write-percent", &options->write_percent},
         {"--probe-percent", &options->probe_percent},
+        {"--wide", &options->wide},
         {"--bare", &options->bare},
     };
     uint64_t number;
