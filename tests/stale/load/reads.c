@@ -36,23 +36,19 @@ static void plan_option(struct visitor *visitor, unsigned site)
 {
     static const struct {
         const char *kind;
-        const char *head, *tail; /* around the table, behind the name */
+        const char *head, *middle, *tail; /* around the table and the name */
     } forms[] = {
-        {"option", "SELECT option_value FROM %s WHERE option_name = ", " LIMIT 1"},
-        {"option", "SELECT option_value FROM %s WHERE option_name = ", ""},
-        {"alias", "SELECT o.option_value FROM %s AS o WHERE o.option_name = ", ""},
-        {"and", "SELECT option_value FROM %s WHERE option_value <> '-' AND option_name = ", ""},
-        {"in", "SELECT option_value FROM %s WHERE option_name IN (", ")"},
-        {"derived",
-         "SELECT d.option_value FROM (SELECT option_name, option_value FROM %s) AS d"
-         " WHERE d.option_name = ",
-         ""},
-        {"with",
-         "WITH w AS (SELECT * FROM %s) SELECT option_value FROM w WHERE option_name = ", ""},
-        {"union",
-         "SELECT '1' FROM wp_posts WHERE ID = 0 UNION SELECT option_value FROM %s"
-         " WHERE option_name = ",
-         ""},
+        {"option", "SELECT option_value FROM ", " WHERE option_name = ", " LIMIT 1"},
+        {"option", "SELECT option_value FROM ", " WHERE option_name = ", ""},
+        {"alias", "SELECT o.option_value FROM ", " AS o WHERE o.option_name = ", ""},
+        {"and", "SELECT option_value FROM ", " WHERE option_value <> '-' AND option_name = ", ""},
+        {"in", "SELECT option_value FROM ", " WHERE option_name IN (", ")"},
+        {"derived", "SELECT d.option_value FROM (SELECT option_name, option_value FROM ",
+         ") AS d WHERE d.option_name = ", ""},
+        {"with", "WITH w AS (SELECT * FROM ",
+         ") SELECT option_value FROM w WHERE option_name = ", ""},
+        {"union", "SELECT '1' FROM wp_posts WHERE ID = 0 UNION SELECT option_value FROM ",
+         " WHERE option_name = ", ""},
     };
     struct operation *operation = &visitor->operation;
     const unsigned form = rng_below(&visitor->load->rng, 2) == 0
@@ -60,14 +56,12 @@ static void plan_option(struct visitor *visitor, unsigned site)
                               : rng_below(&visitor->load->rng, sizeof(forms) / sizeof(forms[0]));
     char table[40];
     char name[60];
-    char head[200];
 
     spell_option(visitor, any_option(visitor, site), name, sizeof(name));
     operation->kind = forms[form].kind;
-    /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
-    (void)snprintf(head, sizeof(head), forms[form].head,
-                   spell_table(visitor, site, "wp_options", table, sizeof(table)));
-    (void)step_add(operation, SHAPE_VALUE, "%s%s%s", head, name, forms[form].tail);
+    (void)step_add(operation, SHAPE_VALUE, "%s%s%s%s%s", forms[form].head,
+                   spell_table(visitor, site, "wp_options", table, sizeof(table)),
+                   forms[form].middle, name, forms[form].tail);
 }
 
 static void plan_prepared(struct visitor *visitor, unsigned site)

@@ -94,6 +94,14 @@ static void write_prepared(struct visitor *visitor, const struct reg *reg)
     step_add_execute(operation, SHAPE_NONE, visitor->write_id, texts, 2);
 }
 
+static void update_option(struct operation *operation, const char *table, const char *name)
+{
+    operation->kind = "update";
+    (void)step_add(operation, SHAPE_NONE,
+                   "UPDATE %s SET option_value = '%" PRId64 "' WHERE option_name = %s", table,
+                   operation->value, name);
+}
+
 static bool write_option(struct visitor *visitor, unsigned site)
 {
     struct operation *operation = &visitor->operation;
@@ -136,15 +144,11 @@ static bool write_option(struct visitor *visitor, unsigned site)
     case 3:
         if (site == visitor->home) {
             write_prepared(visitor, reg);
-            break;
+        } else {
+            update_option(operation, table, name);
         }
-        /* fallthrough */
-    default:
-        operation->kind = "update";
-        (void)step_add(operation, SHAPE_NONE,
-                       "UPDATE %s SET option_value = '%" PRId64 "' WHERE option_name = %s", table,
-                       operation->value, name);
         break;
+    default: update_option(operation, table, name); break;
     }
     return true;
 }
