@@ -35,6 +35,8 @@ def read_arguments():
     parser.add_argument("--clients", type=int, default=48)
     parser.add_argument("--sites", type=int, default=4)
     parser.add_argument("--writes", type=int, default=15, help="percent of operations (15)")
+    parser.add_argument("--cross", type=int, default=10, metavar="PERCENT",
+                        help="operations on the tables of another site than the connection's (10)")
     parser.add_argument("--think", type=int, default=1000, help="us between operations (1000)")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--faults", default=",".join(ALL),
@@ -152,7 +154,7 @@ class Check:
 
     def _start_loads(self):
         chosen = self.arguments
-        common = ["-s", chosen.sites, "-t", chosen.think]
+        common = ["-s", chosen.sites, "-t", chosen.think, "-x", chosen.cross]
         self.loads.append(Load("through", "127.0.0.1", self.target.write_port, *common,
                                "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
                                *(["-v"] if chosen.views else [])))

@@ -3,8 +3,9 @@
  * main - clients that write and read sites at random, and record what they were told.
  *
  *   load -p PORT -o FILE [-a ADDRESS] [-c CLIENTS] [-s SITES] [-w WRITE_PERCENT] [-t THINK_US]
- *        [-r SEED] [-f] [-v]
+ *        [-x CROSS_PERCENT] [-r SEED] [-f] [-v]
  *
+ * -x: so many name the tables of another site than the connection's;
  * -f: writes only what belongs to writers that do not pass through the proxy, and reads nothing;
  * -v: reads through views, too. Users are stale_1 to stale_<SITES>, password stale. SIGTERM: what
  * is under way may end within 20 seconds. Exit status 1 if nothing was recorded.
@@ -111,8 +112,9 @@ static void send_step(struct visitor *visitor)
 static void next_operation(struct visitor *visitor)
 {
     struct load *load = visitor->load;
-    const unsigned site =
-        rng_below(&load->rng, 10) == 0 ? 1 + rng_below(&load->rng, load->sites) : visitor->home;
+    const unsigned site = rng_below(&load->rng, 100) < load->cross_percent
+                              ? 1 + rng_below(&load->rng, load->sites)
+                              : visitor->home;
 
     visitor->operation = (struct operation){.own = NOT_SEEN};
     if (load->is_foreign || rng_below(&load->rng, 100) < load->write_percent) {
@@ -298,7 +300,7 @@ static bool read_arguments(struct arguments *arguments, struct load *load, int a
 {
     int option;
 
-    while ((option = getopt(argc, argv, "a:p:o:c:s:w:t:r:fv")) != -1) {
+    while ((option = getopt(argc, argv, "a:p:o:c:s:w:t:r:x:fv")) != -1) {
         const unsigned number = optarg == NULL ? 0 : (unsigned)strtoul(optarg, NULL, 10);
 
         switch (option) {
@@ -310,6 +312,7 @@ static bool read_arguments(struct arguments *arguments, struct load *load, int a
         case 'w': load->write_percent = number; break;
         case 't': load->think_us = number; break;
         case 'r': arguments->seed = number; break;
+        case 'x': load->cross_percent = number; break;
         case 'f': load->is_foreign = true; break;
         case 'v': load->views = true; break;
         default: return false;
@@ -322,13 +325,15 @@ static bool read_arguments(struct arguments *arguments, struct load *load, int a
 
 int main(int argc, char **argv)
 {
-    static struct load load = {.sites = 4, .write_percent = 20, .think_us = 1000};
+    static struct load load = {
+        .sites = 4, .write_percent = 20, .cross_percent = 10, .think_us = 1000};
     struct arguments arguments = {.address = "127.0.0.1", .clients = 32, .seed = 1};
 
     if (!read_arguments(&arguments, &load, argc, argv)) {
-        (void)fputs("usage: load -p PORT -o FILE [-a ADDRESS] [-c CLIENTS] [-s SITES]\n"
-                    "            [-w WRITE_PERCENT] [-t THINK_US] [-r SEED] [-f] [-v]\n",
-                    stderr);
+        (void)fputs(
+            "usage: load -p PORT -o FILE [-a ADDRESS] [-c CLIENTS] [-s SITES]\n"
+            "            [-w WRITE_PERCENT] [-t THINK_US] [-x CROSS_PERCENT] [-r SEED] [-f] [-v]\n",
+            stderr);
         return 2;
     }
     load.rng.state = arguments.seed;

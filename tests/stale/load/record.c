@@ -30,8 +30,10 @@ static void put_head(struct visitor *visitor, char letter)
 {
     const struct operation *operation = &visitor->operation;
 
-    (void)fprintf(visitor->load->record, "%c\t%" PRIu64 "\t%" PRIu64 "\t%u\t%s", letter,
-                  operation->begun_us, operation->ended_us, visitor->number, operation->kind);
+    /* "other": from a connection of another site. */
+    (void)fprintf(visitor->load->record, "%c\t%" PRIu64 "\t%" PRIu64 "\t%u\t%s%s", letter,
+                  operation->begun_us, operation->ended_us, visitor->number, operation->kind,
+                  operation->regs[0]->site == visitor->home ? "" : ",other");
     visitor->load->n_records++;
 }
 

@@ -124,6 +124,7 @@ struct load {
     FILE *record;
     unsigned sites;
     unsigned write_percent;
+    unsigned cross_percent; /* operations on the tables of another site */
     unsigned think_us;
     bool is_foreign; /* writes the foreign registers, and reads nothing */
     bool views;      /* reads through views, too */
