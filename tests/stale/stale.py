@@ -33,7 +33,7 @@ def read_arguments():
     parser = argparse.ArgumentParser(prog="stale.sh", description=__doc__)
     parser.add_argument("--length", type=float, default=60, help="seconds (60)")
     parser.add_argument("--clients", type=int, default=48)
-    parser.add_argument("--sites", type=int, default=4)
+    parser.add_argument("--sites", type=int, default=6)
     parser.add_argument("--writes", type=int, default=15, help="percent of operations (15)")
     parser.add_argument("--cross", type=int, default=10, metavar="PERCENT",
                         help="operations on the tables of another site than the connection's (10)")

@@ -57,7 +57,7 @@ static void plan_option(struct visitor *visitor, unsigned site)
     char table[40];
     char name[60];
 
-    spell_option(visitor, any_option(visitor, site), name, sizeof(name));
+    spell_option(visitor, any_option(visitor, site), false, name, sizeof(name));
     operation->kind = forms[form].kind;
     (void)step_add(operation, SHAPE_VALUE, "%s%s%s%s%s", forms[form].head,
                    spell_table(visitor, site, "wp_options", table, sizeof(table)),
@@ -159,7 +159,7 @@ static void plan_one(struct visitor *visitor, unsigned site)
     struct operation *operation = &visitor->operation;
     char table[40];
 
-    switch (rng_below(&visitor->load->rng, 3)) {
+    switch (rng_below(&visitor->load->rng, reach_of(site) == REACH_SCHEMA ? 3 : 2)) {
     case 0:
         operation->kind = "flip";
         (void)any(visitor, site, REGISTER_FLIP, 1);

@@ -38,6 +38,22 @@ enum register_kind {
 #define ABSENT   (-1) /* there is no row */
 #define NOT_SEEN (-2)
 
+/*
+ * How far a write of a site may reach, by the number of the site: what reaches further hides
+ * whether a proxy keeps apart what it should.
+ */
+enum reach {
+    REACH_SCHEMA, /* sites 3, 6, ...: CALL, DDL, stored functions, too */
+    REACH_ROW,    /* sites 1, 4, ...: each write of an option names it by a plain text */
+    REACH_TABLE,  /* sites 2, 5, ...: anything that names its tables */
+    REACHES,
+};
+
+static inline enum reach reach_of(unsigned site)
+{
+    return (enum reach)(site % REACHES);
+}
+
 struct reg {
     enum register_kind kind;
     unsigned site;
@@ -161,8 +177,13 @@ struct step *step_add(struct operation *operation, enum shape shape, const char 
 void step_add_execute(struct operation *operation, enum shape shape, uint32_t id,
                       const char *const *texts, unsigned n);
 
-/* spell_option - a way to write the name of an option in SQL; all of them mean the same row. */
-void spell_option(struct visitor *visitor, const struct reg *reg, char *out, size_t cap);
+/*
+ * spell_option - a way to write the name of an option in SQL; all of them mean the same row.
+ *
+ * plain: as one text.
+ */
+void spell_option(struct visitor *visitor, const struct reg *reg, bool plain, char *out,
+                  size_t cap);
 
 /* spell_table - a table's name, with its schema where that is not the connection's. */
 const char *spell_table(const struct visitor *visitor, unsigned site, const char *table, char *out,

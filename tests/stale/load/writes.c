@@ -42,7 +42,7 @@ static bool put_option(struct visitor *visitor, const struct reg *reg, const cha
     const char letter = reg->kind == REGISTER_OPTION ? 'k' : 'x';
     const int64_t value = operation->value;
 
-    switch (rng_below(&visitor->load->rng, 4)) {
+    switch (rng_below(&visitor->load->rng, reach_of(reg->site) == REACH_ROW ? 3 : 4)) {
     case 0:
         operation->kind = "replace";
         (void)step_add(operation, SHAPE_NONE,
@@ -50,7 +50,7 @@ static bool put_option(struct visitor *visitor, const struct reg *reg, const cha
                        " VALUES ('%c_%u', '%" PRId64 "', 'yes')",
                        table, letter, reg->number, value);
         break;
-    case 1:
+    case 3:
         operation->kind = "insert-select";
         (void)step_add(operation, SHAPE_NONE,
                        "INSERT INTO %s (option_name, option_value) SELECT '%c_%u', '%" PRId64 "'"
@@ -104,6 +104,9 @@ static void update_option(struct operation *operation, const char *table, const 
 
 static bool write_option(struct visitor *visitor, unsigned site)
 {
+    /* Of the kinds below: up to these. */
+    static const uint32_t kinds[REACHES] = {[REACH_ROW] = 4, [REACH_TABLE] = 6, [REACH_SCHEMA] = 8};
+    const enum reach reach = reach_of(site);
     struct operation *operation = &visitor->operation;
     struct reg *reg = claim_option(visitor, site);
     char table[40];
@@ -113,7 +116,7 @@ static bool write_option(struct visitor *visitor, unsigned site)
         return false;
     }
     (void)spell_table(visitor, site, "wp_options", table, sizeof(table));
-    spell_option(visitor, reg, name, sizeof(name));
+    spell_option(visitor, reg, reach == REACH_ROW, name, sizeof(name));
     if (rng_below(&visitor->load->rng, 10) == 0) {
         operation->kind = "delete";
         operation->value = ABSENT;
@@ -125,23 +128,23 @@ static bool write_option(struct visitor *visitor, unsigned site)
         return put_option(visitor, reg, table);
     }
     operation->must_affect = true;
-    switch (rng_below(&visitor->load->rng, 8)) {
-    case 0:
+    switch (rng_below(&visitor->load->rng, kinds[reach])) {
+    case 7:
         operation->kind = "hidden";
         (void)step_add(operation, SHAPE_NONE,
                        "/*!40100 UPDATE %s SET option_value = '%" PRId64 "' WHERE option_name =*/"
                        " %s",
                        table, operation->value, name);
         break;
-    case 1:
+    case 6:
         operation->kind = "call";
         operation->must_affect = false;
         (void)step_add(operation, SHAPE_NONE, "CALL %s(%s, '%" PRId64 "')",
                        spell_table(visitor, site, "put", table, sizeof(table)), name,
                        operation->value);
         break;
-    case 2:
-    case 3:
+    case 5:
+    case 4:
         if (site == visitor->home) {
             write_prepared(visitor, reg);
         } else {
@@ -162,16 +165,17 @@ static bool write_two(struct visitor *visitor, unsigned site)
     const struct reg *a = claim_option(visitor, site);
     const struct reg *b = a == NULL ? NULL : claim_option(visitor, site);
     const char *begin = begins[dice % 3];
+    const bool row = reach_of(site) == REACH_ROW;
     char names[2][60];
     char table[40];
 
     if (b == NULL || !a->is_there || !b->is_there) {
         return false;
     }
-    spell_option(visitor, a, names[0], sizeof(names[0]));
-    spell_option(visitor, b, names[1], sizeof(names[1]));
+    spell_option(visitor, a, row, names[0], sizeof(names[0]));
+    spell_option(visitor, b, row, names[1], sizeof(names[1]));
     (void)spell_table(visitor, site, "wp_options", table, sizeof(table));
-    if (dice < 2) {
+    if (dice < 2 && !row) {
         operation->kind = "two";
         (void)step_add(operation, SHAPE_NONE,
                        "UPDATE %s SET option_value = '%" PRId64 "' WHERE option_name IN (%s, %s)",
@@ -312,7 +316,7 @@ bool plan_write(struct visitor *visitor, unsigned site)
         planned = write_two(visitor, site);
     } else if (dice < 80 || visitor->load->is_foreign) {
         planned = write_post(visitor, site);
-    } else if (dice < 98) {
+    } else if (dice < 98 || reach_of(site) != REACH_SCHEMA) {
         planned = write_meta(visitor, site);
     } else {
         planned = write_flip(visitor, site);
