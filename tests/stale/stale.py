@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import pymysql
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(os.path.dirname(HERE), "drill"))
 import nodes  # noqa: E402 (the path comes first)
@@ -65,8 +67,16 @@ class Proxy(Galeway):
     def writer(self):
         return self._ask(self.write_port, "stale_1", "BEGIN", "SELECT @@port")
 
+    def statistics(self):
+        """stats_mysql_global: {name: number}."""
+        rows, refused = self.console("SELECT Variable_Name, Variable_Value FROM"
+                                     " stats.stats_mysql_global")
+        if refused:
+            raise BenchError(f"the console says: {refused}")
+        pairs = (line.split("\t") for line in rows.splitlines())
+        return {name: int(value) for name, value in pairs if value.isdigit()}
+
     def _ask(self, port, user, *statements):
-        import pymysql
         connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password="stale",
                                      autocommit=None, connect_timeout=10, read_timeout=10)
         with connection, connection.cursor() as cursor:
@@ -148,6 +158,7 @@ class Check:
         self.began = time.monotonic()
         self.loads = []
         self.end_fault = None
+        self.counts = {}
 
     def say(self, text):
         print(f"  {time.monotonic() - self.began:5.1f} s  {text}", flush=True)
@@ -178,6 +189,7 @@ class Check:
             faults.run(self.faults, until) if self.faults else time.sleep(self.length)
             for load in self.loads:
                 load.stop()
+            self.counts = self.target.statistics()
         finally:
             for load in self.loads:
                 load.kill()
@@ -188,7 +200,19 @@ class Check:
         return Judge(record, FOREIGN_LAG_US if self.arguments.foreign else 0)
 
 
-def show(judge, end_fault):
+def ways(counts, n_reads, variables):
+    """Says which way statements went; returns what is wrong with it."""
+    hits = counts.get("Query_Cache_count_GET_OK", 0)
+    print(f"  galeway: {counts.get('To_reader', 0)} to readers, {counts.get('To_writer', 0)} to the"
+          f" writer, {counts.get('Causal_reads', 0)} reads of these because the site wrote,"
+          f" {hits} from the cache")
+    # What is never cached cannot be stale.
+    if variables.get("query_cache_auto") == "true" and hits < n_reads / 20:
+        return [f"the cache is on, and answered {hits} of {n_reads} reads"]
+    return []
+
+
+def show(one, judge):
     """Prints the verdict; returns what is wrong, as lines."""
     record = judge.record
     writes = [write for of_one in record.writes.values() for write in of_one]
@@ -209,8 +233,9 @@ def show(judge, end_fault):
         wrong.append(f"{n} {what[0]} by {what[1]}")
     if not record.reads or not outcomes["ok"]:
         wrong.append("nothing was read, or nothing written")
-    if end_fault:
-        wrong.append(end_fault)
+    if one.end_fault:
+        wrong.append(one.end_fault)
+    wrong += ways(one.counts, len(record.reads), one.target.variables)
     with open(os.path.join(OUT, "faults.txt"), "w", encoding="utf-8") as file:
         for fault in judge.faults:
             file.write("\n".join(fault.text) + "\n")
@@ -227,7 +252,7 @@ def variables_of(arguments):
 
 def check(cluster, arguments, variables, faults, length):
     one = Check(cluster, arguments, variables, faults, length)
-    return show(one.run(), one.end_fault)
+    return show(one, one.run())
 
 
 def smoke(cluster, arguments):
