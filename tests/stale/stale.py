@@ -26,6 +26,8 @@ OUT = os.path.join(TOP, "build", "stale")
 SHOWN = 5
 FOREIGN_LAG_US = 1500000  # mysql-query_cache_follow_max_lag_ms and a second
 FOREIGN_NODE = 3
+LOGGING = ("log_bin = binlog", "log_slave_updates = ON", "wsrep_gtid_mode = ON",
+           "wsrep_gtid_domain_id = 7")
 POSTS, OPTIONS, FOREIGN, FOREIGN_POST = 8, 8, 2, 101  # as load/stale.h has it
 # A plain split of reads and writes: what the checker must not let pass.
 PLAIN_SPLIT = {"causal_window_ms": "0"}
@@ -119,6 +121,7 @@ def site_sql(i):
 
 
 def set_up(cluster, sites):
+    cluster.sql(1, "GRANT REPLICATION SLAVE ON *.* TO 'monitor'@'%'")
     for i in range(1, sites + 1):
         cluster.sql(1, *site_sql(i), timeout=30)
     # Asked of each node, a causal read waits for what the first one has.
@@ -277,7 +280,10 @@ def main():
         return 2
     subprocess.run([os.path.join(HERE, "build.sh")], check=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cluster = nodes.Cluster(arguments.base_port, OUT)
+    if arguments.foreign:
+        os.environ["NODE_CONFIG"] = "\n".join(LOGGING)  # of cluster.sh
+    cluster = nodes.Cluster(arguments.base_port, OUT,
+                            "logging-cluster" if arguments.foreign else "cluster")
     failed = 1
     try:
         # Nodes of an earlier run that was killed may live in another network namespace.
