@@ -26,6 +26,7 @@ OUT = os.path.join(TOP, "build", "stale")
 SHOWN = 5
 FOREIGN_LAG_US = 1500000  # mysql-query_cache_follow_max_lag_ms and a second
 FOREIGN_NODE = 3
+FOREIGN_THINK_US = 100000
 LOGGING = ("log_bin = binlog", "log_slave_updates = ON", "wsrep_gtid_mode = ON",
            "wsrep_gtid_domain_id = 7")
 POSTS, OPTIONS, FOREIGN, FOREIGN_POST = 8, 8, 2, 101  # as load/stale.h has it
@@ -168,14 +169,14 @@ class Check:
 
     def _start_loads(self):
         chosen = self.arguments
-        common = ["-s", chosen.sites, "-t", chosen.think, "-x", chosen.cross]
+        common = ["-s", chosen.sites, "-x", chosen.cross]
         self.loads.append(Load("through", "127.0.0.1", self.target.write_port, *common,
-                               "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
+                               "-t", chosen.think, "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
                                *(["-v"] if chosen.views else [])))
         if chosen.foreign:
             self.loads.append(Load("past", self.cluster.host(FOREIGN_NODE),
-                                   self.cluster.port(FOREIGN_NODE), *common, "-c", 4,
-                                   "-r", self.seed + 1, "-f"))
+                                   self.cluster.port(FOREIGN_NODE), *common,
+                                   "-t", FOREIGN_THINK_US, "-c", 4, "-r", self.seed + 1, "-f"))
 
     def run(self):
         self.cluster.heal()
@@ -200,7 +201,8 @@ class Check:
         record = Record()
         for load in self.loads:
             record.take(load.path)
-        return Judge(record, FOREIGN_LAG_US if self.arguments.foreign else 0)
+        return Judge(record, FOREIGN_LAG_US if self.arguments.foreign else 0,
+                     int(self.began * 1e6))
 
 
 def ways(counts, n_reads, variables):
