@@ -102,6 +102,15 @@ static void update_option(struct operation *operation, const char *table, const 
                    operation->value, name);
 }
 
+static void write_immediate(struct operation *operation, const char *table, const char *name)
+{
+    operation->kind = "immediate";
+    (void)step_add(operation, SHAPE_NONE,
+                   "EXECUTE IMMEDIATE CONCAT('UPDATE %s SET option_value = %" PRId64
+                   " WHERE option_name = ', QUOTE(%s))",
+                   table, operation->value, name);
+}
+
 static bool write_option(struct visitor *visitor, unsigned site)
 {
     /* Of the kinds below: up to these. */
@@ -130,11 +139,11 @@ static bool write_option(struct visitor *visitor, unsigned site)
     operation->must_affect = true;
     switch (rng_below(&visitor->load->rng, kinds[reach])) {
     case 8:
-        operation->kind = "immediate";
-        (void)step_add(operation, SHAPE_NONE,
-                       "EXECUTE IMMEDIATE CONCAT('UPDATE %s SET option_value = %" PRId64
-                       " WHERE option_name = ', QUOTE(%s))",
-                       table, operation->value, name);
+        if (site == visitor->home) {
+            write_immediate(operation, table, name);
+        } else { /* a text that is not known counts for the connection's schema */
+            update_option(operation, table, name);
+        }
         break;
     case 7:
         operation->kind = "hidden";
