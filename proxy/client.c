@@ -13,6 +13,7 @@
 #include "base/sm.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
@@ -29,7 +30,8 @@ static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
     [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_WAITING) |
+    [CLIENT_JOINED] = {"joined", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_JOINED) | BIT(CLIENT_WAITING) |
                                  BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) |
                                  BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
@@ -244,6 +246,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
         list_remove(&w->warned, &c->in_warned);
     }
     rules_delay_end(c);
+    client_cache_leave(c);
     alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
     drop_server(c);

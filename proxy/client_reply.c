@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
@@ -85,6 +86,9 @@ static bool pass_on(struct server *s, struct client *c, const uv_buf_t *bufs, un
         return true;
     }
     task->reply_begun = true;
+    if (task->gathered != NULL) {
+        client_cache_bytes(c, bufs, n);
+    }
     for (unsigned i = 0; i < n; i++) {
         stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, bufs[i].len);
     }
@@ -284,6 +288,9 @@ static void on_done(struct server *s)
     forget_schemas(c);
     rules_after(c, s);
     local_learn(c, before);
+    if (task->gathered != NULL) {
+        client_cache_done(c, s);
+    }
     profile_unref(&c->worker->pool.profiles, before);
     if (UNLIKELY(task->not_ready)) {
         (void)client_not_ready(c, s);

@@ -56,6 +56,23 @@ int client_default_hostgroup(const struct client *c)
     return user != NULL ? user->default_hostgroup : s->default_hostgroup;
 }
 
+bool client_choose_writer(const struct client *c, struct route *route)
+{
+    struct facts facts = {.verb = VERB_OTHER};
+    struct route_input in = {.facts = &facts,
+                             .site = client_site(c),
+                             .now_ms = c->worker->now_ms,
+                             .load = load_of,
+                             .owner = c->worker};
+
+    if (!route_find_roles(&in, c->worker->snapshot->topology, client_default_hostgroup(c),
+                          RULES_UNSET)) {
+        return false;
+    }
+    route_choose(route, &in);
+    return route->n > 0;
+}
+
 bool client_choose(const struct client *c, struct route *route)
 {
     const struct worker *w = c->worker;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -189,6 +190,7 @@ static void after_send(struct client *c, struct server *s)
     if (!set_timeout(c)) {
         return;
     }
+    client_cache_sent(c, s);
     s->statements++;
     s->traffic->statements++;
     task->sent = true;

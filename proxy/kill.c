@@ -160,5 +160,8 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
     } else if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_JOINED) {
+        client_cache_leave(c);
+        client_task_failed(c, ERR_INTERRUPTED);
     }
 }

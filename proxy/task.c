@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 
 struct task *task_new(struct tasks *tasks, size_t len)
 {
@@ -68,6 +69,7 @@ int task_replace_text(struct task *task, struct slice text)
 
 void task_free(struct tasks *tasks, struct task *task)
 {
+    client_cache_drop(task);
     mem_free(MEM_STMT, task->said);
     if (task->is_heap) {
         mem_free(MEM_PENDING, task->bytes);

@@ -19,6 +19,7 @@
 #define TASK_PEEK_BYTES   1024 /* of the reply, for what is learnt from it */
 
 struct client_stmt;
+struct gathered;
 
 struct task {
     struct task *next_free;
@@ -45,6 +46,7 @@ struct task {
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
     struct verdict verdict;
     uint64_t said_by; /* version of the configuration that said it */
+    struct gathered *gathered; /* owned, or NULL: its answer may be kept; client_cache.h */
     /* where it goes */
     struct route route;
     uint64_t since_ms;

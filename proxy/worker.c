@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/client_cache.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/figures_read.h"
@@ -151,6 +152,12 @@ static void read_mail(struct worker *w, struct mail *mail)
         c = worker_find_client(w, mail->client_id);
         if (c != NULL) {
             client_retry(c);
+        }
+        break;
+    case MAIL_ANSWER:
+        c = worker_find_client(w, mail->client_id);
+        if (c != NULL) {
+            client_cache_woken(c, mail->flight);
         }
         break;
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;

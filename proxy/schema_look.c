@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema_look.c - see schema_look.h.
+ */
+#include "proxy/schema_look.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/worker.h"
+
+#define KNOWN_MS     60000 /* DDL that does not pass through here is seen after this */
+#define ASK_AGAIN_MS 1000  /* when there was no answer */
+#define ANSWER_MAX   512
+#define PREFIX_BYTES 16384
+
+/* Views and sequences; triggers; foreign keys that change rows of another table. */
+#define QUESTION                                                                                   \
+    "SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "        \
+    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "           \
+    "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS "     \
+    "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "          \
+    "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')))"
+
+/* One question, on a connection of the pool. Owner: its callbacks. */
+struct look {
+    struct worker *worker;
+    struct schema *schema; /* stays as long as the worker */
+    uint64_t version;      /* of the schema when it was asked */
+    size_t len, answer_len;
+    uint8_t answer[ANSWER_MAX];
+    uint8_t bytes[1024]; /* the packet */
+};
+
+static uint64_t version_of(const struct worker *w, const struct schema *schema)
+{
+    return causal_schema_version(&w->galeway->causal, schema->name);
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+/* The one value of the one row: behind the packets of the count, the column and EOF. */
+static bool read_count(const uint8_t *bytes, size_t len, struct slice *value)
+{
+    size_t at = 0;
+
+    for (unsigned packet = 0; packet < 3; packet++) {
+        if (at + PACKET_HEADER + 1 > len || bytes[at + PACKET_HEADER] == 0xff) {
+            return false;
+        }
+        at += PACKET_HEADER + packet_length(bytes + at);
+    }
+    if (at + PACKET_HEADER + 1 > len || at + PACKET_HEADER + packet_length(bytes + at) > len ||
+        bytes[at + PACKET_HEADER] + 1u != packet_length(bytes + at)) {
+        return false;
+    }
+    *value = (struct slice){(const char *)bytes + at + PACKET_HEADER + 1, bytes[at + PACKET_HEADER]};
+    return true;
+}
+
+static void look_ended(struct look *look)
+{
+    struct schema *schema = look->schema;
+    struct slice count;
+
+    schema->look = SCHEMA_NOT_KNOWN;
+    schema->looked_ms = look->worker->now_ms;
+    if (read_count(look->answer, look->answer_len, &count) &&
+        version_of(look->worker, schema) == look->version) {
+        schema->look = slice_eq(count, SLICE("0")) ? SCHEMA_PLAIN : SCHEMA_NOT_PLAIN;
+        schema->look_version = look->version;
+    }
+    mem_free(MEM_OTHER, look);
+}
+
+static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
+{
+    struct look *look = s->owner;
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t len = MIN(bufs[i].len, ANSWER_MAX - look->answer_len);
+
+        memcpy(look->answer + look->answer_len, bufs[i].base, len);
+        look->answer_len += len;
+    }
+}
+
+static void on_done(struct server *s)
+{
+    struct look *look = s->owner;
+    struct pool *pool = s->pool;
+
+    look->answer_len = s->outcome.is_error ? 0 : look->answer_len;
+    look_ended(look);
+    pool_give(pool, s);
+}
+
+static void on_lost(struct server *s, int rc, const struct err *err)
+{
+    struct look *look = s->owner;
+
+    (void)rc;
+    (void)err;
+    look->answer_len = 0;
+    look_ended(look);
+}
+
+/* --- the question ----------------------------------------------------------------------------- */
+
+static void on_ready(struct server *s)
+{
+    struct look *look = s->owner;
+    uint8_t bytes[PREFIX_BYTES];
+    struct writer prefix = writer_of(bytes, sizeof(bytes));
+    struct want want = {.account = look->schema->account, .profile = s->pool->base_profile};
+    uv_buf_t bufs[2];
+    unsigned n = 0;
+    int rc = server_fit(s, &want, &prefix);
+
+    if (rc > 0) {
+        return;
+    }
+    if (rc < 0) { /* it is closed, and nobody was told */
+        look->answer_len = 0;
+        look_ended(look);
+        return;
+    }
+    if (prefix.len > 0) {
+        bufs[n++] = uv_buf_init((char *)prefix.base, (unsigned)prefix.len);
+    }
+    bufs[n++] = uv_buf_init((char *)look->bytes, (unsigned)look->len);
+    server_expect(s, EXPECT_REPLY, FOLLOW_RESULT);
+    if (server_write(s, bufs, n) < 0) {
+        server_lost(s, UV_EPIPE, NULL);
+    }
+}
+
+static void on_unfit(struct server *s, const struct err *err)
+{
+    struct look *look = s->owner;
+
+    (void)err;
+    look->answer_len = 0;
+    look_ended(look);
+    server_close(s, "it cannot be asked about a schema", 0);
+}
+
+static const struct server_events look_events = {
+    .on_ready = on_ready,
+    .on_unfit = on_unfit,
+    .on_bytes = on_bytes,
+    .on_done = on_done,
+    .on_lost = on_lost,
+};
+
+/* A name that needs no quoting, whatever the connection's sql_mode and charset. */
+static bool is_simple(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '$' || c == '-')) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= 64;
+}
+
+static void ask(struct client *c, struct schema *schema)
+{
+    struct worker *w = c->worker;
+    struct look *look = mem_new(MEM_OTHER, sizeof(*look));
+    struct want want = {.account = schema->account, .profile = w->pool.base_profile};
+    struct route route;
+    struct server *s;
+    int n = snprintf((char *)look->bytes + PACKET_HEADER + 1,
+                     sizeof(look->bytes) - PACKET_HEADER - 1, QUESTION, (int)schema->name.len,
+                     schema->name.data, (int)schema->name.len, schema->name.data,
+                     (int)schema->name.len, schema->name.data);
+
+    look->worker = w;
+    look->schema = schema;
+    look->version = version_of(w, schema);
+    look->len = PACKET_HEADER + 1 + (size_t)n;
+    packet_write_header(look->bytes, (uint32_t)n + 1, 0);
+    look->bytes[PACKET_HEADER] = COM_QUERY;
+    if (!client_choose_writer(c, &route)) {
+        look_ended(look);
+        return;
+    }
+    want.hostgroup = route.hostgroup;
+    schema->look = SCHEMA_ASKED;
+    if (pool_acquire(&w->pool, &want, route.nodes, route.n, look, &look_events, &s) != 0) {
+        look_ended(look);
+    } else if (s->state == SERVER_LENT) {
+        on_ready(s);
+    }
+}
+
+bool schema_is_plain(struct client *c)
+{
+    struct schema *schema = c->session.schema;
+    const struct worker *w = c->worker;
+    bool is_known;
+
+    if (schema == NULL || schema->look == SCHEMA_ASKED || !is_simple(schema->name)) {
+        return false;
+    }
+    is_known = (schema->look == SCHEMA_PLAIN || schema->look == SCHEMA_NOT_PLAIN) &&
+               w->now_ms - schema->looked_ms < KNOWN_MS &&
+               schema->look_version == version_of(w, schema);
+    if (is_known) {
+        return schema->look == SCHEMA_PLAIN;
+    }
+    if (schema->looked_ms == 0 || w->now_ms - schema->looked_ms >= ASK_AGAIN_MS ||
+        schema->look != SCHEMA_NOT_KNOWN) {
+        ask(c, schema);
+    }
+    return false;
+}
