@@ -169,11 +169,6 @@ void regex_free(struct regex *regex)
     }
 }
 
-unsigned regex_groups(const struct regex *regex)
-{
-    return regex->groups;
-}
-
 /* --- matching -------------------------------------------------------------------------------- */
 
 struct regex_scratch *regex_scratch_new(void)

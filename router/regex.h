@@ -27,9 +27,6 @@ struct regex;
 struct regex *regex_new(const char *pattern, bool caseless, char why[REGEX_WHY]);
 void regex_free(struct regex *regex);
 
-/* regex_groups - how many pairs of parentheses it has. */
-unsigned regex_groups(const struct regex *regex);
-
 /* What one thread needs to match. */
 struct regex_scratch;
 struct regex_scratch *regex_scratch_new(void);

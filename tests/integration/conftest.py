@@ -2,6 +2,7 @@
 """Fixtures: the shared cluster, proxies on it, and a place of its own for every test."""
 import itertools
 import os
+import shutil
 
 import pytest
 
@@ -28,6 +29,11 @@ def pytest_runtest_makereport(item):
                 report.sections.append((f"log of {name}", value.tail()))
 
 
+def need(program, package):
+    if not shutil.which(program):
+        pytest.fail(f"{program} is missing: Debian package {package} (tests/setup/packages.sh)")
+
+
 @pytest.fixture(scope="session")
 def cluster():
     """Three healthy nodes, shared with all other tests."""
@@ -51,6 +57,26 @@ def fragile_cluster(_fragile_cluster):
     with _fragile_cluster.use.held():
         yield _fragile_cluster
         _fragile_cluster.heal()
+
+
+@pytest.fixture(scope="session")
+def node_modules():
+    """mysql2 and mariadb from npm, as locked, under build/npm."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    folder = util.ROOT / "build" / "npm"
+    lock = util.FileLock(util.ROOT / "build" / "npm.lock")
+    with lock.held():
+        folder.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(util.CLIENTS / "node" / name, folder / name)
+        if not (folder / "complete").exists():
+            done = util.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], check=False,
+                       timeout=180, cwd=folder)
+            if done.returncode != 0:
+                pytest.skip("npm's registry cannot be reached: " + done.stdout[-300:])
+            (folder / "complete").touch()
+    return folder / "node_modules"
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import shutil
 import pymysql
 import pytest
 
-from util import CLIENTS, FileLock, ROOT, run, wait_until
-
-BUILD = ROOT / "build"
+from conftest import need
+from util import CLIENTS, run, wait_until
 
 
 def environment(target, schema):
@@ -20,11 +19,6 @@ def environment(target, schema):
         "DB_USER": "tenant", "DB_PASSWORD": "tenant", "DB_NAME": schema,
         "DB_LOCAL_INFILE": "refused" if name == "Galeway" else "allowed",
     }
-
-
-def need(program, package):
-    if not shutil.which(program):
-        pytest.fail(f"{program} is missing: Debian package {package} (tests/setup/packages.sh)")
 
 
 # ---------------------------------------------------------------- PHP, Perl, Java, Node.js
@@ -46,26 +40,6 @@ def test_connector_j(target, schema):
         pytest.skip("there is no Java compiler (a JRE alone cannot run Clients.java)")
     run(["java", "-Xmx256m", "-cp", "/usr/share/java/mariadb-java-client.jar",
          CLIENTS / "java" / "Clients.java"], env=environment(target, schema))
-
-
-@pytest.fixture(scope="session")
-def node_modules():
-    """mysql2 and mariadb from npm, as locked, under build/npm."""
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed")
-    folder = BUILD / "npm"
-    lock = FileLock(BUILD / "npm.lock")
-    with lock.held():
-        folder.mkdir(exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CLIENTS / "node" / name, folder / name)
-        if not (folder / "complete").exists():
-            done = run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], check=False,
-                       timeout=180, cwd=folder)
-            if done.returncode != 0:
-                pytest.skip("npm's registry cannot be reached: " + done.stdout[-300:])
-            (folder / "complete").touch()
-    return folder / "node_modules"
 
 
 @pytest.mark.parametrize("program", ["mysql2.js", "mariadb.js"])

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -17,7 +18,7 @@ import pymysql
 import pytest
 
 import wire
-from test_clients import need, node_modules  # noqa: F401 (a fixture)
+from conftest import need
 from util import CLIENTS, GALEWAY_BIN, NODES, Galeway, free_port, run, wait_until
 
 HASH = hashlib.sha1(hashlib.sha1(b"secretpass").digest()).hexdigest().upper()
@@ -278,7 +279,7 @@ def environment(console):
 
 
 @pytest.mark.parametrize("driver", ["mysql2", "mariadb"])
-def test_node_js(console, node_modules, driver):  # noqa: F811
+def test_node_js(console, node_modules, driver):
     run(["node", CLIENTS / "node" / "console.js", driver],
         env={**environment(console), "NODE_PATH": str(node_modules)})
 
@@ -449,9 +450,8 @@ def test_runaway_statement_gives_way(console):
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT COUNT(*) FROM n"
     with raw(console) as first, connect(console) as second:
         first.send(b"\x03" + endless.encode())
-        began = time.monotonic()
-        assert rows(second, "SELECT 5") == (("5",),)
-        assert 1 < time.monotonic() - began < 8
+        while not select.select([first.sock], [], [], 0)[0]:  # it may not have begun at the first
+            assert rows(second, "SELECT 5") == (("5",),)
         number, _, text = wire.parse_error(first.read_query()[-1].payload)
         assert number == 3024 and "2 seconds while another client" in text
         assert first.value("SELECT 6") == "6"
