@@ -53,6 +53,7 @@ static struct slice schema_of(const struct table_name *table, struct slice schem
 static void mark(struct causal *causal, uint64_t *bloom, uint32_t hash, uint32_t time)
 {
     atomic_store_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], time, memory_order_release);
+    atomic_fetch_add(&causal->version[hash % CAUSAL_SLOTS], 2);
     *bloom |= UINT64_C(1) << (hash >> 26);
 }
 
@@ -118,4 +119,61 @@ bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struc
         }
     }
     return false;
+}
+
+static void add_dep(const struct causal *causal, struct causal_deps *out, uint32_t hash)
+{
+    out->slot[out->n] = hash % CAUSAL_SLOTS;
+    out->version[out->n++] = atomic_load(&causal->version[hash % CAUSAL_SLOTS]);
+}
+
+bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
+                    const struct row_keys *keys, struct causal_deps *out)
+{
+    (void)keys;
+    out->n = 0;
+    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0 || 2U * facts->n_tables > CAUSAL_DEPS_MAX) {
+        return false;
+    }
+    for (unsigned i = 0; i < facts->n_tables; i++) {
+        struct slice s = schema_of(&facts->tables[i], schema);
+
+        add_dep(causal, out, causal_hash(s, facts->tables[i].name));
+        add_dep(causal, out, causal_hash_schema(s));
+    }
+    return true;
+}
+
+bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps)
+{
+    for (unsigned i = 0; i < deps->n; i++) {
+        if (atomic_load(&causal->version[deps->slot[i]]) != deps->version[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t causal_deps_written_us(const struct causal *causal, const struct causal_deps *deps,
+                                bool *foreign)
+{
+    *foreign = false;
+    for (unsigned i = 0; i < deps->n; i++) {
+        if ((atomic_load(&causal->version[deps->slot[i]]) & 1) != 0) {
+            *foreign = true;
+        }
+    }
+    return 0;
+}
+
+void causal_mark_foreign(struct causal *causal, struct slice schema, struct slice table,
+                         const struct row_keys *rows)
+{
+    uint32_t hash = table.len == 0 ? causal_hash_schema(schema) : causal_hash(schema, table);
+    uint64_t old = atomic_load(&causal->version[hash % CAUSAL_SLOTS]);
+
+    (void)rows;
+    while (
+        !atomic_compare_exchange_weak(&causal->version[hash % CAUSAL_SLOTS], &old, (old | 1) + 2)) {
+    }
 }

@@ -14,9 +14,21 @@
 
 #define CAUSAL_SLOTS 65536
 
+#define CAUSAL_DEPS_MAX 16
+
 struct causal {
     _Atomic uint32_t written_ms[CAUSAL_SLOTS]; /* of the process's clock, + 1; 0 = never */
+    _Atomic uint64_t version[CAUSAL_SLOTS];    /* lowest bit: the last write came from elsewhere */
 };
+
+/* What a read depends on, with the versions that held when it was asked. */
+struct causal_deps {
+    unsigned n;
+    uint32_t slot[CAUSAL_DEPS_MAX];
+    uint64_t version[CAUSAL_DEPS_MAX];
+};
+
+struct row_keys;
 
 /*
  * causal_hash - of a table; schema is the session's when the name has none. Case of ASCII letters
@@ -43,5 +55,23 @@ void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms);
  */
 bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
                         struct slice schema, uint64_t now_ms, uint64_t window_ms);
+
+/*
+ * causal_deps_of - what a read of these facts depends on, with the versions of now. false: not
+ * known, or more than fits.
+ */
+bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
+                    const struct row_keys *keys, struct causal_deps *out);
+
+/* causal_deps_hold - has none of them been written since? */
+bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps);
+
+/* causal_deps_written_us - when they were written last, and whether that came from elsewhere. */
+uint64_t causal_deps_written_us(const struct causal *causal, const struct causal_deps *deps,
+                                bool *foreign);
+
+/* causal_mark_foreign - a write that did not pass through here. */
+void causal_mark_foreign(struct causal *causal, struct slice schema, struct slice table,
+                         const struct row_keys *rows);
 
 #endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache_room.c - the query cache's cap: what has to go when something comes.
+ */
+#include "router/cache_inside.h"
+
+#define MAX_PASSES  64  /* entries that the hand passes at once; then chances count no more */
+#define HERE_TRIES  4   /* entries that clients still read may be among those that go */
+#define SITE_VISITS 16  /* shards that are searched for entries of a site */
+#define SITE_LOOKS  128 /* entries of each */
+
+bool cache_reserve(struct cache *cache, size_t n)
+{
+    size_t max = atomic_load_explicit(&cache->max_bytes, memory_order_relaxed);
+    size_t old = atomic_fetch_add_explicit(&cache->bytes, n, memory_order_relaxed);
+
+    if (n <= max && old <= max - n) {
+        return true;
+    }
+    cache_release(cache, n);
+    return false;
+}
+
+void cache_release(struct cache *cache, size_t n)
+{
+    atomic_fetch_sub_explicit(&cache->bytes, n, memory_order_relaxed);
+}
+
+static struct cache_slot *slot_of_entry(struct cache_shard *shard, const struct cache_entry *entry)
+{
+    size_t mask = shard->n_slots - 1;
+    size_t i = entry->hash & mask;
+
+    while (shard->slots[i].entry != entry) {
+        i = (i + 1) & mask;
+    }
+    return &shard->slots[i];
+}
+
+static void evict_one(struct cache_shard *shard, struct cache_entry *entry, uint64_t now_us,
+                      struct list *dead)
+{
+    cache_remove(shard, slot_of_entry(shard, entry),
+                 entry->ends_us <= now_us ? CACHE_GONE_TTL : CACHE_GONE_EVICTED, dead);
+}
+
+/* May the hand pass this one? Costs it a chance. */
+static bool spared(struct cache_entry *entry, uint64_t now_us)
+{
+    if (entry->chances == 0 || entry->ends_us <= now_us) {
+        return false;
+    }
+    entry->chances--;
+    return true;
+}
+
+size_t cache_evict(struct cache_shard *shard, size_t n, uint64_t now_us, struct list *dead)
+{
+    size_t freed = 0;
+    unsigned passes = 0;
+
+    while (freed < n && !list_is_empty(&shard->clock)) {
+        struct cache_entry *entry =
+            CONTAINER_OF(list_front(&shard->clock), struct cache_entry, clock);
+
+        if (passes < MAX_PASSES && spared(entry, now_us)) {
+            passes++;
+            list_remove(&shard->clock, &entry->clock);
+            list_push_back(&shard->clock, &entry->clock);
+            continue;
+        }
+        freed += entry->cost;
+        evict_one(shard, entry, now_us, dead);
+    }
+    return freed;
+}
+
+bool cache_reserve_here(struct cache *cache, struct cache_shard *shard, size_t n, uint64_t now_us)
+{
+    struct list dead;
+
+    list_init(&dead);
+    for (unsigned tries = 0; !cache_reserve(cache, n); tries++) {
+        if (tries == HERE_TRIES || cache_evict(shard, n, now_us, &dead) == 0) {
+            return false;
+        }
+        cache_bury(cache, &dead);
+    }
+    return true;
+}
+
+static struct cache_shard *next_shard(struct cache *cache)
+{
+    return &cache
+                ->shards[atomic_fetch_add_explicit(&cache->hand, 1, memory_order_relaxed) % SHARDS];
+}
+
+/* Some of a site's entries, the first that are found. */
+static void evict_of_site(struct cache_shard *shard, const struct cache_site *site, size_t n,
+                          uint64_t now_us, struct list *dead)
+{
+    size_t freed = 0;
+    unsigned looks = 0;
+
+    LIST_FOREACH_SAFE (node, next, &shard->clock) {
+        struct cache_entry *entry = CONTAINER_OF(node, struct cache_entry, clock);
+
+        if (looks++ == SITE_LOOKS || freed >= n) {
+            break;
+        }
+        if (entry->row->site == site && !spared(entry, now_us)) {
+            freed += entry->cost;
+            evict_one(shard, entry, now_us, dead);
+        }
+    }
+}
+
+static bool site_reserve(struct cache *cache, struct cache_site *site, size_t n)
+{
+    size_t max = atomic_load_explicit(&cache->site_bytes, memory_order_relaxed);
+    size_t old = atomic_fetch_add_explicit(&site->bytes, n, memory_order_relaxed);
+
+    if (n <= max && old <= max - n) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&site->bytes, n, memory_order_relaxed);
+    return false;
+}
+
+static bool site_make_room(struct cache *cache, struct cache_site *site, size_t n, uint64_t now_us)
+{
+    struct list dead;
+
+    list_init(&dead);
+    for (unsigned visits = 0; !site_reserve(cache, site, n); visits++) {
+        struct cache_shard *shard = next_shard(cache);
+
+        if (visits == SITE_VISITS) {
+            return false;
+        }
+        cache_lock(&shard->lock);
+        evict_of_site(shard, site, n, now_us, &dead);
+        cache_unlock(&shard->lock);
+        cache_bury(cache, &dead);
+    }
+    return true;
+}
+
+bool cache_make_room(struct cache *cache, struct cache_site *site, size_t n, uint64_t now_us)
+{
+    size_t freed = 0;
+    unsigned empty = 0;
+    struct list dead;
+
+    if (!site_make_room(cache, site, n, now_us)) {
+        return false;
+    }
+    list_init(&dead);
+    while (!cache_reserve(cache, n)) {
+        struct cache_shard *shard = next_shard(cache);
+        size_t got;
+
+        /* What clients still read is not free yet: do not throw away everything for it. */
+        if (empty == SHARDS || freed / 4 > n) {
+            atomic_fetch_sub_explicit(&site->bytes, n, memory_order_relaxed);
+            return false;
+        }
+        cache_lock(&shard->lock);
+        got = cache_evict(shard, MAX(n / 16, 1), now_us, &dead);
+        cache_unlock(&shard->lock);
+        cache_bury(cache, &dead);
+        freed += got;
+        empty = got == 0 ? empty + 1 : 0;
+    }
+    return true;
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+/* As many shards give as have to, one entry each. */
+static void shrink(struct cache *cache)
+{
+    unsigned empty = 0;
+    struct list dead;
+
+    list_init(&dead);
+    while (empty < SHARDS && atomic_load(&cache->bytes) > atomic_load(&cache->max_bytes)) {
+        struct cache_shard *shard = next_shard(cache);
+
+        cache_lock(&shard->lock);
+        empty = cache_evict(shard, 1, 0, &dead) == 0 ? empty + 1 : 0;
+        cache_unlock(&shard->lock);
+        cache_bury(cache, &dead);
+    }
+}
+
+void cache_limit(struct cache *cache, const struct cache_limits *limits)
+{
+    unsigned percent = limits->site_share_percent;
+    size_t share = limits->max_bytes;
+
+    if (percent > 0 && percent < 100) {
+        share = limits->max_bytes / 100 * percent;
+    }
+    atomic_store(&cache->max_bytes, limits->max_bytes);
+    atomic_store(&cache->max_entry_bytes, limits->max_entry_bytes);
+    atomic_store(&cache->site_bytes, share);
+    atomic_store(&cache->wait_us, limits->wait_us);
+    shrink(cache);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        cache_table_fit(cache, &cache->shards[i]);
+    }
+}
+
+size_t cache_max_bytes(const struct cache *cache)
+{
+    return atomic_load(&cache->max_bytes);
+}
+
+/* --- flush ------------------------------------------------------------------------------------ */
+
+/* What shares a row of figures with others goes with any of them. */
+static bool row_matches(const struct cache *cache, const struct cache_row *row,
+                        const struct cache_filter *filter)
+{
+    const struct cache_site *site = row->site;
+
+    if (filter->schema.data != NULL && site != &cache->nobody &&
+        !slice_eq(filter->schema, site->schema)) {
+        return false;
+    }
+    return !filter->has_digest || row == &site->others || filter->digest == row->digest;
+}
+
+static void flush_flights(const struct cache *cache, struct cache_shard *shard,
+                          const struct cache_filter *filter)
+{
+    for (unsigned i = 0; i < FLIGHT_BUCKETS; i++) {
+        for (struct cache_flight *f = shard->flights[i]; f != NULL; f = f->next) {
+            /* One whose tables were written finds out by itself. */
+            f->flushed = f->flushed || filter == NULL ||
+                         (!filter->unless_hold && row_matches(cache, f->row, filter));
+        }
+    }
+}
+
+uint64_t cache_flush(struct cache *cache, const struct cache_filter *filter)
+{
+    uint64_t n = 0;
+    struct list dead;
+
+    list_init(&dead);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        struct cache_shard *shard = &cache->shards[i];
+
+        cache_lock(&shard->lock);
+        LIST_FOREACH_SAFE (node, next, &shard->clock) {
+            struct cache_entry *entry = CONTAINER_OF(node, struct cache_entry, clock);
+
+            if (filter == NULL || (row_matches(cache, entry->row, filter) &&
+                                   !(filter->unless_hold && cache_entry_holds(entry)))) {
+                cache_remove(shard, slot_of_entry(shard, entry), CACHE_GONE_FLUSHED, &dead);
+            }
+        }
+        flush_flights(cache, shard, filter);
+        cache_unlock(&shard->lock);
+        n += dead.count;
+        cache_bury(cache, &dead);
+    }
+    return n;
+}
