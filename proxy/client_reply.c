@@ -151,7 +151,10 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 
     if (c->task->is_capture) {
         warnings_add(c, bufs, n);
-    } else if (UNLIKELY(c->task->timed_out)) {
+        return;
+    }
+    session_answers(&c->session, &c->worker->galeway->causal, c->task);
+    if (UNLIKELY(c->task->timed_out)) {
         tell_timeout(s, c, bufs, n);
     } else {
         (void)pass_on(s, c, bufs, n);
@@ -284,7 +287,8 @@ static void on_done(struct server *s)
         server_close(s, "it answered before a long command had ended", 0);
         return;
     }
-    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    session_wrote(&c->session, &c->worker->galeway->causal, task, s->outcome.is_error,
+                  c->worker->now_ms);
     forget_schemas(c);
     rules_after(c, s);
     local_learn(c, before);

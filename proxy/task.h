@@ -13,6 +13,7 @@
 #include "proxy/verdict.h"
 #include "router/facts.h"
 #include "router/route.h"
+#include "router/row_key.h"
 
 #define TASK_INLINE_BYTES 4096
 #define TASKS_KEPT        256  /* free ones a worker keeps */
@@ -41,6 +42,8 @@ struct task {
     size_t len;           /* header included */
     uint8_t *bytes;       /* one or more whole packets with headers, or the head of one */
     struct facts facts;
+    struct row_keys rows; /* of a write: what it is bound to */
+    bool is_marked; /* of a write: the client has had no byte of the reply since (session.h) */
     struct schema *new_schema; /* is_fit_only: borrowed */
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */

@@ -300,9 +300,11 @@ static enum cache_count store(struct cache *cache, struct cache_shard *shard,
     if (old != NULL) {
         cache_remove(shard, old, CACHE_GONE_TTL, dead); /* this is its refresh */
     }
-    if (!cache_insert(cache, shard, entry)) {
+    for (unsigned tries = 0; !cache_insert(cache, shard, entry); tries++) {
+        if (tries > MAX_CHANCES) {
+            return CACHE_NOT_ROOM;
+        }
         (void)cache_evict(shard, 1, 0, dead);
-        return cache_insert(cache, shard, entry) ? CACHE_STORED : CACHE_NOT_ROOM;
     }
     return CACHE_STORED;
 }

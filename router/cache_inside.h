@@ -94,6 +94,7 @@ struct cache_shard {
     struct cache_slot *slots; /* open addressing, linear; owned */
     size_t n_slots;           /* a power of two, or 0 */
     struct list clock;        /* all entries, the hand stands at the front */
+    size_t credit;            /* entries that the hand still has to look at, times LAP_VISITS */
     struct cache_flight *flights[FLIGHT_BUCKETS];
     unsigned n_flights;
     pthread_cond_t woken; /* some wake() has returned */
@@ -105,7 +106,8 @@ struct cache {
     atomic_size_t site_bytes; /* the share of one site */
     _Atomic uint64_t wait_us;
     _Alignas(CACHE_LINE) atomic_size_t bytes; /* of everything */
-    atomic_uint hand;                         /* the shard that gives next */
+    atomic_uint hand;                         /* the shard at which it is */
+    atomic_uint site_hand;                    /* the same, for entries of one site */
     atomic_uint n_sites;
     struct cache_shard shards[SHARDS];
     struct cache_stripe stripes[STRIPES];
@@ -181,7 +183,10 @@ bool cache_reserve(struct cache *cache, size_t n);
 /* cache_release - n bytes are free again. */
 void cache_release(struct cache *cache, size_t n);
 
-/* cache_evict - let entries of a shard go until n bytes are free. Under its lock. */
+/*
+ * cache_evict - let entries of a shard go until n bytes are free, at most once around. Returns how
+ * many bytes were. Under its lock.
+ */
 size_t cache_evict(struct cache_shard *shard, size_t n, uint64_t now_us, struct list *dead);
 
 /*

@@ -4,21 +4,34 @@
  */
 #include "router/cache_inside.h"
 
-#define MAX_PASSES  64  /* entries that the hand passes at once; then chances count no more */
-#define HERE_TRIES  4   /* entries that clients still read may be among those that go */
+#define HERE_TRIES  4 /* rounds of a shard's hand; clients may still read what goes */
+#define SPARE_BYTES ((size_t)64 * 1024) /* left free for flights, or 1/64 of the cap */
+#define LAP_VISITS  16                  /* of each shard, until the hand has passed all entries */
+#define BARREN_MAX  ((MAX_CHANCES + 1) * LAP_VISITS * SHARDS) /* its moves that free nothing */
 #define SITE_VISITS 16  /* shards that are searched for entries of a site */
 #define SITE_LOOKS  128 /* entries of each */
 
-bool cache_reserve(struct cache *cache, size_t n)
+static size_t spare_of(size_t max)
+{
+    return MIN(SPARE_BYTES, max / 64);
+}
+
+static bool reserve(struct cache *cache, size_t n, bool with_spare)
 {
     size_t max = atomic_load_explicit(&cache->max_bytes, memory_order_relaxed);
     size_t old = atomic_fetch_add_explicit(&cache->bytes, n, memory_order_relaxed);
 
+    max -= with_spare ? spare_of(max) : 0;
     if (n <= max && old <= max - n) {
         return true;
     }
     cache_release(cache, n);
     return false;
+}
+
+bool cache_reserve(struct cache *cache, size_t n)
+{
+    return reserve(cache, n, false);
 }
 
 void cache_release(struct cache *cache, size_t n)
@@ -54,24 +67,61 @@ static bool spared(struct cache_entry *entry, uint64_t now_us)
     return true;
 }
 
-size_t cache_evict(struct cache_shard *shard, size_t n, uint64_t now_us, struct list *dead)
+/* Look at that many entries at most. */
+static size_t look_at(struct cache_shard *shard, size_t n, size_t *looks, uint64_t now_us,
+                      struct list *dead)
 {
+    struct list_node *node = list_front(&shard->clock);
     size_t freed = 0;
-    unsigned passes = 0;
 
-    while (freed < n && !list_is_empty(&shard->clock)) {
-        struct cache_entry *entry =
-            CONTAINER_OF(list_front(&shard->clock), struct cache_entry, clock);
+    for (; *looks > 0 && freed < n && node != NULL; node = list_front(&shard->clock)) {
+        struct cache_entry *entry = CONTAINER_OF(node, struct cache_entry, clock);
 
-        if (passes < MAX_PASSES && spared(entry, now_us)) {
-            passes++;
-            list_remove(&shard->clock, &entry->clock);
-            list_push_back(&shard->clock, &entry->clock);
+        --*looks;
+        if (spared(entry, now_us)) {
+            list_remove(&shard->clock, node);
+            list_push_back(&shard->clock, node);
             continue;
         }
         freed += entry->cost;
         evict_one(shard, entry, now_us, dead);
     }
+    return freed;
+}
+
+size_t cache_evict(struct cache_shard *shard, size_t n, uint64_t now_us, struct list *dead)
+{
+    size_t looks = shard->clock.count;
+
+    return look_at(shard, n, &looks, now_us, dead);
+}
+
+/*
+ * The hand looks at a 16th of a shard and goes on to the next: so each entry is looked at equally
+ * often, however many there are in its shard.
+ */
+static size_t move_hand(struct cache *cache, size_t n, uint64_t now_us)
+{
+    unsigned at = atomic_load_explicit(&cache->hand, memory_order_relaxed);
+    struct cache_shard *shard = &cache->shards[at % SHARDS];
+    struct list dead;
+    size_t looks, freed;
+
+    list_init(&dead);
+    cache_lock(&shard->lock);
+    if (shard->credit < LAP_VISITS) {
+        shard->credit += shard->clock.count;
+    }
+    looks = shard->credit / LAP_VISITS;
+    shard->credit %= LAP_VISITS;
+    freed = look_at(shard, n, &looks, now_us, &dead);
+    shard->credit += looks * LAP_VISITS;
+    if (looks == 0 || list_is_empty(&shard->clock)) {
+        shard->credit %= LAP_VISITS;
+        (void)atomic_compare_exchange_strong(&cache->hand, &at, at + 1);
+    }
+    cache_unlock(&shard->lock);
+    cache_bury(cache, &dead);
     return freed;
 }
 
@@ -81,18 +131,13 @@ bool cache_reserve_here(struct cache *cache, struct cache_shard *shard, size_t n
 
     list_init(&dead);
     for (unsigned tries = 0; !cache_reserve(cache, n); tries++) {
-        if (tries == HERE_TRIES || cache_evict(shard, n, now_us, &dead) == 0) {
+        if (tries == HERE_TRIES) {
             return false;
         }
+        (void)cache_evict(shard, n, now_us, &dead);
         cache_bury(cache, &dead);
     }
     return true;
-}
-
-static struct cache_shard *next_shard(struct cache *cache)
-{
-    return &cache
-                ->shards[atomic_fetch_add_explicit(&cache->hand, 1, memory_order_relaxed) % SHARDS];
 }
 
 /* Some of a site's entries, the first that are found. */
@@ -133,7 +178,8 @@ static bool site_make_room(struct cache *cache, struct cache_site *site, size_t 
 
     list_init(&dead);
     for (unsigned visits = 0; !site_reserve(cache, site, n); visits++) {
-        struct cache_shard *shard = next_shard(cache);
+        unsigned at = atomic_fetch_add_explicit(&cache->site_hand, 1, memory_order_relaxed);
+        struct cache_shard *shard = &cache->shards[at % SHARDS];
 
         if (visits == SITE_VISITS) {
             return false;
@@ -149,48 +195,34 @@ static bool site_make_room(struct cache *cache, struct cache_site *site, size_t 
 bool cache_make_room(struct cache *cache, struct cache_site *site, size_t n, uint64_t now_us)
 {
     size_t freed = 0;
-    unsigned empty = 0;
-    struct list dead;
+    unsigned barren = 0;
 
     if (!site_make_room(cache, site, n, now_us)) {
         return false;
     }
-    list_init(&dead);
-    while (!cache_reserve(cache, n)) {
-        struct cache_shard *shard = next_shard(cache);
+    while (!reserve(cache, n, true)) {
         size_t got;
 
         /* What clients still read is not free yet: do not throw away everything for it. */
-        if (empty == SHARDS || freed / 4 > n) {
+        if (barren == BARREN_MAX || freed / 4 > n + SPARE_BYTES) {
             atomic_fetch_sub_explicit(&site->bytes, n, memory_order_relaxed);
             return false;
         }
-        cache_lock(&shard->lock);
-        got = cache_evict(shard, MAX(n / 16, 1), now_us, &dead);
-        cache_unlock(&shard->lock);
-        cache_bury(cache, &dead);
+        got = move_hand(cache, MAX(n / 16, 1), now_us);
         freed += got;
-        empty = got == 0 ? empty + 1 : 0;
+        barren = got == 0 ? barren + 1 : 0;
     }
     return true;
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
-/* As many shards give as have to, one entry each. */
 static void shrink(struct cache *cache)
 {
-    unsigned empty = 0;
-    struct list dead;
+    unsigned barren = 0;
 
-    list_init(&dead);
-    while (empty < SHARDS && atomic_load(&cache->bytes) > atomic_load(&cache->max_bytes)) {
-        struct cache_shard *shard = next_shard(cache);
-
-        cache_lock(&shard->lock);
-        empty = cache_evict(shard, 1, 0, &dead) == 0 ? empty + 1 : 0;
-        cache_unlock(&shard->lock);
-        cache_bury(cache, &dead);
+    while (barren < BARREN_MAX && atomic_load(&cache->bytes) > atomic_load(&cache->max_bytes)) {
+        barren = move_hand(cache, 1, 0) == 0 ? barren + 1 : 0;
     }
 }
 

@@ -48,7 +48,7 @@ bool qc_has(struct qc *qc, const char *sql);
 /* qc_answer - asserts that the answer to sql is text. */
 void qc_answer(struct qc *qc, const char *sql, const char *text);
 
-/* qc_write - a write of table of the scene's site; qc_write_elsewhere: past Galeway. */
+/* qc_write - a write of table of qc's site; qc_write_elsewhere: past Galeway. */
 void qc_write(struct qc *qc, const char *table);
 void qc_write_elsewhere(struct qc *qc, const char *table);
 
