@@ -3,6 +3,7 @@
  * client_reply.c - what the server connection tells its client: bytes, session changes, the end.
  * Its loss: client_lost.c.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
@@ -280,7 +281,11 @@ static void on_done(struct server *s)
         server_close(s, "it answered before a long command had ended", 0);
         return;
     }
-    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    /* the loop's time is older than the commit: a node would count as having applied it */
+    session_wrote(&c->session, &c->worker->galeway->causal, task, clock_now_ms());
+    if ((task->facts.flags & FACT_READ) == 0) {
+        nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+    }
     forget_schemas(c);
     rules_after(c, s);
     local_learn(c, before);

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "pool/monitor.h"
@@ -29,15 +30,17 @@ static unsigned load_of(const void *owner, const struct node *node)
     return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
 }
 
-static bool must_follow(const struct client *c)
+static uint64_t follow_us(const struct client *c)
 {
     const struct session *s = &c->session;
     const struct conf_vars *vars = worker_vars(c->worker);
 
-    return (c->task->facts.flags & FACT_READ) != 0 &&
-           causal_must_follow(&c->worker->galeway->causal, s->written, &c->task->facts,
-                              session_schema_name(s), c->worker->now_ms,
-                              (uint64_t)vars->mysql_causal_window_ms);
+    if ((c->task->facts.flags & FACT_READ) == 0) {
+        return 0;
+    }
+    return causal_follow_us(&c->worker->galeway->causal, s->written, &c->task->facts,
+                            session_schema_name(s), clock_now_us(),
+                            (uint64_t)vars->mysql_causal_window_ms * 1000);
 }
 
 uint32_t client_site(const struct client *c)
@@ -63,7 +66,7 @@ bool client_choose(const struct client *c, struct route *route)
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
-        .must_follow = must_follow(c),
+        .follow_us = follow_us(c),
         .site = client_site(c),
         .now_ms = w->now_ms,
         .load = load_of,

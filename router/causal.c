@@ -82,40 +82,42 @@ void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *fac
     }
 }
 
-static bool was_written(const struct causal *causal, uint64_t bloom, uint32_t hash, uint32_t now,
-                        uint64_t window_ms)
+/* As causal_follow_us, of one slot. */
+static uint64_t follow_slot(const struct causal *causal, uint64_t bloom, uint32_t hash,
+                            uint64_t now_us, uint64_t window_us)
 {
+    uint32_t now = (uint32_t)(now_us / 1000) + 1;
     uint32_t time;
+    int64_t age_us;
 
     if ((bloom & UINT64_C(1) << (hash >> 26)) != 0) {
-        return true;
+        return UINT64_MAX;
     }
     time = atomic_load_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], memory_order_acquire);
-    return time != 0 && (int32_t)(now + 1 - time) <=
-                            (int64_t)window_ms; /* another thread's clock may be ahead */
+    age_us = (int64_t)(int32_t)(now - time) * 1000; /* another thread's clock may be ahead */
+    if (time == 0 || age_us > (int64_t)window_us) {
+        return 0;
+    }
+    return (uint64_t)((int64_t)(now_us / 1000 * 1000) - age_us) + 1000;
 }
 
-bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                        struct slice schema, uint64_t now_ms, uint64_t window_ms)
+uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
+                          struct slice schema, uint64_t now_us, uint64_t window_us)
 {
-    uint32_t now = (uint32_t)now_ms;
+    uint64_t us = follow_slot(causal, bloom, causal_hash_schema(schema), now_us, window_us);
 
-    if (was_written(causal, bloom, causal_hash_schema(schema), now, window_ms)) {
-        return true;
-    }
-    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0 &&
-        (bloom != 0 || was_written(causal, bloom, hash_any(schema), now, window_ms))) {
-        return true;
+    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+        us = MAX(us, bloom != 0 ? UINT64_MAX
+                                : follow_slot(causal, 0, hash_any(schema), now_us, window_us));
     }
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
         struct slice s = schema_of(t, schema);
 
-        if (was_written(causal, bloom, causal_hash(s, t->name), now, window_ms) ||
-            (t->schema.len > 0 &&
-             was_written(causal, bloom, causal_hash_schema(s), now, window_ms))) {
-            return true;
+        us = MAX(us, follow_slot(causal, bloom, causal_hash(s, t->name), now_us, window_us));
+        if (t->schema.len > 0) {
+            us = MAX(us, follow_slot(causal, bloom, causal_hash_schema(s), now_us, window_us));
         }
     }
-    return false;
+    return us;
 }

@@ -38,10 +38,12 @@ void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *fac
 void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms);
 
 /*
- * causal_must_follow - must a read of these facts go where the writes went? bloom: what the session
- * wrote itself.
+ * causal_follow_us - what must a node have applied to serve a read of these facts? 0 = any node
+ * may; UINT64_MAX = it goes where the writes go (the session wrote it itself); else the time of the
+ * newest write within the window: a node that has applied all until then may, or the writer. bloom:
+ * what the session wrote itself. Times are clock_now_us().
  */
-bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                        struct slice schema, uint64_t now_ms, uint64_t window_ms);
+uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
+                          struct slice schema, uint64_t now_us, uint64_t window_us);
 
 #endif

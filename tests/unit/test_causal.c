@@ -35,7 +35,7 @@ static bool follows(const struct causal *c, uint64_t bloom, const char *sql, con
 {
     struct facts f = facts_of_text(sql);
 
-    return causal_must_follow(c, bloom, &f, slice_of(schema), now_ms, WINDOW);
+    return causal_follow_us(c, bloom, &f, slice_of(schema), now_ms * 1000, WINDOW * 1000) != 0;
 }
 
 TEST(causal_nothing_written_nothing_follows)
@@ -124,9 +124,10 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
 
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
-    assert_false(causal_must_follow(c, 0, &read, SLICE("s"), 1000, WINDOW));
+    assert_true(causal_follow_us(c, 0, &read, SLICE("s"), 1000000, WINDOW * 1000) == 0);
     write_at(c, &mine, "INSERT INTO z VALUES (1)", "s", 1000);
-    assert_true(causal_must_follow(c, mine, &read, SLICE("s"), 100000, WINDOW));
+    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), 100000000, WINDOW * 1000) ==
+                UINT64_MAX);
     mem_free(MEM_ROUTER, c);
 }
 

@@ -389,7 +389,7 @@ static bool others_follow(const struct wrote *w, const char *sql, uint64_t now_m
     struct facts f;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_must_follow(w->causal, 0, &f, SLICE("s"), now_ms, 1000);
+    return causal_follow_us(w->causal, 0, &f, SLICE("s"), now_ms * 1000, 1000000) != 0;
 }
 
 TEST(session_writes_are_marked_and_reads_are_not)
