@@ -6,6 +6,7 @@
  *   monitor.c        the thread, its mail, the configuration
  *   monitor_watch.c  one node: when it is checked, its health, its share
  *   monitor_group.c  one cluster: its roles, and how a writer is followed by another
+ *   monitor_applied.c  what the nodes have applied (applied.h)
  *   monitor_tell.c   the words of events
  */
 #ifndef POOL_MONITOR_INSIDE_H
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "pool/applied.h"
 #include "pool/monitor.h"
 #include "pool/monitor_hook.h"
 #include "pool/monitor_judge.h"
@@ -63,9 +65,16 @@ struct watch {
     uint64_t catch_began_ms;
     uint64_t catch_again_ms; /* not before */
     uint64_t caught_ms;      /* how long the last one took */
+    /* what it has applied */
+    bool number_proves;       /* the question that is under way is a proof */
+    bool number_is_open;      /* its connection was open after the last question */
+    bool number_drops;        /* its connection is for another account: close it then */
+    uint64_t number_began_us; /* of the question */
+    uint64_t number;          /* of the answer that is being read; 0 = none */
     /* owned */
     struct sql_link *link;
-    struct sql_link *catch_link; /* NULL until it is needed */
+    struct sql_link *catch_link;  /* NULL until it is needed */
+    struct sql_link *number_link; /* the same */
     uv_timer_t timer;
 };
 
@@ -117,7 +126,10 @@ struct monitor {
     uv_loop_t loop;
     uv_async_t async;
     uv_timer_t tick;
+    uv_timer_t number_timer;
+    bool asks_again;  /* the timer is for those that were behind */
     bool has_changed; /* on_change has to be called */
+    struct applied applied;
     /* owned */
     struct conf *conf; /* a reference */
     struct watch *watches[NODES_MAX];
@@ -161,6 +173,14 @@ bool group_serves(const struct group *g,
                   uint64_t bit); /* has the node a role in it that takes statements? */
 bool group_cuts(const struct group *g, unsigned index); /* is it where nothing can be committed? */
 bool group_waits(const struct group *g); /* for something that only the clock tells */
+
+/* --- monitor_applied.c */
+void numbers_start(struct monitor *m); /* ask, as often as the configuration says */
+void numbers_checked(struct watch *w,
+                     bool is_new);   /* a check was answered, over a new connection */
+void numbers_broke(struct watch *w); /* nothing is known of it for now */
+void numbers_forget_account(struct watch *w);
+void numbers_close(struct watch *w);
 
 /* --- monitor.c */
 void monitor_look(struct monitor *m, const struct watch *w); /* something is new of this node */

@@ -3,6 +3,7 @@
  * client_reply.c - what the server connection tells its client: bytes, session changes, the end.
  * Its loss: client_lost.c.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
@@ -154,6 +155,9 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         return;
     }
     session_answers(&c->session, &c->worker->galeway->causal, c->task);
+    if ((c->task->facts.flags & FACT_READ) == 0) {
+        nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+    }
     if (UNLIKELY(c->task->timed_out)) {
         tell_timeout(s, c, bufs, n);
     } else {

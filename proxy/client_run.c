@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "pool/monitor.h"
@@ -29,8 +30,7 @@ static unsigned load_of(const void *owner, const struct node *node)
     return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
 }
 
-/* See causal_follow_us(). */
-static uint64_t follow_us(const struct client *c)
+uint64_t client_follow_us(const struct client *c)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
     uint64_t written =
@@ -40,7 +40,7 @@ static uint64_t follow_us(const struct client *c)
         return 0;
     }
     return causal_follow_us(&c->worker->galeway->causal, written, &c->task->facts,
-                            session_schema_name(&c->session), c->worker->now_ms * 1000,
+                            session_schema_name(&c->session), clock_now_us(),
                             (uint64_t)vars->mysql_causal_window_ms * 1000);
 }
 
@@ -84,7 +84,7 @@ bool client_choose(const struct client *c, struct route *route)
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
-        .must_follow = follow_us(c) != 0,
+        .follow_us = client_follow_us(c),
         .site = client_site(c),
         .now_ms = w->now_ms,
         .load = load_of,

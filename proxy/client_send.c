@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
@@ -214,6 +215,9 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     int rc;
 
     session_writes(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    if ((task->facts.flags & FACT_READ) == 0) {
+        nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+    }
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
     rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;

@@ -163,11 +163,19 @@ struct readers {
     size_t n;
 };
 
+/* Has it applied what the read has to see? */
+static bool has_applied(const struct node *node, uint64_t follow_us)
+{
+    return follow_us == 0 ||
+           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= follow_us;
+}
+
 static void collect(struct readers *readers, struct choices *c, const struct route_input *in,
                     const struct member *m)
 {
     c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
-    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms)) {
+    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms) &&
+        (in->side != ROUTE_SPLIT || has_applied(m->node, in->follow_us))) {
         readers->items[readers->n++] = m;
     }
 }
@@ -351,7 +359,7 @@ static uint8_t writer_reason(const struct route_input *in)
     if (in->in_transaction) {
         return ROUTE_TRANSACTION;
     }
-    return in->must_follow ? ROUTE_CAUSAL : ROUTE_NO_SPLIT;
+    return in->follow_us != 0 ? ROUTE_CAUSAL : ROUTE_NO_SPLIT;
 }
 
 bool route_find_roles(struct route_input *in, const struct topology *topology,
@@ -373,7 +381,8 @@ void route_choose(struct route *route, const struct route_input *in)
 {
     const struct sight sight = look(in->roles);
     struct choices c;
-    bool read = (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && !in->must_follow;
+    bool read =
+        (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && in->follow_us != UINT64_MAX;
 
     c.n = 0; /* the items are not looked at: no need to clear them for each statement */
     c.mask = c.added = 0;
@@ -386,7 +395,8 @@ void route_choose(struct route *route, const struct route_input *in)
     if (c.n == 0 && in->side == ROUTE_SPLIT) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
-        route->reason = read && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);
+        route->reason = read && in->follow_us == 0 && has_readers(in->roles) ? ROUTE_NO_READER
+                                                                             : writer_reason(in);
         add_writers(&c, in, &sight);
     }
     route->mask = c.mask;
@@ -482,6 +492,10 @@ const char *route_why_not(const struct route_input *in, const struct route *rout
     }
     if (route->n == ROUTE_MAX_NODES) {
         return "others are better, and no more are tried";
+    }
+    if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT &&
+        !has_applied(node, in->follow_us)) {
+        return "up, but it is not known to have applied what was written";
     }
     return route->is_writer ? "up, but another node has the role" : "up, but it does not read";
 }

@@ -7,8 +7,8 @@
  *
  * Writers are those that the monitor has decided on (cluster.h), or as configured until it has.
  * With nobody to write (during a failover or a switch) a statement for a writer has no node and
- * waits, and so does a read that has to see what was written; other reads go on. Of readers the
- * best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
+ * waits, and so does a read that has to see what was written when no reader is known to have
+ * applied it; other reads go on. Of readers the best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
  * own reader has a start, and above four readers only it and two others are weighed. A node that is
  * slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a
  * suspect one last.
@@ -49,7 +49,11 @@ struct route_input {
     uint8_t side;                 /* enum route_side */
     const struct facts *facts;
     bool in_transaction; /* or autocommit is off, or pinned for another reason */
-    bool must_follow;    /* causal.h */
+    /*
+     * A read of what was written (causal.h): nodes that have applied all up to then, else the
+     * writer. 0 = any reader; UINT64_MAX = the writer.
+     */
+    uint64_t follow_us;
     uint32_t site; /* hash of the site: its reads stay on one reader while that is not busier */
     uint64_t now_ms;
     unsigned (*load)(const void *owner,

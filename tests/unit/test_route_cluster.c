@@ -163,9 +163,17 @@ TEST(route_cluster_without_a_writer_lets_writes_and_reads_that_follow_wait)
     assert_true(route.is_writer);
     route = choose(&s);
     assert_int_equal(nodes_of(&route), B | C); /* other reads go on */
-    s.in.must_follow = true;
+    s.in.follow_us = UINT64_MAX;
     assert_int_equal(choose(&s).n, 0);
-    s.in.must_follow = false;
+    s.in.follow_us = 5000;
+    route = choose(&s);
+    assert_int_equal(route.n, 0);
+    assert_string_equal(route_why_not(&s.in, &route, &s.nodes[1]),
+                        "up, but it is not known to have applied what was written");
+    atomic_store(&s.nodes[2].shared.applied_us, 5000);
+    route = choose(&s);
+    assert_int_equal(nodes_of(&route), C);
+    s.in.follow_us = 0;
     s.in.in_transaction = true;
     assert_int_equal(choose(&s).n, 0);
     cluster_publish(&s.cluster, &roles, false);
