@@ -249,6 +249,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     client_cache_leave(c);
     alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
+    session_wrote_in_doubt(&c->session, &w->galeway->causal, c->task);
     drop_server(c);
     if (c->task != NULL) {
         task_free(&w->tasks, c->task);

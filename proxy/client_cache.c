@@ -373,7 +373,7 @@ void client_cache_sent(struct client *c, const struct server *s)
     }
     written = causal_deps_written_us(&galeway->causal, &g->deps, &is_foreign);
     g->is_fresh = (c->task->route.is_writer && !is_foreign) ||
-                  applied >= MAX(written, galeway->started_us);
+                  applied >= MAX(written, galeway->started_ms * 1000);
 }
 
 static bool gather_grow(struct gathered *g, size_t need)

@@ -481,6 +481,12 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
     return !is_unsettled(causal, out->slot, out->n);
 }
 
+uint64_t causal_schema_version(const struct causal *causal, struct slice schema)
+{
+    return atomic_load(&causal->slots[slot_of(schema_hash_of(schema, KIND_SCHEMA))].version) +
+           atomic_load(&causal->slots[EVERYTHING].version);
+}
+
 bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps)
 {
     for (unsigned i = 0; i < deps->n; i++) {

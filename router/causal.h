@@ -120,6 +120,12 @@ uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const str
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
                     const struct row_keys *rows, struct causal_deps *out);
 
+/*
+ * causal_schema_version - raised by each write that may concern any table of the schema: DDL, and what
+ * cannot be told to tables.
+ */
+uint64_t causal_schema_version(const struct causal *causal, struct slice schema);
+
 /* causal_deps_hold - none of it was written since, nor is a write of it in doubt. */
 bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps);
 
