@@ -214,7 +214,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
-    session_writes(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
+                   task, c->worker->now_ms);
     if ((task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
     }

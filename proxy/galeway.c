@@ -72,13 +72,29 @@ static enum log_level level_of(const char *name)
                                         : LOG_INFO;
 }
 
+static int read_row_patterns(struct row_patterns *out, const struct conf *conf,
+                             struct faults *faults)
+{
+    const char *why = "";
+    int rc = row_patterns_read(out, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
+
+    if (rc != 0) {
+        fault_error(faults, conf->n_files > 0 ? conf->files[0] : "", 0,
+                    "mysql-query_cache_row_keys: \"%.200s\": no. %u %s",
+                    conf->vars.mysql_query_cache_row_keys, out->n + 1, why);
+    }
+    return rc;
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
     struct rules *rules = NULL;
-    int rc = rules_new(&rules, conf, faults);
+    struct row_patterns row_patterns;
+    int rc = read_row_patterns(&row_patterns, conf, faults);
 
+    rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
         return rc;
     }
@@ -95,6 +111,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     fresh->topology = topology;
     topology_use(&g->nodes, topology);
     fresh->rules = rules;
+    fresh->row_patterns = row_patterns;
     fresh->digest_mode = digest_mode(&conf->vars);
     if (g->events != NULL) {
         events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,

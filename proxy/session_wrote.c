@@ -143,10 +143,15 @@ static struct causal_marks *transaction_of(struct session *s)
     return has_any ? &d->written : NULL;
 }
 
-void session_writes(struct session *s, struct causal *causal, struct task *task, uint64_t now_ms)
+void session_writes(struct session *s, struct causal *causal, const struct row_patterns *patterns,
+                    struct task *task, uint64_t now_ms)
 {
     task->is_marked = false;
     if (may_write(task)) {
+        if (task->command == COM_QUERY && !task->is_streaming) { /* a parameter is not seen */
+            (void)row_keys_of(&task->facts, task_text(task), session_sql_mode(s), patterns,
+                              &task->rows);
+        }
         mark(s, causal, task);
         s->written_ms = now_ms;
     }
