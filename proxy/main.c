@@ -106,12 +106,14 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
+    g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
+    cache_free(g->cache);
     snapshot_unref(g->snapshot);
     conf_unref(g->started);
     accounts_fini(&g->accounts);
