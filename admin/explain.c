@@ -292,10 +292,11 @@ static void explain_choice(struct explain *x)
     uint64_t now = clock_now_ms();
     struct route_input in = {
         .facts = &x->facts,
-        .follow_us = (x->facts.flags & FACT_READ) == 0
-                         ? 0
-                         : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, clock_now_us(),
-                                            (uint64_t)vars->mysql_causal_window_ms * 1000),
+        .follow_us =
+            (x->facts.flags & FACT_READ) == 0
+                ? 0
+                : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
+                                   (uint64_t)vars->mysql_causal_window_ms * 1000),
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
         .load = load_of,

@@ -73,6 +73,10 @@ struct stats_table {
     "weight INT NOT NULL,load_percent INT NOT NULL,connections INT NOT NULL,"                    \
     "conn_used INT NOT NULL,conn_free INT NOT NULL,in_flight INT NOT NULL,"                      \
     "PRIMARY KEY (hostgroup,srv_host,srv_port)"
+#define QUERY_CACHE_COUNT(id, name, help) "," name " INTEGER NOT NULL"
+#define QUERY_CACHE                                                          \
+    "user VARCHAR NOT NULL,schema VARCHAR NOT NULL,digest VARCHAR NOT NULL," \
+    "entries INTEGER NOT NULL,bytes INTEGER NOT NULL" CACHE_COUNTS(QUERY_CACHE_COUNT)
 #define CHECKED                                                 \
     "hostname VARCHAR NOT NULL,port INT NOT NULL DEFAULT 3306," \
     "time_start_us INT NOT NULL DEFAULT 0,"
@@ -140,6 +144,7 @@ static const struct stats_table tables[] = {
      "waiting INTEGER NOT NULL,queued_ms INTEGER NOT NULL,server_connections INTEGER NOT NULL,"
      "pinned INTEGER NOT NULL,cache_hits INTEGER NOT NULL,errors INTEGER NOT NULL,"
      "PRIMARY KEY (user,schema)", NULL, stats_fill_sites, READ_SITES, 0},
+    {"stats_query_cache", QUERY_CACHE, NULL, stats_fill_query_cache, 0, 0},
     {"stats_mysql_gtid_executed",
      "hostname VARCHAR NOT NULL,port INT NOT NULL,gtid_executed VARCHAR,events INT NOT NULL", NULL,
      NULL, 0, 0},

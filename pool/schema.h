@@ -28,7 +28,7 @@ struct schema {
     unsigned
         known_epoch; /* of the process's schemas when a node accepted it: a DROP since makes it unknown */
     uint8_t look;          /* enum schema_look */
-    uint64_t looked_ms;    /* when it was known last; 0 = never */
+    uint64_t looked_ms;    /* when that was known last */
     uint64_t look_version; /* of the schema (router/causal.h) when it was asked */
     char key[];            /* account pointer, name */
 };

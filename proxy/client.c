@@ -31,9 +31,9 @@ static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
                                      BIT(CLIENT_CLOSING)},
     [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_JOINED] = {"joined", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_JOINED) | BIT(CLIENT_WAITING) |
-                                 BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) |
-                                 BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_JOINED) |
+                                 BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) |
+                                 BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
     [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},

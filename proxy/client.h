@@ -114,7 +114,7 @@ struct client {
     uint8_t upload_sequence; /* of the next packet */
     struct waiter waiter;
     struct cache_waiter cache_waiter;
-    struct cache_flight *flight; /* JOINED: a reference, else NULL */
+    struct cache_flight *flight;    /* JOINED: a reference, else NULL */
     struct alarm alarm;             /* DELAYED: until when; RUNNING: the statement's timeout */
     struct client_place *place;     /* owned, or NULL: see rules_apply.h */
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */

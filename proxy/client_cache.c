@@ -116,9 +116,8 @@ static bool is_plain_task(const struct client *c)
         task->verdict.new_connection || !is_kept_kind(&task->facts)) {
         return false;
     }
-    return stmt == NULL ||
-           (stmt->schema == c->session.schema && stmt->profile == c->session.profile &&
-            !stmt->has_long_data);
+    return stmt == NULL || (stmt->schema == c->session.schema &&
+                            stmt->profile == c->session.profile && !stmt->has_long_data);
 }
 
 /* For how long: as a rule says, or for all that can be proven; 0 = not at all. */
@@ -129,16 +128,17 @@ static uint64_t ttl_of(struct client *c)
     struct slice schema = session_schema_name(&c->session);
 
     if (vars->mysql_query_cache_size_MB == 0 ||
-        (task->verdict.cache_ttl_ms <= 0 && !vars->mysql_query_cache_auto) || !is_plain_task(c) ||
-        !is_plain_session(c) || names_system_schema(&task->facts, schema)) {
+        (task->verdict.cache_ttl_ms <= 0 && !vars->mysql_query_cache_auto) || !is_plain_task(c)) {
+        return 0;
+    }
+    client_let_warnings_go(c);
+    if (!is_plain_session(c) || names_system_schema(&task->facts, schema)) {
         return 0;
     }
     if (task->verdict.cache_ttl_ms > 0) {
         return (uint64_t)task->verdict.cache_ttl_ms * 1000;
     }
-    return !names_other_schema(&task->facts, schema) && schema_is_plain(c)
-               ? (uint64_t)vars->mysql_query_cache_auto_ttl_ms * 1000
-               : 0;
+    return (uint64_t)vars->mysql_query_cache_auto_ttl_ms * 1000;
 }
 
 /* --- the key ---------------------------------------------------------------------------------- */
@@ -185,12 +185,13 @@ static bool deps_of(const struct client *c, struct causal_deps *deps)
     const struct task *task = c->task;
     const struct causal *causal = &c->worker->galeway->causal;
     struct row_keys rows;
-    bool is_bound = task->stmt == NULL &&
-                    row_keys_of(&task->facts, task_text(task), client_mode(c),
-                                &c->worker->snapshot->row_keys, &rows);
+    bool is_bound = task->stmt == NULL && row_keys_of(&task->facts, task_text(task), client_mode(c),
+                                                      &c->worker->snapshot->row_patterns, &rows);
 
-    return causal_deps_of(causal, &task->facts, session_schema_name(&c->session),
-                          is_bound ? &rows : NULL, deps);
+    struct slice schema = session_schema_name(&c->session);
+    bool is_broad = names_other_schema(&task->facts, schema) || !schema_is_plain(c);
+
+    return causal_deps_of(causal, &task->facts, schema, is_broad, is_bound ? &rows : NULL, deps);
 }
 
 /* --- an answer from the cache ----------------------------------------------------------------- */
@@ -337,10 +338,15 @@ bool client_cache_answer(struct client *c)
     struct cache_look look;
     bool waits;
 
-    if (LIKELY(ttl_us == 0) || !deps_of(c, &deps) || !write_key(c, &w)) {
+    if (LIKELY(ttl_us == 0)) {
+        return false;
+    }
+    schema_look(c);
+    if (!deps_of(c, &deps) || !write_key(c, &w)) {
         return false;
     }
     key = key_of(c, &w);
+    c->cache_waiter.wake = wake;
     /* What it wrote itself it reads where it wrote: another's answer may come from elsewhere. */
     waits = client_follow_us(c) != CAUSAL_THE_WRITER;
     switch (cache_find(cache, &key, &worker->galeway->causal, &deps, now_us,
@@ -374,6 +380,9 @@ void client_cache_sent(struct client *c, const struct server *s)
     written = causal_deps_written_us(&galeway->causal, &g->deps, &is_foreign);
     g->is_fresh = (c->task->route.is_writer && !is_foreign) ||
                   applied >= MAX(written, galeway->started_ms * 1000);
+    if (!g->is_fresh) { /* the monitor finds out */
+        nodes_wrote(&c->worker->galeway->nodes, g->began_us);
+    }
 }
 
 static bool gather_grow(struct gathered *g, size_t need)

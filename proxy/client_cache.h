@@ -6,11 +6,11 @@
  *                       --> the same is under way: JOINED --> woken --> answered, or it runs
  *                       --> it runs, and its answer is gathered: sent --> bytes --> done --> kept
  *
- * An answer is kept when it can be proven to depend on nothing but the tables the statement names:
- * no function of time, chance, session or node, no variable, nothing pinned, no transaction, a
- * schema without views, triggers and cascading keys (schema_look.h); when the node had applied every
- * write of them that is known of; and when none of them was written while it ran. A rule with
- * cache_ttl stands for the schema, not for the rest. Thread: the worker's.
+ * An answer is kept when it can be proven to depend on nothing but tables: no function of time,
+ * chance, session or node, no variable, nothing pinned, no transaction; when the node had applied
+ * every write of them that is known of; and when none of them was written while it ran. Where views,
+ * triggers or cascading keys show or change tables that a statement does not name, or nobody knows
+ * (schema_look.h), any write of the schema counts. Thread: the worker's.
  */
 #ifndef PROXY_CLIENT_CACHE_H
 #define PROXY_CLIENT_CACHE_H

@@ -20,6 +20,7 @@
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -30,18 +31,26 @@ static unsigned load_of(const void *owner, const struct node *node)
     return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
 }
 
+/* Most reads come long after any write of their schema: then what it shows need not be known. */
 uint64_t client_follow_us(const struct client *c)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
-    uint64_t written =
-        session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
+    const struct facts *f = &c->task->facts;
+    const struct causal *causal = &c->worker->galeway->causal;
+    struct slice schema = session_schema_name(&c->session);
+    uint64_t window_us = (uint64_t)vars->mysql_causal_window_ms * 1000;
+    uint64_t now_us = clock_now_us();
+    uint64_t written, broad_us;
 
-    if ((c->task->facts.flags & FACT_READ) == 0) {
+    if ((f->flags & FACT_READ) == 0) {
         return 0;
     }
-    return causal_follow_us(&c->worker->galeway->causal, written, &c->task->facts,
-                            session_schema_name(&c->session), clock_now_us(),
-                            (uint64_t)vars->mysql_causal_window_ms * 1000);
+    written =
+        session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
+    broad_us = causal_follow_us(causal, written, f, schema, true, now_us, window_us);
+    return broad_us == 0 || !schema_is_plain(c)
+               ? broad_us
+               : causal_follow_us(causal, written, f, schema, false, now_us, window_us);
 }
 
 uint32_t client_site(const struct client *c)
@@ -249,7 +258,7 @@ void client_queue_timeout(struct client *c)
  * A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where
  * the warnings are.
  */
-static void let_warnings_go(struct client *c)
+void client_let_warnings_go(struct client *c)
 {
     if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 ||
         (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 || c->task->facts.n_tables == 0) {
@@ -325,12 +334,15 @@ void client_run(struct client *c)
         client_task_failed(c, ERR_INTERRUPTED);
         return;
     }
-    let_warnings_go(c);
+    client_let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
         c->task->route.hostgroup = c->server->traffic->hostgroup;
         client_fit_and_send(c);
         return;
+    }
+    if ((c->task->facts.flags & FACT_READ) != 0 && c->task->facts.n_tables > 0) {
+        schema_look(c);
     }
     if (!client_choose(c, &c->task->route)) {
         no_hostgroup(c);

@@ -16,6 +16,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
+#include "proxy/client_cache.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 

@@ -86,6 +86,21 @@ static int read_row_patterns(struct row_patterns *out, const struct conf *conf,
     return rc;
 }
 
+/* Smaller: answers go at once. */
+static void limit_cache(struct galeway *g, const struct conf_vars *vars)
+{
+    const struct cache_limits limits = {
+        .max_bytes = (size_t)vars->mysql_query_cache_size_MB << 20,
+        .max_entry_bytes = (size_t)vars->mysql_query_cache_max_result_bytes,
+        .site_share_percent = (unsigned)vars->mysql_query_cache_site_share_pct,
+        .wait_us = (uint64_t)vars->mysql_query_cache_wait_ms * 1000,
+    };
+
+    if (g->cache != NULL) {
+        cache_limit(g->cache, &limits);
+    }
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -120,6 +135,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     publish(g, fresh);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
+    limit_cache(g, &conf->vars);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     if (g->monitor != NULL) {

@@ -15,6 +15,8 @@
 #include "pool/node.h"
 #include "pool/queue.h"
 #include "protocol/auth.h"
+#include "proxy/schema_look.h"
+#include "router/cache.h"
 #include "router/causal.h"
 #include "router/rules.h"
 
@@ -56,6 +58,8 @@ struct galeway {
     struct accounts accounts;
     struct wait_queue queue;
     struct causal causal;
+    struct schema_looks schema_looks;
+    struct cache *cache; /* owned by main.c; NULL only in tests */
     struct node_facts node_facts;
     struct monitor *monitor;   /* owned by main.c; NULL until it runs */
     struct events_log *events; /* owned: statements that rules log */

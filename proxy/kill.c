@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
 

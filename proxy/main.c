@@ -100,6 +100,7 @@ static void galeway_init(struct galeway *g)
     *g = (struct galeway){.started_ms = clock_now_ms()};
     nodes_init(&g->nodes);
     accounts_init(&g->accounts);
+    schema_looks_init(&g->schema_looks);
     CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
@@ -107,14 +108,17 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
+    g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
+    cache_free(g->cache);
     snapshot_unref(g->snapshot);
     conf_unref(g->started);
+    schema_looks_fini(&g->schema_looks);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
     rsa_key_free(g->rsa);

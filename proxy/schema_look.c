@@ -18,12 +18,20 @@
 #define PREFIX_BYTES 16384
 
 /* Views and sequences; triggers; foreign keys that change rows of another table. */
-#define QUESTION                                                                                   \
-    "SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "        \
-    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "           \
-    "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS "     \
-    "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "          \
+#define QUESTION                                                                               \
+    "SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "    \
+    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "       \
+    "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS " \
+    "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "      \
     "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')))"
+
+/* Of one (account, schema); lives as long as the process. */
+struct schema_known {
+    uint8_t look;          /* enum schema_look */
+    uint64_t looked_ms;    /* when it was known, or asked, last */
+    uint64_t look_version; /* of the schema when it was asked */
+    char key[];
+};
 
 /* One question, on a connection of the pool. Owner: its callbacks. */
 struct look {
@@ -38,6 +46,96 @@ struct look {
 static uint64_t version_of(const struct worker *w, const struct schema *schema)
 {
     return causal_schema_version(&w->galeway->causal, schema->name);
+}
+
+/* --- what all workers know -------------------------------------------------------------------- */
+
+void schema_looks_init(struct schema_looks *looks)
+{
+    CHECK(pthread_mutex_init(&looks->lock, NULL) == 0);
+    map_init(&looks->by_key, MEM_OTHER, SCHEMAS_MAX);
+}
+
+void schema_looks_fini(struct schema_looks *looks)
+{
+    struct schema_known *known;
+    size_t pos = 0;
+
+    while ((known = map_next(&looks->by_key, &pos)) != NULL) {
+        mem_free(MEM_OTHER, known);
+    }
+    map_fini(&looks->by_key);
+    (void)pthread_mutex_destroy(&looks->lock);
+}
+
+/* Made when it is new; NULL: too many. Under the lock. */
+static struct schema_known *known_of(struct schema_looks *looks, const struct schema *schema)
+{
+    size_t len = sizeof(schema->account) + schema->name.len;
+    struct slice key = {schema->key, len};
+    struct schema_known *known = map_get(&looks->by_key, key);
+
+    if (known != NULL) {
+        return known;
+    }
+    known = mem_try(MEM_OTHER, sizeof(*known) + len);
+    if (known == NULL) {
+        return NULL;
+    }
+    *known = (struct schema_known){.look = SCHEMA_NOT_KNOWN};
+    memcpy(known->key, schema->key, len);
+    key.data = known->key;
+    if (map_put(&looks->by_key, key, known) != 0) {
+        mem_free(MEM_OTHER, known);
+        return NULL;
+    }
+    return known;
+}
+
+static void share(const struct worker *w, const struct schema *schema)
+{
+    struct schema_looks *looks = &w->galeway->schema_looks;
+    struct schema_known *known;
+
+    CHECK(pthread_mutex_lock(&looks->lock) == 0);
+    known = known_of(looks, schema);
+    if (known != NULL) {
+        known->look = schema->look;
+        known->looked_ms = schema->looked_ms;
+        known->look_version = schema->look_version;
+    }
+    CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+}
+
+/* True: nobody is asking, and we are to. What others know is taken over. */
+static bool claim(const struct worker *w, struct schema *schema)
+{
+    struct schema_looks *looks = &w->galeway->schema_looks;
+    struct schema_known *known;
+    bool is_ours = false;
+
+    CHECK(pthread_mutex_lock(&looks->lock) == 0);
+    known = known_of(looks, schema);
+    if (known != NULL) {
+        bool is_old = w->now_ms >= known->looked_ms + (known->look == SCHEMA_NOT_KNOWN ||
+                                                               known->look == SCHEMA_ASKED
+                                                           ? ASK_AGAIN_MS
+                                                           : KNOWN_MS) ||
+                      (known->look != SCHEMA_ASKED && known->look != SCHEMA_NOT_KNOWN &&
+                       known->look_version != version_of(w, schema));
+
+        is_ours = known->looked_ms == 0 || is_old;
+        if (is_ours) {
+            known->look = SCHEMA_ASKED;
+            known->looked_ms = w->now_ms;
+        } else if (known->look != SCHEMA_ASKED) {
+            schema->look = known->look;
+            schema->looked_ms = known->looked_ms;
+            schema->look_version = known->look_version;
+        }
+    }
+    CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+    return is_ours;
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
@@ -57,7 +155,8 @@ static bool read_count(const uint8_t *bytes, size_t len, struct slice *value)
         bytes[at + PACKET_HEADER] + 1u != packet_length(bytes + at)) {
         return false;
     }
-    *value = (struct slice){(const char *)bytes + at + PACKET_HEADER + 1, bytes[at + PACKET_HEADER]};
+    *value =
+        (struct slice){(const char *)bytes + at + PACKET_HEADER + 1, bytes[at + PACKET_HEADER]};
     return true;
 }
 
@@ -73,6 +172,7 @@ static void look_ended(struct look *look)
         schema->look = slice_eq(count, SLICE("0")) ? SCHEMA_PLAIN : SCHEMA_NOT_PLAIN;
         schema->look_version = look->version;
     }
+    share(look->worker, schema);
     mem_free(MEM_OTHER, look);
 }
 
@@ -177,10 +277,10 @@ static void ask(struct client *c, struct schema *schema)
     struct want want = {.account = schema->account, .profile = w->pool.base_profile};
     struct route route;
     struct server *s;
-    int n = snprintf((char *)look->bytes + PACKET_HEADER + 1,
-                     sizeof(look->bytes) - PACKET_HEADER - 1, QUESTION, (int)schema->name.len,
-                     schema->name.data, (int)schema->name.len, schema->name.data,
-                     (int)schema->name.len, schema->name.data);
+    int n =
+        snprintf((char *)look->bytes + PACKET_HEADER + 1, sizeof(look->bytes) - PACKET_HEADER - 1,
+                 QUESTION, (int)schema->name.len, schema->name.data, (int)schema->name.len,
+                 schema->name.data, (int)schema->name.len, schema->name.data);
 
     look->worker = w;
     look->schema = schema;
@@ -201,24 +301,29 @@ static void ask(struct client *c, struct schema *schema)
     }
 }
 
-bool schema_is_plain(struct client *c)
+static bool is_known(const struct worker *w, const struct schema *schema)
+{
+    return (schema->look == SCHEMA_PLAIN || schema->look == SCHEMA_NOT_PLAIN) &&
+           w->now_ms < schema->looked_ms + KNOWN_MS &&
+           schema->look_version == version_of(w, schema);
+}
+
+bool schema_is_plain(const struct client *c)
+{
+    const struct schema *schema = c->session.schema;
+
+    return schema != NULL && schema->look == SCHEMA_PLAIN && is_known(c->worker, schema);
+}
+
+void schema_look(struct client *c)
 {
     struct schema *schema = c->session.schema;
-    const struct worker *w = c->worker;
-    bool is_known;
 
-    if (schema == NULL || schema->look == SCHEMA_ASKED || !is_simple(schema->name)) {
-        return false;
+    if (schema == NULL || LIKELY(is_known(c->worker, schema)) || schema->look == SCHEMA_ASKED ||
+        !is_simple(schema->name)) {
+        return;
     }
-    is_known = (schema->look == SCHEMA_PLAIN || schema->look == SCHEMA_NOT_PLAIN) &&
-               w->now_ms - schema->looked_ms < KNOWN_MS &&
-               schema->look_version == version_of(w, schema);
-    if (is_known) {
-        return schema->look == SCHEMA_PLAIN;
-    }
-    if (schema->looked_ms == 0 || w->now_ms - schema->looked_ms >= ASK_AGAIN_MS ||
-        schema->look != SCHEMA_NOT_KNOWN) {
+    if (claim(c->worker, schema)) {
         ask(c, schema);
     }
-    return false;
 }

@@ -48,7 +48,7 @@ struct task {
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
     struct verdict verdict;
-    uint64_t said_by; /* version of the configuration that said it */
+    uint64_t said_by;          /* version of the configuration that said it */
     struct gathered *gathered; /* owned, or NULL: its answer may be kept; client_cache.h */
     /* where it goes */
     struct route route;

@@ -193,7 +193,8 @@ void cache_read_figures(struct cache *cache,
 /* cache_sum_figures - all rows added; bytes is everything that counts against the cap. */
 void cache_sum_figures(struct cache *cache, struct cache_figures *sum);
 
-/* cache_max_bytes - the cap. */
+/* cache_bytes - what counts against the cap; cache_max_bytes - the cap. */
+size_t cache_bytes(const struct cache *cache);
 size_t cache_max_bytes(const struct cache *cache);
 
 /* cache_count_name - the column's name. */

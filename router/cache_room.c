@@ -249,6 +249,11 @@ size_t cache_max_bytes(const struct cache *cache)
     return atomic_load(&cache->max_bytes);
 }
 
+size_t cache_bytes(const struct cache *cache)
+{
+    return atomic_load(&cache->bytes);
+}
+
 /* --- flush ------------------------------------------------------------------------------------ */
 
 /* What shares a row of figures with others goes with any of them. */

@@ -81,9 +81,13 @@ static struct slice plain(struct slice name)
     return is_plain(name) ? name : SLICE("?");
 }
 
+/*
+ * Seeds far from each other: XXH3 of a few bytes adds the seed to them, more or less, and with
+ * seeds 2 and 3 "wp2" of one kind was "wp1" of the other.
+ */
 static uint64_t schema_hash_of(struct slice schema, enum kind kind)
 {
-    return lower_hash(plain(schema), kind);
+    return lower_hash(plain(schema), kind * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static uint64_t table_hash(struct slice schema, struct slice table, enum kind kind)
@@ -396,13 +400,13 @@ static void look_at(struct follow_check *check, uint64_t hash)
 }
 
 uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, uint64_t now_us, uint64_t window_us)
+                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us)
 {
     struct follow_check check = {causal, bloom, now_us, window_us, 0};
 
     look_at_slot(&check, EVERYTHING);
     look_at(&check, schema_hash_of(schema, KIND_SCHEMA));
-    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+    if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
         look_at(&check, schema_hash_of(schema, KIND_SOME));
         if (bloom != 0) {
             return CAUSAL_THE_WRITER;
@@ -411,8 +415,9 @@ uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const str
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
 
-        look_at(&check, is_plain(t->name) ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
-                                          : schema_hash_of(schema_of(t, schema), KIND_SOME));
+        look_at(&check, is_plain(t->name) && !is_broad
+                            ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
+                            : schema_hash_of(schema_of(t, schema), KIND_SOME));
         if (t->schema.len > 0) {
             look_at(&check, schema_hash_of(t->schema, KIND_SCHEMA));
         }
@@ -465,8 +470,22 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
     return fits;
 }
 
+static bool depend_on_schemas(struct causal_deps *deps, const struct facts *facts,
+                              struct slice schema)
+{
+    bool fits = depend(deps, slot_of(schema_hash_of(schema, KIND_SOME)));
+
+    for (unsigned i = 0; i < facts->n_tables && fits; i++) {
+        struct slice s = schema_of(&facts->tables[i], schema);
+
+        fits = depend(deps, slot_of(schema_hash_of(s, KIND_SOME))) &&
+               depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));
+    }
+    return fits;
+}
+
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
-                    const struct row_keys *rows, struct causal_deps *out)
+                    bool is_broad, const struct row_keys *rows, struct causal_deps *out)
 {
     out->n = 0;
     if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
@@ -474,7 +493,8 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
     }
     (void)depend(out, EVERYTHING);
     (void)depend(out, slot_of(schema_hash_of(schema, KIND_SCHEMA)));
-    if (!depend_on_tables(out, facts, schema, rows)) {
+    if (!(is_broad ? depend_on_schemas(out, facts, schema)
+                   : depend_on_tables(out, facts, schema, rows))) {
         out->n = 0;
         return false;
     }

@@ -106,18 +106,20 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
 /*
  * causal_follow_us - where a read of these facts may go: 0 = to any node; CAUSAL_THE_WRITER = where
  * the writes go, as the session wrote it itself (bloom); else clock_now_us() of the newest write of
- * the last window_us: to a node that has applied all that was acknowledged by then.
+ * the last window_us: to a node that has applied all that was acknowledged by then. is_broad: what
+ * its tables show is not known from writes that name them (views, triggers, cascading keys): any
+ * write of their schemas counts.
  */
 uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, uint64_t now_us, uint64_t window_us);
+                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us);
 
 /*
- * causal_deps_of - what a read depends on, as of now. rows: what it is bound to, or NULL. Returns
- * false when its answer must not be kept: its tables are not sure or too many, or a write of them
+ * causal_deps_of - what a read depends on, as of now. is_broad: as above. rows: what it is bound to,
+ * or NULL. Returns false when its answer must not be kept: its tables are not sure or too many, or a write of them
  * is in doubt.
  */
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
-                    const struct row_keys *rows, struct causal_deps *out);
+                    bool is_broad, const struct row_keys *rows, struct causal_deps *out);
 
 /*
  * causal_schema_version - raised by each write that may concern any table of the schema: DDL, and what

@@ -62,7 +62,7 @@ def until_cached(proxy, client, statement):
 
 
 def bytes_of(client, statement):
-    return [(p.sequence, p.payload) for p in client.query(statement)]
+    return [(p.seq, p.payload) for p in client.query(statement)]
 
 
 # ---------------------------------------------------------------- the same bytes
@@ -259,6 +259,12 @@ def test_a_temporary_table_hides_the_answer(cached, site):
         assert other.value("SELECT title FROM posts WHERE id = 1") == "one"
 
 
+def trust_creators(cluster):
+    """Nodes with a binary log let only administrators make triggers, unless told so."""
+    for n in (1, 2, 3):
+        cluster.sql(n, "SET GLOBAL log_bin_trust_function_creators = 1")
+
+
 @pytest.mark.parametrize("ddl, write, read", [
     ("CREATE VIEW latest AS SELECT MAX(id) AS m FROM posts",
      "INSERT INTO posts VALUES ({}, 'n')", "SELECT m FROM latest"),
@@ -269,16 +275,18 @@ def test_a_temporary_table_hides_the_answer(cached, site):
      "FOREIGN KEY (post) REFERENCES posts (id) ON UPDATE CASCADE)",
      "UPDATE posts SET id = {} ORDER BY id DESC LIMIT 1", "SELECT MAX(post) FROM child"),
 ])
-def test_what_a_statement_does_not_name(cached, site, ddl, write, read):
+def test_what_a_statement_does_not_name(cached, site, cluster, ddl, write, read):
     """Views, triggers and cascading keys: answers of such a schema are not kept."""
+    if "TRIGGER" in ddl:
+        trust_creators(cluster)
     with connect(cached, site) as client, connect(cached, site) as other:
         until_cached(cached, other, ALL)
-        client.query(ddl)
+        client.rows(ddl)
         if "child" in ddl:
-            client.query("INSERT INTO child SELECT 1, MAX(id) FROM posts")
+            client.rows("INSERT INTO child SELECT 1, MAX(id) FROM posts")
         for value in range(10, 40):
             other.query(read)
-            client.query(write.format(value))
+            client.rows(write.format(value))
             assert other.value(read) == str(value)
 
 
@@ -329,7 +337,7 @@ def test_statistics(cached, site):
     with connect(cached, site) as client:
         until_cached(cached, client, ALL)
         row = console(cached, f"SELECT hits, entries, bytes FROM stats.stats_query_cache WHERE "
-                              f"schemaname = '{site}' AND hits > 0")
+                              f"schema = '{site}' AND hits > 0")
         assert row and int(row[0][0]) >= 1 and int(row[0][1]) == 1 and int(row[0][2]) > 100
         text = "\n".join("\t".join(map(str, r)) for r in console(cached, "SHOW QUERY CACHE"))
         assert re.search(site, text)
@@ -342,8 +350,8 @@ def test_the_same_slow_read_runs_once(cached, site, cluster):
     cluster.sql(1, f"CREATE TABLE {site}.seven (a INT) ENGINE=InnoDB")
     cluster.sql(1, f"INSERT INTO {site}.seven VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10)")
     cluster.catch_up()
-    slow = ("SELECT COUNT(*) FROM seven a, seven b, seven c, seven d, seven e, seven f, seven g "
-            "WHERE a.a + b.a + c.a + d.a + e.a + f.a + g.a = 7")
+    slow = ("SELECT COUNT(*) FROM seven a, seven b, seven c, seven d, seven e, seven f "
+            "WHERE a.a + b.a + c.a + d.a + e.a + f.a = 6")
     with connect(cached, site) as first:
         until_cached(cached, first, ALL)
 

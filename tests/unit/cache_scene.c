@@ -48,7 +48,7 @@ enum cache_found qc_find(struct qc *qc, const char *sql, struct cache_waiter *wa
         .digest = qc->digest,
     };
     facts_scan(&facts, slice_of(sql), 0);
-    assert_true(causal_deps_of(qc->causal, &facts, slice_of(qc->site), NULL, &deps));
+    assert_true(causal_deps_of(qc->causal, &facts, slice_of(qc->site), false, NULL, &deps));
     return cache_find(qc->cache, &key, qc->causal, &deps, qc->now_us, waiter, look);
 }
 
@@ -117,7 +117,8 @@ void qc_write(struct qc *qc, const char *table)
 
     (void)snprintf(sql, sizeof(sql), "DELETE FROM %s", table);
     facts_scan(&facts, slice_of(sql), 0);
-    causal_mark(qc->causal, &bloom, &facts, slice_of(qc->site), 1);
+    causal_mark(qc->causal, &bloom,
+                &(struct causal_write){.facts = &facts, .schema = slice_of(qc->site)});
 }
 
 void qc_write_elsewhere(struct qc *qc, const char *table)

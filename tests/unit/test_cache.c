@@ -2,6 +2,7 @@
 /*
  * test_cache.c - answers that are kept: found again, stale, too old, flushed; what is counted.
  */
+#include <stdio.h>
 #include <xxhash.h>
 
 #include "base/mem.h"
@@ -70,6 +71,30 @@ TEST(cache_write_of_a_table_makes_its_answers_stale)
     assert_int_equal(qc_count(&s, CACHE_GONE_WRITE), 2);
     assert_int_equal(qc_count(&s, CACHE_GONE_FOREIGN), 1);
     assert_int_equal(qc_entries(&s), 1);
+    qc_fini(&s);
+}
+
+/* Names that differ in a digit have slots of their own. */
+TEST(cache_write_of_one_site_leaves_the_others)
+{
+    enum { SITES = 500 };
+    char name[16];
+    unsigned lost = 0;
+    struct qc s;
+
+    qc_init(&s, 8 * MIB);
+    s.site = name;
+    for (unsigned i = 0; i < SITES; i++) {
+        (void)snprintf(name, sizeof(name), "wp%u", i);
+        qc_store(&s, "SELECT a FROM t", "a");
+    }
+    (void)snprintf(name, sizeof(name), "wp1");
+    qc_write(&s, "t");
+    for (unsigned i = 0; i < SITES; i++) {
+        (void)snprintf(name, sizeof(name), "wp%u", i);
+        lost += qc_has(&s, "SELECT a FROM t") ? 0 : 1;
+    }
+    assert_int_equal(lost, 1);
     qc_fini(&s);
 }
 

@@ -44,7 +44,7 @@ static uint64_t follow_us(const struct causal *c, uint64_t bloom, const char *sq
 {
     struct facts f = facts_of_text(sql);
 
-    return causal_follow_us(c, bloom, &f, slice_of(schema), now_ms * 1000, WINDOW * 1000);
+    return causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000, WINDOW * 1000);
 }
 
 /* Must this read of another session (bloom 0) or of the same one follow? */
@@ -61,7 +61,7 @@ static struct causal_deps deps_of(const struct causal *c, const char *sql, const
     struct facts f = facts_of_text(sql);
     struct causal_deps deps;
 
-    assert_true(causal_deps_of(c, &f, slice_of(schema), rows, &deps));
+    assert_true(causal_deps_of(c, &f, slice_of(schema), false, rows, &deps));
     assert_true(causal_deps_hold(c, &deps));
     return deps;
 }
@@ -71,7 +71,7 @@ static bool is_keepable(const struct causal *c, const char *sql, const char *sch
     struct facts f = facts_of_text(sql);
     struct causal_deps deps;
 
-    return causal_deps_of(c, &f, slice_of(schema), NULL, &deps);
+    return causal_deps_of(c, &f, slice_of(schema), false, NULL, &deps);
 }
 
 /* Is an answer to the read void when the write was made behind it? */
@@ -175,10 +175,11 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
 
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
-    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), 1000000, WINDOW * 1000), 0);
+    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000), 0);
     write_at(c, &mine, "INSERT INTO z VALUES (1)", "s", 1000);
-    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), 1000000, WINDOW * 1000), 1000000);
-    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), 100000000, WINDOW * 1000) ==
+    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000),
+                     1000000);
+    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), false, 100000000, WINDOW * 1000) ==
                 CAUSAL_THE_WRITER);
     mem_free(MEM_ROUTER, c);
 }
@@ -228,7 +229,7 @@ TEST(causal_time_of_a_write_never_goes_back)
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 4000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 5000), 5000000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 4999), 5000000);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), 5000000, 0), 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 5000000, 0), 0);
     mem_free(MEM_ROUTER, c);
 }
 

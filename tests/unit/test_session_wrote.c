@@ -85,7 +85,7 @@ static uint64_t follows_in(const struct wrote *w, const char *schema, const char
     struct facts f;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_follow_us(w->causal, 0, &f, slice_of(schema), now_ms * 1000, WINDOW_US);
+    return causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US);
 }
 
 static uint64_t follows(const struct wrote *w, const char *sql, uint64_t now_ms)
@@ -161,11 +161,11 @@ TEST(session_wrote_is_marked_before_the_client_has_the_answer)
     wrote_make(&w);
     facts_scan(&read, SLICE("SELECT a FROM t"), 0);
     sent(&w, "UPDATE t SET a = 1", 5000);
-    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), NULL, &deps));
+    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
     answered(&w, 5100);
     assert_false(causal_deps_hold(w.causal, &deps));
     assert_int_equal(follows(&w, "SELECT a FROM t", 5101), 5100000);
-    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), NULL, &deps));
+    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
     done(&w, false, 5200); /* it was said once */
     assert_true(causal_deps_hold(w.causal, &deps));
     wrote_done(&w);
@@ -293,7 +293,7 @@ static bool is_kept(const struct wrote *w, const char *sql)
     struct facts f;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_deps_of(w->causal, &f, SLICE("s"), NULL, &deps);
+    return causal_deps_of(w->causal, &f, SLICE("s"), false, NULL, &deps);
 }
 
 /* One option's write leaves the answers about the others. */
@@ -312,8 +312,8 @@ TEST(session_wrote_is_told_to_rows)
         facts_scan(&f, SLICE("SELECT 1 FROM wp_options"), 0);
         assert_true(row_keys_add(&one, SLICE("option_name"), SLICE("one")));
         assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
-        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &one, &of_one));
-        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &two, &of_two));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, &of_one));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, &of_two));
         sent_as(&w, commands[i], sql, 5000);
         answered(&w, 5000);
         done(&w, false, 5000);
@@ -337,8 +337,8 @@ TEST(session_wrote_of_a_transaction_is_told_to_rows)
     assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
     wrote(&w, "BEGIN", true, 5000);
     wrote(&w, "DELETE FROM wp_options WHERE option_name = 'one'", true, 5000);
-    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &one, &of_one));
-    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &two, &of_two));
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, &of_one));
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, &of_two));
     wrote(&w, "COMMIT", false, 6000);
     assert_false(causal_deps_hold(w.causal, &of_one));
     assert_true(causal_deps_hold(w.causal, &of_two));
@@ -392,7 +392,7 @@ TEST(session_wrote_in_doubt_of_a_transaction_is_its_commit)
         wrote(&w, "BEGIN", true, 5000);
         wrote(&w, "INSERT INTO t VALUES (1)", true, 5000);
         sent(&w, committed != 0 ? "COMMIT" : "INSERT INTO u VALUES (1)", 6000);
-        assert_true(causal_deps_of(w.causal, &read, SLICE("s"), NULL, &deps));
+        assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
         session_wrote_in_doubt(&w.ran.session, w.causal, &w.task);
         assert_false(causal_deps_hold(w.causal, &deps));
         assert_int_equal(is_kept(&w, "SELECT a FROM t"), committed == 0);
