@@ -38,7 +38,8 @@ uint64_t client_follow_us(const struct client *c)
     const struct facts *f = &c->task->facts;
     const struct causal *causal = &c->worker->galeway->causal;
     struct slice schema = session_schema_name(&c->session);
-    uint64_t window_us = (uint64_t)vars->mysql_causal_window_ms * 1000;
+    uint64_t window_us = session_window_us(
+        c->session.account, c->task->verdict.causal_window_ms, vars->mysql_causal_window_ms);
     uint64_t now_us = clock_now_us();
     uint64_t written, broad_us;
 

@@ -152,6 +152,12 @@ void session_wrote_in_doubt(struct session *s, struct causal *causal, const stru
  */
 uint64_t session_written(const struct session *s, uint64_t now_ms, uint64_t life_ms);
 
+/*
+ * session_window_us - how long reads of the user follow the writes of others: as the rule says, the
+ * user's attributes, or mysql-causal_window_ms; 0 = they do not. Any thread.
+ */
+uint64_t session_window_us(const struct account *account, int64_t rule_ms, int64_t default_ms);
+
 /* session_apply - one variable of the profile changes. False when it cannot be carried (pin). */
 bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value);
 

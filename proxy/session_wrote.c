@@ -224,3 +224,11 @@ uint64_t session_written(const struct session *s, uint64_t now_ms, uint64_t life
 
     return is_old && (s->status & STATUS_IN_TRANS) == 0 ? 0 : s->written;
 }
+
+uint64_t session_window_us(const struct account *account, int64_t rule_ms, int64_t default_ms)
+{
+    int64_t user_ms = atomic_load_explicit(&account->causal_window_ms, memory_order_relaxed);
+    int64_t window_ms = rule_ms >= 0 ? rule_ms : user_ms >= 0 ? user_ms : default_ms;
+
+    return (uint64_t)window_ms * 1000;
+}

@@ -16,6 +16,7 @@ struct verdict {
     int retries;
     int64_t timeout_ms;
     int64_t delay_ms;
+    int64_t causal_window_ms;
     int multiplex;
     int sticky_conn;
     int log;
@@ -29,7 +30,8 @@ struct verdict {
     ((struct verdict){.hostgroup = RULES_UNSET, .retries = RULES_UNSET, .timeout_ms = RULES_UNSET, \
                       .delay_ms = RULES_UNSET, .multiplex = RULES_UNSET,                           \
                       .sticky_conn = RULES_UNSET, .log = RULES_UNSET,                              \
-                      .cache_ttl_ms = RULES_UNSET, .cache_empty_result = RULES_UNSET})
+                      .cache_ttl_ms = RULES_UNSET, .cache_empty_result = RULES_UNSET,                             \
+                      .causal_window_ms = RULES_UNSET})
 /* clang-format on */
 
 #endif

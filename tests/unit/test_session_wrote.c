@@ -417,3 +417,16 @@ TEST(session_wrote_long_ago_is_forgotten)
     assert_int_equal(session_written(&w.ran.session, 21001, 1000), 0);
     wrote_done(&w);
 }
+
+TEST(session_window_is_the_rules_the_users_or_the_default)
+{
+    struct account account = {.causal_window_ms = CONF_UNSET};
+
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 2000000);
+    assert_int_equal(session_window_us(&account, 0, 2000), 0);
+    account.causal_window_ms = 0;
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 0);
+    assert_int_equal(session_window_us(&account, 5, 2000), 5000);
+    account.causal_window_ms = 70;
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 70000);
+}
