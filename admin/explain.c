@@ -159,6 +159,7 @@ static void explain_result(struct explain *x)
     explain_number(x, "timeout", r->timeout_ms);
     explain_number(x, "retries", r->retries);
     explain_number(x, "delay", r->delay_ms);
+    explain_number(x, "causal_window_ms", r->causal_window_ms);
     explain_number(x, "next_query_flagIN", r->next_flag_in);
     explain_number(x, "mirror_hostgroup", r->mirror_hostgroup);
     explain_number(x, "mirror_flagOUT", r->mirror_flag_out);
@@ -294,7 +295,8 @@ static void explain_choice(struct explain *x)
         .facts = &x->facts,
         .must_follow = (x->facts.flags & FACT_READ) != 0 &&
                        causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, now * 1000,
-                                        (uint64_t)vars->mysql_causal_window_ms * 1000) != 0,
+                                        session_window_us(x->account, x->result.causal_window_ms,
+                                                          vars->mysql_causal_window_ms)) != 0,
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
         .load = load_of,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "conf/attributes.h"
 #include "conf/check.h"
 
 #define KEY_TEXT 320
@@ -304,6 +305,22 @@ static void check_json(const char *table, const char *column, const char *text,
     json_decref(json);
 }
 
+/* Of users and rules. */
+static void check_attributes(const char *table, const char *text, struct conf_place at,
+                             struct faults *faults)
+{
+    int64_t window_ms;
+
+    check_json(table, "attributes", text, at, faults);
+    if (!attributes_causal_window(text, &window_ms)) {
+        fault_error(
+            faults, at.file, at.line,
+            "%s: attributes: causal_window_ms is not a whole number of ms from 0 to 3600000 "
+            "(0 = off)",
+            table);
+    }
+}
+
 static void check_percent(const char *table, const char *column, const char *text,
                           struct conf_place at, struct faults *faults)
 {
@@ -360,7 +377,7 @@ static void check_rule(const struct conf_rule *rule, struct faults *faults)
     if (rule->active) {
         check_client("mysql_query_rules", "client_addr", rule->client_addr, at, faults);
     }
-    check_json("mysql_query_rules", "attributes", rule->attributes, at, faults);
+    check_attributes("mysql_query_rules", rule->attributes, at, faults);
     if (rule->replace_pattern != NULL && rule->match_pattern == NULL) {
         fault_error(faults, at.file, at.line,
                     "mysql_query_rules: rule_id %d has a replace_pattern and no match_pattern",
@@ -383,8 +400,7 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
         }
     }
     for (size_t i = 0; i < conf->n_users; i++) {
-        check_json("mysql_users", "attributes", conf->users[i].attributes, conf->users[i].place,
-                   faults);
+        check_attributes("mysql_users", conf->users[i].attributes, conf->users[i].place, faults);
     }
     for (size_t i = 0; i < conf->n_hostgroups; i++) {
         const struct conf_hostgroup *row = &conf->hostgroups[i];

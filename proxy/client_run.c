@@ -41,7 +41,8 @@ static uint64_t follow_us(const struct client *c)
     }
     return causal_follow_us(&c->worker->galeway->causal, written, &c->task->facts,
                             session_schema_name(&c->session), c->worker->now_ms * 1000,
-                            (uint64_t)vars->mysql_causal_window_ms * 1000);
+                            session_window_us(c->session.account, c->task->verdict.causal_window_ms,
+                                              vars->mysql_causal_window_ms));
 }
 
 uint32_t client_site(const struct client *c)

@@ -211,7 +211,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
-    session_writes(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
+                   task, c->worker->now_ms);
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
     rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;

@@ -134,6 +134,7 @@ struct verdict rules_verdict(const struct rules *rules, const struct rules_resul
         .retries = r->retries,
         .timeout_ms = r->timeout_ms,
         .delay_ms = r->delay_ms,
+        .causal_window_ms = r->causal_window_ms,
         .multiplex = r->multiplex,
         .sticky_conn = r->sticky_conn,
         .log = r->log,

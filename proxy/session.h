@@ -139,7 +139,8 @@ void session_after_set(struct session *s, struct pool *pool, struct task *task);
  *
  * Any task may be given; reads do nothing.
  */
-void session_writes(struct session *s, struct causal *causal, struct task *task, uint64_t now_ms);
+void session_writes(struct session *s, struct causal *causal, const struct row_patterns *patterns,
+                    struct task *task, uint64_t now_ms);
 void session_answers(struct session *s, struct causal *causal, struct task *task);
 void session_wrote(struct session *s, struct causal *causal, struct task *task, bool is_error,
                    uint64_t now_ms);
@@ -150,6 +151,12 @@ void session_wrote_in_doubt(struct session *s, struct causal *causal, const stru
  * write is older (mysql-causal_session_ms); 0 = it never is.
  */
 uint64_t session_written(const struct session *s, uint64_t now_ms, uint64_t life_ms);
+
+/*
+ * session_window_us - how long reads of the user follow the writes of others: as the rule says, the
+ * user's attributes, or mysql-causal_window_ms; 0 = they do not. Any thread.
+ */
+uint64_t session_window_us(const struct account *account, int64_t rule_ms, int64_t default_ms);
 
 /* session_apply - one variable of the profile changes. False when it cannot be carried (pin). */
 bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value);

@@ -143,10 +143,15 @@ static struct causal_marks *transaction_of(struct session *s)
     return has_any ? &d->written : NULL;
 }
 
-void session_writes(struct session *s, struct causal *causal, struct task *task, uint64_t now_ms)
+void session_writes(struct session *s, struct causal *causal, const struct row_patterns *patterns,
+                    struct task *task, uint64_t now_ms)
 {
     task->is_marked = false;
     if (may_write(task)) {
+        if (task->command == COM_QUERY && !task->is_streaming) { /* a parameter is not seen */
+            (void)row_keys_of(&task->facts, task_text(task), session_sql_mode(s), patterns,
+                              &task->rows);
+        }
         mark(s, causal, task);
         s->written_ms = now_ms;
     }
@@ -218,4 +223,12 @@ uint64_t session_written(const struct session *s, uint64_t now_ms, uint64_t life
     bool is_old = life_ms != 0 && now_ms > s->written_ms + life_ms;
 
     return is_old && (s->status & STATUS_IN_TRANS) == 0 ? 0 : s->written;
+}
+
+uint64_t session_window_us(const struct account *account, int64_t rule_ms, int64_t default_ms)
+{
+    int64_t user_ms = atomic_load_explicit(&account->causal_window_ms, memory_order_relaxed);
+    int64_t window_ms = rule_ms >= 0 ? rule_ms : user_ms >= 0 ? user_ms : default_ms;
+
+    return (uint64_t)window_ms * 1000;
 }

@@ -16,6 +16,7 @@ struct verdict {
     int retries;
     int64_t timeout_ms;
     int64_t delay_ms;
+    int64_t causal_window_ms;
     int multiplex;
     int sticky_conn;
     int log;
@@ -24,6 +25,6 @@ struct verdict {
 
 #define VERDICT_NONE                                                                      \
     ((struct verdict){0, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, \
-                      RULES_UNSET, RULES_UNSET, false})
+                      RULES_UNSET, RULES_UNSET, RULES_UNSET, false})
 
 #endif

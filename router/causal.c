@@ -60,9 +60,8 @@ uint32_t causal_hash(struct slice schema, struct slice table)
 
 /*
  * Can the name be written in one way only, but for the case of letters? Not so one with bytes that
- * depend on the client's character set, with a quote (it is doubled or not, as it stands in quotes
- * of its kind or not), and #mysql50#name, which is another name of a table. MariaDB has no names of
- * more than 64 characters.
+ * depend on the client's character set, and one with a quote (it is doubled or not, as it stands in
+ * quotes of its kind or not). MariaDB has no names of more than 64 characters.
  */
 static bool is_plain(struct slice name)
 {
@@ -166,7 +165,7 @@ static void spots_of(struct spots *spots, const struct causal_write *write)
 
         add_table(spots, schema, t->name);
         add_rows(spots, schema, t->name, rows);
-        if (is_broad) {
+        if (is_broad || !is_plain(t->name)) { /* which one it is, is not sure */
             add(spots, schema_hash_of(schema, KIND_SCHEMA), KIND_SCHEMA);
         }
     }
@@ -416,7 +415,8 @@ uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const str
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
 
-        look_at(&check, table_hash(schema_of(t, schema), t->name, KIND_TABLE));
+        look_at(&check, is_plain(t->name) ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
+                                          : schema_hash_of(schema_of(t, schema), KIND_SOME));
         if (t->schema.len > 0) {
             look_at(&check, schema_hash_of(t->schema, KIND_SCHEMA));
         }
@@ -459,6 +459,9 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
         const struct table_name *t = &facts->tables[i];
         struct slice s = schema_of(t, schema);
 
+        if (!is_plain(t->name)) {
+            return false;
+        }
         fits = is_bound ? depend_on_rows(deps, t, s, rows)
                         : depend(deps, slot_of(table_hash(s, t->name, KIND_TABLE)));
         fits = fits && depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));

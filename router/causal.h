@@ -12,8 +12,7 @@
  * is here, before the client has a byte of it. A read takes the versions before it is sent; its
  * answer may be kept as long as none of them has moved.
  *
- * A name that may be written in several ways (not ASCII, with a quote, "#mysql50#..") stands for
- * all such names of its schema.
+ * A name that may be written in several ways (not ASCII, or with a quote) stands for its schema.
  */
 #ifndef ROUTER_CAUSAL_H
 #define ROUTER_CAUSAL_H

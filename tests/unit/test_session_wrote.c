@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/command.h"
+#include "protocol/packet.h"
 #include "tests/unit/session_ran.h"
 #include "tests/unit/test.h"
 
@@ -13,13 +14,16 @@
 struct wrote {
     struct ran ran;
     struct causal *causal;
+    struct row_patterns patterns;
     struct task task;
+    uint8_t packet[400]; /* of the task */
 };
 
 static void wrote_make(struct wrote *w)
 {
     ran_make(&w->ran);
     w->causal = mem_new(MEM_ROUTER, sizeof(*w->causal));
+    w->patterns = (struct row_patterns){1, {{SLICE("%options"), SLICE("option_name")}}};
 }
 
 static void wrote_done(struct wrote *w)
@@ -36,16 +40,21 @@ static void at(uint64_t ms)
 
 static void sent_as(struct wrote *w, uint8_t command, const char *sql, uint64_t now_ms)
 {
-    w->task = (struct task){.command = command, .sent = true};
-    facts_scan(&w->task.facts, slice_of(sql), 0);
+    size_t len = strlen(sql);
+
+    assert_true(PACKET_HEADER + 1 + len <= sizeof(w->packet));
+    memcpy(w->packet + PACKET_HEADER + 1, sql, len);
+    w->task = (struct task){
+        .command = command, .sent = true, .bytes = w->packet, .len = PACKET_HEADER + 1 + len};
+    facts_scan(&w->task.facts, task_text(&w->task).len == 0 ? slice_of(sql) : task_text(&w->task),
+               0);
     at(now_ms);
-    session_writes(&w->ran.session, w->causal, &w->task, now_ms);
+    session_writes(&w->ran.session, w->causal, &w->patterns, &w->task, now_ms);
 }
 
 static void sent(struct wrote *w, const char *sql, uint64_t now_ms)
 {
-    /* not COM_QUERY: task_text() is then the body, and needs no packet */
-    sent_as(w, COM_STMT_EXECUTE, sql, now_ms);
+    sent_as(w, COM_QUERY, sql, now_ms);
 }
 
 static void answered(struct wrote *w, uint64_t now_ms)
@@ -287,6 +296,55 @@ static bool is_kept(const struct wrote *w, const char *sql)
     return causal_deps_of(w->causal, &f, SLICE("s"), NULL, &deps);
 }
 
+/* One option's write leaves the answers about the others. */
+TEST(session_wrote_is_told_to_rows)
+{
+    static const uint8_t commands[] = {COM_QUERY, COM_STMT_EXECUTE};
+    const char *sql = "UPDATE wp_options SET option_value = 'x' WHERE option_name = 'one'";
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        struct row_keys one = {.n = 0}, two = {.n = 0};
+        struct causal_deps of_one, of_two;
+        struct wrote w;
+        struct facts f;
+
+        wrote_make(&w);
+        facts_scan(&f, SLICE("SELECT 1 FROM wp_options"), 0);
+        assert_true(row_keys_add(&one, SLICE("option_name"), SLICE("one")));
+        assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &one, &of_one));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &two, &of_two));
+        sent_as(&w, commands[i], sql, 5000);
+        answered(&w, 5000);
+        done(&w, false, 5000);
+        assert_false(causal_deps_hold(w.causal, &of_one));
+        assert_int_equal(causal_deps_hold(w.causal, &of_two), commands[i] == COM_QUERY);
+        wrote_done(&w);
+    }
+}
+
+/* ... and so at the end of a transaction. */
+TEST(session_wrote_of_a_transaction_is_told_to_rows)
+{
+    struct row_keys one = {.n = 0}, two = {.n = 0};
+    struct causal_deps of_one, of_two;
+    struct wrote w;
+    struct facts f;
+
+    wrote_make(&w);
+    facts_scan(&f, SLICE("SELECT 1 FROM wp_options"), 0);
+    assert_true(row_keys_add(&one, SLICE("option_name"), SLICE("one")));
+    assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
+    wrote(&w, "BEGIN", true, 5000);
+    wrote(&w, "DELETE FROM wp_options WHERE option_name = 'one'", true, 5000);
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &one, &of_one));
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), &two, &of_two));
+    wrote(&w, "COMMIT", false, 6000);
+    assert_false(causal_deps_hold(w.causal, &of_one));
+    assert_true(causal_deps_hold(w.causal, &of_two));
+    wrote_done(&w);
+}
+
 TEST(session_wrote_in_doubt_keeps_nothing_for_a_while)
 {
     struct wrote w;
@@ -358,4 +416,17 @@ TEST(session_wrote_long_ago_is_forgotten)
     assert_int_not_equal(session_written(&w.ran.session, 21000, 1000), 0);
     assert_int_equal(session_written(&w.ran.session, 21001, 1000), 0);
     wrote_done(&w);
+}
+
+TEST(session_window_is_the_rules_the_users_or_the_default)
+{
+    struct account account = {.causal_window_ms = CONF_UNSET};
+
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 2000000);
+    assert_int_equal(session_window_us(&account, 0, 2000), 0);
+    account.causal_window_ms = 0;
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 0);
+    assert_int_equal(session_window_us(&account, 5, 2000), 5000);
+    account.causal_window_ms = 70;
+    assert_int_equal(session_window_us(&account, RULES_UNSET, 2000), 70000);
 }
