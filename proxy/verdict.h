@@ -30,7 +30,7 @@ struct verdict {
     ((struct verdict){.hostgroup = RULES_UNSET, .retries = RULES_UNSET, .timeout_ms = RULES_UNSET, \
                       .delay_ms = RULES_UNSET, .multiplex = RULES_UNSET,                           \
                       .sticky_conn = RULES_UNSET, .log = RULES_UNSET,                              \
-                      .cache_ttl_ms = RULES_UNSET, .cache_empty_result = RULES_UNSET,                             \
+                      .cache_ttl_ms = RULES_UNSET, .cache_empty_result = RULES_UNSET,          \
                       .causal_window_ms = RULES_UNSET})
 /* clang-format on */
 

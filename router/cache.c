@@ -13,7 +13,7 @@ struct cache *cache_new(const struct cache_limits *limits)
         CHECK(pthread_cond_init(&cache->shards[i].woken, NULL) == 0);
         list_init(&cache->shards[i].clock);
     }
-    atomic_store(&cache->bytes, cache_cost(sizeof(*cache)));
+    heap_init(&cache->heap);
     cache_figures_init(cache);
     cache_limit(cache, limits);
     return cache;
@@ -29,11 +29,14 @@ void cache_free(struct cache *cache)
         struct cache_shard *shard = &cache->shards[i];
 
         CHECK(shard->n_flights == 0);
-        mem_free(MEM_CACHE, shard->slots);
+        if (shard->slots != NULL) {
+            heap_free(&cache->heap, shard->slots);
+        }
         (void)pthread_cond_destroy(&shard->woken);
         (void)pthread_mutex_destroy(&shard->lock);
     }
     cache_figures_fini(cache);
+    heap_fini(&cache->heap);
     mem_free(MEM_CACHE, cache);
 }
 
@@ -75,29 +78,22 @@ static struct cache_flight *new_flight(struct cache *cache, struct cache_shard *
                                        uint64_t now_us)
 {
     size_t size = sizeof(struct cache_flight) + key->bytes.len;
-    size_t cost = cache_cost(size);
     struct cache_flight *flight = NULL;
 
-    if (shard->n_flights < SHARD_FLIGHTS && key->bytes.len <= UINT32_MAX &&
-        cache_reserve_here(cache, shard, cost, now_us)) {
-        flight = mem_try(MEM_CACHE, size);
-        if (flight == NULL) {
-            cache_release(cache, cost);
-        }
+    if (shard->n_flights < SHARD_FLIGHTS && key->bytes.len <= UINT32_MAX) {
+        flight = cache_small(cache, size);
     }
     if (flight == NULL) {
         cache_row_unref(row);
         return NULL;
     }
-    *flight = (struct cache_flight){
-        .hash = key->hash,
-        .refs = 2,
-        .linked = true,
-        .began_us = now_us,
-        .row = row,
-        .cost = cost,
-        .key_len = key->bytes.len,
-    };
+    flight->hash = key->hash;
+    flight->refs = 2;
+    flight->linked = true;
+    flight->began_us = now_us;
+    flight->row = row;
+    flight->size = size;
+    flight->key_len = key->bytes.len;
     memcpy(flight->key, key->bytes.data, key->bytes.len);
     list_init(&flight->waiters);
     flight->next = *bucket_of(shard, key->hash);
@@ -119,8 +115,7 @@ void cache_flight_unref(struct cache *cache, struct cache_flight *flight)
         cache_entry_unref(cache, result);
     }
     cache_row_unref(flight->row);
-    cache_release(cache, flight->cost);
-    mem_free(MEM_CACHE, flight);
+    cache_small_free(cache, flight, flight->size);
 }
 
 /* --- looking things up ------------------------------------------------------------------------ */
@@ -208,7 +203,7 @@ static enum cache_found miss(struct search *s, struct cache_waiter *waiter, stru
         unlink_flight(s->shard, flight);
         cache_flight_unref(s->cache, flight);
     }
-    row = cache_row_of(s->cache, s->shard, s->key, s->now_us);
+    row = cache_row_of(s->cache, s->key, s->now_us);
     cache_count(row, CACHE_MISSES, 1);
     out->flight = lead(s, row);
     return out->flight != NULL ? CACHE_LEAD : CACHE_NONE;

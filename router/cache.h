@@ -194,7 +194,7 @@ void cache_read_figures(struct cache *cache,
 void cache_sum_figures(struct cache *cache, struct cache_figures *sum);
 
 /* cache_bytes - what counts against the cap; cache_max_bytes - the cap. */
-size_t cache_bytes(const struct cache *cache);
+size_t cache_bytes(struct cache *cache);
 size_t cache_max_bytes(const struct cache *cache);
 
 /* cache_count_name - the column's name. */

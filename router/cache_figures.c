@@ -44,27 +44,14 @@ void cache_figures_fini(struct cache *cache)
     }
 }
 
-/* Zeroed and counted, or NULL. */
-static void *new_block(struct cache *cache, struct cache_shard *shard, size_t size, uint64_t now_us)
-{
-    void *block = NULL;
-
-    if (cache_reserve_here(cache, shard, cache_cost(size), now_us)) {
-        block = mem_try(MEM_CACHE, size);
-        if (block == NULL) {
-            cache_release(cache, cache_cost(size));
-        }
-    }
-    if (block != NULL) {
-        memset(block, 0, size);
-    }
-    return block;
-}
-
 /* --- sites ------------------------------------------------------------------------------------ */
 
-static struct cache_site *new_site(struct cache *cache, struct cache_shard *shard,
-                                   const struct cache_key *key, uint64_t hash, uint64_t now_us)
+static size_t site_size(const struct cache_key *key)
+{
+    return sizeof(struct cache_site) + key->account_name.len + key->schema.len;
+}
+
+static struct cache_site *new_site(struct cache *cache, const struct cache_key *key, uint64_t hash)
 {
     size_t n = key->account_name.len;
     struct cache_site *site;
@@ -73,7 +60,7 @@ static struct cache_site *new_site(struct cache *cache, struct cache_shard *shar
     if (atomic_load(&cache->n_sites) >= SITES_MAX) {
         return NULL;
     }
-    site = new_block(cache, shard, sizeof(*site) + n + key->schema.len, now_us);
+    site = cache_small(cache, site_size(key));
     if (site == NULL) {
         return NULL;
     }
@@ -92,8 +79,7 @@ static struct cache_site *new_site(struct cache *cache, struct cache_shard *shar
     return site;
 }
 
-static struct cache_site *site_of(struct cache *cache, struct cache_shard *shard,
-                                  const struct cache_key *key, uint64_t now_us)
+static struct cache_site *site_of(struct cache *cache, const struct cache_key *key)
 {
     uint64_t hash =
         XXH3_64bits_withSeed(key->schema.data, key->schema.len,
@@ -105,7 +91,7 @@ static struct cache_site *site_of(struct cache *cache, struct cache_shard *shard
         struct cache_site *there = atomic_load_explicit(&cache->sites[i], memory_order_acquire);
 
         if (there == NULL && site == NULL) {
-            site = new_site(cache, shard, key, hash, now_us);
+            site = new_site(cache, key, hash);
             if (site == NULL) {
                 return &cache->nobody;
             }
@@ -117,9 +103,7 @@ static struct cache_site *site_of(struct cache *cache, struct cache_shard *shard
         if (there->hash == hash && slice_eq(there->account_name, key->account_name) &&
             slice_eq(there->schema, key->schema)) {
             if (site != NULL) { /* another thread was faster */
-                cache_release(cache,
-                              cache_cost(sizeof(*site) + key->account_name.len + key->schema.len));
-                mem_free(MEM_CACHE, site);
+                cache_small_free(cache, site, site_size(key));
             }
             return there;
         }
@@ -153,9 +137,8 @@ static struct cache_row **place_of(struct cache_row **set)
     return best;
 }
 
-static struct cache_row *row_in(struct cache *cache, struct cache_shard *shard,
-                                struct cache_row **set, struct cache_site *site, uint64_t digest,
-                                uint64_t now_us)
+static struct cache_row *row_in(struct cache *cache, struct cache_row **set,
+                                struct cache_site *site, uint64_t digest)
 {
     struct cache_row **place;
 
@@ -169,7 +152,7 @@ static struct cache_row *row_in(struct cache *cache, struct cache_shard *shard,
         return &site->others;
     }
     if (*place == NULL) {
-        *place = new_block(cache, shard, sizeof(**place), now_us);
+        *place = cache_small(cache, sizeof(**place));
         if (*place == NULL) {
             return &site->others;
         }
@@ -182,10 +165,9 @@ static struct cache_row *row_in(struct cache *cache, struct cache_shard *shard,
     return *place;
 }
 
-struct cache_row *cache_row_of(struct cache *cache, struct cache_shard *shard,
-                               const struct cache_key *key, uint64_t now_us)
+struct cache_row *cache_row_of(struct cache *cache, const struct cache_key *key, uint64_t now_us)
 {
-    struct cache_site *site = site_of(cache, shard, key, now_us);
+    struct cache_site *site = site_of(cache, key);
     uint64_t hash = site->hash ^ key->digest * UINT64_C(0x9e3779b97f4a7c15);
     struct cache_stripe *stripe = &cache->stripes[hash >> 60];
     struct cache_row **set = &stripe->rows[(hash >> 32) % ROW_SETS * ROW_WAYS];
@@ -197,7 +179,7 @@ struct cache_row *cache_row_of(struct cache *cache, struct cache_shard *shard,
         return row;
     }
     cache_lock(&stripe->lock);
-    row = row_in(cache, shard, set, site, key->digest, now_us);
+    row = row_in(cache, set, site, key->digest);
     atomic_fetch_add(&row->refs, 1);
     if (row != &site->others) {
         row->used_us = now_us;
@@ -298,5 +280,5 @@ void cache_sum_figures(struct cache *cache, struct cache_figures *sum)
 {
     *sum = (struct cache_figures){0};
     cache_read_figures(cache, add, sum);
-    sum->bytes = atomic_load(&cache->bytes);
+    sum->bytes = cache_bytes(cache);
 }

@@ -2,8 +2,12 @@
 /*
  * cache_inside.h - what the files of the query cache share.
  *
- * Locks, always taken in this order and never two of one kind: a shard's, a stripe's of figures.
- * Bytes are reserved before memory is taken, so the cap holds at every moment.
+ * Locks, always taken in this order and never two of one kind: a shard's, a stripe's of figures,
+ * the heap's.
+ *
+ * Of the cap, fifteen parts of sixteen are the heap's: answers and tables. The last one is for what
+ * is many and small: flights, sites and rows of figures. Their bytes are reserved before they are
+ * taken, so the cap holds at every moment.
  */
 #ifndef ROUTER_CACHE_INSIDE_H
 #define ROUTER_CACHE_INSIDE_H
@@ -12,6 +16,7 @@
 
 #include "base/mem.h"
 #include "router/cache.h"
+#include "router/cache_heap.h"
 
 #define SHARDS         64
 #define FLIGHT_BUCKETS 64
@@ -57,7 +62,7 @@ struct cache_entry {
     uint16_t n_deps;
     uint8_t chances; /* the shard's lock */
     size_t len;      /* of the answer */
-    size_t cost;     /* what is counted for it */
+    size_t cost;     /* what it takes in the heap */
     uint64_t ends_us;
     uint64_t soft_us; /* 0 = none */
     uint64_t took_us;
@@ -79,7 +84,7 @@ struct cache_flight {
     struct cache_row *row; /* a reference */
     const struct causal *causal;
     struct causal_deps deps;
-    size_t cost;
+    size_t size; /* of this, with the key */
     size_t key_len;
     char key[];
 };
@@ -105,10 +110,11 @@ struct cache {
     atomic_size_t max_entry_bytes;
     atomic_size_t site_bytes; /* the share of one site */
     _Atomic uint64_t wait_us;
-    _Alignas(CACHE_LINE) atomic_size_t bytes; /* of everything */
-    atomic_uint hand;                         /* the shard at which it is */
-    atomic_uint site_hand;                    /* the same, for entries of one site */
+    _Alignas(CACHE_LINE) atomic_size_t small_bytes; /* of flights, sites and rows */
+    atomic_uint hand;                               /* the shard at which it is */
+    atomic_uint site_hand;                          /* the same, for entries of one site */
     atomic_uint n_sites;
+    struct cache_heap heap;
     struct cache_shard shards[SHARDS];
     struct cache_stripe stripes[STRIPES];
     _Atomic(struct cache_site *) sites[SITE_SLOTS]; /* open addressing; only ever added to */
@@ -136,9 +142,6 @@ static inline void cache_count(struct cache_row *row, enum cache_count what, uin
 }
 
 /* --- cache_table.c: entries, and where they are found ---------------------------------------- */
-
-/* cache_cost - what a block of that many bytes takes, the allocator's rounding included. */
-size_t cache_cost(size_t size);
 
 /* cache_slot_of - the slot of a key's entry, or NULL. Under the shard's lock. */
 struct cache_slot *cache_slot_of(struct cache_shard *shard, uint64_t hash, struct slice key);
@@ -177,11 +180,12 @@ enum cache_count cache_entry_why(const struct cache_entry *entry);
 
 /* --- cache_room.c: the cap -------------------------------------------------------------------- */
 
-/* cache_reserve - count n bytes if they fit; never evicts. */
-bool cache_reserve(struct cache *cache, size_t n);
-
-/* cache_release - n bytes are free again. */
-void cache_release(struct cache *cache, size_t n);
+/*
+ * cache_small - memory for something small, zeroed and counted; NULL = no room. Free it with
+ * cache_small_free() and the same size.
+ */
+void *cache_small(struct cache *cache, size_t size) MUST_CHECK;
+void cache_small_free(struct cache *cache, void *ptr, size_t size);
 
 /*
  * cache_evict - let entries of a shard go until n bytes are free, at most once around. Returns how
@@ -190,22 +194,18 @@ void cache_release(struct cache *cache, size_t n);
 size_t cache_evict(struct cache_shard *shard, size_t n, uint64_t now_us, struct list *dead);
 
 /*
- * cache_reserve_here - as cache_reserve, and some entries of the shard may go for it. Under its
- * lock.
+ * cache_make_room - a block of the heap for an answer of a site, others go for it; NULL = no room.
+ * Under no lock.
  */
-bool cache_reserve_here(struct cache *cache, struct cache_shard *shard, size_t n, uint64_t now_us);
-
-/* cache_make_room - reserve n bytes for a site, evicting others. Under no lock. */
-bool cache_make_room(struct cache *cache, struct cache_site *site, size_t n, uint64_t now_us);
+void *cache_make_room(struct cache *cache, struct cache_site *site, size_t size, uint64_t now_us);
 
 /* --- cache_figures.c -------------------------------------------------------------------------- */
 
 /*
- * cache_row_of - a reference to the row of a key's (site, digest), or to what stands for it. Under
- * the lock of shard, which gives the room for a new one.
+ * cache_row_of - a reference to the row of a key's (site, digest), or to what stands for it. Takes
+ * a stripe's lock.
  */
-struct cache_row *cache_row_of(struct cache *cache, struct cache_shard *shard,
-                               const struct cache_key *key, uint64_t now_us);
+struct cache_row *cache_row_of(struct cache *cache, const struct cache_key *key, uint64_t now_us);
 
 /* cache_row_unref - any lock or none. */
 void cache_row_unref(struct cache_row *row);

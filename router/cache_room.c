@@ -4,39 +4,35 @@
  */
 #include "router/cache_inside.h"
 
-#define HERE_TRIES  4 /* rounds of a shard's hand; clients may still read what goes */
-#define SPARE_BYTES ((size_t)64 * 1024) /* left free for flights, or 1/64 of the cap */
-#define LAP_VISITS  16                  /* of each shard, until the hand has passed all entries */
+#define SMALL_PART  16 /* of the cap is for what is small */
+#define FREED_MAX   64 /* times its size may go for one answer */
+#define TRIM_BYTES  ((size_t)16 * 1024)
+#define LAP_VISITS  16 /* of each shard, until the hand has passed all entries */
 #define BARREN_MAX  ((MAX_CHANCES + 1) * LAP_VISITS * SHARDS) /* its moves that free nothing */
 #define SITE_VISITS 16  /* shards that are searched for entries of a site */
 #define SITE_LOOKS  128 /* entries of each */
 
-static size_t spare_of(size_t max)
+void *cache_small(struct cache *cache, size_t size)
 {
-    return MIN(SPARE_BYTES, max / 64);
-}
+    size_t max = cache_max_bytes(cache) / SMALL_PART;
+    size_t old = atomic_fetch_add_explicit(&cache->small_bytes, size, memory_order_relaxed);
+    void *block = NULL;
 
-static bool reserve(struct cache *cache, size_t n, bool with_spare)
-{
-    size_t max = atomic_load_explicit(&cache->max_bytes, memory_order_relaxed);
-    size_t old = atomic_fetch_add_explicit(&cache->bytes, n, memory_order_relaxed);
-
-    max -= with_spare ? spare_of(max) : 0;
-    if (n <= max && old <= max - n) {
-        return true;
+    if (size <= max && old <= max - size) {
+        block = mem_try(MEM_CACHE, size);
     }
-    cache_release(cache, n);
-    return false;
+    if (block == NULL) {
+        atomic_fetch_sub_explicit(&cache->small_bytes, size, memory_order_relaxed);
+        return NULL;
+    }
+    memset(block, 0, size);
+    return block;
 }
 
-bool cache_reserve(struct cache *cache, size_t n)
+void cache_small_free(struct cache *cache, void *ptr, size_t size)
 {
-    return reserve(cache, n, false);
-}
-
-void cache_release(struct cache *cache, size_t n)
-{
-    atomic_fetch_sub_explicit(&cache->bytes, n, memory_order_relaxed);
+    mem_free(MEM_CACHE, ptr);
+    atomic_fetch_sub_explicit(&cache->small_bytes, size, memory_order_relaxed);
 }
 
 static struct cache_slot *slot_of_entry(struct cache_shard *shard, const struct cache_entry *entry)
@@ -125,21 +121,6 @@ static size_t move_hand(struct cache *cache, size_t n, uint64_t now_us)
     return freed;
 }
 
-bool cache_reserve_here(struct cache *cache, struct cache_shard *shard, size_t n, uint64_t now_us)
-{
-    struct list dead;
-
-    list_init(&dead);
-    for (unsigned tries = 0; !cache_reserve(cache, n); tries++) {
-        if (tries == HERE_TRIES) {
-            return false;
-        }
-        (void)cache_evict(shard, n, now_us, &dead);
-        cache_bury(cache, &dead);
-    }
-    return true;
-}
-
 /* Some of a site's entries, the first that are found. */
 static void evict_of_site(struct cache_shard *shard, const struct cache_site *site, size_t n,
                           uint64_t now_us, struct list *dead)
@@ -192,37 +173,44 @@ static bool site_make_room(struct cache *cache, struct cache_site *site, size_t 
     return true;
 }
 
-bool cache_make_room(struct cache *cache, struct cache_site *site, size_t n, uint64_t now_us)
+void *cache_make_room(struct cache *cache, struct cache_site *site, size_t size, uint64_t now_us)
 {
+    size_t cost = heap_round(size);
     size_t freed = 0;
     unsigned barren = 0;
+    void *block;
 
-    if (!site_make_room(cache, site, n, now_us)) {
-        return false;
+    if (!site_make_room(cache, site, cost, now_us)) {
+        return NULL;
     }
-    while (!reserve(cache, n, true)) {
+    while ((block = heap_alloc(&cache->heap, size)) == NULL) {
         size_t got;
 
         /* What clients still read is not free yet: do not throw away everything for it. */
-        if (barren == BARREN_MAX || freed / 4 > n + SPARE_BYTES) {
-            atomic_fetch_sub_explicit(&site->bytes, n, memory_order_relaxed);
-            return false;
+        if (barren == BARREN_MAX || freed / FREED_MAX > cost) {
+            atomic_fetch_sub_explicit(&site->bytes, cost, memory_order_relaxed);
+            return NULL;
         }
-        got = move_hand(cache, MAX(n / 16, 1), now_us);
+        got = move_hand(cache, MAX(cost / 16, 1), now_us);
         freed += got;
         barren = got == 0 ? barren + 1 : 0;
     }
-    return true;
+    return block;
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
-static void shrink(struct cache *cache)
+/* Pages that are free come back only when all of each is: so some more have to go. */
+static void shrink(struct cache *cache, size_t max)
 {
     unsigned barren = 0;
 
-    while (barren < BARREN_MAX && atomic_load(&cache->bytes) > atomic_load(&cache->max_bytes)) {
-        barren = move_hand(cache, 1, 0) == 0 ? barren + 1 : 0;
+    heap_trim(&cache->heap);
+    while (barren < BARREN_MAX && heap_resident(&cache->heap) > max) {
+        for (unsigned i = 0; i < SHARDS; i++) {
+            barren = move_hand(cache, TRIM_BYTES, 0) == 0 ? barren + 1 : 0;
+        }
+        heap_trim(&cache->heap);
     }
 }
 
@@ -230,6 +218,8 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
 {
     unsigned percent = limits->site_share_percent;
     size_t share = limits->max_bytes;
+    size_t small = limits->max_bytes / SMALL_PART + sizeof(*cache);
+    size_t rest = limits->max_bytes > small ? limits->max_bytes - small : 0;
 
     if (percent > 0 && percent < 100) {
         share = limits->max_bytes / 100 * percent;
@@ -238,10 +228,12 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
     atomic_store(&cache->max_entry_bytes, limits->max_entry_bytes);
     atomic_store(&cache->site_bytes, share);
     atomic_store(&cache->wait_us, limits->wait_us);
-    shrink(cache);
+    heap_limit(&cache->heap, rest);
+    shrink(cache, rest);
     for (unsigned i = 0; i < SHARDS; i++) {
         cache_table_fit(cache, &cache->shards[i]);
     }
+    heap_trim(&cache->heap);
 }
 
 size_t cache_max_bytes(const struct cache *cache)
@@ -249,9 +241,9 @@ size_t cache_max_bytes(const struct cache *cache)
     return atomic_load(&cache->max_bytes);
 }
 
-size_t cache_bytes(const struct cache *cache)
+size_t cache_bytes(struct cache *cache)
 {
-    return atomic_load(&cache->bytes);
+    return sizeof(*cache) + atomic_load(&cache->small_bytes) + heap_resident(&cache->heap);
 }
 
 /* --- flush ------------------------------------------------------------------------------------ */
@@ -304,5 +296,6 @@ uint64_t cache_flush(struct cache *cache, const struct cache_filter *filter)
         n += dead.count;
         cache_bury(cache, &dead);
     }
+    heap_trim(&cache->heap);
     return n;
 }

@@ -4,21 +4,7 @@
  */
 #include "router/cache_inside.h"
 
-#define SLOTS_MIN   64
-#define MMAP_BYTES  ((size_t)128 * 1024) /* from there on malloc() rounds to pages */
-#define PAGE_BYTES  4096
-#define CHUNK_BYTES 16
-
-static size_t round_up(size_t size, size_t to)
-{
-    return (size + to - 1) / to * to;
-}
-
-size_t cache_cost(size_t size)
-{
-    return size < MMAP_BYTES ? round_up(size + 8, CHUNK_BYTES)
-                             : round_up(size + CHUNK_BYTES, PAGE_BYTES);
-}
+#define SLOTS_MIN 64
 
 /* --- an entry --------------------------------------------------------------------------------- */
 
@@ -84,16 +70,9 @@ struct cache_entry *cache_build(struct cache *cache, const struct cache_flight *
 {
     size_t deps = flight->deps.n * (sizeof(uint64_t) + sizeof(uint32_t));
     size_t size = sizeof(struct cache_entry) + deps + flight->key_len + result->len;
-    size_t cost = cache_cost(size);
-    struct cache_entry *entry;
+    struct cache_entry *entry = cache_make_room(cache, flight->row->site, size, now_us);
 
-    if (!cache_make_room(cache, flight->row->site, cost, now_us)) {
-        return NULL;
-    }
-    entry = mem_try(MEM_CACHE, size);
     if (entry == NULL) {
-        cache_release(cache, cost);
-        atomic_fetch_sub(&flight->row->site->bytes, cost);
         return NULL;
     }
     *entry = (struct cache_entry){
@@ -102,7 +81,7 @@ struct cache_entry *cache_build(struct cache *cache, const struct cache_flight *
         .key_len = (uint32_t)flight->key_len,
         .n_deps = (uint16_t)flight->deps.n,
         .len = result->len,
-        .cost = cost,
+        .cost = heap_round(size),
         .ends_us = now_us + result->ttl_us,
         .soft_us = result->soft_us == 0 ? 0 : now_us + result->soft_us,
         .took_us = result->took_us,
@@ -131,9 +110,8 @@ void cache_entry_unref(struct cache *cache, struct cache_entry *entry)
     size_t cost = entry->cost;
 
     if (atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) == 1) {
-        mem_free(MEM_CACHE, entry);
+        heap_free(&cache->heap, entry);
         atomic_fetch_sub(&row->site->bytes, cost);
-        cache_release(cache, cost);
         cache_row_unref(row);
     }
 }
@@ -207,15 +185,9 @@ static void put(struct cache_slot *slots, size_t n, struct cache_slot new_slot)
 static bool grow(struct cache *cache, struct cache_shard *shard)
 {
     size_t n = MAX(shard->n_slots * 2, SLOTS_MIN);
-    size_t cost = cache_cost(n * sizeof(struct cache_slot));
-    struct cache_slot *slots;
+    struct cache_slot *slots = heap_alloc(&cache->heap, n * sizeof(*slots));
 
-    if (!cache_reserve(cache, cost)) {
-        return false;
-    }
-    slots = mem_try(MEM_CACHE, n * sizeof(*slots));
     if (slots == NULL) {
-        cache_release(cache, cost);
         return false;
     }
     memset(slots, 0, n * sizeof(*slots));
@@ -225,8 +197,7 @@ static bool grow(struct cache *cache, struct cache_shard *shard)
         }
     }
     if (shard->slots != NULL) {
-        mem_free(MEM_CACHE, shard->slots);
-        cache_release(cache, cache_cost(shard->n_slots * sizeof(*slots)));
+        heap_free(&cache->heap, shard->slots);
     }
     shard->slots = slots;
     shard->n_slots = n;
@@ -255,8 +226,7 @@ void cache_table_fit(struct cache *cache, struct cache_shard *shard)
         (void)grow(cache, shard);
     } else if (list_is_empty(&shard->clock) && shard->slots != NULL &&
                cache_max_bytes(cache) == 0) {
-        cache_release(cache, cache_cost(shard->n_slots * sizeof(*shard->slots)));
-        mem_free(MEM_CACHE, shard->slots);
+        heap_free(&cache->heap, shard->slots);
         shard->slots = NULL;
         shard->n_slots = 0;
     }

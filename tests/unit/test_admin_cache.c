@@ -187,3 +187,18 @@ TEST(admin_store_limits_the_query_cache)
     desk_error(&d, "SET mysql-query_cache_site_share_pct = 101", 1231, "");
     desk_close(&d);
 }
+
+/* Writes are told to rows by another column from now on: what was told by the old one is void. */
+TEST(admin_store_forgets_the_query_cache_with_its_row_keys)
+{
+    struct desk d;
+
+    desk_open(&d, CONFIG);
+    keep(&d, "wp1", "SELECT 1 FROM t");
+    desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
+    assert_true(is_there(&d, "wp1", "SELECT 1 FROM t"));
+    desk_ok(&d, "SET mysql-query_cache_row_keys = '%postmeta.meta_key'");
+    desk_ok(&d, "LOAD MYSQL VARIABLES TO RUNTIME");
+    assert_false(is_there(&d, "wp1", "SELECT 1 FROM t"));
+    desk_close(&d);
+}

@@ -299,7 +299,7 @@ TEST(cache_figures_of_too_many_digests_are_summed)
     struct seen seen = {0};
     struct qc s;
 
-    qc_init(&s, 16 * MIB);
+    qc_init(&s, 128 * MIB);
     for (unsigned i = 0; i < DIGESTS; i++) {
         struct cache_key key = {.bytes = {(const char *)&i, sizeof(i)},
                                 .hash = XXH3_64bits(&i, sizeof(i)),

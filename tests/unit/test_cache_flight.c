@@ -166,15 +166,17 @@ TEST(cache_flight_is_not_joined_when_the_last_brought_nothing)
     qc_fini(&s);
 }
 
-/* No memory for the answer: all run the statement themselves; nothing leaks. */
-TEST(cache_flight_without_memory_leaves_all_to_themselves)
+/* No room for the answer: all run the statement themselves; nothing leaks. */
+TEST(cache_flight_without_room_leaves_all_to_themselves)
 {
+    const struct cache_limits none = {.max_bytes = 0, .max_entry_bytes = MIB};
+    const struct cache_limits some = {.max_bytes = 8 * MIB, .max_entry_bytes = MIB};
     struct crowd c;
 
     crowd_init(&c);
-    mem_fail_at(1);
+    cache_limit(c.qc.cache, &none);
     qc_end(&c.qc, c.leader.flight, "a");
-    mem_fail_at(0);
+    cache_limit(c.qc.cache, &some);
     assert_false(qc_has(&c.qc, SQL));
     assert_int_equal(qc_count(&c.qc, CACHE_NOT_ROOM), 1);
     crowd_gets(&c, NULL);

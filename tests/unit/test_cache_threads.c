@@ -202,7 +202,7 @@ static void *flood(void *arg)
         } else if (look.entry != NULL) {
             cache_entry_unref(p->qc.cache, look.entry);
         }
-        p->stale += mem_bytes(MEM_CACHE) > 2 * MIB;
+        p->stale += cache_bytes(p->qc.cache) > 2 * MIB;
     }
     return NULL;
 }
