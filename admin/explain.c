@@ -10,6 +10,7 @@
 #include "admin/explain_pins.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "pool/schema.h"
 #include "proxy/rules_apply.h"
@@ -296,6 +297,7 @@ static void explain_choice(struct explain *x)
                          ? 0
                          : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, clock_now_us(),
                                             (uint64_t)vars->mysql_causal_window_ms * 1000),
+        .bucket = (uint16_t)homes_bucket(schema_hash(x->schema)),
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
         .load = load_of,

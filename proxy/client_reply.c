@@ -9,6 +9,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_confirm.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -285,6 +286,7 @@ static void on_done(struct server *s)
     session_wrote(&c->session, &c->worker->galeway->causal, task, clock_now_ms());
     if ((task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+        client_homes_wrote(c, s);
     }
     forget_schemas(c);
     rules_after(c, s);
