@@ -10,6 +10,7 @@
 #include "admin/explain_pins.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "pool/schema.h"
 #include "proxy/rules_apply.h"
@@ -299,6 +300,7 @@ static void explain_choice(struct explain *x)
                 : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
                                    session_window_us(x->account, x->result.causal_window_ms,
                                                      vars->mysql_causal_window_ms)),
+        .bucket = (uint16_t)homes_bucket(schema_hash(x->schema)),
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
         .load = load_of,

@@ -321,6 +321,20 @@ static void check_attributes(const char *table, const char *text, struct conf_pl
     }
 }
 
+static void check_homes(const struct conf_hostgroup *row, struct faults *faults)
+{
+    json_t *json = json_loads(row->hostgroup_settings, 0, NULL);
+    const json_t *value = json_object_get(json, "site_home_nodes");
+
+    if (value != NULL && !json_is_boolean(value)) {
+        fault_error(faults, row->place.file, row->place.line,
+                    "mysql_hostgroup_attributes: hostgroup_settings: site_home_nodes of hostgroup "
+                    "%d is no boolean; allowed: true or false",
+                    row->hostgroup);
+    }
+    json_decref(json);
+}
+
 static void check_percent(const char *table, const char *column, const char *text,
                           struct conf_place at, struct faults *faults)
 {
@@ -409,6 +423,7 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
         check_json(table, "ignore_session_variables", row->ignore_session_variables, row->place,
                    faults);
         check_json(table, "hostgroup_settings", row->hostgroup_settings, row->place, faults);
+        check_homes(row, faults);
         check_json(table, "servers_defaults", row->servers_defaults, row->place, faults);
     }
     for (size_t i = 0; i < conf->n_replications; i++) {

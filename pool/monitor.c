@@ -98,7 +98,7 @@ static void announce(struct monitor *m)
     uint64_t leaving = 0;
 
     for (unsigned i = 0; i < m->n_groups; i++) {
-        leaving |= m->groups[i]->leaving;
+        leaving |= m->groups[i]->leaving | homes_leaving(m->groups[i]);
     }
     set_drains(m);
     atomic_store(&m->nodes->draining, leaving);

@@ -243,6 +243,13 @@ static void on_number_timer(uv_timer_t *timer)
     }
 }
 
+void numbers_prove(struct watch *w)
+{
+    if (can_be_asked(w)) {
+        ask(w, true);
+    }
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 void numbers_start(struct monitor *m)

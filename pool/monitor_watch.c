@@ -339,6 +339,12 @@ static void on_catch_lost(void *arg)
 static const struct sql_handler catch_handler = {on_catch_begin, on_catch_row, on_catch_done,
                                                  on_catch_lost};
 
+bool watch_cannot_be_asked(const struct watch *w)
+{
+    return w->state.health == HEALTH_UNCHECKED || w->report.kind == REPORT_DENIED ||
+           !w->report.is_galera;
+}
+
 void watch_catch_up(struct watch *w)
 {
     const struct conf_vars *vars = monitor_vars(w->monitor);

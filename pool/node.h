@@ -89,6 +89,10 @@ struct nodes {
      */
     unsigned (*n_writing)(void *arg, const struct node *node);
     void *n_writing_arg;
+    /*
+     * The same of connections that are kept for a bucket that moves (homes.h), at whatever node.
+     */
+    unsigned (*n_held)(void *arg);
     /* The monitor, when there is one: check this node now. Any thread; set before workers start. */
     void (*poke)(void *arg, const struct node *node);
     void *poke_arg;

@@ -40,7 +40,7 @@ struct schemas {
 void schemas_init(struct schemas *t);
 void schemas_fini(struct schemas *t);
 
-/* schema_hash - of a schema's name, the same everywhere. */
+/* schema_hash - of a schema's name, the same everywhere, whatever the case of ASCII; 0 of none. */
 uint32_t schema_hash(struct slice name);
 
 /* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */

@@ -10,6 +10,7 @@
 #include "protocol/packet.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -293,6 +294,9 @@ static void on_done(struct server *s)
     }
     session_wrote(&c->session, &c->worker->galeway->causal, task, s->outcome.is_error,
                   c->worker->now_ms);
+    if ((task->facts.flags & FACT_READ) == 0) {
+        client_homes_wrote(c, s);
+    }
     forget_schemas(c);
     rules_after(c, s);
     local_learn(c, before);

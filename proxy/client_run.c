@@ -17,6 +17,7 @@
 #include "pool/monitor.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
@@ -101,6 +102,7 @@ bool client_choose(const struct client *c, struct route *route)
         .owner = w,
     };
 
+    client_homes_route(c, &in);
     if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           c->task->verdict.hostgroup)) {
         return false;

@@ -311,12 +311,18 @@ static unsigned n_writing(void *arg, const struct node *node)
     return failover_n_writing(arg, node);
 }
 
+static unsigned n_held(void *arg)
+{
+    return failover_n_held(arg);
+}
+
 static int start_monitor(struct galeway *g)
 {
     struct snapshot *s = galeway_snapshot(g);
     int rc;
 
     g->nodes.n_writing = n_writing;
+    g->nodes.n_held = n_held;
     g->nodes.n_writing_arg = g;
     rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
 

@@ -5,6 +5,7 @@
 #include "router/route.h"
 
 #include "pool/cluster.h"
+#include "pool/homes.h"
 
 #define AWAY_FROM_HOME \
     2 /* statements a site's own reader may be ahead before another one is better */
@@ -34,6 +35,7 @@ struct choices {
 struct sight {
     bool is_decided; /* by the monitor; else as configured */
     uint64_t writers, readers;
+    const struct homes *homes; /* NULL = sites have no home nodes */
 };
 
 static uint64_t bit_of(const struct node *node)
@@ -59,6 +61,7 @@ static struct sight look(const struct role_set *roles)
         sight.writers = mask_of(&c->shared.writers);
         sight.readers = mask_of(&c->shared.readers);
         sight.readers |= roles->writer_is_also_reader == 1 ? sight.writers : 0;
+        sight.homes = homes_of(c);
     } else {
         sight.writers = sight.readers =
             mask_of(roles->part == PART_READERS ? &c->shared.readers : &c->shared.backups);
@@ -323,6 +326,55 @@ static void add_members(struct choices *c, const struct route_input *in, const s
     add_by_load(c, in, &readers);
 }
 
+/* --- home nodes --------------------------------------------------------------------------------- */
+
+/* What a node must have applied to serve the statement, though it is at home there. */
+static uint64_t needed_at_home(const struct route_input *in, const struct homes *homes, bool read)
+{
+    uint64_t stray = atomic_load_explicit(&homes->stray_us[in->bucket], memory_order_acquire);
+    uint64_t others = read && in->follow_us != UINT64_MAX ? in->follow_us : in->asked_us;
+
+    return in->is_mixed ? MAX(stray, others) : stray;
+}
+
+static void add_home(struct choices *c, const struct route_input *in, const struct sight *sight,
+                     unsigned home, uint64_t needed_us)
+{
+    const struct hostgroup *group = in->roles->to_write;
+
+    for (size_t i = 0; group != NULL && i < group->n; i++) {
+        const struct member *m = &group->members[i];
+
+        c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
+        if (m->node->index == home && (sight->writers & bit_of(m->node)) != 0 &&
+            health_of(m->node) != HEALTH_SUSPECT && takes_traffic(m, in->now_ms) &&
+            has_applied(m->node, needed_us)) {
+            add(c, m->node, 0);
+        }
+    }
+}
+
+static void choose_at_home(struct route *route, struct choices *c, const struct route_input *in,
+                           const struct sight *sight, bool read)
+{
+    uint64_t needed_us = needed_at_home(in, sight->homes, read);
+
+    route->reason = ROUTE_HOME;
+    route->is_writer = !read;
+    add_home(c, in, sight, homes_at(sight->homes, in->bucket), needed_us);
+    if (c->n == 0 && read && in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT) {
+        struct route_input elsewhere = *in;
+
+        elsewhere.follow_us = MAX(in->follow_us, needed_us);
+        add_readers(c, &elsewhere, sight);
+        route->reason = ROUTE_READ;
+    }
+    route->is_writer = !read || c->n == 0;
+    route->hostgroup = route->is_writer || in->roles->reader_hostgroup < 0
+                           ? in->roles->writer_hostgroup
+                           : in->roles->reader_hostgroup;
+}
+
 /* --- the decision ----------------------------------------------------------------------------- */
 
 static void choose_named(struct route *route, struct choices *c, const struct route_input *in,
@@ -386,13 +438,18 @@ void route_choose(struct route *route, const struct route_input *in)
 
     c.n = 0; /* the items are not looked at: no need to clear them for each statement */
     c.mask = c.added = 0;
-    *route = (struct route){.hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ};
-    if (in->side != ROUTE_SPLIT) {
+    *route = (struct route){
+        .hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ, .bucket = in->bucket};
+    if (sight.homes != NULL && in->side != ROUTE_READERS) {
+        choose_at_home(route, &c, in, &sight,
+                       (in->facts->flags & FACT_READ) != 0 && !in->in_transaction);
+    } else if (in->side != ROUTE_SPLIT) {
         choose_named(route, &c, in, &sight);
     } else if (read && has_readers(in->roles)) {
         add_readers(&c, in, &sight);
     }
-    if (c.n == 0 && in->side == ROUTE_SPLIT) { /* not a read, or no reader is up */
+    if (c.n == 0 && in->side == ROUTE_SPLIT &&
+        sight.homes == NULL) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
         route->reason = read && in->follow_us == 0 && has_readers(in->roles) ? ROUTE_NO_READER
@@ -496,6 +553,9 @@ const char *route_why_not(const struct route_input *in, const struct route *rout
     if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT &&
         !has_applied(node, in->follow_us)) {
         return "up, but it is not known to have applied what was written";
+    }
+    if (route->reason == ROUTE_HOME) {
+        return "up, but another node is the home of the schema";
     }
     return route->is_writer ? "up, but another node has the role" : "up, but it does not read";
 }
