@@ -72,27 +72,15 @@ static enum log_level level_of(const char *name)
                                         : LOG_INFO;
 }
 
-static int read_row_patterns(struct row_patterns *out, const struct conf *conf,
-                             struct faults *faults)
-{
-    const char *why = "";
-    int rc = row_patterns_read(out, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
-
-    if (rc != 0) {
-        fault_error(faults, conf->n_files > 0 ? conf->files[0] : "", 0,
-                    "mysql-query_cache_row_keys: \"%.200s\": no. %u %s",
-                    conf->vars.mysql_query_cache_row_keys, out->n + 1, why);
-    }
-    return rc;
-}
-
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
     struct rules *rules = NULL;
-    struct row_patterns row_patterns;
-    int rc = read_row_patterns(&row_patterns, conf, faults);
+    struct row_key_patterns row_patterns;
+    const char *why = ""; /* was said when the configuration was checked */
+    int rc =
+        row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
     rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
