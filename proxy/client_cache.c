@@ -36,6 +36,7 @@ struct gathered {
     uint64_t began_us;
     uint64_t ttl_us, soft_us;
     bool keeps_empty;
+    bool is_of_site; /* it names no schema but the session's: all was written where it is written */
     bool is_fresh; /* the node has applied all that was written */
     bool is_whole; /* all of the answer is in bytes */
     size_t len, cap, max;
@@ -319,6 +320,7 @@ static void lead(struct client *c, struct cache_flight *flight, const struct cau
         .soft_us = ttl_us * (uint64_t)vars->mysql_query_cache_soft_ttl_pct / 100,
         .keeps_empty = v->cache_empty_result < 0 ? vars->mysql_query_cache_stores_empty_result
                                                  : v->cache_empty_result == 1,
+        .is_of_site = !names_other_schema(&c->task->facts, session_schema_name(&c->session)),
         .is_whole = true,
         .max = (size_t)vars->mysql_query_cache_max_result_bytes,
     };
@@ -378,7 +380,7 @@ void client_cache_sent(struct client *c, const struct server *s)
         return;
     }
     written = causal_deps_written_us(&galeway->causal, &g->deps, &is_foreign);
-    g->is_fresh = (c->task->route.is_writer && !is_foreign) ||
+    g->is_fresh = (c->task->route.is_writer && g->is_of_site && !is_foreign) ||
                   applied >= MAX(written, galeway->started_ms * 1000);
     if (!g->is_fresh) { /* the monitor finds out */
         nodes_wrote(&c->worker->galeway->nodes, g->began_us);

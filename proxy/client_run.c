@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
@@ -75,6 +76,8 @@ bool client_choose_writer(const struct client *c, struct route *route)
 {
     struct facts facts = {.verb = VERB_OTHER};
     struct route_input in = {.facts = &facts,
+                             .bucket = (uint16_t)homes_bucket(
+                                 c->session.schema == NULL ? 0 : c->session.schema->hash),
                              .site = client_site(c),
                              .now_ms = c->worker->now_ms,
                              .load = load_of,
