@@ -2,6 +2,9 @@
 /*
  * test_causal.c - reads of what was written go where the write went, for a while.
  */
+#include <pthread.h>
+#include <sched.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "router/causal.h"
@@ -473,4 +476,67 @@ TEST(causal_doubt_keeps_nothing_until_its_time)
     assert_false(causal_deps_hold(c, &after));
     clock_set_us(0);
     mem_free(MEM_ROUTER, c);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+#define ROUNDS 8000
+
+struct race {
+    struct causal *causal;
+    atomic_uint stored; /* what the node has */
+    atomic_uint acked;  /* what a client was told */
+    atomic_uint turns;  /* of the reader */
+};
+
+static void *race_write(void *arg)
+{
+    struct race *race = arg;
+    struct facts f = facts_of_text("UPDATE t SET a = 1");
+    struct causal_write write = {&f, SLICE("s"), NULL};
+    uint64_t mine = 0;
+
+    for (unsigned n = 1; n <= ROUNDS; n++) {
+        causal_mark(race->causal, &mine, &write);
+        atomic_store(&race->stored, n);
+        causal_mark(race->causal, &mine, &write);
+        atomic_store(&race->acked, n);
+        if (n < ROUNDS) { /* until the reader has looked at what it kept */
+            unsigned turn = atomic_load(&race->turns);
+
+            while (atomic_load(&race->turns) - turn < 2) {
+                (void)sched_yield();
+            }
+        }
+    }
+    return NULL;
+}
+
+/* An answer that is kept is never older than the last write that somebody was told of. */
+TEST(causal_an_answer_that_holds_is_not_older_than_an_acknowledged_write)
+{
+    struct race race = {.causal = causal_new()};
+    struct facts f = facts_of_text("SELECT a FROM t");
+    struct causal_deps kept = {.n = 0};
+    unsigned value = 0, acked = 0;
+    bool is_kept = false, is_old = false;
+    pthread_t writer;
+
+    assert_int_equal(pthread_create(&writer, NULL, race_write, &race), 0);
+    while (acked < ROUNDS) {
+        acked = atomic_load(&race.acked);
+        if (is_kept && causal_deps_hold(race.causal, &kept)) {
+            is_old |= value < acked;
+        } else {
+            is_kept = causal_deps_of(race.causal, &f, SLICE("s"), NULL, &kept);
+            value = atomic_load(&race.stored);
+            is_kept = is_kept && causal_deps_hold(race.causal, &kept);
+        }
+        atomic_fetch_add(&race.turns, 1);
+    }
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_false(is_old);
+    assert_true(causal_deps_of(race.causal, &f, SLICE("s"), NULL, &kept));
+    assert_true(causal_deps_hold(race.causal, &kept));
+    mem_free(MEM_ROUTER, race.causal);
 }
