@@ -387,7 +387,7 @@ void heap_fini(struct cache_heap *heap)
 {
     CHECK(heap->live == 0);
     if (heap->base != NULL) {
-        ASAN_UNPOISON_MEMORY_REGION(heap->base, heap->reserved);
+        ASAN_UNPOISON_MEMORY_REGION(heap->base, heap->usable);
         (void)munmap(heap->base, heap->reserved);
     }
     (void)pthread_mutex_destroy(&heap->lock);
