@@ -36,11 +36,14 @@ static uint64_t follow_us(const struct client *c)
     const struct session *s = &c->session;
     const struct conf_vars *vars = worker_vars(c->worker);
 
+    /* of when it came: a window that ends while it waits does not make an old row a new one */
+    uint64_t asked_us = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
+
     if ((c->task->facts.flags & FACT_READ) == 0) {
         return 0;
     }
     return causal_follow_us(&c->worker->galeway->causal, s->written, &c->task->facts,
-                            session_schema_name(s), clock_now_us(),
+                            session_schema_name(s), asked_us,
                             (uint64_t)vars->mysql_causal_window_ms * 1000);
 }
 
