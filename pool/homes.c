@@ -104,7 +104,11 @@ void homes_wrote(const struct nodes *nodes, unsigned node, unsigned bucket, uint
     for (unsigned i = 0; i < n; i++) {
         struct homes *homes = homes_of(nodes->clusters[i]);
 
-        if (homes != NULL && homes_at(homes, bucket) != node && serves(nodes->clusters[i], node)) {
+        if (homes == NULL || !serves(nodes->clusters[i], node)) {
+            continue;
+        }
+        raise_to(&homes->wrote_us[bucket], now_us);
+        if (homes_at(homes, bucket) != node) {
             raise_to(&homes->stray_us[bucket], now_us);
         }
     }

@@ -28,7 +28,8 @@ struct nodes;
 /* Of one cluster; all threads see it. */
 struct homes {
     atomic_bool is_on;
-    atomic_uchar at[HOMES_BUCKETS]; /* index of the node, or HOME_NONE */
+    atomic_uchar at[HOMES_BUCKETS];        /* index of the node, or HOME_NONE */
+    atomic_ullong wrote_us[HOMES_BUCKETS]; /* clock_now_us(): written until then; 0 = never */
     atomic_ullong
         stray_us[HOMES_BUCKETS]; /* clock_now_us(): written elsewhere until then; 0 = never */
 };
@@ -61,8 +62,8 @@ static inline unsigned homes_at(const struct homes *homes, unsigned bucket)
 
 /*
  * homes_wrote - a statement that may write to a schema of this bucket, or its transaction, ended on
- * the node with this index at now_us: where that is not its home, the home has to apply it first.
- * In each cluster with homes that the node serves. Any thread.
+ * the node with this index at now_us. Other nodes have to apply it before they are read in its
+ * place; where it is not its home, the home has to, too. In each cluster with homes that the node serves. Any thread.
  */
 void homes_wrote(const struct nodes *nodes, unsigned node, unsigned bucket, uint64_t now_us);
 

@@ -42,7 +42,8 @@ uint64_t client_follow_us(const struct client *c)
     struct slice schema = session_schema_name(&c->session);
     uint64_t window_us = session_window_us(
         c->session.account, c->task->verdict.causal_window_ms, vars->mysql_causal_window_ms);
-    uint64_t now_us = clock_now_us();
+    /* of when it came: a window that ends while it waits does not make an old row a new one */
+    uint64_t now_us = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
     uint64_t written, broad_us;
 
     if ((f->flags & FACT_READ) == 0) {

@@ -365,7 +365,9 @@ static void choose_at_home(struct route *route, struct choices *c, const struct 
     if (c->n == 0 && read && in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT) {
         struct route_input elsewhere = *in;
 
-        elsewhere.follow_us = MAX(in->follow_us, needed_us);
+        /* however long ago: who reads at home has no window */
+        elsewhere.follow_us =
+            MAX(MAX(in->follow_us, needed_us), atomic_load(&sight->homes->wrote_us[in->bucket]));
         add_readers(c, &elsewhere, sight);
         route->reason = ROUTE_READ;
     }

@@ -39,7 +39,7 @@ def proxy_of(galeway, cluster, **variables):
 
 def write(proxy, schema, value):
     with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
-        client.query(f"UPDATE t SET a = {value} WHERE id = 1")
+        client.rows(f"UPDATE t SET a = {value} WHERE id = 1")
 
 
 def read(proxy, schema):
@@ -107,11 +107,11 @@ class Site(util.Background):
     def work(self, number):
         chance, value = random.Random(number), 0
         with wire.Client(port=self.proxy.port, db=self.schema, **TENANT) as writer:
-            writer.query(f"INSERT INTO t VALUES ({number + 10}, 0)")
+            writer.rows(f"INSERT INTO t VALUES ({number + 10}, 0)")
             while self.goes_on():
                 if chance.random() < 0.05:
                     value += 1
-                    writer.query(f"UPDATE t SET a = {value} WHERE id = {number + 10}")
+                    writer.rows(f"UPDATE t SET a = {value} WHERE id = {number + 10}")
                 with wire.Client(port=self.proxy.port, db=self.schema, **TENANT) as reader:
                     (seen, port), = reader.rows(
                         f"SELECT a, @@port FROM t WHERE id = {number + 10}")

@@ -134,6 +134,7 @@ TEST(homes_what_is_written_elsewhere_is_a_stray)
     assert_true(homes_are_on(&all));
     homes_wrote(&all, 0, 4, 1000);
     assert_int_equal(atomic_load(&homes->stray_us[4]), 0); /* at home */
+    assert_int_equal(atomic_load(&homes->wrote_us[4]), 1000);
     homes_wrote(&all, 1, 4, 2000);
     assert_int_equal(atomic_load(&homes->stray_us[4]), 2000);
     homes_wrote(&all, 1, 4, 1500); /* the later one stays */
