@@ -12,6 +12,7 @@
 enum { FORMAT_VERSION = 4, FORMAT_FIXED_LEN = 2 + 50 + 4 + 1 };
 enum { CHECKSUM_OFF = 0, CHECKSUM_CRC32 = 1 };
 enum { PACKED_LEN_MASK = 0x07, PACKED_LEN_MAX = 4, PACKED_HOW_MASK = 0x70 };
+enum { PACKED_RATIO_MAX = 1040 }; /* zlib's best is below */
 
 int binlog_event_decode(struct binlog_event *out, const void *data, size_t len, bool has_checksum)
 {
@@ -170,7 +171,7 @@ static size_t read_packed(struct slice packed, struct slice *rest)
         len = len << 8 | get_u8(&r);
     }
     *rest = get_rest(&r);
-    return r.failed ? 0 : len;
+    return r.failed || len / PACKED_RATIO_MAX > rest->len ? 0 : len;
 }
 
 size_t binlog_unpacked_len(struct slice packed)
