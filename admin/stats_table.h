@@ -65,6 +65,8 @@ void stats_fill_global(struct stats_fill *f);
 void stats_fill_memory(struct stats_fill *f);
 void stats_fill_cluster(struct stats_fill *f); /* cluster_table.c */
 
+void stats_fill_follower(struct stats_fill *f); /* follower_table.c */
+
 void stats_fill_runtime_servers(struct stats_fill *f); /* runtime_servers.c */
 
 /* monitor_tables.c; stats_add_monitor: rows of stats_mysql_global */

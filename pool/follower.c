@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pool/follower_inside.h"
@@ -87,7 +88,9 @@ static struct follow_cluster *cluster_new(struct follower *f, int writer_hostgro
     c->follower = f;
     c->writer_hostgroup = writer_hostgroup;
     c->state = FOLLOW_CONNECTING;
-    c->view = (struct follower_view){.writer_hostgroup = writer_hostgroup, .state = c->state};
+    c->since_ms = clock_now_ms();
+    c->view = (struct follower_view){
+        .writer_hostgroup = writer_hostgroup, .state = c->state, .since_ms = c->since_ms};
     c->apply = mem_new(MEM_POOL, sizeof(*c->apply));
     apply_init(c->apply, &f->events);
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -9,10 +9,10 @@
  * A thread for each cluster. What is told comes from it, twice (follower_apply.h): once when it
  * stands in the log, again when the node has committed it.
  *
- * Current means: all that this node had received from its cluster at most
- * mysql-query_cache_follow_max_lag_ms ago is told. The node is asked for what it has received and
- * applied (wsrep_last_committed, wsrep_local_recv_queue); its log says which of it is in
- * there (the number of an XID event is that of wsrep), and its heartbeats that nothing is left.
+ * Current means: all that was committed on any node at most mysql-query_cache_follow_max_lag_ms ago
+ * is told. All nodes are asked for what they have committed (wsrep_last_committed); the log says
+ * which of it is in there (the number of an XID event is that of wsrep), and its heartbeats that
+ * nothing is left.
  *
  * After a lost connection it goes on with the same node where it was, if the node was not started
  * again; with another one, if both have wsrep_gtid_mode, so that the positions mean the same. Else
@@ -84,7 +84,7 @@ struct follower_view {
     uint64_t since_ms;          /* clock_now_ms() */
     char node[FOLLOW_NODE_MAX]; /* "10.0.0.2:3306"; "" = none */
     char position[BINLOG_GTIDS_TEXT];
-    uint64_t lag_ms; /* of what is told, behind what the node has received; 0 = at the end */
+    uint64_t lag_ms; /* all that was committed so long ago is told */
     struct apply_counts counts;
     uint64_t connects;            /* streams that were begun */
     char error[FOLLOW_ERROR_MAX]; /* the last one; "" = none */

@@ -17,15 +17,18 @@
 #define FOLLOW_UUID_MAX  40
 #define FOLLOW_MARKS_MAX 16
 
-#define FOLLOW_CONNECT_MS 1000
-#define FOLLOW_ANSWER_MS  1000
-#define FOLLOW_SILENCE_MS 1000 /* no event and no heartbeat: the node is given up */
-#define FOLLOW_SETTLE_MS  2000 /* what the node does not commit for so long is told again anyway */
-#define FOLLOW_AGAIN_MIN  50u  /* ms before a node that failed is tried again: doubled each time */
-#define FOLLOW_AGAIN_MAX  2000u
-#define FOLLOW_REFUSED_MS 30000 /* a node without a log, or that denies, is asked again */
-#define FOLLOW_IDLE_MS    50    /* no node can be tried */
-#define FOLLOW_OFF_MS     5000
+#define FOLLOW_CONNECT_MS    1000
+#define FOLLOW_ANSWER_MS     1000
+#define FOLLOW_SILENCE_MS    1000 /* no event and no heartbeat: the node is given up */
+#define FOLLOW_SEEK_MS       60000 /* the same while it looks for the position: it reads a whole file */
+#define FOLLOW_PEER_MS       150 /* another node's answer */
+#define FOLLOW_PEER_AGAIN_MS 1000
+#define FOLLOW_SETTLE_MS     2000 /* what the node does not commit for so long is told again anyway */
+#define FOLLOW_AGAIN_MIN     50u /* ms before a node that failed is tried again: doubled each time */
+#define FOLLOW_AGAIN_MAX     2000u
+#define FOLLOW_REFUSED_MS    30000 /* a node without a log, or that denies, is asked again */
+#define FOLLOW_IDLE_MS       50    /* no node can be tried */
+#define FOLLOW_OFF_MS        5000
 
 /* What a node said of itself. */
 struct follow_facts {
@@ -50,10 +53,16 @@ struct follow_place {
     uint64_t started_s; /* since the epoch: the node's start */
 };
 
-/* All that the node had received at asked_us is in the log when this number is. */
+/* All that any node had committed at asked_us is in the log when this number is. */
 struct follow_mark {
     uint64_t asked_us;
     uint64_t seqno;
+};
+
+/* Another node of the cluster. */
+struct follow_peer {
+    struct follow_link *link; /* owned; NULL = closed */
+    uint64_t again_ms;        /* not asked before */
 };
 
 struct follow_cluster {
@@ -74,6 +83,8 @@ struct follow_cluster {
     struct follow_mark marks[FOLLOW_MARKS_MAX]; /* not reached yet, oldest first */
     unsigned n_marks;
     unsigned n_settled; /* questions that were answered since the stream began */
+    struct follow_peer peers[NODES_MAX];
+    bool has_begun; /* the node has come to the position */
     uint64_t asked_ms, heard_ms;
     uint64_t told_us;    /* all that the node had received then is told; 0 = not known */
     unsigned n_failures; /* in a row */
@@ -115,7 +126,7 @@ void *follow_run(void *arg);
 void follow_publish(struct follow_cluster *c); /* the view */
 void follow_judge(struct follow_cluster *c);   /* is it current? */
 bool follow_serves(const struct follow_cluster *c, const struct node *node);
-struct follow_target follow_target_of(const struct follow_cluster *c); /* c->node */
+struct follow_target follow_target_of(const struct follow_cluster *c, const struct node *node);
 unsigned follow_max_lag_ms(const struct follow_cluster *c);
 
 /* --- follower_stream.c */

@@ -3,9 +3,11 @@
  * follower_stream.c - see follower_inside.h: one stream, from the first question to its end.
  *
  * Two connections to the node. On one it sends its log; on the other it is asked, every beat, for
- * what it has received and what it has committed. What it had received when it was asked is told
- * when the log has come to that number, or when a heartbeat says that the log has ended.
+ * what it has received and what it has committed, and the other nodes for what they have. All that
+ * was committed anywhere when they were asked is told when the log has come to that number, or
+ * when a heartbeat says that the log has ended and the node has committed it.
  */
+#include <errmsg.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,9 +94,10 @@ static void on_master_status(void *arg, char *const *columns, unsigned n)
 #define ASK_VARIABLES                                                          \
     "SELECT @@global.wsrep_on, @@global.log_bin, @@global.log_slave_updates, " \
     "@@global.wsrep_gtid_mode, @@global.wsrep_gtid_domain_id, @@global.gtid_binlog_pos"
-#define ASK_UPTIME "SHOW GLOBAL STATUS LIKE 'Uptime'"
-#define ASK_STATUS "SHOW GLOBAL STATUS LIKE 'wsrep_l%'"
-#define ASK_FILTER "SHOW MASTER STATUS"
+#define ASK_UPTIME    "SHOW GLOBAL STATUS LIKE 'Uptime'"
+#define ASK_STATUS    "SHOW GLOBAL STATUS LIKE 'wsrep_l%'"
+#define ASK_FILTER    "SHOW MASTER STATUS"
+#define ASK_COMMITTED "SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'"
 
 static enum follow_end end_of(const struct follow_error *error)
 {
@@ -227,22 +230,74 @@ static void reach_marks(struct follow_cluster *c, uint64_t seqno)
     }
 }
 
-static void add_mark(struct follow_cluster *c, uint64_t asked_us)
+static void add_mark(struct follow_cluster *c, uint64_t asked_us, uint64_t seqno)
 {
     if (c->n_marks == FOLLOW_MARKS_MAX) {
         c->n_marks--; /* the newest: those before it are reached sooner */
     }
-    c->marks[c->n_marks++] =
-        (struct follow_mark){asked_us, c->facts.committed + c->facts.recv_queue};
+    c->marks[c->n_marks++] = (struct follow_mark){asked_us, seqno};
+}
+
+/*
+ * What the other nodes have committed, the most of them: the one that is followed may still be
+ * applying it, which its own queue does not show. One that does not answer is left out: what it
+ * had committed, the cluster has.
+ */
+static uint64_t ask_peer(struct follow_cluster *c, const struct node *node)
+{
+    struct follow_peer *peer = &c->peers[node->index];
+    struct follow_facts facts = {0};
+    struct follow_error error;
+    struct follow_target target = follow_target_of(c, node);
+
+    if (clock_now_ms() < peer->again_ms) {
+        return 0;
+    }
+    target.connect_ms = target.answer_ms = FOLLOW_PEER_MS;
+    if (peer->link == NULL) {
+        peer->link = follow_link_open(&target, &error);
+    }
+    if (peer->link == NULL ||
+        !follow_link_ask(peer->link, ASK_COMMITTED, on_status, &facts, &error)) {
+        follow_link_close(peer->link);
+        peer->link = NULL;
+        peer->again_ms = clock_now_ms() + FOLLOW_PEER_AGAIN_MS;
+    }
+    return facts.committed;
+}
+
+static uint64_t ask_peers(struct follow_cluster *c)
+{
+    unsigned n = atomic_load(&c->follower->nodes->count);
+    uint64_t newest = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct node *node = c->follower->nodes->items[i];
+
+        if (node != c->node && follow_serves(c, node) &&
+            atomic_load(&node->shared.health) == HEALTH_UP) {
+            newest = MAX(newest, ask_peer(c, node));
+        }
+    }
+    return newest;
+}
+
+static void close_peers(struct follow_cluster *c)
+{
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        follow_link_close(c->peers[i].link);
+        c->peers[i] = (struct follow_peer){0};
+    }
 }
 
 /* Ask the node. false = see error. */
 static bool ask_beat(struct follow_cluster *c, struct follow_error *error)
 {
     uint64_t asked_us = clock_now_us();
-    uint64_t waits_us;
+    uint64_t waits_us, newest;
 
     c->asked_ms = asked_us / 1000;
+    newest = ask_peers(c);
     if (!follow_link_ask(c->side, ASK_STATUS, on_status, &c->facts, error)) {
         return false;
     }
@@ -250,7 +305,8 @@ static bool ask_beat(struct follow_cluster *c, struct follow_error *error)
         fail(error, "it is not Synced");
         return false;
     }
-    add_mark(c, asked_us);
+    newest = MAX(newest, c->facts.committed + c->facts.recv_queue);
+    add_mark(c, asked_us, newest);
     apply_settle(c->apply, c->facts.committed);
     waits_us = apply_waits_us(c->apply);
     if (waits_us != 0 && asked_us > waits_us + (uint64_t)FOLLOW_SETTLE_MS * 1000) {
@@ -265,11 +321,11 @@ static bool ask_beat(struct follow_cluster *c, struct follow_error *error)
 
 static enum follow_end stream_ended(const struct follow_error *error)
 {
-    switch (error->number) {
-    case ER_MASTER_FATAL_ERROR_READING_BINLOG: return FOLLOW_END_PASSED;
-    case ER_NET_PACKET_TOO_LARGE: return FOLLOW_END_PASSED;
-    default: return end_of(error);
-    }
+    bool is_passed = error->number == ER_MASTER_FATAL_ERROR_READING_BINLOG ||
+                     error->number == ER_NET_PACKET_TOO_LARGE ||
+                     error->number == CR_NET_PACKET_TOO_LARGE;
+
+    return is_passed ? FOLLOW_END_PASSED : end_of(error);
 }
 
 /* One event, or the silence in its place. false = it has ended. */
@@ -285,7 +341,9 @@ static bool read_one(struct follow_cluster *c, enum follow_end *end, struct foll
         return false;
     }
     if (read == FOLLOW_SILENCE) {
-        if (now_us / 1000 > c->heard_ms + FOLLOW_SILENCE_MS + beat_ms(c)) {
+        unsigned limit = c->has_begun ? FOLLOW_SILENCE_MS + beat_ms(c) : FOLLOW_SEEK_MS;
+
+        if (now_us / 1000 > c->heard_ms + limit) {
             fail(error, "it is silent");
             *end = FOLLOW_END_LOST;
             return false;
@@ -299,9 +357,13 @@ static bool read_one(struct follow_cluster *c, enum follow_end *end, struct foll
         return false;
     }
     reach_marks(c, c->apply->seqno);
-    if (apply_is_heartbeat(event) && now_us - began_us >= BLOCKED_US) {
-        reach_marks(c, c->facts.committed); /* nothing is left that it has committed */
+    if (apply_is_heartbeat(event)) {
+        c->has_begun = true;
+        if (now_us - began_us >= BLOCKED_US) {
+            reach_marks(c, c->facts.committed); /* nothing is left that it has committed */
+        }
     }
+    c->has_begun |= c->apply->is_in_group;
     return true;
 }
 
@@ -338,6 +400,7 @@ static void begin_place(struct follow_cluster *c)
     (void)snprintf(c->place.uuid, sizeof(c->place.uuid), "%s", c->facts.uuid);
     c->n_marks = 0;
     c->n_settled = 0;
+    c->has_begun = false;
     c->asked_ms = 0;
     c->heard_ms = clock_now_ms();
 }
@@ -371,7 +434,7 @@ static bool begin_reading(struct follow_cluster *c, const struct binlog_gtids *p
 
 static bool begin(struct follow_cluster *c, enum follow_end *end, struct follow_error *error)
 {
-    struct follow_target target = follow_target_of(c);
+    struct follow_target target = follow_target_of(c, c->node);
     struct binlog_gtids position;
     enum begin how;
 
@@ -410,6 +473,7 @@ enum follow_end follow_stream(struct follow_cluster *c, const struct node *node,
     }
     follow_link_close(c->stream);
     follow_link_close(c->side);
+    close_peers(c);
     c->stream = c->side = NULL;
     c->node = NULL;
     return follow_has_mail(c) ? FOLLOW_END_ASKED : end; /* an interruption looks like a loss */

@@ -232,9 +232,9 @@ static void say_nobody(struct follow_cluster *c)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-struct follow_target follow_target_of(const struct follow_cluster *c)
+struct follow_target follow_target_of(const struct follow_cluster *c, const struct node *node)
 {
-    return (struct follow_target){.node = c->node,
+    return (struct follow_target){.node = node,
                                   .user = c->conf->vars.mysql_monitor_username,
                                   .password = c->conf->vars.mysql_monitor_password,
                                   .connect_ms = FOLLOW_CONNECT_MS,

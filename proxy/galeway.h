@@ -22,6 +22,7 @@
 #define VERSION_TEXT_MAX 96
 
 struct events_log;
+struct follower;
 struct monitor;
 struct worker;
 
@@ -57,6 +58,7 @@ struct galeway {
     struct causal causal;
     struct node_facts node_facts;
     struct monitor *monitor;   /* owned by main.c; NULL until it runs */
+    struct follower *follower; /* the same; NULL also when there is none */
     struct events_log *events; /* owned: statements that rules log */
     struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */

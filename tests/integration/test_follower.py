@@ -292,6 +292,25 @@ def test_a_node_that_does_not_apply_is_behind(logging_cluster, site, watch):
         cursor.execute("SET GLOBAL wsrep_desync = OFF")
 
 
+def test_a_node_that_applies_for_long_is_behind(logging_cluster, site, watch):
+    """What another node has committed and this one is applying still, its queue does not show."""
+    w = watch(logging_cluster, query_cache_follow_max_lag_ms=100)
+    w.wait_current()
+    logging_cluster.sql(1, f"CREATE TABLE {site}.big (a INT PRIMARY KEY, b INT, c CHAR(200))")
+    logging_cluster.catch_up()
+    w.wait_current()
+    since = len(w.lines)
+    logging_cluster.sql(1, f"INSERT INTO {site}.big SELECT seq, seq, seq FROM "
+                           f"{site}.seq_1_to_200000")
+    committed = time.monotonic()
+    told = w.wait_for("write", site, "big", since=since)[0]
+    late = int(told[0]) / 1e6 - committed
+    before = [line for line in w.lines[:w.lines.index(told)] if line[-1] == "current"]
+    assert late > 0.2, "too small to take time"
+    assert before[-1][1] == "not", f"current, and {late} s late\n{w.tail()}"
+    w.wait_current()
+
+
 def test_without_the_right_to_follow(logging_cluster, site, watch):
     logging_cluster.sql(1, "REVOKE REPLICATION SLAVE ON *.* FROM 'monitor'@'%'")
     logging_cluster.catch_up()
