@@ -67,35 +67,35 @@ struct follow_peer {
 
 struct follow_cluster {
     struct follower *follower;
-    int writer_hostgroup;
     pthread_t thread;
+    int writer_hostgroup;
     int wake_fd;
     /* the thread's */
-    uint8_t state;     /* enum follow_state */
-    struct conf *conf; /* a reference */
-    char *row_keys;    /* owned */
-    bool is_on;
+    struct conf *conf;   /* a reference */
+    char *row_keys;      /* owned */
     struct apply *apply; /* owned */
     struct follow_place place;
     struct follow_facts facts;
-    struct follow_link *stream, *side;          /* owned; NULL = closed */
-    const struct node *node;                    /* they are connected to; NULL = none */
+    struct follow_link *stream, *side; /* owned; NULL = closed */
+    const struct node *node;           /* they are connected to; NULL = none */
+    struct follow_peer peers[NODES_MAX];
     struct follow_mark marks[FOLLOW_MARKS_MAX]; /* not reached yet, oldest first */
     unsigned n_marks;
-    unsigned n_settled; /* questions that were answered since the stream began */
-    struct follow_peer peers[NODES_MAX];
-    bool has_begun; /* the node has come to the position */
-    uint64_t asked_ms, heard_ms;
-    uint64_t told_us;    /* all that the node had received then is told; 0 = not known */
+    unsigned n_settled;  /* questions that were answered since the stream began */
     unsigned n_failures; /* in a row */
-    uint64_t view_connects;
-    uint64_t again_ms[NODES_MAX]; /* a node is not tried before */
-    uint8_t refused[NODES_MAX]; /* enum follow_end of a node that cannot be followed; 0 = not so */
-    uint64_t since_ms;          /* of state */
+    unsigned n_stuck;    /* streams in a row that were lost where they had begun */
+    uint8_t state;       /* enum follow_state */
+    bool is_on;
+    bool has_begun; /* the node has come to the position */
     bool was_current;
+    uint64_t asked_ms, heard_ms;
+    uint64_t told_us; /* all that was committed then is told; 0 = not known */
+    uint64_t n_connects;
+    uint64_t since_ms;                 /* of state */
+    uint64_t again_ms[NODES_MAX];      /* a node is not tried before */
+    uint8_t refused[NODES_MAX];        /* enum follow_end of one that cannot be followed; or 0 */
     char error[FOLLOW_ERROR_MAX];      /* why it is in its state */
     char last_error[FOLLOW_ERROR_MAX]; /* of a node that was tried */
-    char view_position[BINLOG_GTIDS_TEXT];
     /* for all */
     atomic_ullong current_until_us;
     /* mail; behind follower->lock */

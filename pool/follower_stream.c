@@ -21,6 +21,7 @@
 #define BEAT_MAX_MS  500
 #define BLOCKED_US   1000 /* who waited for so long found nothing there at first */
 #define CARRY_TRIES  5    /* for a node to have what another one had */
+#define STUCK_MAX    3    /* an event that is too large ends a stream without a word of its size */
 #define BORN_SLACK_S 3    /* the same start, computed twice */
 
 static unsigned beat_ms(const struct follow_cluster *c)
@@ -423,7 +424,7 @@ static bool begin_reading(struct follow_cluster *c, const struct binlog_gtids *p
     }
     begin_place(c);
     c->told_us = has_gap ? 0 : c->told_us;
-    c->view_connects++;
+    c->n_connects++;
     apply_begin(c->apply, position, has_gap, clock_now_us());
     if (apply_event(c->apply, event.data, event.len, clock_now_us()) != 0) {
         fail(error, "an event of its log cannot be read");
@@ -468,7 +469,15 @@ enum follow_end follow_stream(struct follow_cluster *c, const struct node *node,
 
     c->node = node;
     if (begin(c, &end, error)) {
+        uint64_t n_groups = c->apply->counts.groups;
+
         while (follows_on(c, &end, error)) {
+        }
+        c->n_stuck =
+            end == FOLLOW_END_LOST && c->apply->counts.groups == n_groups ? c->n_stuck + 1 : 0;
+        if (c->n_stuck >= STUCK_MAX) {
+            c->n_stuck = 0;
+            end = FOLLOW_END_PASSED;
         }
     }
     follow_link_close(c->stream);

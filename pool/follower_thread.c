@@ -49,12 +49,12 @@ static void tell_event(const struct follow_cluster *c, enum monitor_event_kind k
 /* Between current and not: one line and one event. */
 static void tell_change(struct follow_cluster *c, const char *why)
 {
-    char text[MONITOR_EVENT_TEXT];
+    char text[MONITOR_EVENT_TEXT], position[BINLOG_GTIDS_TEXT];
 
     if (c->state == FOLLOW_CURRENT && !c->was_current) {
-        binlog_gtids_format(&c->apply->position, c->view_position);
-        (void)snprintf(text, sizeof(text), "position %.200s, %llu writes told, %llu gaps",
-                       c->view_position, (unsigned long long)c->apply->counts.writes,
+        binlog_gtids_format(&c->apply->position, position);
+        (void)snprintf(text, sizeof(text), "position %.200s, %llu writes told, %llu gaps", position,
+                       (unsigned long long)c->apply->counts.writes,
                        (unsigned long long)c->apply->counts.gaps);
         tell_event(c, EVENT_FOLLOWED, text);
         c->was_current = true;
@@ -257,7 +257,7 @@ void follow_publish(struct follow_cluster *c)
     binlog_gtids_format(&c->apply->position, v->position);
     v->lag_ms = is_following && c->told_us != 0 ? (now - c->told_us) / 1000 : 0;
     v->counts = c->apply->counts;
-    v->connects = c->view_connects;
+    v->connects = c->n_connects;
     (void)snprintf(v->error, sizeof(v->error), "%s", c->error);
     CHECK(pthread_mutex_unlock(&f->lock) == 0);
 }

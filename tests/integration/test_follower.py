@@ -311,6 +311,19 @@ def test_a_node_that_applies_for_long_is_behind(logging_cluster, site, watch):
     w.wait_current()
 
 
+def test_an_event_that_is_too_large_is_a_gap(logging_cluster, site, watch):
+    w = watch(logging_cluster)
+    w.wait_current()
+    gaps = len(w.said("gap"))
+    logging_cluster.sql(1, f"INSERT INTO {site}.wp_options VALUES (NULL, 'large', "
+                           "REPEAT('x', 70 << 20), 'no')")
+    logging_cluster.sql(1, f"INSERT INTO {site}.wp_options VALUES (NULL, 'small', '', 'no')")
+    wait_until(lambda: len(w.said("gap")) >= gaps + 2, 60, f"the gap to be told\n{w.tail()}")
+    w.wait_current(timeout=60)
+    logging_cluster.sql(1, f"INSERT INTO {site}.wp_options VALUES (NULL, 'next', '', 'no')")
+    w.wait_for("write", site, "wp_options", "option_name", "next")
+
+
 def test_without_the_right_to_follow(logging_cluster, site, watch):
     logging_cluster.sql(1, "REVOKE REPLICATION SLAVE ON *.* FROM 'monitor'@'%'")
     logging_cluster.catch_up()
