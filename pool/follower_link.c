@@ -66,11 +66,14 @@ bool follow_error_is_denied(const struct follow_error *error)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-/* What of `events` came on the connection; 0 = the time is over, or it was interrupted. */
-static int wait_for(struct follow_link *link, short events, uint64_t until_ms)
+/*
+ * What of `events` came on the connection; 0 = the time is over, or it was interrupted by wake_fd
+ * (-1 = it cannot be).
+ */
+static int wait_for(struct follow_link *link, short events, uint64_t until_ms, int wake_fd)
 {
     struct pollfd p[2] = {{.fd = mysql_get_socket(link->mysql), .events = events},
-                          {.fd = link->wake_fd, .events = POLLIN}};
+                          {.fd = wake_fd, .events = POLLIN}};
 
     for (;;) {
         uint64_t now = clock_now_ms();
@@ -93,7 +96,7 @@ static int wait_for(struct follow_link *link, short events, uint64_t until_ms)
 }
 
 /* For a call of the library that has returned what it waits for. */
-static int wait_status(struct follow_link *link, int status, uint64_t until_ms)
+static int wait_status(struct follow_link *link, int status, uint64_t until_ms, int wake_fd)
 {
     short events = 0;
     int happened, result = 0;
@@ -101,7 +104,7 @@ static int wait_status(struct follow_link *link, int status, uint64_t until_ms)
     events |= (status & MYSQL_WAIT_READ) != 0 ? POLLIN : 0;
     events |= (status & MYSQL_WAIT_WRITE) != 0 ? POLLOUT : 0;
     events |= (status & MYSQL_WAIT_EXCEPT) != 0 ? POLLPRI : 0;
-    happened = wait_for(link, events, until_ms);
+    happened = wait_for(link, events, until_ms, wake_fd);
     if (happened == 0) {
         return MYSQL_WAIT_TIMEOUT; /* the library then gives up in its own order */
     }
@@ -160,7 +163,8 @@ struct follow_link *follow_link_open(const struct follow_target *target, struct 
                                       target->password, NULL, target->node->port,
                                       is_unix ? target->node->address : NULL, 0);
     while (status != 0) {
-        status = mysql_real_connect_cont(&connected, link->mysql, wait_status(link, status, until));
+        status = mysql_real_connect_cont(&connected, link->mysql,
+                                         wait_status(link, status, until, link->wake_fd));
     }
     if (connected == NULL) {
         say_last(link, error);
@@ -199,7 +203,7 @@ bool follow_link_ask(struct follow_link *link, const char *sql,
 
     status = mysql_real_query_start(&rc, link->mysql, sql, strlen(sql));
     while (status != 0) {
-        status = mysql_real_query_cont(&rc, link->mysql, wait_status(link, status, until));
+        status = mysql_real_query_cont(&rc, link->mysql, wait_status(link, status, until, -1));
     }
     if (rc != 0) {
         say_last(link, error);
@@ -207,7 +211,7 @@ bool follow_link_ask(struct follow_link *link, const char *sql,
     }
     status = mysql_store_result_start(&rows, link->mysql);
     while (status != 0) {
-        status = mysql_store_result_cont(&rows, link->mysql, wait_status(link, status, until));
+        status = mysql_store_result_cont(&rows, link->mysql, wait_status(link, status, until, -1));
     }
     if (rows == NULL && mysql_errno(link->mysql) != 0) {
         say_last(link, error);
@@ -273,7 +277,8 @@ enum follow_read follow_link_read(struct follow_link *link, unsigned wait_ms, st
     struct slice packet;
     unsigned long len;
 
-    if (!has_read_ahead(link) && wait_for(link, POLLIN, clock_now_ms() + wait_ms) == 0) {
+    if (!has_read_ahead(link) &&
+        wait_for(link, POLLIN, clock_now_ms() + wait_ms, link->wake_fd) == 0) {
         link->was_interrupted = false;
         return FOLLOW_SILENCE;
     }

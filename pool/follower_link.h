@@ -42,7 +42,7 @@ void follow_link_close(struct follow_link *link);
 
 /*
  * follow_link_ask - one statement; on_row for each row: n columns, terminated or NULL, borrowed.
- * on_row may be NULL. false = see error; the connection is of no more use, unless the node refused
+ * on_row may be NULL. Not interrupted: takes answer_ms at most. false = see error; the connection is of no more use, unless the node refused
  * the statement.
  */
 bool follow_link_ask(struct follow_link *link, const char *sql,

@@ -368,9 +368,24 @@ static bool read_one(struct follow_cluster *c, enum follow_end *end, struct foll
     return true;
 }
 
+/* Another configuration: is it the same for us? Each LOAD brings one. */
+static bool goes_on_as(struct follow_cluster *c)
+{
+    struct conf *old = conf_ref(c->conf);
+    const struct conf_vars *a = &old->vars;
+    bool is_same = follow_take_mail(c) && c->is_on;
+    const struct conf_vars *b = &c->conf->vars;
+
+    is_same = is_same && strcmp(a->mysql_monitor_username, b->mysql_monitor_username) == 0 &&
+              strcmp(a->mysql_monitor_password, b->mysql_monitor_password) == 0 &&
+              a->mysql_query_cache_follow_max_lag_ms == b->mysql_query_cache_follow_max_lag_ms;
+    conf_unref(old);
+    return is_same;
+}
+
 static bool follows_on(struct follow_cluster *c, enum follow_end *end, struct follow_error *error)
 {
-    if (follow_has_mail(c)) {
+    if (follow_has_mail(c) && !goes_on_as(c)) {
         *end = FOLLOW_END_ASKED;
         return false;
     }

@@ -223,7 +223,7 @@ static void say_nobody(struct follow_cluster *c)
     }
     if (are_all) {
         come_to(c, is_denied ? FOLLOW_DENIED : FOLLOW_NO_LOG, c->last_error);
-    } else if (c->was_current || c->state == FOLLOW_BEHIND || c->state == FOLLOW_CURRENT) {
+    } else if (c->state == FOLLOW_BEHIND || c->state == FOLLOW_CURRENT) {
         come_to(c, FOLLOW_BROKEN, mask == 0 ? "no node serves" : c->last_error);
     } else if (c->state != FOLLOW_BROKEN) {
         come_to(c, FOLLOW_CONNECTING, c->last_error);
