@@ -172,6 +172,12 @@ static const struct stats_table tables[] = {
      "number INTEGER PRIMARY KEY,time_us INTEGER NOT NULL,event VARCHAR NOT NULL,"
      "hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"
      "cause VARCHAR NOT NULL", NULL, stats_fill_events, 0, 0},
+    {"stats_query_cache_follower",
+     "hostgroup INT NOT NULL PRIMARY KEY,state VARCHAR NOT NULL,state_ms INTEGER NOT NULL,"
+     "node VARCHAR NOT NULL,lag_ms INTEGER NOT NULL,position VARCHAR NOT NULL,"
+     "events INTEGER NOT NULL,transactions INTEGER NOT NULL,writes INTEGER NOT NULL,"
+     "row_keys INTEGER NOT NULL,gaps INTEGER NOT NULL,connects INTEGER NOT NULL,"
+     "error VARCHAR NOT NULL", NULL, stats_fill_follower, 0, 0},
     {"stats_retries",
      "worker INT NOT NULL,number INTEGER NOT NULL,time_us INTEGER NOT NULL,"
      "digest VARCHAR NOT NULL,user VARCHAR NOT NULL,hostgroup INT NOT NULL,"

@@ -31,7 +31,9 @@ def site(cluster, schema):
 
 @pytest.fixture
 def cached(galeway):
-    return galeway(variables={"query_cache_auto": True, "query_cache_auto_ttl_ms": 600000})
+    return galeway(variables={
+        "query_cache_auto": True, "query_cache_auto_ttl_ms": 600000,
+        "query_cache_wait_ms": 60000})
 
 
 def connect(proxy, schema, **more):

@@ -13,6 +13,7 @@
 # Environment: BASE_PORT (default 3311) is the port of node 1; 2 and 3 follow. Galera's own
 # ports are derived from it, so clusters need BASE_PORTs that are at least 50 apart. NODE_OPTIONS
 # are more options for a node that `restart` starts while others run (--wsrep-sst-donor=node1).
+# NODE_CONFIG are more lines for the my.cnf of every node ("log_bin = binlog"); DIR remembers them.
 #
 # All nodes begin with copies of one data directory that has been a cluster of one node, so the
 # first start needs no snapshot transfer, only the incremental one (of a few view changes).
@@ -178,6 +179,7 @@ wsrep_sst_method = rsync
 wsrep_slave_threads = 2
 wsrep_provider_options = "base_port=$p;gmcast.listen_addr=tcp://127.0.0.1:$p;ist.recv_addr=127.0.0.1:$((p + 1));gcache.size=64M;evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT3S;evs.inactive_timeout=PT6S"
 CNF
+    [ ! -e "$DIR/extra.cnf" ] || cat "$DIR/extra.cnf" >>"$(node_dir "$n")/my.cnf"
 }
 
 galera_library() {
@@ -359,6 +361,7 @@ all_synced() {
 
 prepare() {
     command -v mariadbd >/dev/null || die "mariadbd is not installed (see tests/setup/packages.sh)"
+    [ -z "${NODE_CONFIG:-}" ] || printf '%s\n' "$NODE_CONFIG" >"$DIR/extra.cnf"
     make_template
     for n in "${NODES[@]}"; do make_node "$n"; done
     as_mysql test -r "$(node_data 1)/grastate.dat" ||
