@@ -31,8 +31,9 @@ UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
 TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-# tests/drill/build.sh makes one program of these and of parts of tests/bench/loadgen.
-DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c))
+# tests/drill/build.sh and tests/stale/build.sh make programs of these and of parts of
+# tests/bench/loadgen.
+DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c tests/stale/load/*.c))
 ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC)
 ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))
 
@@ -78,7 +79,7 @@ LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,n
 export ASAN_OPTIONS ?= allocator_may_return_null=1
 
 # --- everyday targets ------------------------------------------------------------------------
-.PHONY: all lib run test unit integration asan tsan fuzz bench drill lint format install clean help \
+.PHONY: all lib run test unit integration asan tsan fuzz bench ryw drill stale lint format install clean help \
     unit-binary tools fuzzers objects tidy FORCE
 
 all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|cover: build/<mode>)
@@ -112,6 +113,14 @@ fuzz: ## each fuzzer for FUZZ_SECONDS (30)
 bench: all tools ## measure against a direct connection and other proxies
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/bench/bench.sh
+
+ryw: all tools ## pages that write and read back, on three nodes: nothing stale, and where reads go
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/bench/ryw.sh
+
+stale: all tools ## is any read older than it may be, while nodes break? (STALE="--length 300")
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/stale/stale.sh $(STALE)
 
 drill: all tools ## break nodes under load and count what clients see
 	@tests/setup/packages.sh test

@@ -3,7 +3,7 @@
 #
 # run.sh - run parts of the tests and add up what they counted: tests/run.sh [part ...]
 #
-# Parts: packages build unit integration bench drill (all of them when none is named). MODE picks the
+# Parts: packages build unit integration bench drill stale (all of them when none is named). MODE picks the
 # build. A part that ends badly without naming a failure counts as one failure; without a build
 # nothing after it runs. The last line is "N passed, N failed"; the exit status is 1 when any failed.
 #
@@ -60,6 +60,10 @@ part_drill() {
     exec tests/drill/smoke.sh
 }
 
+part_stale() {
+    exec tests/stale/smoke.sh
+}
+
 # The last "N <word>" of a part's output; pytest and our runners write the same words.
 number_of() {
     sed 's/\x1b\[[0-9;]*m//g' "$2" | grep -aE '[0-9]+ (passed|failed|error|skipped)' | tail -n 1 |
@@ -101,11 +105,11 @@ run_part() {
 
 mkdir -p build/log
 parts=("$@")
-[ $# -gt 0 ] || parts=(packages build unit integration bench drill)
+[ $# -gt 0 ] || parts=(packages build unit integration bench drill stale)
 for part in "${parts[@]}"; do
     case $part in
     packages | build) run_part "$part" || break ;;
-    unit | integration | bench | drill) run_part "$part" ;;
+    unit | integration | bench | drill | stale) run_part "$part" ;;
     *)
         echo "run.sh: no part named $part" >&2
         exit 2

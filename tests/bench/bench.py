@@ -43,7 +43,7 @@ def run_load(name, target, node, seconds):
     finally:
         target.kill()
     cpu = f", CPU {result['cpu_us']:.1f} us" if "cpu_us" in result else ""
-    print(f"  {name:<12}{target.name:<9}{result['throughput']:>9.0f} {unit:<7}"
+    print(f"  {name:<13}{target.name:<9}{result['throughput']:>9.0f} {unit:<7}"
           f"p50 {result['p50_us']:.0f} us, p99 {result['p99_us']:.0f} us{cpu}"
           f"  ({time.monotonic() - began:.0f} s)", flush=True)
     return result
@@ -68,7 +68,7 @@ def run_rounds(chosen, node, targets):
                                    run_load(name, target, node, chosen.seconds)))
                 except BenchError as error:
                     failures += 1
-                    print(f"  {name:<12}{target.name:<9} FAILED: {error}", flush=True)
+                    print(f"  {name:<13}{target.name:<9} FAILED: {error}", flush=True)
     order = [target.name for target in targets]
     rounds.sort(key=lambda row: (list(LOADS).index(row[0]), order.index(row[1])))
     return rounds, failures

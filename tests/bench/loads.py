@@ -33,6 +33,11 @@ def numbers(text):
     return {key: float(value) for key, value in pairs if key != "mode"}
 
 
+def stale(result):
+    """Values that were older than a write acknowledged before they were asked for."""
+    return result["stale"] + result["stale_new"] + result["stale_other"]
+
+
 def sysbench(port, script, seconds, ps_mode, threads=16):
     command = ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
                f"--mysql-port={port}", "--mysql-user=bench", "--mysql-password=bench",
@@ -120,6 +125,20 @@ def loadgen_load(mode, **options):
     return load
 
 
+def cached_load(mode, **options):
+    """The same with Galeway's cache; the first run fills it."""
+    load = loadgen_load(mode, **options)
+
+    def with_hits(target, node, seconds):
+        before = target.cache_counts()
+        result = load(target, node, seconds)
+        after = target.cache_counts()
+        if before is not None:
+            result["hits"] = (after[0] - before[0]) / max(1, after[1] - before[1])
+        return result
+    return with_hits
+
+
 def held(target, node, seconds):
     """Point SELECTs by 64 clients, without and with 5000 more that are logged in and idle."""
     def busy():
@@ -178,6 +197,9 @@ def big_read(target, rows, options):
     return result
 
 
+AUTO = {"variables": {"query_cache_auto": "true"}}  # all else as it is by default
+CACHED = {"variables": {"query_cache_auto": "true", "query_cache_auto_ttl_ms": "3600000"}}
+
 # name: (what it does, unit of its throughput, settings of the proxy, load)
 LOADS = {
     "point": ("oltp_point_select, 16 threads, text", "stmt/s", {},
@@ -191,6 +213,14 @@ LOADS = {
               sysbench_load("oltp_read_write", "auto")),
     "page": ("WordPress pages, 100 sites, 16 at a time", "page/s", {},
              loadgen_load("page", sites=100, clients=16)),
+    "cached-point": ("point SELECTs of 1000 rows, all cached", "stmt/s", CACHED,
+                     cached_load("point", rows=1000, clients=16)),
+    "cached-64k": ("results of 64 KB, all cached", "stmt/s", CACHED,
+                   cached_load("point", rows=100, clients=16, wide=1)),
+    "page-cached": ("WordPress pages, 100 sites, cached", "page/s", AUTO,
+                    cached_load("page", sites=100, clients=16)),
+    "page-500": ("WordPress pages, 500 sites, cached", "page/s", AUTO,
+                 cached_load("page", sites=500, clients=16)),
     "held": ("64 busy clients among 5000 held ones", "stmt/s", {}, held),
     "big": ("one 1 GiB result, fast reader", "MB/s", {}, big()),
     "big-slow": ("one 1 GiB result, slow reader", "MB/s", {}, big(rate_mb=100, pause_ms=1000)),

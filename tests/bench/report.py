@@ -8,7 +8,7 @@ import statistics
 from loads import LOADS
 
 METRICS = ("throughput", "p50_us", "p99_us", "cpu_us", "rss_mb", "connections", "p50_alone_us",
-           "warm", "held_bytes", "growth_mb")
+           "warm", "held_bytes", "growth_mb", "hits")
 COLOURS = {"direct": "#8a8a8a", "haproxy": "#3b75af", "galeway": "#c8553d"}
 
 
@@ -52,12 +52,12 @@ def cell(number, width, digits=0):
 
 
 def print_table(table):
-    print(f"\n{'load':<12}{'target':<9}{'rate':>9} {'unit':<7}{'/direct':>8}{'p50 us':>9}"
+    print(f"\n{'load':<13}{'target':<9}{'rate':>9} {'unit':<7}{'/direct':>8}{'p50 us':>9}"
           f"{'p99 us':>9}{'CPU us':>8}{'/haproxy':>9}{'RSS MB':>8}{'conns':>7}")
     for load, targets in table.items():
         for target in targets:
             row = {metric: value(table, load, metric, target) for metric in METRICS}
-            print(f"{load:<12}{target:<9}{cell(row['throughput'], 9)} {LOADS[load][1]:<7}"
+            print(f"{load:<13}{target:<9}{cell(row['throughput'], 9)} {LOADS[load][1]:<7}"
                   f"{cell(ratio(table, load, 'throughput', target, 'direct'), 8, 2)}"
                   f"{cell(row['p50_us'], 9)}{cell(row['p99_us'], 9)}{cell(row['cpu_us'], 8, 1)}"
                   f"{cell(ratio(table, load, 'cpu_us', target, 'haproxy'), 9, 2)}"
@@ -93,6 +93,18 @@ def verdicts(table, target="galeway"):
         ("CPU per statement / HAProxy, pages", cpu("page"), 0.5, False, 2),
         ("pages per second / direct", ratio(table, "page", "throughput", target, "direct"), 1.0,
          True, 2),
+        ("CPU per cached point SELECT / HAProxy's relayed", cpu("cached-point"), 0.25, False, 2),
+        ("CPU per cached 64 KB result / HAProxy's relayed", cpu("cached-64k"), 0.25, False, 2),
+        ("pages per second with the cache / direct",
+         ratio(table, "page-cached", "throughput", target, "direct"), 1.5, True, 2),
+        ("share of SELECTs cached, point", value(table, "cached-point", "hits", target), 0.95, True,
+         3),
+        ("share of SELECTs cached, 64 KB", value(table, "cached-64k", "hits", target), 0.95, True,
+         3),
+        ("share of SELECTs cached, pages of 100 sites",
+         value(table, "page-cached", "hits", target), 0.8, True, 3),
+        ("share of SELECTs cached, pages of 500 sites", value(table, "page-500", "hits", target),
+         0.8, True, 3),
         ("p50 with 5000 held clients / without", loss("held"), 1.05, False, 2),
         ("bytes of memory per held client", value(table, "held", "held_bytes", target), 2048,
          False, 0),

@@ -7,7 +7,8 @@
 #
 # Sites: user site_<i>, password secret_<i>, schema site_<i>, with the tables of a small WordPress.
 # Every value begins with "s<i>;", and 50 + i % 20 of the 70 posts are published (loadgen checks
-# both). User bench, password bench, schema bench: points for loadgen, sbtest1 for sysbench.
+# both). User bench, password bench, schema bench: points and wide for loadgen, sbtest1 for
+# sysbench.
 
 set -euo pipefail
 
@@ -146,6 +147,18 @@ make_template() {
     } | sql
 }
 
+# 100 rows of 64 KB and some.
+make_wide() {
+    made wide && return
+    sql <<SQL
+DROP TABLE IF EXISTS bench.wide;
+CREATE TABLE bench.wide (id int NOT NULL PRIMARY KEY, c mediumtext NOT NULL);
+INSERT INTO bench.wide SELECT seq, CONCAT('row-', seq, '-', REPEAT('w', 65536)) FROM
+    bench.seq_1_to_100;
+INSERT INTO bench.made VALUES ('wide.$version');
+SQL
+}
+
 site_sql() {
     local i=$1 user="'site_$1'@'%'" table
     cat <<SQL
@@ -188,6 +201,7 @@ make_sites() {
 }
 
 make_template
+make_wide
 pids=()
 for ((k = 0; k < streams; k++)); do
     make_sites "$k" &

@@ -35,13 +35,15 @@ class Tally:
 
 
 def page(target):
-    """Each page asks at its end who it is, and one in five writes."""
+    """Each page asks at its end who it is, and one in five writes, reads back and is read again."""
     got = loads.loadgen(target.port, "page", clients=8, sites=SITES, count=300, seed=7,
                         probe_percent=100, write_percent=20)
-    if not 300 <= got["n"] <= 308:
+    if not 300 <= got["n"] <= 316:  # each of 8 clients ends a page, and the one after a write
         return f"{got['n']:.0f} pages instead of 300"
     if not 19 * got["n"] <= got["stmts"] <= 20 * got["n"]:
         return f"{got['stmts']:.0f} statements for {got['n']:.0f} pages"
+    if got["writes"] < 20 or got["reads"] < 3 * got["n"] or loads.stale(got):
+        return f"strange counters: {got}"
     return None
 
 
@@ -117,6 +119,18 @@ def foreign_row(target, node):
         node.sql(title.format("s3;"))
 
 
+def stale_counter(target, node):
+    """A write of site 3 is acknowledged and changes nothing: every read of it is stale."""
+    node.sql("CREATE OR REPLACE TRIGGER site_3.keep BEFORE UPDATE ON site_3.wp_posts"
+             " FOR EACH ROW SET NEW.comment_count = OLD.comment_count")
+    try:
+        got = loads.loadgen(target.port, "page", sites=3, count=200, write_percent=50)
+    finally:
+        node.sql("DROP TRIGGER site_3.keep")
+    seen = [got[key] for key in ("stale", "stale_new", "stale_other")]
+    return None if all(seen) else f"stale reads were taken for right ones: {seen}"
+
+
 def smoke_target(tally, target, node):
     named = (("page", page), ("point", point), ("big", big), ("many, new connections", many(5)),
              ("many, long connections", many(0)), ("hold", hold), ("sysbench", sysbench))
@@ -132,6 +146,7 @@ def smoke_target(tally, target, node):
             tally.check("a missing site is noticed",
                         lambda: notices(target, mode="page", sites=10 * SITES, count=300))
             tally.check("a row of another site is noticed", lambda: foreign_row(target, node))
+            tally.check("a stale counter is noticed", lambda: stale_counter(target, node))
         tally.check(f"{target.name}: ends as it should", target.stop)
     finally:
         target.kill()

@@ -106,6 +106,9 @@ class Direct:
     def rss_kb(self):
         return None
 
+    def cache_counts(self):
+        return None
+
     def peak_kb(self):
         return None
 
@@ -182,6 +185,10 @@ class Proxy:
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
 
+    def cache_counts(self):
+        """(hits, looked for) of a query cache, or None if there is none."""
+        return None
+
 
 class Haproxy(Proxy):
     """The cost of a proxy that understands nothing."""
@@ -228,6 +235,8 @@ class Galeway(Proxy):
         rules += [f'{{ rule_id = {i + 1}; active = 1; match_pattern = "FROM t_{i} WHERE .*= *[0-9]+";'
                   " destination_hostgroup = 10; apply = 1; }"
                   for i in range(settings.get("text_rules", 0))]
+        variables = "\n    ".join(f"{name} = {value};"
+                                  for name, value in settings.get("variables", {}).items())
         with open(config, "w", encoding="ascii") as file:
             file.write(f"""datadir = "{OUT}";
 admin_variables = {{ admin_credentials = "admin:admin";
@@ -238,11 +247,9 @@ mysql_variables = {{
     max_connections = 10000;
     monitor_username = "galeway";
     monitor_password = "galeway";
+    {variables}
 }};
-mysql_servers = (
-    {{ address = "127.0.0.1"; port = {self.node.port}; hostgroup = 10;
-      max_connections = {settings.get("server_connections", 150)}; }}
-);
+{self.servers(settings.get("server_connections", 150))}
 mysql_users = (
     {", ".join(users)}
 );
@@ -251,6 +258,32 @@ mysql_query_rules = (
 );
 """)
         return [GALEWAY, "-c", config]
+
+    def servers(self, connections):
+        """The part of the configuration that names the nodes."""
+        return f"""mysql_servers = (
+    {{ address = "127.0.0.1"; port = {self.node.port}; hostgroup = 10;
+      max_connections = {connections}; }}
+);"""
+
+    def console(self, statement):
+        """Rows of the admin console, tab-separated lines."""
+        command = ["mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1",
+                   f"--port={self.ports + 2}", "--user=admin", "--password=admin", "-BNe", statement]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BenchError(f"the console answers {statement}: {done.stderr.strip()}")
+        return done.stdout.splitlines()
+
+    def cache_counts(self):
+        counts = self.statistics()
+        return (counts.get("Query_Cache_count_GET_OK", 0), counts.get("Query_Cache_count_GET", 0))
+
+    def statistics(self):
+        """stats_mysql_global: {name: number}."""
+        rows = (line.split("\t") for line in
+                self.console("SELECT Variable_Name, Variable_Value FROM stats.stats_mysql_global"))
+        return {name: int(value) for name, value in rows if value.isdigit()}
 
 
 def available(node, port_base, names):

@@ -37,10 +37,11 @@ def wait_until(condition, seconds, what):
 
 
 class Cluster:
-    """Three nodes in build/drill/cluster."""
+    """Three nodes in build/drill/cluster, or in another folder's."""
 
-    def __init__(self, base_port):
-        self.dir = os.path.join(OUT, "cluster")
+    def __init__(self, base_port, out=OUT):
+        self.out = out
+        self.dir = os.path.join(out, "cluster")
         self.base_port = base_port
 
     def port(self, n):
@@ -63,14 +64,14 @@ class Cluster:
         return os.path.join(self.dir, f"node{n}")
 
     def script(self, *words, check=True, **environment):
-        with open(os.path.join(OUT, "cluster.log"), "ab") as log:
+        with open(os.path.join(self.out, "cluster.log"), "ab") as log:
             done = subprocess.run([SCRIPT, *[str(word) for word in words], self.dir], stdout=log,
                                   stderr=log, stdin=subprocess.DEVNULL, check=False,
                                   env={**os.environ, "BASE_PORT": str(self.base_port),
                                        **environment})
         if check and done.returncode != 0:
             raise BenchError(f"cluster.sh {' '.join(map(str, words))} failed; see "
-                             "build/drill/cluster.log")
+                             f"{os.path.relpath(self.out, TOP)}/cluster.log")
 
     def in_background(self, *words, **environment):
         """The same while a drill goes on; .join() it."""

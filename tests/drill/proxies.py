@@ -8,7 +8,7 @@ import sys
 
 import pymysql
 
-from nodes import HERE, OUT, USERS
+from nodes import HERE, USERS
 from targets import GALEWAY, BenchError, die_with_parent, tail, wait_for_port
 
 EXTRA_USERS = ("wp_drill",)
@@ -24,7 +24,7 @@ class Target:
         self.write_port = self.read_port = cluster.base_port + 5
         self.admin_port = cluster.base_port + 7
         self.processes = []
-        self.log = os.path.join(OUT, f"{self.name}.log")
+        self.log = os.path.join(cluster.out, f"{self.name}.log")
 
     def start(self):
         with open(self.log, "wb") as log:
@@ -84,6 +84,7 @@ class Galeway(Target):
     """What this repository builds."""
 
     name = "galeway"
+    variables = {}  # more of mysql_variables
 
     def commands(self):
         if not os.access(GALEWAY, os.X_OK):
@@ -94,11 +95,12 @@ class Galeway(Target):
             for n in (1, 2, 3))
         users = ",\n".join(f'    {{ username = "{user}"; password = "{password}"; '
                            "default_hostgroup = 10; }" for user, password in self._users())
-        path = os.path.join(OUT, "galeway.cnf")
-        data = os.path.join(OUT, "data")
+        path = os.path.join(self.cluster.out, "galeway.cnf")
+        data = os.path.join(self.cluster.out, "data")
         os.makedirs(data, exist_ok=True)
         for name in os.listdir(data):
             os.remove(os.path.join(data, name))  # a fresh process knows only its file
+        more = "\n".join(f"    {name} = {value};" for name, value in self.variables.items())
         with open(path, "w", encoding="ascii") as file:
             file.write(f"""datadir = "{data}";
 admin_variables = {{ admin_credentials = "admin:admin";
@@ -109,6 +111,7 @@ mysql_variables = {{
     max_connections = 2000;
     monitor_username = "monitor";
     monitor_password = "monitor";
+{more}
 }};
 mysql_servers = (
 {servers}
@@ -156,7 +159,7 @@ class Haproxy(Target):
             return (f"    server node{n} {self.cluster.host(n)}:{self.cluster.port(n)} "
                     f"check addr 127.0.0.1 port {self.check_port(n)} {options}")
 
-        path = os.path.join(OUT, "haproxy.cfg")
+        path = os.path.join(self.cluster.out, "haproxy.cfg")
         with open(path, "w", encoding="ascii") as file:
             file.write(f"""global
     maxconn 4000

@@ -285,6 +285,10 @@ launch_node() {
         </dev/null >/dev/null 2>"$(node_dir "$n")/stderr.log" 9>&- &
     echo $! >"$(node_dir "$n")/pid"
     disown
+    # Until its exec it looks like this script: it would be taken for dead.
+    until node_pid "$n" >/dev/null || ! kill -0 "$(cat "$(node_dir "$n")/pid")" 2>/dev/null; do
+        sleep 0.01
+    done
     STARTED+=("$n")
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "tests/bench/loadgen/client.h"
+#include "tests/bench/loadgen/counter.h"
 #include "tests/bench/loadgen/stats.h"
 
 struct options {
@@ -22,8 +23,9 @@ struct options {
     unsigned rate_mb;       /* big: MB read per second; 0 = as fast as it comes */
     unsigned pause_ms;      /* big: read nothing for so long after the first MB */
     unsigned per_conn;      /* many: statements per connection; 0 = one long connection per user */
-    unsigned write_percent; /* page: pages with a write */
+    unsigned write_percent; /* page: pages that write and read back, twice */
     unsigned probe_percent; /* page: pages that also ask for user, schema and session settings */
+    unsigned wide;          /* point: rows of 64 KB */
     unsigned bare;          /* hold: log in and do nothing else */
 };
 
@@ -31,9 +33,10 @@ struct bench {
     struct options options;
     struct loop loop;
     struct rng rng;
-    struct stats stats;    /* latencies of operations */
-    uint64_t n_statements; /* commands answered */
-    uint64_t n_wrong;      /* wrong answers, errors and lost connections */
+    struct stats stats;           /* latencies of operations */
+    uint64_t n_statements;        /* commands answered */
+    uint64_t n_wrong;             /* wrong answers, errors and lost connections */
+    struct counter_tally counted; /* page: values written and read; a stale one is not wrong */
     uint64_t begun_ns;
     uint64_t ended_ns;    /* the last operation's end */
     uint64_t progress_ns; /* when something was last answered */
@@ -44,6 +47,10 @@ extern volatile sig_atomic_t bench_interrupted;
 
 /* bench_wrong - count a wrong answer and print it (the first 20). */
 void bench_wrong(struct bench *bench, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* bench_stale - print a stale value (the first 20); the tally has counted it. */
+void bench_stale(struct bench *bench, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* bench_begin - the clock starts here; what was counted before is forgotten, the wrong ones not. */

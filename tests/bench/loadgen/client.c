@@ -127,7 +127,7 @@ int client_command(struct client *client, enum wire_command command, const char 
         return rc;
     }
     client->state = CLIENT_REPLY;
-    client->reply = (struct wire_reply){0};
+    client->reply = (struct wire_reply){.is_prepare = command == WIRE_COM_STMT_PREPARE};
     return 0;
 }
 

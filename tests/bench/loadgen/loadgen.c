@@ -48,10 +48,29 @@ void bench_wrong(struct bench *bench, const char *format, ...)
     va_end(args);
 }
 
+void bench_stale(struct bench *bench, const char *format, ...)
+{
+    uint64_t n = 0;
+    va_list args;
+
+    for (unsigned i = 0; i < COUNTER_PLACES; i++) {
+        n += bench->counted.n_stale[i];
+    }
+    if (n > WRONG_PRINTED) {
+        return;
+    }
+    va_start(args, format);
+    (void)fputs("STALE ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+}
+
 void bench_begin(struct bench *bench)
 {
     bench->stats = (struct stats){0};
     bench->n_statements = 0;
+    bench->counted = (struct counter_tally){0};
     bench->begun_ns = stats_now_ns();
     bench->ended_ns = bench->begun_ns;
     bench->progress_ns = bench->begun_ns;
@@ -99,16 +118,21 @@ static void report(const struct bench *bench)
     struct rusage usage;
 
     (void)getrusage(RUSAGE_SELF, &usage);
-    (void)printf("mode=%s n=%llu errors=%llu seconds=%.3f throughput=%.1f p50_us=%.1f p95_us=%.1f "
-                 "p99_us=%.1f max_us=%.1f stmts=%llu stmts_per_s=%.1f bytes=%llu cpu_s=%.2f\n",
-                 bench->options.mode, (unsigned long long)bench->stats.n,
-                 (unsigned long long)bench->n_wrong, seconds, (double)bench->stats.n * per_second,
-                 stats_quantile_us(&bench->stats, 0.5), stats_quantile_us(&bench->stats, 0.95),
-                 stats_quantile_us(&bench->stats, 0.99), (double)bench->stats.max_ns / 1000.0,
-                 (unsigned long long)bench->n_statements, (double)bench->n_statements * per_second,
-                 (unsigned long long)bench->loop.n_bytes,
-                 (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                     (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+    (void)printf(
+        "mode=%s n=%llu errors=%llu seconds=%.3f throughput=%.1f p50_us=%.1f p95_us=%.1f "
+        "p99_us=%.1f max_us=%.1f stmts=%llu stmts_per_s=%.1f bytes=%llu cpu_s=%.2f "
+        "writes=%llu reads=%llu stale=%llu stale_new=%llu stale_other=%llu\n",
+        bench->options.mode, (unsigned long long)bench->stats.n, (unsigned long long)bench->n_wrong,
+        seconds, (double)bench->stats.n * per_second, stats_quantile_us(&bench->stats, 0.5),
+        stats_quantile_us(&bench->stats, 0.95), stats_quantile_us(&bench->stats, 0.99),
+        (double)bench->stats.max_ns / 1000.0, (unsigned long long)bench->n_statements,
+        (double)bench->n_statements * per_second, (unsigned long long)bench->loop.n_bytes,
+        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+        (unsigned long long)bench->counted.n_writes, (unsigned long long)bench->counted.n_reads,
+        (unsigned long long)bench->counted.n_stale[COUNTER_SAME],
+        (unsigned long long)bench->counted.n_stale[COUNTER_NEW],
+        (unsigned long long)bench->counted.n_stale[COUNTER_OTHER]);
 }
 
 /* raise_limit - room for so many descriptors; the hard limit too, if that is allowed. */
@@ -135,6 +159,7 @@ static void usage(void)
                 "  page   WordPress pages, each on a new connection [--write-percent N]\n"
                 "         [--probe-percent N]\n"
                 "  point  point SELECTs on persistent connections [--rows N of the table]\n"
+                "         [--wide 1: of 64 KB, of 100 rows]\n"
                 "  hold   log in, stay idle until SIGTERM, ask once more [--bare 1]\n"
                 "  big    one SELECT of --rows N rows of 1000 bytes [--rate-mb N] [--pause-ms N]\n"
                 "  many   short statements of many users [--per-conn N, 0 = long connections]\n",
@@ -167,6 +192,7 @@ static bool read_option(struct options *options, const char *name, const char *t
         {"--per-conn", &options->per_conn},
         {"--write-percent", &options->write_percent},
         {"--probe-percent", &options->probe_percent},
+        {"--wide", &options->wide},
         {"--bare", &options->bare},
     };
     uint64_t number;

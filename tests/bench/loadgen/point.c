@@ -35,7 +35,8 @@ static void ask(struct reader *reader)
     reader->id = 1 + rng_below(&bench->rng, bench->options.rows);
     reader->right = false;
     reader->begun_ns = stats_now_ns();
-    len = snprintf(text, sizeof(text), "SELECT c FROM points WHERE id=%u", reader->id);
+    len = snprintf(text, sizeof(text), "SELECT c FROM %s WHERE id=%u",
+                   bench->options.wide != 0 ? "wide" : "points", reader->id);
     rc = client_command(&reader->client, WIRE_COM_QUERY, text, (size_t)len);
     if (rc < 0) {
         bench_wrong(bench, "cannot send: %s", strerror(-rc));

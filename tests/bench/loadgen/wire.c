@@ -205,6 +205,18 @@ static enum wire_event end_part(struct wire_reply *reply, unsigned status)
     return WIRE_END;
 }
 
+/* feed_prepared - the statement's id, and how many definitions come behind it. */
+static enum wire_event feed_prepared(struct wire_reply *reply, const uint8_t *packet, size_t len)
+{
+    if (packet[0] != 0x00 || len < 12) {
+        return WIRE_BAD;
+    }
+    reply->statement_id = get_u16(packet + 1) | (uint32_t)get_u16(packet + 3) << 16;
+    reply->sets_left = (unsigned)((get_u16(packet + 5) != 0) + (get_u16(packet + 7) != 0));
+    reply->phase = reply->sets_left == 0 ? WIRE_DONE : WIRE_DEFINITIONS;
+    return reply->sets_left == 0 ? WIRE_END : WIRE_MORE;
+}
+
 static enum wire_event feed_first(struct wire_reply *reply, const uint8_t *packet, size_t len)
 {
     size_t used;
@@ -246,7 +258,13 @@ enum wire_event wire_feed(struct wire_reply *reply, const uint8_t *packet, size_
         return WIRE_END;
     }
     if (reply->phase == WIRE_FIRST) {
-        return feed_first(reply, packet, len);
+        return reply->is_prepare ? feed_prepared(reply, packet, len)
+                                 : feed_first(reply, packet, len);
+    }
+    if (reply->phase == WIRE_DEFINITIONS) {
+        reply->sets_left -= is_eof;
+        reply->phase = reply->sets_left == 0 ? WIRE_DONE : WIRE_DEFINITIONS;
+        return reply->sets_left == 0 ? WIRE_END : WIRE_MORE;
     }
     if (reply->phase == WIRE_COLUMNS) {
         if (reply->columns_left > 0) {

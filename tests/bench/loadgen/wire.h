@@ -20,6 +20,8 @@ enum wire_command {
     WIRE_COM_QUIT = 1,
     WIRE_COM_INIT_DB = 2,
     WIRE_COM_QUERY = 3,
+    WIRE_COM_STMT_PREPARE = 22,
+    WIRE_COM_STMT_EXECUTE = 23,
 };
 
 struct wire_greeting {
@@ -38,6 +40,7 @@ enum wire_phase {
     WIRE_FIRST,
     WIRE_COLUMNS,
     WIRE_ROWS,
+    WIRE_DEFINITIONS, /* of a prepared statement: parameters and columns */
     WIRE_DONE,
 };
 
@@ -52,6 +55,9 @@ enum wire_event {
 struct wire_reply {
     enum wire_phase phase;
     uint64_t columns_left; /* definitions still to come */
+    bool is_prepare;       /* of COM_STMT_PREPARE: set before the first packet */
+    uint32_t statement_id; /* of the prepared statement */
+    unsigned sets_left;    /* of it: sets of definitions still to come, each with an EOF */
     uint64_t n_rows;
     uint64_t n_affected;
     uint16_t status;     /* of the last OK or EOF */

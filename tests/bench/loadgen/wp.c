@@ -3,12 +3,16 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SQL_MODE       "ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION"
 #define POSTS_PER_PAGE 10u
 #define NO_MARK        (-1)
-#define ANY_ROWS       0xffffu
+
+/* The counters of a site: this option, and the last column of its newest post. */
+#define COUNTER_OPTION_NAME "can_compress_scripts"
+#define COUNTER_POST_COLUMN 17
 
 struct step {
     enum wire_command command;
@@ -36,7 +40,7 @@ static const struct step steps[WP_STEPS] = {
      "SELECT option_name, option_value FROM wp_options WHERE autoload = 'yes'", NULL},
     OPTION("WPLANG", 1),
     OPTION("theme_switched", 0),
-    OPTION("can_compress_scripts", 1),
+    OPTION(COUNTER_OPTION_NAME, 1),
     {WIRE_COM_QUERY, NO_MARK, POSTS_PER_PAGE,
      "SELECT SQL_CALC_FOUND_ROWS wp_posts.ID FROM wp_posts WHERE 1=1 AND"
      " ((wp_posts.post_type = 'post' AND (wp_posts.post_status = 'publish')))"
@@ -62,6 +66,10 @@ static const struct step steps[WP_STEPS] = {
     OPTION("rewrite_rules", 1),
     [WP_WRITE] =
     {WIRE_COM_QUERY, NO_MARK, 0, "", NULL},
+    {WIRE_COM_QUERY, NO_MARK, 0, "", NULL},
+    OPTION(COUNTER_OPTION_NAME, 1),
+    {WIRE_COM_QUERY, 5, POSTS_PER_PAGE,
+     "SELECT wp_posts.* FROM wp_posts WHERE ID IN (", ")"},
     [WP_PROBE] =
     {WIRE_COM_QUERY, NO_MARK, 1,
      "SELECT CURRENT_USER(), DATABASE(), @@SESSION.sql_mode, @@SESSION.collation_connection",
@@ -72,8 +80,10 @@ static const struct step steps[WP_STEPS] = {
 enum {
     STEP_SQL_MODE = 2,
     STEP_USE = 4,
+    STEP_COUNTER = 8,
     STEP_POST_IDS = 9,
     STEP_FOUND_ROWS = 10,
+    STEP_POSTS = 11,
 };
 
 static struct visitor *visitor_of(struct client *client)
@@ -132,6 +142,31 @@ static size_t post_ids(const struct visitor *visitor, char *out, size_t cap)
     return len;
 }
 
+/* write_text - raise a counter. An option is written in both of WordPress's ways. */
+static int write_text(struct visitor *visitor, unsigned number, char *text, size_t cap)
+{
+    uint64_t value;
+
+    if (number == WP_WRITE_POST) {
+        return snprintf(text, cap,
+                        "UPDATE `wp_posts` SET `comment_count` = %" PRIu64 " WHERE `ID` = %u",
+                        counter_next(&visitor->counters[COUNTER_POST]), visitor->published);
+    }
+    value = counter_next(&visitor->counters[COUNTER_OPTION]);
+    if (rng_below(&visitor->bench->rng, 2) == 0) {
+        return snprintf(text, cap,
+                        "UPDATE `wp_options` SET `option_value` = '%s%" PRIu64
+                        "' WHERE `option_name` = '" COUNTER_OPTION_NAME "'",
+                        visitor->mark, value);
+    }
+    return snprintf(text, cap,
+                    "INSERT INTO `wp_options` (`option_name`, `option_value`, `autoload`)"
+                    " VALUES ('" COUNTER_OPTION_NAME "', '%s%" PRIu64 "', 'yes')"
+                    " ON DUPLICATE KEY UPDATE `option_name` = VALUES(`option_name`),"
+                    " `option_value` = VALUES(`option_value`), `autoload` = VALUES(`autoload`)",
+                    visitor->mark, value);
+}
+
 bool wp_ask(struct visitor *visitor, unsigned number)
 {
     const struct step *step = &steps[number];
@@ -142,12 +177,8 @@ bool wp_ask(struct visitor *visitor, unsigned number)
 
     if (number == STEP_USE) {
         len = snprintf(text, sizeof(text), "%s", visitor->name);
-    } else if (number == WP_WRITE) {
-        len = snprintf(text, sizeof(text),
-                       "INSERT INTO `wp_options` (`option_name`, `option_value`, `autoload`)"
-                       " VALUES ('_transient_doing_cron', '%s%" PRIu64 "', 'no')"
-                       " ON DUPLICATE KEY UPDATE `option_value` = VALUES(`option_value`)",
-                       visitor->mark, stats_now_ns());
+    } else if (number == WP_WRITE || number == WP_WRITE_POST) {
+        len = write_text(visitor, number, text, sizeof(text));
     } else if (step->tail != NULL) {
         (void)post_ids(visitor, ids, sizeof(ids));
         len = snprintf(text, sizeof(text), "%s%s%s", step->head, ids, step->tail);
@@ -156,6 +187,9 @@ bool wp_ask(struct visitor *visitor, unsigned number)
     }
     visitor->step = number;
     visitor->wrong = false;
+    for (unsigned i = 0; visitor->counters != NULL && i < COUNTERS; i++) {
+        visitor->least[i] = visitor->counters[i].acknowledged;
+    }
     visitor->asked_ns = stats_now_ns();
     rc = client_command(&visitor->client, step->command, text, (size_t)len);
     if (rc < 0) {
@@ -193,6 +227,68 @@ static void check_probe(struct visitor *visitor, struct wire_row row)
     }
 }
 
+/* check_counter - the value is not older than what had been written when it was asked for. */
+static void check_counter(struct visitor *visitor, enum counter_name name, struct wire_field field)
+{
+    static const char *const places[] = {"some page", "the page that wrote", "the page after it"};
+    const struct counter *counter = &visitor->counters[name];
+    const size_t mark_len = name == COUNTER_OPTION ? visitor->mark_len : 0;
+    struct bench *bench = visitor->bench;
+    char digits[24];
+    uint64_t value;
+
+    if (field.data == NULL || field.len < mark_len || field.len - mark_len >= sizeof(digits)) {
+        found_wrong(visitor, "not a counter", field);
+        return;
+    }
+    memcpy(digits, field.data + mark_len, field.len - mark_len);
+    digits[field.len - mark_len] = '\0';
+    value = strtoull(digits, NULL, 10);
+    switch (counter_seen(counter, value, visitor->least[name], visitor->place, &bench->counted)) {
+    case COUNTER_RIGHT: break;
+    case COUNTER_UNKNOWN: found_wrong(visitor, "a counter that nobody wrote", field); break;
+    case COUNTER_STALE:
+        bench_stale(bench, "site %u, step %u of %s: %" PRIu64 ", written before: %" PRIu64,
+                    visitor->site, visitor->step, places[visitor->place], value,
+                    visitor->least[name]);
+        break;
+    }
+}
+
+/* look_for_counter - in a row of any step. */
+static void look_for_counter(struct visitor *visitor, struct wire_row row)
+{
+    struct wire_field field = {0};
+    int column = 0;
+
+    switch (visitor->step) {
+    case STEP_COUNTER:
+    case WP_READ:
+        if (wire_next_field(&row, &field)) {
+            check_counter(visitor, COUNTER_OPTION, field);
+        }
+        break;
+    case WP_OPTIONS:
+        if (wire_next_field(&row, &field) && field_is(field, COUNTER_OPTION_NAME) &&
+            wire_next_field(&row, &field)) {
+            check_counter(visitor, COUNTER_OPTION, field);
+        }
+        break;
+    case STEP_POSTS:
+    case WP_READ_POST:
+        if (!wire_next_field(&row, &field) || !field_is_number(field, visitor->published)) {
+            break;
+        }
+        while (column < COUNTER_POST_COLUMN && wire_next_field(&row, &field)) {
+            column++;
+        }
+        check_counter(visitor, COUNTER_POST,
+                      column == COUNTER_POST_COLUMN ? field : (struct wire_field){0});
+        break;
+    default: break;
+    }
+}
+
 void wp_on_row(struct client *client, const uint8_t *packet, size_t len)
 {
     struct visitor *visitor = visitor_of(client);
@@ -204,6 +300,9 @@ void wp_on_row(struct client *client, const uint8_t *packet, size_t len)
     if (visitor->step == WP_PROBE) {
         check_probe(visitor, row);
         return;
+    }
+    if (visitor->counters != NULL) {
+        look_for_counter(visitor, row);
     }
     for (int column = 0; column <= (step->mark_column > 0 ? step->mark_column : 0); column++) {
         if (!wire_next_field(&row, &field)) {
@@ -231,6 +330,11 @@ void wp_check(struct visitor *visitor, const struct wire_reply *reply)
 
     visitor->bench->n_statements++;
     visitor->bench->progress_ns = stats_now_ns();
+    if (reply->error_code == 0 && (visitor->step == WP_WRITE || visitor->step == WP_WRITE_POST)) {
+        counter_written(
+            &visitor->counters[visitor->step == WP_WRITE ? COUNTER_OPTION : COUNTER_POST],
+            &visitor->bench->counted);
+    }
     if (reply->error_code != 0) {
         found_wrong(visitor, "an error",
                     (struct wire_field){(const uint8_t *)reply->message, strlen(reply->message)});

@@ -9,27 +9,33 @@
 #define BENCH_WP_H
 
 #include "tests/bench/loadgen/bench.h"
+#include "tests/bench/loadgen/counter.h"
 
 /* The first statements of a page, until the session is as WordPress wants it. */
 #define WP_SESSION_STEPS 5u
 
 enum wp_step {
     WP_OPTIONS = WP_SESSION_STEPS, /* the first one that reads the site's tables */
-    WP_WRITE = 18,                 /* only in some pages */
-    WP_PROBE = 19,                 /* only if asked for */
-    WP_STEPS = 20,
+    WP_WRITE = 18,                 /* only in pages that write: both counters, */
+    WP_WRITE_POST = 19,
+    WP_READ = 20, /* and both read back */
+    WP_READ_POST = 21,
+    WP_PROBE = 22, /* only if asked for */
+    WP_STEPS = 23,
 };
 
 struct visitor {
     struct client client;
     /* state */
     unsigned site;
-    unsigned step;       /* under way */
-    bool wrong;          /* this answer has been found wrong already */
-    uint64_t begun_ns;   /* of the operation that is measured */
-    uint64_t asked_ns;   /* of the statement */
-    unsigned left;       /* many: statements left on this connection */
-    bool writes, probes; /* page: which of the optional steps it takes */
+    unsigned step;            /* under way */
+    bool wrong;               /* this answer has been found wrong already */
+    uint64_t begun_ns;        /* of the operation that is measured */
+    uint64_t asked_ns;        /* of the statement */
+    unsigned left;            /* many: statements left on this connection */
+    bool writes, probes;      /* page: which of the optional steps it takes */
+    enum counter_place place; /* page: where it stands to the site's last write */
+    uint64_t least[COUNTERS]; /* what this statement must see at least */
     /* derived from the site */
     char name[16]; /* user and schema */
     char password[20];
@@ -38,6 +44,7 @@ struct visitor {
     unsigned published; /* posts */
     /* borrowed */
     struct bench *bench;
+    struct counter *counters; /* COUNTERS of its site; NULL: they are not looked at */
 };
 
 /*
