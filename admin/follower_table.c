@@ -11,7 +11,7 @@ void stats_fill_follower(struct stats_fill *f)
 {
     struct follower_view v;
 
-    for (unsigned i = 0; follower_view(f->g->follower, i, &v); i++) {
+    for (unsigned i = 0; follower_view(atomic_load(&f->g->follower), i, &v); i++) {
         fill_signed(f, v.writer_hostgroup);
         fill_text(f, follow_state_word((enum follow_state)v.state));
         fill_number(f, clock_now_ms() - v.since_ms);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "pool/follower.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
@@ -327,6 +328,15 @@ static void lead(struct client *c, struct cache_flight *flight, const struct cau
     c->task->gathered = g;
 }
 
+/* Is all told that others wrote, but for what is allowed to be late? */
+static bool is_followed(const struct client *c, uint64_t now_us)
+{
+    const struct follower *f =
+        atomic_load_explicit(&c->worker->galeway->follower, memory_order_acquire);
+
+    return f == NULL || follower_is_current(f, now_us);
+}
+
 bool client_cache_answer(struct client *c)
 {
     uint8_t bytes[KEY_MAX];
@@ -340,7 +350,7 @@ bool client_cache_answer(struct client *c)
     struct cache_look look;
     bool waits;
 
-    if (LIKELY(ttl_us == 0)) {
+    if (LIKELY(ttl_us == 0) || !is_followed(c, now_us)) {
         return false;
     }
     schema_look(c);

@@ -135,10 +135,11 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
     if (has_changed) {
-        causal_mark_everything(&g->causal);
+        causal_mark_missed(&g->causal);
     }
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);
+        foreign_configure(g, conf);
     }
     return 0;
 }

@@ -63,7 +63,7 @@ struct galeway {
     struct cache *cache; /* owned by main.c; NULL only in tests */
     struct node_facts node_facts;
     struct monitor *monitor;   /* owned by main.c; NULL until it runs */
-    struct follower *follower; /* the same; NULL also when there is none */
+    _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
     struct events_log *events; /* owned: statements that rules log */
     struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */

@@ -325,7 +325,9 @@ static int start_monitor(struct galeway *g)
     g->nodes.n_held = n_held;
     g->nodes.n_writing_arg = g;
     rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
-
+    if (rc == 0) {
+        foreign_configure(g, s->conf);
+    }
     snapshot_unref(s);
     return rc;
 }
@@ -353,6 +355,7 @@ static int run(struct process *p, const sigset_t *signals)
         control(p, signals);
         console_stop(p->console);
     }
+    foreign_stop(g);
     monitor_stop(g->monitor);
     g->monitor = NULL;
     free_workers(g, g->n_workers);

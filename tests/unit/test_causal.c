@@ -533,7 +533,7 @@ TEST(causal_an_answer_that_holds_is_not_older_than_an_acknowledged_write)
         if (is_kept && causal_deps_hold(race.causal, &kept)) {
             is_old |= value < acked;
         } else {
-            is_kept = causal_deps_of(race.causal, &f, SLICE("s"), NULL, &kept);
+            is_kept = causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, &kept);
             value = atomic_load(&race.stored);
             is_kept = is_kept && causal_deps_hold(race.causal, &kept);
         }
@@ -541,7 +541,7 @@ TEST(causal_an_answer_that_holds_is_not_older_than_an_acknowledged_write)
     }
     assert_int_equal(pthread_join(writer, NULL), 0);
     assert_false(is_old);
-    assert_true(causal_deps_of(race.causal, &f, SLICE("s"), NULL, &kept));
+    assert_true(causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, &kept));
     assert_true(causal_deps_hold(race.causal, &kept));
     mem_free(MEM_ROUTER, race.causal);
 }
