@@ -38,8 +38,8 @@ struct gathered {
     uint64_t ttl_us, soft_us;
     bool keeps_empty;
     bool is_of_site; /* it names no schema but the session's: all was written where it is written */
-    bool is_fresh; /* the node has applied all that was written */
-    bool is_whole; /* all of the answer is in bytes */
+    bool is_fresh;   /* the node has applied all that was written */
+    bool is_whole;   /* all of the answer is in bytes */
     size_t len, cap, max;
     uint8_t *bytes; /* owned */
 };

@@ -40,8 +40,8 @@ uint64_t client_follow_us(const struct client *c)
     const struct facts *f = &c->task->facts;
     const struct causal *causal = &c->worker->galeway->causal;
     struct slice schema = session_schema_name(&c->session);
-    uint64_t window_us = session_window_us(
-        c->session.account, c->task->verdict.causal_window_ms, vars->mysql_causal_window_ms);
+    uint64_t window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
+                                           vars->mysql_causal_window_ms);
     /* of when it came: a window that ends while it waits does not make an old row a new one */
     uint64_t now_us = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
     uint64_t written, broad_us;
@@ -76,13 +76,13 @@ int client_default_hostgroup(const struct client *c)
 bool client_choose_writer(const struct client *c, struct route *route)
 {
     struct facts facts = {.verb = VERB_OTHER};
-    struct route_input in = {.facts = &facts,
-                             .bucket = (uint16_t)homes_bucket(
-                                 c->session.schema == NULL ? 0 : c->session.schema->hash),
-                             .site = client_site(c),
-                             .now_ms = c->worker->now_ms,
-                             .load = load_of,
-                             .owner = c->worker};
+    struct route_input in = {
+        .facts = &facts,
+        .bucket = (uint16_t)homes_bucket(c->session.schema == NULL ? 0 : c->session.schema->hash),
+        .site = client_site(c),
+        .now_ms = c->worker->now_ms,
+        .load = load_of,
+        .owner = c->worker};
 
     if (!route_find_roles(&in, c->worker->snapshot->topology, client_default_hostgroup(c),
                           RULES_UNSET)) {

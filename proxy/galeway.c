@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "pool/monitor.h"
 #include "proxy/events_log.h"
+#include "proxy/foreign.h"
 #include "proxy/worker.h"
 #include "router/digest.h"
 
@@ -87,13 +88,6 @@ static void limit_cache(struct galeway *g, const struct conf_vars *vars)
     }
 }
 
-/* Answers that were told to rows by other columns are not made stale by writes told by these. */
-static bool has_other_rows(const struct galeway *g, const struct conf *conf)
-{
-    return g->snapshot != NULL && strcmp(g->snapshot->conf->vars.mysql_query_cache_row_keys,
-                                         conf->vars.mysql_query_cache_row_keys) != 0;
-}
-
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -101,7 +95,6 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
     const char *why = ""; /* was said when the configuration was checked */
-    bool has_changed = has_other_rows(g, conf);
     int rc =
         row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
@@ -134,9 +127,6 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     limit_cache(g, &conf->vars);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
-    if (has_changed) {
-        causal_mark_missed(&g->causal);
-    }
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);
         foreign_configure(g, conf);

@@ -62,10 +62,10 @@ struct galeway {
     struct schema_looks schema_looks;
     struct cache *cache; /* owned by main.c; NULL only in tests */
     struct node_facts node_facts;
-    struct monitor *monitor;   /* owned by main.c; NULL until it runs */
+    struct monitor *monitor;             /* owned by main.c; NULL until it runs */
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
-    struct events_log *events; /* owned: statements that rules log */
-    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
+    struct events_log *events;           /* owned: statements that rules log */
+    struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */

@@ -24,6 +24,7 @@
 #include "pool/monitor.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
+#include "proxy/foreign.h"
 #include "proxy/worker.h"
 
 struct options {
