@@ -94,28 +94,16 @@ static bool has_other_rows(const struct galeway *g, const struct conf *conf)
                                          conf->vars.mysql_query_cache_row_keys) != 0;
 }
 
-static int read_row_patterns(struct row_patterns *out, const struct conf *conf,
-                             struct faults *faults)
-{
-    const char *why = "";
-    int rc = row_patterns_read(out, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
-
-    if (rc != 0) {
-        fault_error(faults, conf->n_files > 0 ? conf->files[0] : "", 0,
-                    "mysql-query_cache_row_keys: \"%.200s\": no. %u %s",
-                    conf->vars.mysql_query_cache_row_keys, out->n + 1, why);
-    }
-    return rc;
-}
-
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
     struct rules *rules = NULL;
-    struct row_patterns row_patterns;
-    bool has_changed = has_other_rows(g, conf);
-    int rc = read_row_patterns(&row_patterns, conf, faults);
+    struct row_key_patterns row_patterns;
+    const char *why = ""; /* was said when the configuration was checked */
+    bool is_told_otherwise = has_other_rows(g, conf);
+    int rc =
+        row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
     rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
@@ -146,8 +134,8 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     limit_cache(g, &conf->vars);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
-    if (has_changed) {
-        causal_mark_everything(&g->causal);
+    if (is_told_otherwise) {
+        causal_mark_missed(&g->causal);
     }
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);

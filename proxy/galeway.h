@@ -29,11 +29,11 @@ struct worker;
 /* One configuration and the topology made of it; workers switch between two statements. */
 struct snapshot {
     atomic_uint refs;
-    struct conf *conf;                /* a reference */
-    struct topology *topology;        /* owned */
-    struct rules *rules;              /* owned; of conf */
-    struct row_patterns row_patterns; /* of conf: mysql-query_cache_row_keys */
-    uint32_t digest_mode;             /* to be added to a session's mode for facts_scan() */
+    struct conf *conf;                    /* a reference */
+    struct topology *topology;            /* owned */
+    struct rules *rules;                  /* owned; of conf */
+    struct row_key_patterns row_patterns; /* of conf: mysql-query_cache_row_keys */
+    uint32_t digest_mode;                 /* to be added to a session's mode for facts_scan() */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);

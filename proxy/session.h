@@ -139,8 +139,8 @@ void session_after_set(struct session *s, struct pool *pool, struct task *task);
  *
  * Any task may be given; reads do nothing.
  */
-void session_writes(struct session *s, struct causal *causal, const struct row_patterns *patterns,
-                    struct task *task, uint64_t now_ms);
+void session_writes(struct session *s, struct causal *causal,
+                    const struct row_key_patterns *patterns, struct task *task, uint64_t now_ms);
 void session_answers(struct session *s, struct causal *causal, struct task *task);
 void session_wrote(struct session *s, struct causal *causal, struct task *task, bool is_error,
                    uint64_t now_ms);

@@ -143,8 +143,8 @@ static struct causal_marks *transaction_of(struct session *s)
     return has_any ? &d->written : NULL;
 }
 
-void session_writes(struct session *s, struct causal *causal, const struct row_patterns *patterns,
-                    struct task *task, uint64_t now_ms)
+void session_writes(struct session *s, struct causal *causal,
+                    const struct row_key_patterns *patterns, struct task *task, uint64_t now_ms)
 {
     task->is_marked = false;
     if (may_write(task)) {

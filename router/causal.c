@@ -245,9 +245,10 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
     mark_spots(causal, NULL, &spots, stamp() | 1);
 }
 
-void causal_mark_everything(struct causal *causal)
+void causal_mark_missed(struct causal *causal)
 {
-    mark(causal, EVERYTHING, stamp());
+    raise(&causal->missed_us, stamp() | 1);
+    atomic_fetch_add(&causal->slots[EVERYTHING].version, 1);
 }
 
 /* --- transactions ---------------------------------------------------------------------------- */
@@ -501,7 +502,7 @@ bool causal_deps_hold(const struct causal *causal, const struct causal_deps *dep
 uint64_t causal_deps_written_us(const struct causal *causal, const struct causal_deps *deps,
                                 bool *foreign)
 {
-    uint64_t newest = 0;
+    uint64_t newest = atomic_load(&causal->missed_us);
 
     for (unsigned i = 0; i < deps->n; i++) {
         uint64_t written = atomic_load(&causal->slots[deps->slot[i]].written_us);

@@ -39,6 +39,7 @@ struct causal {
     struct causal_slot slots[CAUSAL_SLOTS + 1];      /* the last one: everything */
     _Atomic uint64_t unsettled_us[CAUSAL_SLOTS + 1]; /* until when a write of it is in doubt */
     _Atomic uint64_t doubt_us;                       /* the latest of these; 0 = none */
+    _Atomic uint64_t missed_us; /* when writes may have been missed last; 0 = never */
 };
 
 /* What a read depends on: slots, and their versions when it was about to be sent. */
@@ -86,8 +87,11 @@ void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice sch
 void causal_mark_foreign(struct causal *causal, struct slice schema, struct slice table,
                          const struct row_keys *rows);
 
-/* causal_mark_everything - writes may have been missed: no answer kept is good any more. */
-void causal_mark_everything(struct causal *causal);
+/*
+ * causal_mark_missed - writes that did not pass through here may have been missed: no answer that is
+ * kept is good any more. Reads need not follow.
+ */
+void causal_mark_missed(struct causal *causal);
 
 /*
  * causal_remember - the write is part of a transaction. causal_remember_schema - so are all tables

@@ -9,36 +9,17 @@
 #ifndef ROUTER_ROW_KEY_H
 #define ROUTER_ROW_KEY_H
 
+#include "conf/row_pattern.h"
 #include "router/facts.h"
 
-#define ROW_KEYS_MAX     8  /* rows one statement may be bound to */
-#define ROW_KEY_LONGEST  64 /* bytes of a value; longer ones might be cut by the column */
-#define ROW_PATTERNS_MAX 16
+#define ROW_KEYS_MAX    8  /* rows one statement may be bound to */
+#define ROW_KEY_LONGEST 64 /* bytes of a value; longer ones might be cut by the column */
 
 /* Column and value of each row, hashed: two that share a hash only cost. */
 struct row_keys {
     unsigned n; /* 0 = not bound */
     uint64_t hash[ROW_KEYS_MAX];
 };
-
-struct row_pattern {
-    struct slice table; /* % stands for any characters */
-    struct slice column;
-};
-
-struct row_patterns {
-    unsigned n;
-    struct row_pattern items[ROW_PATTERNS_MAX]; /* borrowed from the text they were read from */
-};
-
-/*
- * row_patterns_read - "table.column, table.column": what mysql-query_cache_row_keys says. Returns 0
- * or ERR_CONFIG, *why then says what is wrong (static text).
- */
-int row_patterns_read(struct row_patterns *out, struct slice text, const char **why) MUST_CHECK;
-
-/* row_pattern_find - the first pattern that a table's name fits, or NULL. Borrowed. */
-const struct row_pattern *row_pattern_find(const struct row_patterns *patterns, struct slice table);
 
 /*
  * row_keys_of - the rows of its one table that a SELECT, INSERT, REPLACE, UPDATE or DELETE is bound
@@ -48,7 +29,7 @@ const struct row_pattern *row_pattern_find(const struct row_patterns *patterns, 
  * is 0, when that is not proven.
  */
 bool row_keys_of(const struct facts *facts, struct slice text, uint32_t mode,
-                 const struct row_patterns *patterns, struct row_keys *keys);
+                 const struct row_key_patterns *patterns, struct row_keys *keys);
 
 /*
  * row_keys_add - a row with this value in the column of its pattern, as a node's binary log has it.

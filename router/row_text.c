@@ -477,11 +477,11 @@ static bool read_statement(struct reader *r, uint8_t verb)
 }
 
 bool row_keys_of(const struct facts *facts, struct slice text, uint32_t mode,
-                 const struct row_patterns *patterns, struct row_keys *keys)
+                 const struct row_key_patterns *patterns, struct row_keys *keys)
 {
     const uint32_t never = FACT_MULTI | FACT_EXECUTABLE_COMMENT | FACT_UNTERMINATED |
                            FACT_RUNS_UNSEEN | FACT_TABLES_UNKNOWN | FACT_DDL | FACT_USER_VARIABLE;
-    const struct row_pattern *pattern;
+    const struct row_key_pattern *pattern;
     struct reader r;
 
     keys->n = 0;
@@ -489,7 +489,7 @@ bool row_keys_of(const struct facts *facts, struct slice text, uint32_t mode,
         facts->verb != facts->runs) {
         return false;
     }
-    pattern = row_pattern_find(patterns, facts->tables[0].name);
+    pattern = row_key_pattern_find(patterns, facts->tables[0].name);
     if (pattern == NULL) {
         return false;
     }

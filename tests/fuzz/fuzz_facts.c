@@ -44,7 +44,7 @@ static void check_name(void *arg, struct slice name)
 
 static void check_rows(const struct facts *f, struct slice sql, uint32_t mode)
 {
-    const struct row_patterns patterns = {
+    const struct row_key_patterns patterns = {
         2, {{SLICE("%options"), SLICE("option_name")}, {SLICE("%t%"), SLICE("a")}}};
     const uint32_t never = FACT_MULTI | FACT_UNTERMINATED | FACT_EXECUTABLE_COMMENT |
                            FACT_USER_VARIABLE | FACT_RUNS_UNSEEN | FACT_TABLES_UNKNOWN | FACT_DDL;

@@ -14,7 +14,7 @@
 struct wrote {
     struct ran ran;
     struct causal *causal;
-    struct row_patterns patterns;
+    struct row_key_patterns patterns;
     struct task task;
     uint8_t packet[400]; /* of the task */
 };
@@ -23,7 +23,7 @@ static void wrote_make(struct wrote *w)
 {
     ran_make(&w->ran);
     w->causal = mem_new(MEM_ROUTER, sizeof(*w->causal));
-    w->patterns = (struct row_patterns){1, {{SLICE("%options"), SLICE("option_name")}}};
+    w->patterns = (struct row_key_patterns){1, {{SLICE("%options"), SLICE("option_name")}}};
 }
 
 static void wrote_done(struct wrote *w)
