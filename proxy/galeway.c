@@ -88,6 +88,13 @@ static void limit_cache(struct galeway *g, const struct conf_vars *vars)
     }
 }
 
+/* Answers that were told to rows by other columns are not made stale by writes told by these. */
+static bool has_other_rows(const struct galeway *g, const struct conf *conf)
+{
+    return g->snapshot != NULL && strcmp(g->snapshot->conf->vars.mysql_query_cache_row_keys,
+                                         conf->vars.mysql_query_cache_row_keys) != 0;
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -95,6 +102,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
     const char *why = ""; /* was said when the configuration was checked */
+    bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
         row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
@@ -127,6 +135,9 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     limit_cache(g, &conf->vars);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
+    if (is_told_otherwise) {
+        causal_mark_missed(&g->causal);
+    }
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);
         foreign_configure(g, conf);

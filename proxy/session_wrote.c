@@ -16,6 +16,9 @@ static bool is_statement(const struct task *task)
 {
     switch (task->command) {
     case COM_PING:
+    case COM_INIT_DB:
+    case COM_RESET_CONNECTION: /* rolls back: as if it had not been */
+    case COM_CHANGE_USER:
     case COM_STATISTICS:
     case COM_FIELD_LIST:
     case COM_PROCESS_INFO:

@@ -90,13 +90,13 @@ enum cache_found cache_find(struct cache *cache, const struct cache_key *key,
 /* The answer of a leader's statement, as a client gets it. */
 struct cache_result {
     const struct iovec *parts; /* copied into one block; NULL = too large, was not gathered */
+    size_t len;                /* of all parts */
+    uint64_t ttl_us;           /* from now on; 0 = for the waiters only */
+    uint64_t soft_us;          /* from then on one caller refreshes it; 0 = no soft end */
+    uint64_t took_us;          /* the statement's time, which each hit saves */
     unsigned n_parts;
-    size_t len;       /* of all parts */
-    uint64_t ttl_us;  /* from now on; 0 = for the waiters only */
-    uint64_t soft_us; /* from then on one caller refreshes it; 0 = no soft end */
-    uint64_t took_us; /* the statement's time, which each hit saves */
-    bool is_error;    /* for the waiters only */
-    bool is_empty;    /* has no rows, which are not to be kept: for the waiters only */
+    bool is_error; /* for the waiters only */
+    bool is_empty; /* has no rows, which are not to be kept: for the waiters only */
 };
 
 /*

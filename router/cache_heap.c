@@ -117,18 +117,27 @@ static void release_above(struct cache_heap *heap)
     }
 }
 
+/* Returns how many more blocks may be looked at; 0 = it is done. */
+static unsigned release_list(struct cache_heap *heap, struct heap_block *first, size_t bytes,
+                             unsigned blocks)
+{
+    for (struct heap_block *b = first; b != NULL && blocks > 0; b = b->next) {
+        if (resident(heap) <= bytes) {
+            return 0;
+        }
+        release(heap, b);
+        blocks--;
+    }
+    return blocks;
+}
+
 /* Until that many bytes are resident; the largest blocks first. */
 static void release_down_to(struct cache_heap *heap, size_t bytes, unsigned blocks)
 {
     release_above(heap);
-    for (unsigned c = HEAP_CLASSES; c-- > PAGE_CLASS;) {
+    for (unsigned c = HEAP_CLASSES; c-- > PAGE_CLASS && blocks > 0;) {
         for (unsigned part = 0; part < HEAP_PARTS && (heap->classes >> c & 1) != 0; part++) {
-            for (struct heap_block *b = heap->free[c][part]; b != NULL; b = b->next) {
-                if (resident(heap) <= bytes || blocks-- == 0) {
-                    return;
-                }
-                release(heap, b);
-            }
+            blocks = release_list(heap, heap->free[c][part], bytes, blocks);
         }
     }
 }

@@ -106,17 +106,17 @@ struct cache_shard {
 };
 
 struct cache {
+    struct cache_shard shards[SHARDS];
+    struct cache_stripe stripes[STRIPES];
     atomic_size_t max_bytes;
     atomic_size_t max_entry_bytes;
     atomic_size_t site_bytes; /* the share of one site */
     _Atomic uint64_t wait_us;
-    _Alignas(CACHE_LINE) atomic_size_t small_bytes; /* of flights, sites and rows */
-    atomic_uint hand;                               /* the shard at which it is */
-    atomic_uint site_hand;                          /* the same, for entries of one site */
-    atomic_uint n_sites;
     struct cache_heap heap;
-    struct cache_shard shards[SHARDS];
-    struct cache_stripe stripes[STRIPES];
+    atomic_size_t small_bytes; /* of flights, sites and rows */
+    atomic_uint hand;          /* the shard at which it is */
+    atomic_uint site_hand;     /* the same, for entries of one site */
+    atomic_uint n_sites;
     _Atomic(struct cache_site *) sites[SITE_SLOTS]; /* open addressing; only ever added to */
     struct cache_site nobody;                       /* for sites that have no room */
 };

@@ -293,7 +293,7 @@ TEST(cache_figures_have_a_row_for_each_site_and_digest)
 /* More digests than rows: the sums stay, and memory ends. */
 TEST(cache_figures_of_too_many_digests_are_summed)
 {
-    enum { DIGESTS = 40000 };
+    enum { DIGESTS = 20000 };
     const struct causal_deps deps = {0};
     struct cache_look look;
     struct seen seen = {0};

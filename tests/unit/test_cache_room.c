@@ -81,7 +81,7 @@ TEST(cache_clock_lets_the_oldest_go_first)
         if (i == 1) {
             assert_true(qc_has(&qc, numbered(0)));
         }
-        if (qc_count(&qc, CACHE_GONE_EVICTED) >= 400) {
+        if (i % 16 == 0 && qc_count(&qc, CACHE_GONE_EVICTED) >= 400) {
             break;
         }
     }
@@ -105,7 +105,7 @@ TEST(cache_end_of_time_goes_first)
         assert_true(qc_has(&qc, numbered(i)));
     }
     qc.now_us += SCENE_TTL;
-    for (unsigned i = 300; qc_count(&qc, CACHE_GONE_TTL) < 100; i++) {
+    for (unsigned i = 300; i % 16 != 0 || qc_count(&qc, CACHE_GONE_TTL) < 100; i++) {
         assert_true(i < 3000);
         qc_store_bytes(&qc, numbered(i), 500);
     }
