@@ -123,7 +123,7 @@ struct binlog_query {
 int binlog_query_decode(struct binlog_query *out, struct slice body) MUST_CHECK;
 
 enum binlog_does {
-    BINLOG_DOES_NOTHING, /* BEGIN, SAVEPOINT, comments */
+    BINLOG_DOES_NOTHING, /* BEGIN, SAVEPOINT, comments, GRANT, OPTIMIZE: rows are as they were */
     BINLOG_DOES_COMMIT,  /* COMMIT, ROLLBACK: the group ends */
     BINLOG_DOES_WRITE,   /* to schemas that are known */
     BINLOG_DOES_ANYTHING /* XA, or too many schemas: anything may have changed */

@@ -209,6 +209,13 @@ TEST(binlog_query_without_a_write)
     assert_string_equal(does("a", "# Dummy event replacing event type 160"), "nothing");
     assert_string_equal(does("a", "SAVEPOINT `x`"), "nothing");
     assert_string_equal(does("a", ""), "nothing");
+    assert_string_equal(does("", "GRANT ALL ON *.* TO x"), "nothing");
+    assert_string_equal(does("", "create user x@'%' identified by 'y.z'"), "nothing");
+    assert_string_equal(does("a", "CREATE ROLE r"), "nothing");
+    assert_string_equal(does("a", "OPTIMIZE TABLE t"), "nothing");
+    assert_string_equal(does("a", "ANALYZE TABLE b.t"), "nothing");
+    assert_string_equal(does("a", "ANALYZE UPDATE b.t SET c = 1"), "write a,b");
+    assert_string_equal(does("a", "FLUSH TABLES"), "nothing");
     assert_string_equal(does("a", "COMMIT"), "commit");
     assert_string_equal(does("a", "ROLLBACK"), "commit");
 }
