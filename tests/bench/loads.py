@@ -126,10 +126,11 @@ def loadgen_load(mode, **options):
 
 
 def cached_load(mode, **options):
-    """The same with Galeway's cache; the first run fills it."""
+    """The same with Galeway's cache, which has been filled before."""
     load = loadgen_load(mode, **options)
 
     def with_hits(target, node, seconds):
+        loadgen(target.port, mode, count=4 * options.get("sites", options.get("rows")), **options)
         before = target.cache_counts()
         result = load(target, node, seconds)
         after = target.cache_counts()

@@ -259,6 +259,10 @@ mysql_query_rules = (
 """)
         return [GALEWAY, "-c", config]
 
+    def start(self, **settings):
+        super().start(**settings)
+        wait_for_port(self.ports + 2, self.process, self.log)  # the console comes a moment later
+
     def servers(self, connections):
         """The part of the configuration that names the nodes."""
         return f"""mysql_servers = (

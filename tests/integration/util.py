@@ -21,6 +21,11 @@ CLUSTER_SH = ROOT / "tests" / "setup" / "cluster.sh"
 BASE_PORT = int(os.environ.get("TEST_BASE_PORT", "3711"))
 GALEWAY_BIN = pathlib.Path(os.environ.get("GALEWAY_BIN", ROOT / "build" / "galeway")).absolute()
 
+# More variables for every proxy, as "query_cache_auto=true,query_cache_size_MB=8": what holds of
+# the tests must hold then, too.
+VARIABLES = {name: {"true": True, "false": False}.get(value, value) for name, value in
+             (pair.split("=") for pair in os.environ.get("TEST_VARIABLES", "").split(",") if pair)}
+
 # A sanitizer makes everything slower by a factor; deadlines follow.
 SLOWNESS = {"asan": 3, "tsan": 6}
 PATIENCE = float(os.environ.get("TEST_PATIENCE", SLOWNESS.get(os.environ.get("MODE"), 1)))
@@ -315,6 +320,7 @@ class Galeway:
                 "max_connections": 6000,
                 "monitor_username": "monitor",
                 "monitor_password": "monitor",
+                **VARIABLES,
                 **(variables or {}),
             },
             "admin_variables": {"mysql_ifaces": f"127.0.0.1:{self.admin_port}"},

@@ -54,7 +54,7 @@ static void plan_option(struct visitor *visitor, unsigned site)
     const unsigned form = rng_below(&visitor->load->rng, 2) == 0
                               ? 0
                               : rng_below(&visitor->load->rng, sizeof(forms) / sizeof(forms[0]));
-    char table[40];
+    char table[60];
     char name[60];
 
     spell_option(visitor, any_option(visitor, site), false, name, sizeof(name));
@@ -89,8 +89,8 @@ static void plan_posts(struct visitor *visitor, unsigned site)
     const bool foreign = rng_below(&visitor->load->rng, 4) == 0;
     const unsigned b = post_id(foreign ? any(visitor, site, REGISTER_FOREIGN_POST, FOREIGN)
                                        : any(visitor, site, REGISTER_POST, POSTS));
-    char table[40];
-    char meta[40];
+    char table[60];
+    char meta[60];
 
     (void)spell_table(visitor, site, "wp_posts", table, sizeof(table));
     switch (rng_below(&visitor->load->rng, 3)) {
@@ -120,8 +120,8 @@ static void plan_whole(struct visitor *visitor, unsigned site)
 {
     struct operation *operation = &visitor->operation;
     const bool view = visitor->load->views && rng_below(&visitor->load->rng, 4) == 0;
-    char posts[40];
-    char meta[40];
+    char posts[60];
+    char meta[60];
 
     (void)spell_table(visitor, site, view ? "v_posts" : "wp_posts", posts, sizeof(posts));
     switch (rng_below(&visitor->load->rng, 4)) {
@@ -157,7 +157,7 @@ static void plan_whole(struct visitor *visitor, unsigned site)
 static void plan_one(struct visitor *visitor, unsigned site)
 {
     struct operation *operation = &visitor->operation;
-    char table[40];
+    char table[60];
 
     switch (rng_below(&visitor->load->rng, reach_of(site) == REACH_SCHEMA ? 3 : 2)) {
     case 0:

@@ -7,14 +7,20 @@
 
 #include "tests/stale/load/stale.h"
 
-/* A site's tables are named from the connection of another one now and then. */
-const char *spell_table(const struct visitor *visitor, unsigned site, const char *table, char *out,
+const char *spell_table(struct visitor *visitor, unsigned site, const char *table, char *out,
                         size_t cap)
 {
-    if (site == visitor->home) {
-        (void)snprintf(out, cap, "%s", table);
-    } else {
-        (void)snprintf(out, cap, "stale_%u.%s", site, table);
+    struct rng *rng = &visitor->load->rng;
+
+    if (site == visitor->home && rng_below(rng, 16) != 0) {
+        (void)snprintf(out, cap, rng_below(rng, 4) == 0 ? "`%s`" : "%s", table);
+        return out;
+    }
+    switch (rng_below(rng, 6)) {
+    case 0: (void)snprintf(out, cap, "`stale_%u`.`%s`", site, table); break;
+    case 1: (void)snprintf(out, cap, "stale_%u . %s", site, table); break;
+    case 2: (void)snprintf(out, cap, "stale_%u./* wp_posts */%s", site, table); break;
+    default: (void)snprintf(out, cap, "stale_%u.%s", site, table); break;
     }
     return out;
 }

@@ -185,8 +185,8 @@ void step_add_execute(struct operation *operation, enum shape shape, uint32_t id
 void spell_option(struct visitor *visitor, const struct reg *reg, bool plain, char *out,
                   size_t cap);
 
-/* spell_table - a table's name, with its schema where that is not the connection's. */
-const char *spell_table(const struct visitor *visitor, unsigned site, const char *table, char *out,
+/* spell_table - a table's name in some way, with its schema where that is not the connection's. */
+const char *spell_table(struct visitor *visitor, unsigned site, const char *table, char *out,
                         size_t cap);
 
 /* rows_expect - before a read's step: what the rows may speak of is absent until one says so. */

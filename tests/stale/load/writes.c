@@ -105,11 +105,11 @@ static void update_option(struct operation *operation, const char *table, const 
 static bool write_option(struct visitor *visitor, unsigned site)
 {
     /* Of the kinds below: up to these. */
-    static const uint32_t kinds[REACHES] = {[REACH_ROW] = 4, [REACH_TABLE] = 6, [REACH_SCHEMA] = 8};
+    static const uint32_t kinds[REACHES] = {[REACH_ROW] = 4, [REACH_TABLE] = 6, [REACH_SCHEMA] = 9};
     const enum reach reach = reach_of(site);
     struct operation *operation = &visitor->operation;
     struct reg *reg = claim_option(visitor, site);
-    char table[40];
+    char table[60];
     char name[60];
 
     if (reg == NULL) {
@@ -129,6 +129,13 @@ static bool write_option(struct visitor *visitor, unsigned site)
     }
     operation->must_affect = true;
     switch (rng_below(&visitor->load->rng, kinds[reach])) {
+    case 8:
+        operation->kind = "immediate";
+        (void)step_add(operation, SHAPE_NONE,
+                       "EXECUTE IMMEDIATE CONCAT('UPDATE %s SET option_value = %" PRId64
+                       " WHERE option_name = ', QUOTE(%s))",
+                       table, operation->value, name);
+        break;
     case 7:
         operation->kind = "hidden";
         (void)step_add(operation, SHAPE_NONE,
@@ -156,6 +163,33 @@ static bool write_option(struct visitor *visitor, unsigned site)
     return true;
 }
 
+/* end_transaction - by COMMIT or ROLLBACK, or by what commits without saying so. */
+static void end_transaction(struct visitor *visitor, const char *begin)
+{
+    struct operation *operation = &visitor->operation;
+    const bool no_autocommit = begin[0] == 'S' && begin[1] == 'E';
+
+    operation->holds = operation->n_steps;
+    if (operation->is_undone) {
+        (void)step_add(operation, SHAPE_NONE, "ROLLBACK");
+    } else if (rng_below(&visitor->load->rng, 4) != 0) {
+        (void)step_add(operation, SHAPE_NONE, "COMMIT");
+    } else if (no_autocommit) {
+        operation->kind = "commit-autocommit";
+    } else if (rng_below(&visitor->load->rng, 2) == 0) {
+        operation->kind = "commit-begin";
+        (void)step_add(operation, SHAPE_NONE, "BEGIN");
+        (void)step_add(operation, SHAPE_NONE, "ROLLBACK");
+    } else {
+        operation->kind = "commit-chain";
+        (void)step_add(operation, SHAPE_NONE, "COMMIT AND CHAIN");
+        (void)step_add(operation, SHAPE_NONE, "ROLLBACK");
+    }
+    if (no_autocommit) {
+        (void)step_add(operation, SHAPE_NONE, "SET autocommit = 1");
+    }
+}
+
 /* write_two - two options by one statement, or by a transaction that may be rolled back. */
 static bool write_two(struct visitor *visitor, unsigned site)
 {
@@ -167,7 +201,7 @@ static bool write_two(struct visitor *visitor, unsigned site)
     const char *begin = begins[dice % 3];
     const bool row = reach_of(site) == REACH_ROW;
     char names[2][60];
-    char table[40];
+    char table[60];
 
     if (b == NULL || !a->is_there || !b->is_there) {
         return false;
@@ -197,11 +231,7 @@ static bool write_two(struct visitor *visitor, unsigned site)
                        "UPDATE %s SET option_value = '%" PRId64 "' WHERE option_name = %s", table,
                        operation->value, names[1]);
     }
-    operation->holds = operation->n_steps;
-    (void)step_add(operation, SHAPE_NONE, operation->is_undone ? "ROLLBACK" : "COMMIT");
-    if (dice % 3 == 2) {
-        (void)step_add(operation, SHAPE_NONE, "SET autocommit = 1");
-    }
+    end_transaction(visitor, begin);
     return true;
 }
 
@@ -213,7 +243,7 @@ static bool write_post(struct visitor *visitor, unsigned site)
                                     : claim(visitor, site, REGISTER_POST, POSTS);
     const uint32_t dice = rng_below(&visitor->load->rng, 4);
     unsigned id;
-    char table[40];
+    char table[60];
 
     if (reg == NULL) {
         return false;
@@ -246,8 +276,8 @@ static bool write_meta(struct visitor *visitor, unsigned site)
     struct operation *operation = &visitor->operation;
     const struct reg *reg = claim(visitor, site, REGISTER_META, POSTS);
     struct reg *post;
-    char posts[40];
-    char metas[40];
+    char posts[60];
+    char metas[60];
 
     if (reg == NULL) {
         return false;
@@ -276,7 +306,7 @@ static bool write_flip(struct visitor *visitor, unsigned site)
 {
     struct operation *operation = &visitor->operation;
     const struct reg *reg = claim(visitor, site, REGISTER_FLIP, 1);
-    char table[40];
+    char table[60];
 
     if (reg == NULL) {
         return false;
