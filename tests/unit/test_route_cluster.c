@@ -530,3 +530,16 @@ TEST(route_says_roles_and_why_a_node_is_not_used)
     s.groups[2].n = 2;
     assert_non_null(strstr(route_why_not(&s.in, &route, &s.nodes[3]), "none of the hostgroups"));
 }
+
+TEST(route_cluster_named_readers_are_asked_whatever_they_have_applied)
+{
+    struct scene s;
+    struct route route;
+
+    make(&s, 3);
+    publish(&s, A, B | C, B | C);
+    s.in.side = ROUTE_READERS;
+    s.in.follow_us = 5000;
+    route = choose(&s);
+    assert_int_equal(nodes_of(&route), B | C);
+}
