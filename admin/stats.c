@@ -70,7 +70,8 @@ struct stats_table {
     "last_committed INT NOT NULL,ready INT NOT NULL,connected INT NOT NULL,desync INT NOT NULL," \
     "rejects INT NOT NULL,donor_rejects INT NOT NULL,read_only INT NOT NULL,"                    \
     "max_connections INT NOT NULL,version VARCHAR NOT NULL,paused_percent INT NOT NULL,"         \
-    "weight INT NOT NULL,load_percent INT NOT NULL,connections INT NOT NULL,"                    \
+    "weight INT NOT NULL,home_percent INT NOT NULL,load_percent INT NOT NULL,"                   \
+    "connections INT NOT NULL,"                                                                  \
     "conn_used INT NOT NULL,conn_free INT NOT NULL,in_flight INT NOT NULL,"                      \
     "PRIMARY KEY (hostgroup,srv_host,srv_port)"
 #define QUERY_CACHE_COUNT(id, name, help) "," name " INTEGER NOT NULL"
@@ -143,6 +144,7 @@ static const struct stats_table tables[] = {
      "p50_us INTEGER NOT NULL,p95_us INTEGER NOT NULL,p99_us INTEGER NOT NULL,"
      "waiting INTEGER NOT NULL,queued_ms INTEGER NOT NULL,server_connections INTEGER NOT NULL,"
      "pinned INTEGER NOT NULL,cache_hits INTEGER NOT NULL,errors INTEGER NOT NULL,"
+     "home VARCHAR NOT NULL,"
      "PRIMARY KEY (user,schema)", NULL, stats_fill_sites, READ_SITES, 0},
     {"stats_query_cache", QUERY_CACHE, NULL, stats_fill_query_cache, 0, 0},
     {"stats_mysql_gtid_executed",

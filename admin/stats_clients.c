@@ -8,6 +8,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "pool/homes.h"
+#include "pool/schema.h"
 #include "proxy/worker.h"
 
 #define INFO_BYTES 1024
@@ -209,6 +211,19 @@ static void collect_sites(const struct stats_fill *f, struct map *sites)
     }
 }
 
+/* "10.0.0.1:3306"; empty when sites have no homes, or this one's is moving. */
+static void fill_home(struct stats_fill *f, const struct site *site)
+{
+    const struct conf_user *user = conf_user_find(f->snapshot->conf, slice_of(site->account->name));
+    const struct role_set *roles =
+        user == NULL ? NULL : topology_roles(f->snapshot->topology, user->default_hostgroup);
+    const struct homes *homes = homes_of(roles == NULL ? NULL : roles->cluster);
+    unsigned node =
+        homes == NULL ? HOME_NONE : homes_at(homes, homes_bucket(schema_hash(site->schema)));
+
+    fill_text(f, node == HOME_NONE ? "" : f->g->nodes.items[node]->text);
+}
+
 void stats_fill_sites(struct stats_fill *f)
 {
     struct map sites;
@@ -230,6 +245,7 @@ void stats_fill_sites(struct stats_fill *f)
         fill_number(f, site->pinned);
         fill_number(f, site->cache_hits);
         fill_number(f, site->errors);
+        fill_home(f, site);
         fill_row(f);
         (void)map_remove(&sites, (struct slice){site->key, site->key_len});
         mem_free(MEM_ADMIN, site);

@@ -90,7 +90,7 @@ static void mark(const struct nodes *nodes, const struct server *s)
     }
 }
 
-void client_homes_wrote(const struct client *c, struct server *s)
+void client_homes_answers(const struct client *c, struct server *s)
 {
     const struct facts *f = &c->task->facts;
     unsigned own = bucket_of_session(c);
@@ -105,6 +105,11 @@ void client_homes_wrote(const struct client *c, struct server *s)
         note(s, bucket_of_table(&f->tables[i], own));
     }
     mark(&c->worker->galeway->nodes, s);
+}
+
+void client_homes_wrote(const struct client *c, struct server *s)
+{
+    client_homes_answers(c, s);
     if ((s->status & STATUS_IN_TRANS) == 0) {
         s->n_wrote = 0;
     }

@@ -18,6 +18,12 @@ struct worker;
 void client_homes_route(const struct client *c, struct route_input *in);
 
 /*
+ * client_homes_answers - bytes of the reply to the client's task are here, and he has had none of
+ * them: what is in client_homes_wrote() counts already.
+ */
+void client_homes_answers(const struct client *c, struct server *s);
+
+/*
  * client_homes_wrote - the reply to the client's task has come: what it, or the transaction that
  * ends with it, wrote elsewhere than at home is marked.
  */

@@ -151,6 +151,9 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     struct client *c = s->owner;
 
+    if (!c->task->is_capture) {
+        client_homes_answers(c, s);
+    }
     if (c->task->is_capture) {
         warnings_add(c, bufs, n);
         return;

@@ -12,6 +12,8 @@
 #define ALL_ARE_WEIGHED \
     4 /* up to so many readers; of more some, so that not all find the same one */
 
+#define UNKNOWN_US UINT64_C(2000000)
+
 /* A score is a tier, and what tells nodes of a tier apart: lower is better. */
 #define TIER(n)      ((uint64_t)(n) << 56)
 #define TIER_SLOW    TIER(1) /* above max_latency_ms */
@@ -328,13 +330,28 @@ static void add_members(struct choices *c, const struct route_input *in, const s
 
 /* --- home nodes --------------------------------------------------------------------------------- */
 
-/* What a node must have applied to serve the statement, though it is at home there. */
+/*
+ * What a node must have applied to serve the statement, though it is at home there: what was written
+ * elsewhere. An odd follow_us is a write that did not pass through here.
+ */
 static uint64_t needed_at_home(const struct route_input *in, const struct homes *homes, bool read)
 {
     uint64_t stray = atomic_load_explicit(&homes->stray_us[in->bucket], memory_order_acquire);
-    uint64_t others = read && in->follow_us != UINT64_MAX ? in->follow_us : in->asked_us;
+    bool has_time = read && in->follow_us != UINT64_MAX;
+    bool is_foreign = has_time && (in->follow_us & 1) != 0;
 
-    return in->is_mixed ? MAX(stray, others) : stray;
+    if (!in->is_mixed && !is_foreign) {
+        return stray;
+    }
+    return MAX(stray, has_time ? in->follow_us : in->asked_us);
+}
+
+/* A home of which nothing can be known (the monitor may not log in) serves after a while. */
+static bool has_applied_at_home(const struct node *node, uint64_t needed_us, uint64_t now_ms)
+{
+    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_acquire);
+
+    return applied >= needed_us || (applied == 0 && now_ms * 1000 > needed_us + UNKNOWN_US);
 }
 
 static void add_home(struct choices *c, const struct route_input *in, const struct sight *sight,
@@ -348,7 +365,7 @@ static void add_home(struct choices *c, const struct route_input *in, const stru
         c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
         if (m->node->index == home && (sight->writers & bit_of(m->node)) != 0 &&
             health_of(m->node) != HEALTH_SUSPECT && takes_traffic(m, in->now_ms) &&
-            has_applied(m->node, needed_us)) {
+            has_applied_at_home(m->node, needed_us, in->now_ms)) {
             add(c, m->node, 0);
         }
     }

@@ -99,6 +99,27 @@ def test_each_site_is_read_and_written_on_one_node(fragile_cluster, galeway, sit
     assert map_of(again, sites) == homes
 
 
+def test_the_console_shows_them(fragile_cluster, galeway, sites):
+    proxy = homes_of(galeway, fragile_cluster)
+    homes = map_of(proxy, sites)
+    with contextlib.closing(pymysql.connect(
+            host="127.0.0.1", port=proxy.admin_port, user="admin", password="admin")) as console, \
+            console.cursor() as cursor:
+        cursor.execute("SELECT schema, home FROM stats.stats_sites WHERE user = 'tenant'")
+        shown = dict(cursor.fetchall())
+        assert {site: shown[site] for site in sites} == \
+            {site: f"127.0.0.1:{port}" for site, port in homes.items()}
+        cursor.execute("SHOW CLUSTER")
+        names = [column[0] for column in cursor.description]
+        shares = [int(row[names.index("homes")]) for row in cursor.fetchall()]
+        assert 98 <= sum(shares) <= 102 and min(shares) > 20, shares
+        cursor.execute(f"EXPLAIN ROUTE FOR 'tenant'@'{sites[0]}' 'SELECT a FROM t WHERE id = 1'")
+        steps = cursor.fetchall()
+        assert any("to the home node of its schema" in step for step in steps), steps
+        assert any(f"127.0.0.1:{homes[sites[0]]}" in str(step) and "candidate" in str(step)
+                   for step in steps), steps
+
+
 def test_a_statement_that_names_another_schema_goes_to_its_home(fragile_cluster, galeway, sites):
     proxy = homes_of(galeway, fragile_cluster)
     homes = map_of(proxy, sites)
