@@ -179,6 +179,11 @@ def test_writes_are_told(logging_cluster, site, watch):
     since = len(w.lines)
     logging_cluster.sql(1, f"TRUNCATE {site}.wp_options")
     w.wait_for("write", site, "-", since=since, count=2)
+    since = len(w.lines)
+    for n in (1, 2, 3):  # a new file, which begins with what the first began with
+        logging_cluster.sql(n, "FLUSH BINARY LOGS")
+    logging_cluster.sql(1, f"INSERT INTO {site}.wp_options VALUES (NULL, 'turned', 'x', 'yes')")
+    w.wait_for("write", site, "wp_options", "option_name", "turned", since=since, count=2)
     assert not w.said("gap", since=since)
     assert w.is_current()
 
