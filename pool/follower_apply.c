@@ -386,6 +386,7 @@ static void end_group(struct apply *a)
     }
     a->is_in_group = false;
     a->counts.groups++;
+    a->n_elsewhere += a->group.domain != a->domain ? 1 : 0;
     a->is_position_lost |= !binlog_gtids_put(&a->position, &a->group);
     forget_tables(a);
 }
@@ -553,6 +554,7 @@ void apply_begin(struct apply *a, const struct binlog_gtids *position, bool has_
         told_clear(&a->open);
         told_clear(&a->closed);
         a->seqno = 0;
+        a->n_elsewhere = 0;
         apply_gap(a, now_us);
     }
 }

@@ -64,6 +64,8 @@ struct apply {
     struct binlog_gtid group;     /* that began */
     struct binlog_gtids position; /* of those that have ended */
     bool is_position_lost;        /* more domains than can be kept */
+    uint32_t domain;              /* of the cluster; the caller's */
+    uint64_t n_elsewhere;         /* groups of other domains since the last gap */
     uint64_t seqno;               /* of the newest that ended, as wsrep counts; 0 = none yet */
     /* told */
     uint64_t now_us;

@@ -15,6 +15,7 @@
 #include "pool/follower.h"
 
 #define FOLLOW_UUID_MAX  40
+#define FOLLOW_FILE_MAX  512
 #define FOLLOW_MARKS_MAX 16
 
 #define FOLLOW_CONNECT_MS    1000
@@ -36,6 +37,8 @@ struct follow_facts {
     uint32_t gtid_domain; /* of wsrep */
     struct binlog_gtids position;
     bool is_position_good;
+    char file[FOLLOW_FILE_MAX]; /* the end of its log */
+    uint64_t offset;
     /* asked again and again */
     char uuid[FOLLOW_UUID_MAX]; /* of the cluster's state */
     uint64_t uptime_s;

@@ -228,7 +228,8 @@ bool follow_link_ask(struct follow_link *link, const char *sql,
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
-bool follow_link_stream(struct follow_link *link, uint32_t server_id, struct follow_error *error)
+bool follow_link_stream(struct follow_link *link, uint32_t server_id, const char *file,
+                        uint64_t offset, struct follow_error *error)
 {
     link->stream = mariadb_rpl_init(link->mysql);
     if (link->stream == NULL) {
@@ -236,7 +237,8 @@ bool follow_link_stream(struct follow_link *link, uint32_t server_id, struct fol
         return false;
     }
     if (mariadb_rpl_optionsv(link->stream, MARIADB_RPL_SERVER_ID, server_id) != 0 ||
-        mariadb_rpl_optionsv(link->stream, MARIADB_RPL_START, 4UL) != 0 ||
+        mariadb_rpl_optionsv(link->stream, MARIADB_RPL_FILENAME, file, strlen(file)) != 0 ||
+        mariadb_rpl_optionsv(link->stream, MARIADB_RPL_START, (unsigned long)offset) != 0 ||
         mariadb_rpl_optionsv(link->stream, MARIADB_RPL_FLAGS, 0U) != 0 ||
         mariadb_rpl_open(link->stream) != 0) {
         say_last(link, error);

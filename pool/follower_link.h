@@ -51,10 +51,11 @@ bool follow_link_ask(struct follow_link *link, const char *sql,
 
 /*
  * follow_link_stream - from now on the connection gives the node's log, from the position that
- * @slave_connect_state has. server_id: unlike that of any other that follows the node.
+ * @slave_connect_state has, or when that is NULL from an offset of a file. server_id: unlike that
+ * of any other that follows the node. file: "" and 4 with @slave_connect_state.
  */
-bool follow_link_stream(struct follow_link *link, uint32_t server_id,
-                        struct follow_error *error) MUST_CHECK;
+bool follow_link_stream(struct follow_link *link, uint32_t server_id, const char *file,
+                        uint64_t offset, struct follow_error *error) MUST_CHECK;
 
 enum follow_read {
     FOLLOW_EVENT,

@@ -83,11 +83,15 @@ static void on_status(void *arg, char *const *columns, unsigned n)
     }
 }
 
-/* binlog_do_db and binlog_ignore_db: writes that are not in the log. */
+/* Where its log ends; binlog_do_db and binlog_ignore_db: writes that are not in it. */
 static void on_master_status(void *arg, char *const *columns, unsigned n)
 {
     struct follow_facts *facts = arg;
 
+    if (n >= 2 && columns[0] != NULL) {
+        (void)snprintf(facts->file, sizeof(facts->file), "%s", columns[0]);
+        facts->offset = number_of(columns[1]);
+    }
     facts->has_filter |= n >= 4 && ((columns[2] != NULL && columns[2][0] != '\0') ||
                                     (columns[3] != NULL && columns[3][0] != '\0'));
 }
@@ -158,61 +162,70 @@ static bool is_same_history(const struct follow_cluster *c)
            c->place.gtid_domain == c->facts.gtid_domain;
 }
 
+enum begin { BEGIN_GOES_ON, BEGIN_GAP, BEGIN_LATER };
+
 /*
- * The position of another node: the cluster's domain as we have it, the others (of what was
- * written on one node alone) as they are here. false = this node has not got so far.
+ * Our position with another node. The cluster's domain means the same there, others do not: where
+ * they were written to, somebody writes without wsrep_gtid_mode.
  */
-static bool carry(const struct follow_cluster *c, struct binlog_gtids *out)
+static enum begin carry(const struct follow_cluster *c, struct binlog_gtids *out)
 {
     const struct binlog_gtid *ours = binlog_gtids_get(&c->apply->position, c->facts.gtid_domain);
     const struct binlog_gtid *here = binlog_gtids_get(&c->facts.position, c->facts.gtid_domain);
 
     *out = c->facts.position;
-    if (ours == NULL) {
-        return here == NULL;
+    if (ours == NULL || here == NULL || c->apply->n_elsewhere > 0) {
+        return BEGIN_GAP;
     }
-    return here != NULL && here->sequence >= ours->sequence && binlog_gtids_put(out, ours);
+    if (here->sequence < ours->sequence) {
+        return c->n_failures < CARRY_TRIES ? BEGIN_LATER : BEGIN_GAP;
+    }
+    return binlog_gtids_put(out, ours) ? BEGIN_GOES_ON : BEGIN_GAP;
 }
-
-enum begin { BEGIN_GOES_ON, BEGIN_GAP, BEGIN_LATER };
 
 static enum begin find_begin(const struct follow_cluster *c, struct binlog_gtids *out)
 {
     bool is_known = c->place.node != NULL && !c->apply->is_position_lost &&
                     strcmp(c->place.uuid, c->facts.uuid) == 0;
+    enum begin how = BEGIN_GAP;
 
     if (is_known && is_same_start(c)) {
         *out = c->apply->position;
         return BEGIN_GOES_ON;
     }
     if (is_known && is_same_history(c)) {
-        if (carry(c, out)) {
-            return BEGIN_GOES_ON;
-        }
-        if (c->n_failures < CARRY_TRIES) {
-            return BEGIN_LATER;
-        }
+        how = carry(c, out);
     }
-    *out = c->facts.position;
-    return BEGIN_GAP;
+    if (how == BEGIN_GAP) {
+        *out = c->facts.position;
+    }
+    return how;
 }
 
-static bool set_up(struct follow_cluster *c, const struct binlog_gtids *position,
+/*
+ * At the end of the log by its file and offset, as the node would have to look for a GTID; what
+ * stands between the two, which were asked for one after the other, is told or was a gap.
+ */
+static bool set_up(struct follow_cluster *c, const struct binlog_gtids *position, bool at_end,
                    struct follow_error *error)
 {
-    char text[BINLOG_GTIDS_TEXT];
-    char sql[BINLOG_GTIDS_TEXT + 256];
+    char text[BINLOG_GTIDS_TEXT + 2];
+    char sql[BINLOG_GTIDS_TEXT + 512];
+    const struct follow_facts *facts = &c->facts;
 
-    binlog_gtids_format(position, text);
+    text[0] = '\'';
+    binlog_gtids_format(position, text + 1);
+    (void)snprintf(text + strlen(text), 2, "'");
     (void)snprintf(sql, sizeof(sql),
                    "SET @mariadb_slave_capability = 4, @slave_gtid_strict_mode = 0, "
                    "@slave_gtid_ignore_duplicates = 0, "
                    "@master_binlog_checksum = @@global.binlog_checksum, "
                    "@master_heartbeat_period = %llu, "
-                   "@slave_connect_state = '%s'",
-                   (unsigned long long)beat_ms(c) * 1000000, text);
+                   "@slave_connect_state = %s",
+                   (unsigned long long)beat_ms(c) * 1000000, at_end ? "NULL" : text);
     return follow_link_ask(c->stream, sql, NULL, NULL, error) &&
-           follow_link_stream(c->stream, c->follower->server_id, error);
+           follow_link_stream(c->stream, c->follower->server_id, at_end ? facts->file : "",
+                              at_end ? facts->offset : 4, error);
 }
 
 /* --- how old it is ---------------------------------------------------------------------------- */
@@ -383,6 +396,14 @@ static bool goes_on_as(struct follow_cluster *c)
     return is_same;
 }
 
+/* Between two groups if it can be: within one nothing can be settled. */
+static bool is_time_to_ask(const struct follow_cluster *c)
+{
+    uint64_t due_ms = c->asked_ms + beat_ms(c) * (c->apply->is_in_group ? 2 : 1);
+
+    return apply_is_full(c->apply) || clock_now_ms() >= due_ms;
+}
+
 static bool follows_on(struct follow_cluster *c, enum follow_end *end, struct follow_error *error)
 {
     if (follow_has_mail(c) && !goes_on_as(c)) {
@@ -392,7 +413,7 @@ static bool follows_on(struct follow_cluster *c, enum follow_end *end, struct fo
     if (!read_one(c, end, error)) {
         return false;
     }
-    if (apply_is_full(c->apply) || clock_now_ms() >= c->asked_ms + beat_ms(c)) {
+    if (is_time_to_ask(c)) {
         if (!follow_serves(c, c->node)) {
             fail(error, "it is out");
             *end = FOLLOW_END_LOST;
@@ -421,17 +442,43 @@ static void begin_place(struct follow_cluster *c)
     c->heard_ms = clock_now_ms();
 }
 
+/*
+ * The first event: it may take long, as the node reads a file up to the position, and keeps what it
+ * sends until it is there. Meanwhile it has to answer.
+ */
+static bool read_first(struct follow_cluster *c, struct slice *event, enum follow_end *end,
+                       struct follow_error *error)
+{
+    uint64_t until_ms = clock_now_ms() + FOLLOW_SEEK_MS;
+
+    for (;;) {
+        enum follow_read read = follow_link_read(c->stream, beat_ms(c), event, error);
+
+        if (read == FOLLOW_EVENT) {
+            return true;
+        }
+        if (read == FOLLOW_LOST) {
+            *end = stream_ended(error);
+            return false;
+        }
+        if (clock_now_ms() > until_ms || !follow_serves(c, c->node)) {
+            fail(error, "it does not send its log");
+            return false;
+        }
+        if (follow_has_mail(c) ||
+            !follow_link_ask(c->side, ASK_COMMITTED, on_status, &c->facts, error)) {
+            return false;
+        }
+    }
+}
+
 /* The node has taken the position when its first event comes. */
 static bool begin_reading(struct follow_cluster *c, const struct binlog_gtids *position,
                           bool has_gap, enum follow_end *end, struct follow_error *error)
 {
     struct slice event;
 
-    switch (follow_link_read(c->stream, FOLLOW_ANSWER_MS, &event, error)) {
-    case FOLLOW_EVENT: break;
-    case FOLLOW_SILENCE: fail(error, "it does not send its log"); return false;
-    case FOLLOW_LOST:
-        *end = stream_ended(error);
+    if (!read_first(c, &event, end, error)) {
         if (*end == FOLLOW_END_PASSED && has_gap) {
             *end = FOLLOW_END_LOST; /* that was its own end: try again, but not at once */
         }
@@ -440,6 +487,7 @@ static bool begin_reading(struct follow_cluster *c, const struct binlog_gtids *p
     begin_place(c);
     c->told_us = has_gap ? 0 : c->told_us;
     c->n_connects++;
+    c->apply->domain = c->facts.gtid_domain;
     apply_begin(c->apply, position, has_gap, clock_now_us());
     if (apply_event(c->apply, event.data, event.len, clock_now_us()) != 0) {
         fail(error, "an event of its log cannot be read");
@@ -470,7 +518,7 @@ static bool begin(struct follow_cluster *c, enum follow_end *end, struct follow_
         return false;
     }
     c->stream = follow_link_open(&target, error);
-    if (c->stream == NULL || !set_up(c, &position, error)) {
+    if (c->stream == NULL || !set_up(c, &position, how == BEGIN_GAP, error)) {
         *end = end_of(error);
         return false;
     }

@@ -289,6 +289,8 @@ static void stream_over(struct follow_cluster *c, const struct node *node, enum 
         c->place.node = NULL;
     }
     say_nobody(c);
+    (void)snprintf(c->error, sizeof(c->error), "%s", c->last_error);
+    follow_publish(c);
 }
 
 static void wait_for_mail(const struct follow_cluster *c, unsigned ms)

@@ -38,6 +38,7 @@ struct watched {
     int state;
     int is_current;
     char node[FOLLOW_NODE_MAX];
+    char error[FOLLOW_ERROR_MAX];
 };
 
 static void print_part(struct slice s)
@@ -80,8 +81,9 @@ static void look(struct watched *w)
     bool is_current = follower_is_current(w->follower, clock_now_us());
 
     if (follower_view(w->follower, 0, &v) &&
-        (v.state != w->state || strcmp(v.node, w->node) != 0)) {
+        (v.state != w->state || strcmp(v.node, w->node) != 0 || strcmp(v.error, w->error) != 0)) {
         w->state = v.state;
+        (void)snprintf(w->error, sizeof(w->error), "%s", v.error);
         (void)snprintf(w->node, sizeof(w->node), "%s", v.node);
         (void)printf("%" PRIu64 " state %s %s lag %" PRIu64 " writes %" PRIu64 " gaps %" PRIu64
                      " position %s (%s)\n",

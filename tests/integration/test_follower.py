@@ -134,10 +134,11 @@ def check_log(cluster, n):
 class Inserter(Background):
     """Options of new names on node 1 straight, each named when it is committed."""
 
-    def __init__(self, cluster, schema):
+    def __init__(self, cluster, schema, pause=0.002):
         super().__init__(1)
         self.cluster = cluster
         self.schema = schema
+        self.pause = pause
         self.committed = []
 
     def work(self, number):
@@ -147,7 +148,7 @@ class Inserter(Background):
                 cursor.execute(f"INSERT INTO {self.schema}.wp_options VALUES (NULL, %s, '', 'no')",
                                (name,))
                 self.committed.append(name)
-                time.sleep(0.002)
+                time.sleep(self.pause)
 
     def progress(self, count):
         goal = len(self.committed) + count
@@ -178,6 +179,11 @@ def test_writes_are_told(logging_cluster, site, watch):
     since = len(w.lines)
     logging_cluster.sql(1, f"TRUNCATE {site}.wp_options")
     w.wait_for("write", site, "-", since=since, count=2)
+    since = len(w.lines)
+    for n in (1, 2, 3):  # a new file, which begins with what the first began with
+        logging_cluster.sql(n, "FLUSH BINARY LOGS")
+    logging_cluster.sql(1, f"INSERT INTO {site}.wp_options VALUES (NULL, 'turned', 'x', 'yes')")
+    w.wait_for("write", site, "wp_options", "option_name", "turned", since=since, count=2)
     assert not w.said("gap", since=since)
     assert w.is_current()
 
@@ -207,6 +213,18 @@ def test_told_again_means_that_the_row_is_seen(logging_cluster, site, watch):
             w.wait_for("write", site, "wp_options", "option_name", f"s{i}", count=2)
             cursor.execute(f"SELECT 1 FROM {site}.wp_options WHERE option_name = 's{i}'")
             assert cursor.fetchone(), f"s{i}"
+
+
+def test_current_while_there_are_always_writes(logging_cluster, site, watch):
+    """No heartbeat comes then, and most questions to the node are due within a transaction."""
+    w = watch(logging_cluster, query_cache_follow_max_lag_ms=int(1000 * util.PATIENCE))
+    w.wait_current()
+    since = len(w.lines)
+    with Inserter(logging_cluster, site, pause=0) as inserter:
+        inserter.progress(4000)
+    wait_until(lambda: set(inserter.committed) <= told_names(w), 10, f"all to be told\n{w.tail()}")
+    assert not w.said("not", "current", since=since), w.tail()
+    assert not w.said("gap", since=since), w.tail()
 
 
 def test_a_lost_stream_goes_on_where_it_was(logging_cluster, site, watch):

@@ -459,6 +459,8 @@ TEST(apply_position_moves_with_the_end_of_a_group)
     send_gtid(a, 11, 0); /* ended by COMMIT, not by a number */
     send_query(a, "s", "COMMIT");
     assert_int_equal(binlog_gtids_get(&a->position, 7)->sequence, 11);
+    assert_int_equal(a->n_elsewhere, 2);
+    a->domain = 7;
     send_gtid(a, 12, 0); /* cut off: the stream goes on behind 11 */
     apply_begin(a, &a->position, false, 3);
     assert_int_equal(binlog_gtids_get(&a->position, 7)->sequence, 11);
