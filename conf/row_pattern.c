@@ -114,11 +114,16 @@ static bool fits(struct slice pattern, struct slice name)
     return p == pattern.len;
 }
 
+bool row_key_pattern_fits(const struct row_key_pattern *pattern, struct slice table)
+{
+    return fits(pattern->table, table);
+}
+
 const struct row_key_pattern *row_key_pattern_find(const struct row_key_patterns *patterns,
                                                    struct slice table)
 {
     for (unsigned i = 0; i < patterns->n; i++) {
-        if (fits(patterns->items[i].table, table)) {
+        if (row_key_pattern_fits(&patterns->items[i], table)) {
             return &patterns->items[i];
         }
     }

@@ -27,6 +27,9 @@ struct row_key_patterns {
 int row_key_patterns_read(struct row_key_patterns *out, struct slice text,
                           const char **why) MUST_CHECK;
 
+/* row_key_pattern_fits - % is as in LIKE; case of ASCII letters does not count. */
+bool row_key_pattern_fits(const struct row_key_pattern *pattern, struct slice table);
+
 /* row_key_pattern_find - the first pattern that a table's name fits, or NULL. Borrowed. */
 const struct row_key_pattern *row_key_pattern_find(const struct row_key_patterns *patterns,
                                                    struct slice table);

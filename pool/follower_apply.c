@@ -239,7 +239,7 @@ static int map_table(struct apply *a, struct slice body)
 static bool any_pattern(const struct apply *a, struct slice table)
 {
     for (unsigned i = 0; i < a->patterns.n; i++) {
-        if (row_pattern_matches(&a->patterns.items[i], table)) {
+        if (row_key_pattern_fits(&a->patterns.items[i], table)) {
             return true;
         }
     }
@@ -249,9 +249,9 @@ static bool any_pattern(const struct apply *a, struct slice table)
 static void tell_key(struct apply *a, const struct binlog_table *table, struct slice key)
 {
     for (unsigned i = 0; i < a->patterns.n; i++) {
-        const struct row_pattern *p = &a->patterns.items[i];
+        const struct row_key_pattern *p = &a->patterns.items[i];
 
-        if (row_pattern_matches(p, table->name)) {
+        if (row_key_pattern_fits(p, table->name)) {
             struct write w = {{table->schema, table->name, p->column, key}};
 
             tell(a, &w);

@@ -11,6 +11,7 @@
 #define POOL_FOLLOWER_APPLY_H
 
 #include "base/base.h"
+#include "conf/row_pattern.h"
 #include "pool/follower_keys.h"
 #include "protocol/binlog.h"
 
@@ -53,7 +54,7 @@ struct apply_counts {
 
 struct apply {
     struct follower_events events;
-    struct row_patterns patterns;
+    struct row_key_patterns patterns;
     /* of the stream */
     bool has_checksum;
     unsigned n_tables;

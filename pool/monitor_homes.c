@@ -6,7 +6,8 @@
  *   NONE --held--> TOLD --workers know--> EMPTIES --what had begun has ended--> APPLIES --applied--> NONE
  *   a planned move that takes too long: the buckets stay, and are tried again later
  * A node that does not write any more forces its buckets to move: they wait until they can. One
- * that is back gets its own in steps, when it is warm.
+ * that is back gets its own in steps, when it is warm. A step in which something does not end is
+ * tried again with half as many, until it is known which bucket it is.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +17,7 @@
 #define STEP_SHARE     20   /* of all buckets move in one step */
 #define STEP_MS        200  /* from one step to the next */
 #define STEP_AGAIN_MS  1000 /* after one that did not come to its end */
-#define EMPTIES_MAX_MS 1000 /* of a planned step */
+#define STUBBORN_S     30   /* a bucket whose transaction does not end is left alone for so long */
 #define APPLIES_MAX_MS 3000 /* the same */
 
 static struct watch *watch_of(const struct group *g, unsigned index)
@@ -186,21 +187,31 @@ static void force(struct group *g)
     begin_move(g, true);
 }
 
+static bool may_move(const struct group *g, unsigned bucket, unsigned to)
+{
+    const struct group_homes *h = &g->homes;
+    const struct watch *from_watch = watch_of(g, h->at[bucket]);
+    const struct watch *to_watch = watch_of(g, to);
+
+    return h->at[bucket] != to && from_watch->state.health == HEALTH_UP &&
+           to_watch->state.health == HEALTH_UP && !watch_cannot_be_asked(to_watch) &&
+           clock_now_ms() / 1000 >= h->again_s[bucket];
+}
+
 /* Some of those that are not where they should be. */
 static void plan(struct group *g)
 {
     struct group_homes *h = &g->homes;
     const uint8_t *wanted = wanted_of(g);
+    unsigned step = MAX((unsigned)(HOMES_BUCKETS / STEP_SHARE) >> h->n_halved, 1u);
     unsigned n = 0;
 
     h->has_more = false;
     for (unsigned b = 0; b < HOMES_BUCKETS; b++) {
-        if (h->at[b] == wanted[b] || watch_of(g, h->at[b])->state.health != HEALTH_UP ||
-            watch_of(g, wanted[b])->state.health != HEALTH_UP ||
-            watch_cannot_be_asked(watch_of(g, wanted[b]))) {
+        if (!may_move(g, b, wanted[b])) {
             continue;
         }
-        if (n == HOMES_BUCKETS / STEP_SHARE) {
+        if (n == step) {
             h->has_more = true;
             break;
         }
@@ -212,21 +223,40 @@ static void plan(struct group *g)
     }
 }
 
+/* One of those that were to move has something that does not end. */
+static void note_stubborn(struct group_homes *h)
+{
+    unsigned n = 0, last = 0;
+
+    for (unsigned b = 0; b < HOMES_BUCKETS; b++) {
+        if (h->to[b] != HOME_NONE) {
+            n++;
+            last = b;
+        }
+    }
+    if (n > 1) {
+        h->n_halved++;
+    } else {
+        h->again_s[last] = (uint32_t)(clock_now_ms() / 1000) + STUBBORN_S;
+    }
+}
+
 static void look_at_empties(struct group *g)
 {
     struct group_homes *h = &g->homes;
     const struct nodes *nodes = g->monitor->nodes;
     unsigned n = nodes->n_held == NULL ? 0 : nodes->n_held(nodes->n_writing_arg);
-    uint64_t limit = h->is_forced ? FAILOVER_DRAIN_MS : EMPTIES_MAX_MS;
 
-    if (n > 0 && clock_now_ms() < h->began_ms + limit) {
+    if (n > 0 && clock_now_ms() < h->began_ms + FAILOVER_DRAIN_MS) {
         return;
     }
     if (n > 0 && !h->is_forced) {
+        note_stubborn(h);
         h->has_more = true;
         end_move(g, STEP_AGAIN_MS);
         return;
     }
+    h->n_halved -= h->n_halved > 0 ? 1 : 0;
     h->empty_us = clock_now_us();
     h->step = MOVE_APPLIES;
 }

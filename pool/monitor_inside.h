@@ -101,8 +101,10 @@ struct group_homes {
     uint8_t at[HOMES_BUCKETS]; /* node index: where it is, or was; HOME_NONE = anywhere */
     uint8_t to[HOMES_BUCKETS]; /* where it goes to; HOME_NONE = it does not move */
     uint8_t wanted[HOMES_BUCKETS];
-    uint64_t wanted_key;          /* of what wanted was made of */
-    unsigned n_at[NODES_MAX + 1]; /* buckets by node; the last: anywhere */
+    uint32_t again_s[HOMES_BUCKETS]; /* clock_now_ms() / 1000: it is not planned to move before */
+    unsigned n_halved;               /* so many times smaller is the next step */
+    uint64_t wanted_key;             /* of what wanted was made of */
+    unsigned n_at[NODES_MAX + 1];    /* buckets by node; the last: anywhere */
     uint64_t began_ms;
     uint64_t empty_us; /* clock_now_us(): when what had begun had ended */
     uint64_t next_ms;  /* the next step comes not before */

@@ -65,11 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct apply *a = calloc(1, sizeof(*a));
     struct reader r = reader_of(data, size);
     char text[BINLOG_GTIDS_TEXT];
+    const char *why;
     int rc = 0;
 
     CHECK(a != NULL);
     apply_init(a, &events);
-    row_patterns_read(&a->patterns, SLICE("%options.option_name"));
+    CHECK(row_key_patterns_read(&a->patterns, SLICE("%options.option_name"), &why) == 0);
     apply_begin(a, &position, false, 1);
     while (rc == 0 && reader_left(&r) > 2) {
         size_t len = get_u16(&r);

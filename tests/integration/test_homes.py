@@ -193,7 +193,7 @@ def test_a_bucket_does_not_move_under_a_transaction(fragile_cluster, galeway, si
         assert read(proxy, site)[1] != homes[site]
         client.rows("COMMIT")
         assert read(proxy, site)[0] == 1
-    wait_until(lambda: read(proxy, site) == (1, homes[site]), timeout=20, what="it is home")
+    wait_until(lambda: read(proxy, site) == (1, homes[site]), timeout=60, what="it is home")
 
 
 def test_they_are_turned_on_and_off_under_writing(fragile_cluster, galeway, sites):

@@ -42,9 +42,10 @@ static struct apply *new_apply(void)
     static const struct follower_events events = {NULL, on_write, on_gap};
     static const struct binlog_gtids nowhere;
     struct apply *a = mem_new(MEM_POOL, sizeof(*a));
+    const char *why;
 
     apply_init(a, &events);
-    row_patterns_read(&a->patterns, SLICE("%options.option_name"));
+    CHECK(row_key_patterns_read(&a->patterns, SLICE("%options.option_name"), &why) == 0);
     apply_begin(a, &nowhere, false, 1);
     told[0] = '\0';
     return a;

@@ -1,50 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_follower_keys.c - patterns of tables that are looked up by a column, and plain values.
+ * test_follower_keys.c - plain values of the columns that rows are looked up by.
  */
 #include "pool/follower_keys.h"
 #include "tests/unit/cuts.h"
-
-TEST(row_patterns_are_read_and_what_is_none_left_out)
-{
-    struct row_patterns p;
-
-    row_patterns_read(&p, SLICE("%options.option_name"));
-    assert_int_equal(p.n, 1);
-    assert_slice_equal(p.items[0].table, "%options");
-    assert_slice_equal(p.items[0].column, "option_name");
-    row_patterns_read(&p, SLICE(" a.b , ,c, .d, e. ,f.g "));
-    assert_int_equal(p.n, 2);
-    assert_slice_equal(p.items[1].table, "f");
-    assert_slice_equal(p.items[1].column, "g");
-    row_patterns_read(&p, SLICE(""));
-    assert_int_equal(p.n, 0);
-    row_patterns_read(&p, SLICE("a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,a.a,"
-                                "a.a,a.a"));
-    assert_int_equal(p.n, ROW_PATTERNS_MAX);
-}
-
-static bool matches(const char *pattern, const char *table)
-{
-    struct row_pattern p = {slice_of(pattern), SLICE("c")};
-
-    return row_pattern_matches(&p, slice_of(table));
-}
-
-TEST(row_pattern_matches_with_percent_signs)
-{
-    assert_true(matches("%options", "wp_options"));
-    assert_true(matches("%options", "wp_2_OPTIONS"));
-    assert_true(matches("%options", "options"));
-    assert_false(matches("%options", "wp_options_old"));
-    assert_true(matches("wp%opt%s", "wp_2_options"));
-    assert_true(matches("%", ""));
-    assert_true(matches("%%a%", "xxaxx"));
-    assert_true(matches("a%ab", "aabaab"));
-    assert_false(matches("a%ab", "aabaaba"));
-    assert_false(matches("", "x"));
-    assert_false(matches("wp_options", "wpxoptions"));
-}
 
 static const char *plain(const char *value)
 {

@@ -230,7 +230,7 @@ TEST(monitor_homes_stay_when_something_does_not_end)
     group_look(f.g);
     assert_true(n_moving(&f) > 0);
     tell(&f);
-    scene_pass_ms(999);
+    scene_pass_ms(499);
     group_look(f.g);
     assert_true(n_moving(&f) > 0);
     scene_pass_ms(1);
@@ -241,6 +241,36 @@ TEST(monitor_homes_stay_when_something_does_not_end)
     scene_pass_ms(1000);
     group_look(f.g);
     assert_true(n_moving(&f) > 0);
+    scene_end(&f);
+}
+
+TEST(monitor_homes_a_bucket_that_does_not_end_does_not_keep_the_others)
+{
+    struct fixture f;
+    unsigned share, stubborn = 0, n_failed = 0;
+
+    share = lose_and_return(&f);
+    scene_pass_ms(10001);
+    group_look(f.g);
+    while (homes_at(homes(&f), stubborn) != HOME_NONE) {
+        stubborn++;
+    }
+    for (unsigned turn = 0; turn < 200 && n_at(&f, 0) + 1 < share; turn++) {
+        n_held = homes_at(homes(&f), stubborn) == HOME_NONE ? 1 : 0;
+        n_failed += n_held;
+        if (n_held != 0) {
+            tell(&f);
+            scene_pass_ms(500);
+            group_look(f.g);
+            assert_int_equal(n_moving(&f), 0);
+        } else {
+            move_on(&f);
+        }
+        scene_pass_ms(1000);
+        group_look(f.g);
+    }
+    assert_int_equal(n_at(&f, 0) + 1, share);
+    assert_in_range(n_failed, 8, 24);
     scene_end(&f);
 }
 
