@@ -39,9 +39,9 @@ def wait_until(condition, seconds, what):
 class Cluster:
     """Three nodes in build/drill/cluster, or in another folder's."""
 
-    def __init__(self, base_port, out=OUT):
+    def __init__(self, base_port, out=OUT, name="cluster"):
         self.out = out
-        self.dir = os.path.join(out, "cluster")
+        self.dir = os.path.join(out, name)
         self.base_port = base_port
 
     def port(self, n):

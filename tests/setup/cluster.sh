@@ -367,7 +367,8 @@ prepare() {
     command -v mariadbd >/dev/null || die "mariadbd is not installed (see tests/setup/packages.sh)"
     [ -z "${NODE_CONFIG:-}" ] || printf '%s\n' "$NODE_CONFIG" >"$DIR/extra.cnf"
     make_template
-    for n in "${NODES[@]}"; do make_node "$n"; done
+    # A node that runs keeps its files: temporary tables are among them.
+    for n in "${NODES[@]}"; do node_pid "$n" >/dev/null || make_node "$n"; done
     as_mysql test -r "$(node_data 1)/grastate.dat" ||
         die "user mysql cannot reach $DIR: a folder above it is closed to others"
 }

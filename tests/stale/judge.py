@@ -91,7 +91,7 @@ class Register:
         lines = []
         for write in self.writes[max(0, place - HISTORY):place + 3]:
             value = "no row" if write.value is ABSENT else str(write.value)
-            lines.append(f"    write {value:<8} {write.kind:<14}{write.outcome:<7}"
+            lines.append(f"    write {value:<8} {write.kind:<20}{write.outcome:<7}"
                          f"sent {(write.begun - begun) / 1000:+10.2f} ms, answered "
                          f"{(write.ended - begun) / 1000:+10.2f} ms, client {write.client}"
                          if write.kind != "start" else f"    start {value}")
@@ -102,10 +102,13 @@ Fault = collections.namedtuple("Fault", "what kind register age_us text")
 
 
 class Judge:
-    """All faults of a record. lag_us: allowed for registers that are written past the proxy."""
+    """
+    All faults of a record. lag_us: allowed for registers that are written past the proxy;
+    zero_us: from when times are told.
+    """
 
-    def __init__(self, record, lag_us=0):
-        self.record, self.lag_us = record, lag_us
+    def __init__(self, record, lag_us=0, zero_us=0):
+        self.record, self.lag_us, self.zero_us = record, lag_us, zero_us
         self.registers = {name: Register(writes) for name, writes in record.writes.items()}
         self.unwritten = Register([])
         self.faults = []
@@ -146,8 +149,9 @@ class Judge:
         what = "stale" if age is not None else "undone" if value in register.undone else "unknown"
         seen = "no row" if value is ABSENT else str(value)
         older = f", {age / 1000:.2f} ms too old" if age is not None else ""
-        text = [f"{what}: register {name}, client {read.client} by {read.kind} saw {seen}{older};"
-                f" the read took {(read.ended - read.begun) / 1000:.2f} ms"]
+        text = [f"{what}: at {(read.begun - self.zero_us) / 1e6:.3f} s register {name}, client"
+                f" {read.client} by {read.kind} saw {seen}{older}; the read took"
+                f" {(read.ended - read.begun) / 1000:.2f} ms"]
         self.faults.append(Fault(what, read.kind, name, age, text + register.history(read.begun)))
 
     def _judge_count(self, read):

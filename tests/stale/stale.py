@@ -26,6 +26,9 @@ OUT = os.path.join(TOP, "build", "stale")
 SHOWN = 5
 FOREIGN_LAG_US = 1500000  # mysql-query_cache_follow_max_lag_ms and a second
 FOREIGN_NODE = 3
+FOREIGN_THINK_US = 100000
+LOGGING = ("log_bin = binlog", "log_slave_updates = ON", "wsrep_gtid_mode = ON",
+           "wsrep_gtid_domain_id = 7")
 POSTS, OPTIONS, FOREIGN, FOREIGN_POST = 8, 8, 2, 101  # as load/stale.h has it
 # A plain split of reads and writes: what the checker must not let pass.
 PLAIN_SPLIT = {"causal_window_ms": "0"}
@@ -119,6 +122,7 @@ def site_sql(i):
 
 
 def set_up(cluster, sites):
+    cluster.sql(1, "GRANT REPLICATION SLAVE ON *.* TO 'monitor'@'%'")
     for i in range(1, sites + 1):
         cluster.sql(1, *site_sql(i), timeout=30)
     # Asked of each node, a causal read waits for what the first one has.
@@ -165,14 +169,14 @@ class Check:
 
     def _start_loads(self):
         chosen = self.arguments
-        common = ["-s", chosen.sites, "-t", chosen.think, "-x", chosen.cross]
+        common = ["-s", chosen.sites, "-x", chosen.cross]
         self.loads.append(Load("through", "127.0.0.1", self.target.write_port, *common,
-                               "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
+                               "-t", chosen.think, "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
                                *(["-v"] if chosen.views else [])))
         if chosen.foreign:
             self.loads.append(Load("past", self.cluster.host(FOREIGN_NODE),
-                                   self.cluster.port(FOREIGN_NODE), *common, "-c", 4,
-                                   "-r", self.seed + 1, "-f"))
+                                   self.cluster.port(FOREIGN_NODE), *common,
+                                   "-t", FOREIGN_THINK_US, "-c", 4, "-r", self.seed + 1, "-f"))
 
     def run(self):
         self.cluster.heal()
@@ -197,7 +201,8 @@ class Check:
         record = Record()
         for load in self.loads:
             record.take(load.path)
-        return Judge(record, FOREIGN_LAG_US if self.arguments.foreign else 0)
+        return Judge(record, FOREIGN_LAG_US if self.arguments.foreign else 0,
+                     int(self.began * 1e6))
 
 
 def ways(counts, n_reads, variables):
@@ -277,7 +282,10 @@ def main():
         return 2
     subprocess.run([os.path.join(HERE, "build.sh")], check=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cluster = nodes.Cluster(arguments.base_port, OUT)
+    if arguments.foreign:
+        os.environ["NODE_CONFIG"] = "\n".join(LOGGING)  # of cluster.sh
+    cluster = nodes.Cluster(arguments.base_port, OUT,
+                            "logging-cluster" if arguments.foreign else "cluster")
     failed = 1
     try:
         # Nodes of an earlier run that was killed may live in another network namespace.

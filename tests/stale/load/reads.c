@@ -51,7 +51,7 @@ static void plan_option(struct visitor *visitor, unsigned site)
          " WHERE option_name = ", ""},
     };
     struct operation *operation = &visitor->operation;
-    const unsigned form = rng_below(&visitor->load->rng, 2) == 0
+    const unsigned form = rng_below(&visitor->load->rng, 4) != 0
                               ? 0
                               : rng_below(&visitor->load->rng, sizeof(forms) / sizeof(forms[0]));
     char table[60];

@@ -12,8 +12,8 @@ const char *spell_table(struct visitor *visitor, unsigned site, const char *tabl
 {
     struct rng *rng = &visitor->load->rng;
 
-    if (site == visitor->home && rng_below(rng, 16) != 0) {
-        (void)snprintf(out, cap, rng_below(rng, 4) == 0 ? "`%s`" : "%s", table);
+    if (site == visitor->home && rng_below(rng, 32) != 0) {
+        (void)snprintf(out, cap, rng_below(rng, 16) == 0 ? "`%s`" : "%s", table);
         return out;
     }
     switch (rng_below(rng, 6)) {
@@ -30,12 +30,12 @@ void spell_option(struct visitor *visitor, const struct reg *reg, bool plain, ch
     const char letter = reg->kind == REGISTER_OPTION ? 'k' : 'x';
     const unsigned n = reg->number;
 
-    switch (rng_below(&visitor->load->rng, 16) + (plain ? 16 : 0)) {
-    case 16:
+    switch (rng_below(&visitor->load->rng, 32) + (plain ? 32 : 0)) {
+    case 32:
     case 0: (void)snprintf(out, cap, "'%c_%u'", letter - 'a' + 'A', n); break;
-    case 17:
+    case 33:
     case 1: (void)snprintf(out, cap, "'%c_%u  '", letter, n); break;
-    case 18:
+    case 34:
     case 2: (void)snprintf(out, cap, "\"%c_%u\"", letter, n); break;
     case 3: (void)snprintf(out, cap, "'%c' '_%u'", letter, n); break;
     case 4: (void)snprintf(out, cap, "0x%02x5f%02x", (unsigned)letter, '0' + n); break;
@@ -43,7 +43,7 @@ void spell_option(struct visitor *visitor, const struct reg *reg, bool plain, ch
     /* The collation does not see the accent; there is none like it of the other letter. */
     case 6: (void)snprintf(out, cap, "'%s_%u'", letter == 'k' ? "\xc4\xb7" : "x", n); break;
     case 7: (void)snprintf(out, cap, "CONCAT('%c_', %u)", letter, n); break;
-    case 19:
+    case 35:
     case 8: (void)snprintf(out, cap, "/* '%c_9' */ '%c_%u'", letter, letter, n); break;
     case 9: (void)snprintf(out, cap, "'\\%c_%u'", letter, n); break;
     default: (void)snprintf(out, cap, "'%c_%u'", letter, n); break;
