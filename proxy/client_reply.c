@@ -151,13 +151,11 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     struct client *c = s->owner;
 
-    if (!c->task->is_capture) {
-        client_homes_answers(c, s);
-    }
     if (c->task->is_capture) {
         warnings_add(c, bufs, n);
         return;
     }
+    client_homes_answers(c, s);
     session_answers(&c->session, &c->worker->galeway->causal, c->task);
     if ((c->task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
