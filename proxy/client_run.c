@@ -39,7 +39,7 @@ uint64_t client_follow_us(const struct client *c)
     const struct conf_vars *vars = worker_vars(c->worker);
     const struct facts *f = &c->task->facts;
     const struct causal *causal = &c->worker->galeway->causal;
-    struct slice schema = session_schema_name(&c->session);
+    struct slice schema = client_stmt_schema(&c->session, c->task);
     uint64_t window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
                                            vars->mysql_causal_window_ms);
     /* of when it came: a window that ends while it waits does not make an old row a new one */

@@ -380,6 +380,14 @@ void client_stmt_command(struct client *c, struct task *task)
     }
 }
 
+struct slice client_stmt_schema(const struct session *s, const struct task *task)
+{
+    if (task->stmt == NULL) {
+        return session_schema_name(s);
+    }
+    return task->stmt->schema == NULL ? (struct slice){"", 0} : task->stmt->schema->name;
+}
+
 /* --- on the way to a node --------------------------------------------------------------------- */
 
 bool client_stmt_is_ready(const struct client *c, struct server *s)

@@ -23,6 +23,12 @@ struct client_stmt {
     size_t types_len;
 };
 
+/*
+ * client_stmt_schema - which schema the names of a task without one are of: the session's, or the one
+ * that was current when the statement was prepared.
+ */
+struct slice client_stmt_schema(const struct session *s, const struct task *task);
+
 /* client_stmt_command - COM_STMT_*: c->task is set. */
 void client_stmt_command(struct client *c, struct task *task);
 

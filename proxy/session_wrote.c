@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/command.h"
+#include "proxy/client_stmt.h"
 #include "proxy/session.h"
 #include "router/named.h"
 
@@ -88,7 +89,7 @@ static bool is_undone(const struct task *task)
 
 static struct causal_write write_of(const struct session *s, const struct task *task)
 {
-    return (struct causal_write){&task->facts, session_schema_name(s), &task->rows};
+    return (struct causal_write){&task->facts, client_stmt_schema(s, task), &task->rows};
 }
 
 /* --- schemas that are named, where the tables are not sure ------------------------------------- */

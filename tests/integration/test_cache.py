@@ -219,6 +219,20 @@ def test_prepared_statements_share_by_their_parameters(cached, site):
         assert execute(client, statement_id, 1).endswith(b"\x04eins" + EOF)
 
 
+def test_a_prepared_write_counts_where_it_was_prepared(cached, site, cluster):
+    """Its table is of the schema that was current then, whatever is current now."""
+    posts = "SELECT title FROM posts WHERE id = 1"
+    cluster.sql(1, f"CREATE OR REPLACE DATABASE {site}_other")
+    with connect(cached, site) as client, connect(cached, site) as other:
+        client.send(b"\x16UPDATE posts SET title = 'neu' WHERE id = ?")
+        statement_id = struct.unpack("<I", client.read_prepare()[0].payload[1:5])[0]
+        client.rows(f"USE {site}_other")
+        until_cached(cached, other, posts)
+        execute(client, statement_id, 1)
+        assert other.value(posts) == "neu"
+    cluster.sql(1, f"DROP DATABASE {site}_other")
+
+
 # ---------------------------------------------------------------- what is not kept
 
 @pytest.mark.parametrize("statement", [
