@@ -191,7 +191,7 @@ static bool deps_of(const struct client *c, struct causal_deps *deps)
                                                       &c->worker->snapshot->row_patterns, &rows);
 
     struct slice schema = session_schema_name(&c->session);
-    bool is_broad = names_other_schema(&task->facts, schema) || !schema_is_plain(c);
+    bool is_broad = !schemas_are_plain(c);
 
     return causal_deps_of(causal, &task->facts, schema, is_broad, is_bound ? &rows : NULL, deps);
 }
@@ -353,7 +353,7 @@ bool client_cache_answer(struct client *c)
     if (LIKELY(ttl_us == 0) || !is_followed(c, now_us)) {
         return false;
     }
-    schema_look(c);
+    schemas_look(c);
     if (!deps_of(c, &deps) || !write_key(c, &w)) {
         return false;
     }

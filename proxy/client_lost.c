@@ -172,6 +172,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
     client_note(c, s->node, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
+        c->task->lost_nodes |= UINT64_C(1) << s->node->index;
         client_begin_again(c, decision);
     } else if (decision == LEDGER_ROLLED_BACK) {
         client_rolled_back(c);

@@ -52,7 +52,7 @@ uint64_t client_follow_us(const struct client *c)
     written =
         session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
     broad_us = causal_follow_us(causal, written, f, schema, true, now_us, window_us);
-    return broad_us == 0 || !schema_is_plain(c)
+    return broad_us == 0 || !schemas_are_plain(c)
                ? broad_us
                : causal_follow_us(causal, written, f, schema, false, now_us, window_us);
 }
@@ -73,16 +73,15 @@ int client_default_hostgroup(const struct client *c)
     return user != NULL ? user->default_hostgroup : s->default_hostgroup;
 }
 
-bool client_choose_writer(const struct client *c, struct route *route)
+bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct route *route)
 {
     struct facts facts = {.verb = VERB_OTHER};
-    struct route_input in = {
-        .facts = &facts,
-        .bucket = (uint16_t)homes_bucket(c->session.schema == NULL ? 0 : c->session.schema->hash),
-        .site = client_site(c),
-        .now_ms = c->worker->now_ms,
-        .load = load_of,
-        .owner = c->worker};
+    struct route_input in = {.facts = &facts,
+                             .bucket = (uint16_t)homes_bucket(schema_hash),
+                             .site = client_site(c),
+                             .now_ms = c->worker->now_ms,
+                             .load = load_of,
+                             .owner = c->worker};
 
     if (!route_find_roles(&in, c->worker->snapshot->topology, client_default_hostgroup(c),
                           RULES_UNSET)) {
@@ -331,6 +330,27 @@ static bool leave_server(struct client *c)
     return true;
 }
 
+/*
+ * A node that is just dying has many connections, each of which looks well until it is used: who was
+ * lost with one of them goes elsewhere first.
+ */
+static void avoid_lost(const struct task *task, struct route *route)
+{
+    struct node *lost[ROUTE_MAX_NODES];
+    size_t n = 0, n_lost = 0;
+
+    for (size_t i = 0; i < route->n; i++) {
+        struct node *node = route->nodes[i];
+
+        if ((task->lost_nodes & UINT64_C(1) << node->index) != 0) {
+            lost[n_lost++] = node;
+        } else {
+            route->nodes[n++] = node;
+        }
+    }
+    memcpy(route->nodes + n, lost, n_lost * sizeof(lost[0]));
+}
+
 void client_run(struct client *c)
 {
     struct worker *w = c->worker;
@@ -349,11 +369,14 @@ void client_run(struct client *c)
         return;
     }
     if ((c->task->facts.flags & FACT_READ) != 0 && c->task->facts.n_tables > 0) {
-        schema_look(c);
+        schemas_look(c);
     }
     if (!client_choose(c, &c->task->route)) {
         no_hostgroup(c);
         return;
+    }
+    if (UNLIKELY(c->task->lost_nodes != 0)) {
+        avoid_lost(c->task, &c->task->route);
     }
     if (c->task->route.reason == ROUTE_CAUSAL) {
         stat_add(&w->stats, STAT_CAUSAL_READS, 1);

@@ -33,8 +33,8 @@ uint64_t client_follow_us(const struct client *c);
  */
 void client_let_warnings_go(struct client *c);
 
-/* client_choose_writer - where a write of the session would go. */
-bool client_choose_writer(const struct client *c, struct route *route);
+/* client_choose_writer - where a write of the user to a schema (schema_hash() of its name) would go. */
+bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct route *route);
 
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
 void client_fit_and_send(struct client *c);

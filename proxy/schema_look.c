@@ -10,10 +10,12 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
 #include "proxy/worker.h"
 
 #define KNOWN_MS     60000 /* DDL that does not pass through here is seen after this */
 #define ASK_AGAIN_MS 1000  /* when there was no answer */
+#define LOOKS_MAX    8     /* of a worker at a time: a client may name any schema */
 #define ANSWER_MAX   512
 #define PREFIX_BYTES 16384
 
@@ -165,6 +167,8 @@ static void look_ended(struct look *look)
     struct schema *schema = look->schema;
     struct slice count;
 
+    look->worker->n_looks--;
+
     schema->look = SCHEMA_NOT_KNOWN;
     schema->looked_ms = look->worker->now_ms;
     if (read_count(look->answer, look->answer_len, &count) &&
@@ -270,7 +274,7 @@ static bool is_simple(struct slice name)
     return name.len > 0 && name.len <= 64;
 }
 
-static void ask(struct client *c, struct schema *schema)
+static void ask(const struct client *c, struct schema *schema)
 {
     struct worker *w = c->worker;
     struct look *look = mem_new(MEM_OTHER, sizeof(*look));
@@ -282,13 +286,14 @@ static void ask(struct client *c, struct schema *schema)
                  QUESTION, (int)schema->name.len, schema->name.data, (int)schema->name.len,
                  schema->name.data, (int)schema->name.len, schema->name.data);
 
+    w->n_looks++;
     look->worker = w;
     look->schema = schema;
     look->version = version_of(w, schema);
     look->len = PACKET_HEADER + 1 + (size_t)n;
     packet_write_header(look->bytes, (uint32_t)n + 1, 0);
     look->bytes[PACKET_HEADER] = COM_QUERY;
-    if (!client_choose_writer(c, &route)) {
+    if (!client_choose_writer(c, schema->hash, &route)) {
         look_ended(look);
         return;
     }
@@ -308,22 +313,48 @@ static bool is_known(const struct worker *w, const struct schema *schema)
            schema->look_version == version_of(w, schema);
 }
 
-bool schema_is_plain(const struct client *c)
+static bool is_plain(const struct client *c, struct schema *schema)
 {
-    const struct schema *schema = c->session.schema;
-
     return schema != NULL && schema->look == SCHEMA_PLAIN && is_known(c->worker, schema);
 }
 
-void schema_look(struct client *c)
+/* Goes on when it does not matter: a schema that nobody knows is not plain. */
+static bool look_at(const struct client *c, struct schema *schema)
 {
-    struct schema *schema = c->session.schema;
-
-    if (schema == NULL || LIKELY(is_known(c->worker, schema)) || schema->look == SCHEMA_ASKED ||
-        !is_simple(schema->name)) {
-        return;
-    }
-    if (claim(c->worker, schema)) {
+    if (schema != NULL && !is_known(c->worker, schema) && schema->look != SCHEMA_ASKED &&
+        is_simple(schema->name) && c->worker->n_looks < LOOKS_MAX && claim(c->worker, schema)) {
         ask(c, schema);
     }
+    return true;
+}
+
+/* Until one gives false. */
+static bool each_schema(const struct client *c,
+                        bool (*fn)(const struct client *c, struct schema *schema))
+{
+    const struct task *task = c->task;
+    struct schema *own = task->stmt == NULL ? c->session.schema : task->stmt->schema;
+
+    for (unsigned i = 0; i < task->facts.n_tables; i++) {
+        struct slice name = task->facts.tables[i].schema;
+        struct schema *schema =
+            name.len == 0 || (own != NULL && slice_eq(name, own->name))
+                ? own
+                : schema_get(&c->worker->pool.schemas, c->session.account, name);
+
+        if (!fn(c, schema)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool schemas_are_plain(const struct client *c)
+{
+    return each_schema(c, is_plain);
+}
+
+void schemas_look(struct client *c)
+{
+    (void)each_schema(c, look_at);
 }

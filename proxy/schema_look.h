@@ -27,12 +27,12 @@ void schema_looks_init(struct schema_looks *looks);
 void schema_looks_fini(struct schema_looks *looks);
 
 /*
- * schema_is_plain - the schema of the client's session was seen to be plain lately, and no DDL came
- * since. Thread: the worker's.
+ * schemas_are_plain - all schemas that the client's task names were seen to be plain lately, and no
+ * DDL came since. Thread: the worker's.
  */
-bool schema_is_plain(const struct client *c);
+bool schemas_are_plain(const struct client *c);
 
-/* schema_look - have it looked at, if that is not known or was too long ago. Thread: the worker's. */
-void schema_look(struct client *c);
+/* schemas_look - have those looked at of which that is not known, or was too long ago. */
+void schemas_look(struct client *c);
 
 #endif

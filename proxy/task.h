@@ -58,9 +58,10 @@ struct task {
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
-    uint64_t unsent_ms; /* since when its connections break before it is sent; 0 = they do not */
-    bool runs_again;    /* in the next turn of the loop */
-    bool timed_out;     /* ran too long: it is being killed */
+    uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */
+    uint64_t lost_nodes; /* a mask: they were lost with it; the last to be tried again */
+    bool runs_again;     /* in the next turn of the loop */
+    bool timed_out;      /* ran too long: it is being killed */
     uint16_t
         refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */
     uint8_t decision;        /* enum ledger_decision, with refused */

@@ -91,6 +91,7 @@ struct worker {
     struct figures figures;
     struct alarms alarms;
     unsigned n_delayed; /* clients in state DELAYED */
+    unsigned n_looks;   /* questions about schemas under way (schema_look.h) */
     size_t gathering;   /* bytes of answers that are being gathered for the cache */
     struct ledger ledger;
     _Atomic unsigned nodes_seen; /* galeway.nodes.n_changes, as of the last look (failover.h) */
