@@ -39,7 +39,7 @@ def read_arguments():
     parser.add_argument("--length", type=float, default=60, help="seconds (60)")
     parser.add_argument("--clients", type=int, default=48)
     parser.add_argument("--sites", type=int, default=12)
-    parser.add_argument("--writes", type=int, default=3, help="percent of operations (3)")
+    parser.add_argument("--writes", type=int, default=1, help="percent of operations (1)")
     parser.add_argument("--cross", type=int, default=10, metavar="PERCENT",
                         help="operations on the tables of another site than the connection's (10)")
     parser.add_argument("--think", type=int, default=1000, help="us between operations (1000)")
