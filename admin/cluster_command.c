@@ -19,7 +19,8 @@
 #define SHOW_COLUMNS                                                                            \
     "hostgroup AS hg, node, role, why, since_s, status, health, local_state AS state, "         \
     "cluster_status || '/' || cluster_size AS cluster, recv_queue AS queue, paused_percent AS " \
-    "paused, check_age_ms AS age_ms, check_us, conn_used AS used, conn_free AS free, "          \
+    "paused, check_age_ms AS age_ms, check_us, home_percent AS homes, conn_used AS used, "      \
+    "conn_free AS free, "                                                                       \
     "in_flight AS busy"
 
 void command_show_cluster(struct run *run, size_t at)

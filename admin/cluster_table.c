@@ -8,6 +8,7 @@
 #include "admin/stats_table.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor_judge.h"
 
 #define PAUSED_OVER_US UINT64_C(10000000) /* flow control is told of the checks since then */
@@ -98,6 +99,18 @@ static void fill_since(struct stats_fill *f, uint64_t since_ms)
     fill_number(f, since_ms == 0 ? 0 : (clock_now_ms() - since_ms) / 1000);
 }
 
+/* How many of a hundred sites are at home there. */
+static uint64_t home_percent(struct galeway *g, int writer_hostgroup, const struct node *node)
+{
+    const struct homes *homes = homes_of(cluster_get(&g->nodes, writer_hostgroup));
+    unsigned n = 0;
+
+    for (unsigned b = 0; homes != NULL && b < HOMES_BUCKETS; b++) {
+        n += homes_at(homes, b) == node->index ? 1 : 0;
+    }
+    return (n * 100 + HOMES_BUCKETS / 2) / HOMES_BUCKETS;
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static void fill_figures(struct stats_fill *f, const struct node_report *r)
@@ -145,6 +158,7 @@ static void add_node(struct stats_fill *f, const struct cluster_view *c,
     fill_figures(f, r);
     fill_number(f, paused_percent(f->g, n->node));
     fill_number(f, n->server->weight);
+    fill_number(f, home_percent(f->g, c->writer, n->node));
     fill_number(f, atomic_load(&n->node->shared.load_factor) * 100 / 1024);
     fill_number(f, atomic_load(&n->node->shared.n_connections));
     fill_number(f, counted.used);

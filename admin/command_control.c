@@ -218,7 +218,6 @@ static const struct control {
     {"READONLY", do_read_only, false},
     {"READWRITE", do_read_write, false},
     {"FLUSH LOGS", do_flush_logs, false},
-    {"FLUSH QUERY CACHE", do_nothing_yet, false},
     {"FLUSH MYSQL CLIENT HOSTS", do_nothing_yet, false},
     {"FLUSH CONFIGDB", do_flush_configdb, true},
     {"RELOAD TLS", do_nothing_yet, false},

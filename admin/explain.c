@@ -10,6 +10,7 @@
 #include "admin/explain_pins.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "pool/schema.h"
 #include "proxy/rules_apply.h"
@@ -159,6 +160,7 @@ static void explain_result(struct explain *x)
     explain_number(x, "timeout", r->timeout_ms);
     explain_number(x, "retries", r->retries);
     explain_number(x, "delay", r->delay_ms);
+    explain_number(x, "causal_window_ms", r->causal_window_ms);
     explain_number(x, "next_query_flagIN", r->next_flag_in);
     explain_number(x, "mirror_hostgroup", r->mirror_hostgroup);
     explain_number(x, "mirror_flagOUT", r->mirror_flag_out);
@@ -292,9 +294,13 @@ static void explain_choice(struct explain *x)
     uint64_t now = clock_now_ms();
     struct route_input in = {
         .facts = &x->facts,
-        .must_follow = (x->facts.flags & FACT_READ) != 0 &&
-                       causal_must_follow(&x->g->causal, 0, &x->facts, x->schema, now,
-                                          (uint64_t)vars->mysql_causal_window_ms),
+        .follow_us =
+            (x->facts.flags & FACT_READ) == 0
+                ? 0
+                : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
+                                   session_window_us(x->account, x->result.causal_window_ms,
+                                                     vars->mysql_causal_window_ms)),
+        .bucket = (uint16_t)homes_bucket(schema_hash(x->schema)),
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
         .load = load_of,

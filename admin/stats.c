@@ -70,9 +70,14 @@ struct stats_table {
     "last_committed INT NOT NULL,ready INT NOT NULL,connected INT NOT NULL,desync INT NOT NULL," \
     "rejects INT NOT NULL,donor_rejects INT NOT NULL,read_only INT NOT NULL,"                    \
     "max_connections INT NOT NULL,version VARCHAR NOT NULL,paused_percent INT NOT NULL,"         \
-    "weight INT NOT NULL,load_percent INT NOT NULL,connections INT NOT NULL,"                    \
+    "weight INT NOT NULL,home_percent INT NOT NULL,load_percent INT NOT NULL,"                   \
+    "connections INT NOT NULL,"                                                                  \
     "conn_used INT NOT NULL,conn_free INT NOT NULL,in_flight INT NOT NULL,"                      \
     "PRIMARY KEY (hostgroup,srv_host,srv_port)"
+#define QUERY_CACHE_COUNT(id, name, help) "," name " INTEGER NOT NULL"
+#define QUERY_CACHE                                                          \
+    "user VARCHAR NOT NULL,schema VARCHAR NOT NULL,digest VARCHAR NOT NULL," \
+    "entries INTEGER NOT NULL,bytes INTEGER NOT NULL" CACHE_COUNTS(QUERY_CACHE_COUNT)
 #define CHECKED                                                 \
     "hostname VARCHAR NOT NULL,port INT NOT NULL DEFAULT 3306," \
     "time_start_us INT NOT NULL DEFAULT 0,"
@@ -139,7 +144,9 @@ static const struct stats_table tables[] = {
      "p50_us INTEGER NOT NULL,p95_us INTEGER NOT NULL,p99_us INTEGER NOT NULL,"
      "waiting INTEGER NOT NULL,queued_ms INTEGER NOT NULL,server_connections INTEGER NOT NULL,"
      "pinned INTEGER NOT NULL,cache_hits INTEGER NOT NULL,errors INTEGER NOT NULL,"
+     "home VARCHAR NOT NULL,"
      "PRIMARY KEY (user,schema)", NULL, stats_fill_sites, READ_SITES, 0},
+    {"stats_query_cache", QUERY_CACHE, NULL, stats_fill_query_cache, 0, 0},
     {"stats_mysql_gtid_executed",
      "hostname VARCHAR NOT NULL,port INT NOT NULL,gtid_executed VARCHAR,events INT NOT NULL", NULL,
      NULL, 0, 0},
@@ -167,6 +174,12 @@ static const struct stats_table tables[] = {
      "number INTEGER PRIMARY KEY,time_us INTEGER NOT NULL,event VARCHAR NOT NULL,"
      "hostgroup INT NOT NULL,srv_host VARCHAR NOT NULL,srv_port INT NOT NULL,"
      "cause VARCHAR NOT NULL", NULL, stats_fill_events, 0, 0},
+    {"stats_query_cache_follower",
+     "hostgroup INT NOT NULL PRIMARY KEY,state VARCHAR NOT NULL,state_ms INTEGER NOT NULL,"
+     "node VARCHAR NOT NULL,lag_ms INTEGER NOT NULL,position VARCHAR NOT NULL,"
+     "events INTEGER NOT NULL,transactions INTEGER NOT NULL,writes INTEGER NOT NULL,"
+     "row_keys INTEGER NOT NULL,gaps INTEGER NOT NULL,connects INTEGER NOT NULL,"
+     "error VARCHAR NOT NULL", NULL, stats_fill_follower, 0, 0},
     {"stats_retries",
      "worker INT NOT NULL,number INTEGER NOT NULL,time_us INTEGER NOT NULL,"
      "digest VARCHAR NOT NULL,user VARCHAR NOT NULL,hostgroup INT NOT NULL,"

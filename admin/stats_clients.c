@@ -8,6 +8,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "pool/homes.h"
+#include "pool/schema.h"
 #include "proxy/worker.h"
 
 #define INFO_BYTES 1024
@@ -110,18 +112,16 @@ void stats_fill_pins(struct stats_fill *f)
 struct site {
     const struct account *account;
     struct slice schema; /* borrowed */
-    uint64_t statements, errors, queued_ms, waiting, servers, pinned;
+    uint64_t statements, errors, queued_ms, waiting, servers, pinned, cache_hits;
     uint64_t steps[FIGURES_STEPS];
     size_t key_len;
     char key[sizeof(uintptr_t) + SCHEMA_NAME_MAX];
 };
 
 /* NULL: no memory. */
-static struct site *site_of(struct map *sites, const struct account *account,
-                            const struct schema *schema)
+static struct site *site_of(struct map *sites, const struct account *account, struct slice name)
 {
     const uintptr_t id = (uintptr_t)account;
-    struct slice name = schema == NULL ? (struct slice){"", 0} : schema->name;
     char key[sizeof(id) + SCHEMA_NAME_MAX];
     struct slice whole = {key, sizeof(id) + name.len};
     struct site *site;
@@ -145,9 +145,14 @@ static struct site *site_of(struct map *sites, const struct account *account,
     return site;
 }
 
+static struct slice name_of(const struct schema *schema)
+{
+    return schema == NULL ? (struct slice){"", 0} : schema->name;
+}
+
 static void add_counted(struct map *sites, const struct figures_site *row)
 {
-    struct site *site = site_of(sites, row->account, row->schema);
+    struct site *site = site_of(sites, row->account, name_of(row->schema));
 
     if (site == NULL) {
         return;
@@ -162,12 +167,32 @@ static void add_counted(struct map *sites, const struct figures_site *row)
 
 static void add_now(struct map *sites, const struct figures_site_now *row)
 {
-    struct site *site = site_of(sites, row->account, row->schema);
+    struct site *site = site_of(sites, row->account, name_of(row->schema));
 
     if (site != NULL) {
         site->waiting += row->waiting;
         site->servers += row->servers;
         site->pinned += row->pinned;
+    }
+}
+
+struct cached {
+    struct galeway *g;
+    struct map *sites;
+};
+
+static void add_cached(void *arg, const struct cache_figures *row)
+{
+    const struct cached *cached = arg;
+    struct account *account = account_find(&cached->g->accounts, row->account_name);
+    struct site *site;
+
+    if (account == NULL || row->schema.len > SCHEMA_NAME_MAX) {
+        return;
+    }
+    site = site_of(cached->sites, account, row->schema);
+    if (site != NULL) {
+        site->cache_hits += row->counts[CACHE_HITS] + row->counts[CACHE_SHARED];
     }
 }
 
@@ -181,6 +206,22 @@ static void collect_sites(const struct stats_fill *f, struct map *sites)
     {
         add_now(sites, now);
     }
+    if (f->g->cache != NULL) {
+        cache_read_figures(f->g->cache, add_cached, &(struct cached){f->g, sites});
+    }
+}
+
+/* "10.0.0.1:3306"; empty when sites have no homes, or this one's is moving. */
+static void fill_home(struct stats_fill *f, const struct site *site)
+{
+    const struct conf_user *user = conf_user_find(f->snapshot->conf, slice_of(site->account->name));
+    const struct role_set *roles =
+        user == NULL ? NULL : topology_roles(f->snapshot->topology, user->default_hostgroup);
+    const struct homes *homes = homes_of(roles == NULL ? NULL : roles->cluster);
+    unsigned node =
+        homes == NULL ? HOME_NONE : homes_at(homes, homes_bucket(schema_hash(site->schema)));
+
+    fill_text(f, node == HOME_NONE ? "" : f->g->nodes.items[node]->text);
 }
 
 void stats_fill_sites(struct stats_fill *f)
@@ -202,8 +243,9 @@ void stats_fill_sites(struct stats_fill *f)
         fill_number(f, site->queued_ms);
         fill_number(f, site->servers);
         fill_number(f, site->pinned);
-        fill_number(f, 0); /* cache_hits */
+        fill_number(f, site->cache_hits);
         fill_number(f, site->errors);
+        fill_home(f, site);
         fill_row(f);
         (void)map_remove(&sites, (struct slice){site->key, site->key_len});
         mem_free(MEM_ADMIN, site);

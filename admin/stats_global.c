@@ -70,14 +70,6 @@ static const char *const absent[] = {
     "MySQL_Monitor_Workers",
     "MySQL_Monitor_replication_lag_check_ERR",
     "MySQL_Monitor_replication_lag_check_OK",
-    "Query_Cache_Entries",
-    "Query_Cache_Memory_bytes",
-    "Query_Cache_Purged",
-    "Query_Cache_bytes_IN",
-    "Query_Cache_bytes_OUT",
-    "Query_Cache_count_GET",
-    "Query_Cache_count_GET_OK",
-    "Query_Cache_count_SET",
     "Query_Processor_time_nsec",
     "backend_lagging_during_query",
     "hostgroup_locked_queries",
@@ -161,6 +153,7 @@ void stats_fill_global(struct stats_fill *f)
     add_counters(f);
     add_pool(f);
     add_statements(f, &t);
+    stats_add_query_cache(f);
     stats_add_monitor(f);
 }
 
@@ -201,6 +194,10 @@ void stats_fill_memory(struct stats_fill *f)
     add_bounded(f, "queue_waiting", atomic_load(&f->g->queue.n_waiting), f->g->queue.max_waiting);
     add_bounded(f, "queue_waiting_bytes", atomic_load(&f->g->queue.n_bytes),
                 atomic_load(&f->g->queue.max_bytes));
+    if (f->g->cache != NULL) {
+        add_bounded(f, "query_cache_memory", cache_bytes(f->g->cache),
+                    cache_max_bytes(f->g->cache));
+    }
     add_bounded(f, "users", f->snapshot->conf->n_users, CONF_USERS_MAX);
     add_bounded(f, "nodes", atomic_load(&f->g->nodes.count), NODES_MAX);
     add_bounded(f, "query_digests", t.digests, t.digests_max);

@@ -22,6 +22,7 @@
     X(MEM_POOL, "pool")                  \
     X(MEM_CONF, "configuration")         \
     X(MEM_ROUTER, "router")              \
+    X(MEM_CACHE, "query_cache")          \
     X(MEM_FIGURES, "statistics")         \
     X(MEM_ADMIN, "admin")                \
     X(MEM_LOG, "log")                    \

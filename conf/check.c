@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/credential.h"
 #include "conf/iface.h"
+#include "conf/row_pattern.h"
 
 #define CONNECTIONS_MAX 1000000 /* of all nodes together: what one process can hold */
 #define NATIVE_HASH_LEN 41      /* * and 40 hex digits */
@@ -72,6 +73,19 @@ static size_t check_interfaces(struct check *check, enum key_id id, const char *
     return n;
 }
 
+static void check_row_keys(struct check *check)
+{
+    struct conf_place at = key_place(check, KEY_mysql_query_cache_row_keys);
+    const char *text = check->conf->vars.mysql_query_cache_row_keys;
+    struct row_key_patterns patterns;
+    const char *why = "";
+
+    if (row_key_patterns_read(&patterns, slice_of(text), &why) != 0) {
+        fault_error(check->faults, at.file, at.line,
+                    "mysql-query_cache_row_keys: \"%.200s\": no. %u %s", text, patterns.n + 1, why);
+    }
+}
+
 static void check_variables(struct check *check)
 {
     const struct conf_vars *vars = &check->conf->vars;
@@ -90,6 +104,7 @@ static void check_variables(struct check *check)
                       "mysql-connect_timeout_server_max, %d: no second attempt will be made",
                       vars->mysql_connect_timeout_server, vars->mysql_connect_timeout_server_max);
     }
+    check_row_keys(check);
     if (check_interfaces(check, KEY_mysql_interfaces, vars->mysql_interfaces) == 0) {
         at = key_place(check, KEY_mysql_interfaces);
         fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");

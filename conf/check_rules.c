@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "conf/attributes.h"
 #include "conf/check.h"
 
 #define KEY_TEXT 320
@@ -304,6 +305,36 @@ static void check_json(const char *table, const char *column, const char *text,
     json_decref(json);
 }
 
+/* Of users and rules. */
+static void check_attributes(const char *table, const char *text, struct conf_place at,
+                             struct faults *faults)
+{
+    int64_t window_ms;
+
+    check_json(table, "attributes", text, at, faults);
+    if (!attributes_causal_window(text, &window_ms)) {
+        fault_error(
+            faults, at.file, at.line,
+            "%s: attributes: causal_window_ms is not a whole number of ms from 0 to 3600000 "
+            "(0 = off)",
+            table);
+    }
+}
+
+static void check_homes(const struct conf_hostgroup *row, struct faults *faults)
+{
+    json_t *json = json_loads(row->hostgroup_settings, 0, NULL);
+    const json_t *value = json_object_get(json, "site_home_nodes");
+
+    if (value != NULL && !json_is_boolean(value)) {
+        fault_error(faults, row->place.file, row->place.line,
+                    "mysql_hostgroup_attributes: hostgroup_settings: site_home_nodes of hostgroup "
+                    "%d is no boolean; allowed: true or false",
+                    row->hostgroup);
+    }
+    json_decref(json);
+}
+
 static void check_percent(const char *table, const char *column, const char *text,
                           struct conf_place at, struct faults *faults)
 {
@@ -360,7 +391,7 @@ static void check_rule(const struct conf_rule *rule, struct faults *faults)
     if (rule->active) {
         check_client("mysql_query_rules", "client_addr", rule->client_addr, at, faults);
     }
-    check_json("mysql_query_rules", "attributes", rule->attributes, at, faults);
+    check_attributes("mysql_query_rules", rule->attributes, at, faults);
     if (rule->replace_pattern != NULL && rule->match_pattern == NULL) {
         fault_error(faults, at.file, at.line,
                     "mysql_query_rules: rule_id %d has a replace_pattern and no match_pattern",
@@ -383,8 +414,7 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
         }
     }
     for (size_t i = 0; i < conf->n_users; i++) {
-        check_json("mysql_users", "attributes", conf->users[i].attributes, conf->users[i].place,
-                   faults);
+        check_attributes("mysql_users", conf->users[i].attributes, conf->users[i].place, faults);
     }
     for (size_t i = 0; i < conf->n_hostgroups; i++) {
         const struct conf_hostgroup *row = &conf->hostgroups[i];
@@ -393,6 +423,7 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
         check_json(table, "ignore_session_variables", row->ignore_session_variables, row->place,
                    faults);
         check_json(table, "hostgroup_settings", row->hostgroup_settings, row->place, faults);
+        check_homes(row, faults);
         check_json(table, "servers_defaults", row->servers_defaults, row->place, faults);
     }
     for (size_t i = 0; i < conf->n_replications; i++) {

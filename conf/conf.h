@@ -99,6 +99,12 @@ const struct conf_user *conf_user_find(const struct conf *conf, struct slice nam
 /* conf_galera_of_writer - the active row whose writer_hostgroup is hg, or NULL. */
 const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hostgroup);
 
+/*
+ * conf_has_homes - has each site a home node (mysql-site_home_nodes, or {"site_home_nodes": true} in
+ * the hostgroup_settings of this writer hostgroup, which wins)?
+ */
+bool conf_has_homes(const struct conf *conf, int writer_hostgroup);
+
 /* conf_has_servers - does mysql_servers name a server of this hostgroup? */
 bool conf_has_servers(const struct conf *conf, int hostgroup);
 

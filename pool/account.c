@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/attributes.h"
 
 void accounts_init(struct accounts *a)
 {
@@ -70,6 +71,7 @@ static int load_one(struct accounts *a, const struct conf_user *user)
 {
     struct slice name = slice_of(user->username);
     struct account *account = map_get(&a->by_name, name);
+    int64_t window_ms;
     int rc = 0;
 
     if (account == NULL) {
@@ -80,6 +82,10 @@ static int load_one(struct accounts *a, const struct conf_user *user)
             return rc;
         }
     }
+    if (!attributes_causal_window(user->attributes, &window_ms)) {
+        return ERR_CONFIG;
+    }
+    atomic_store(&account->causal_window_ms, window_ms);
     return account_set_password(account, user->password);
 }
 

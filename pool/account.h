@@ -21,8 +21,9 @@
 #define ACCOUNTS_MAX 200000
 
 struct account {
-    char *name;  /* owned */
-    uint32_t id; /* 1, 2, ... */
+    char *name;                    /* owned */
+    uint32_t id;                   /* 1, 2, ... */
+    atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
     struct {

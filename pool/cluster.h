@@ -14,10 +14,12 @@
 #include "base/base.h"
 #include "pool/node.h"
 
+struct homes;
 struct roles;
 
 struct cluster {
     int writer_hostgroup;
+    _Atomic(struct homes *) homes; /* owned; NULL = it never had any; homes_of() */
     struct {
         _Alignas(CACHE_LINE) atomic_bool is_decided;
         atomic_ullong writers; /* mask of node indexes; 0 = statements for a writer wait */

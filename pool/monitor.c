@@ -98,7 +98,7 @@ static void announce(struct monitor *m)
     uint64_t leaving = 0;
 
     for (unsigned i = 0; i < m->n_groups; i++) {
-        leaving |= m->groups[i]->leaving;
+        leaving |= m->groups[i]->leaving | homes_leaving(m->groups[i]);
     }
     set_drains(m);
     atomic_store(&m->nodes->draining, leaving);
@@ -243,6 +243,7 @@ static void use_conf(struct monitor *m, struct conf *conf)
     for (unsigned i = 0; i < m->n_groups; i++) {
         group_look(m->groups[i]);
     }
+    numbers_start(m);
     conf_unref(old);
 }
 
@@ -259,6 +260,7 @@ static void close_all(struct monitor *m)
     hooks_close(m->hooks);
     uv_close((uv_handle_t *)&m->async, NULL);
     uv_close((uv_handle_t *)&m->tick, NULL);
+    uv_close((uv_handle_t *)&m->number_timer, NULL);
 }
 
 /* Trouble with one node may be one of its group: the others know. */
@@ -405,6 +407,7 @@ int monitor_start(struct monitor **out, struct nodes *nodes, struct conf *conf, 
     init_condition(&m->changed);
     CHECK(uv_async_init(&m->loop, &m->async, on_async) == 0);
     CHECK(uv_timer_init(&m->loop, &m->tick) == 0);
+    CHECK(uv_timer_init(&m->loop, &m->number_timer) == 0);
     nodes->poke = on_poke;
     nodes->poke_arg = m;
     wake(m);

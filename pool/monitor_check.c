@@ -18,7 +18,12 @@ const char *const check_sql =
     "'wsrep_reject_queries', 'wsrep_sst_donor_rejects_queries', 'read_only', 'version', "
     "'max_connections')";
 
-const char *const check_catch_up_sql = "SET STATEMENT wsrep_sync_wait = 15 FOR SELECT 1";
+#define CATCH_UP_SQL "SET STATEMENT wsrep_sync_wait = 15 FOR SELECT 1"
+#define NUMBER_SQL   "SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'"
+
+const char *const check_catch_up_sql = CATCH_UP_SQL;
+const char *const check_number_sql = NUMBER_SQL;
+const char *const check_proof_sql = CATCH_UP_SQL "; " NUMBER_SQL;
 
 void check_begin(struct node_report *figures)
 {

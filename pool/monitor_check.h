@@ -20,6 +20,10 @@ extern const char *const check_sql;
  */
 extern const char *const check_catch_up_sql;
 
+/* Its wsrep_last_committed alone; and the same after such a read. */
+extern const char *const check_number_sql;
+extern const char *const check_proof_sql;
+
 /* check_begin - no figures yet. */
 void check_begin(struct node_report *figures);
 

@@ -93,6 +93,7 @@ void group_configure(struct group *g, const struct conf_galera *galera,
     g->replication = replication;
     g->n = 0;
     g->members = 0;
+    g->homes.wants = galera != NULL && conf_has_homes(conf, g->writer_hostgroup);
     list_hostgroups(g, hostgroups);
     for (size_t i = 0; i < ARRAY_SIZE(hostgroups) * conf->n_servers; i++) {
         const struct conf_server *server = &conf->servers[i % conf->n_servers];
@@ -121,6 +122,7 @@ void group_off(struct group *g)
     g->conf_id = UINT64_MAX;
     g->galera = NULL;
     g->replication = NULL;
+    homes_off(g);
     CHECK(pthread_mutex_lock(&m->lock) == 0);
     g->published = (struct monitor_roles){0};
     CHECK(pthread_mutex_unlock(&m->lock) == 0);
@@ -135,8 +137,19 @@ static uint64_t serving(const struct roles *roles)
     return roles->writers | roles->backups | roles->readers;
 }
 
-static void decide(struct group *g, struct roles *out)
+/* With homes every node writes that may, and reads. */
+static struct conf_galera row_with_homes(const struct conf_galera *row)
 {
+    struct conf_galera all = *row;
+
+    all.max_writers = UINT32_MAX;
+    all.writer_is_also_reader = 1;
+    return all;
+}
+
+static void decide(struct group *g, bool with_homes, struct roles *out)
+{
+    struct conf_galera all;
     struct roles_input in = {.row = g->galera,
                              .nodes = g->nodes,
                              .n = g->n,
@@ -152,11 +165,23 @@ static void decide(struct group *g, struct roles *out)
         g->nodes[i].health = (uint8_t)w->state.health;
         in.lame |= clock_now_ms() < w->lame_until_ms ? MASK(g->nodes[i].index) : 0;
     }
-    if (g->galera != NULL) {
-        roles_decide(out, &in);
-    } else {
+    if (g->galera == NULL) {
         roles_decide_replication(out, g->replication, g->nodes, g->n);
+        return;
     }
+    if (with_homes) {
+        all = row_with_homes(g->galera);
+        in.row = &all;
+    }
+    roles_decide(out, &in);
+}
+
+uint64_t group_plain_writers(struct group *g)
+{
+    struct roles roles;
+
+    decide(g, false, &roles);
+    return roles.writers;
 }
 
 /* Nodes that serve again after they did not are given little at first. */
@@ -354,13 +379,6 @@ static bool have_left(struct group *g)
     return g->leaving == 0;
 }
 
-/* Nobody can be asked whether it has applied all: it is used as configured. */
-static bool cannot_be_asked(const struct watch *w)
-{
-    return w->state.health == HEALTH_UNCHECKED || w->report.kind == REPORT_DENIED ||
-           !w->report.is_galera;
-}
-
 static void catch_up(struct group *g, uint64_t missing)
 {
     uint64_t now = clock_now_ms();
@@ -371,7 +389,7 @@ static void catch_up(struct group *g, uint64_t missing)
         if ((missing & MASK(g->nodes[i].index)) == 0) {
             continue;
         }
-        if (cannot_be_asked(w)) {
+        if (watch_cannot_be_asked(w)) {
             g->ready |= MASK(g->nodes[i].index);
         } else if (!w->is_catching && now >= w->catch_again_ms) {
             watch_catch_up(w);
@@ -473,16 +491,13 @@ static bool may_take(struct group *g, const struct roles *fresh)
     return !g->is_decided || memcmp(fresh, &g->decided, sizeof(*fresh)) != 0;
 }
 
-void group_look(struct group *g)
+static void look(struct group *g)
 {
     struct roles fresh;
     uint64_t missing;
 
-    if (!g->is_on || waits_for_first_checks(g)) {
-        return;
-    }
     look_at_view(g);
-    decide(g, &fresh);
+    decide(g, g->homes.is_on, &fresh);
     if (may_take(g, &fresh)) {
         take_decision(g, &fresh);
     }
@@ -501,9 +516,19 @@ void group_look(struct group *g)
     }
 }
 
+void group_look(struct group *g)
+{
+    if (g->is_on && !waits_for_first_checks(g)) {
+        homes_turn(g);
+        look(g);
+        homes_look(g);
+    }
+}
+
 void group_announced(struct group *g)
 {
     g->is_announced = true;
+    homes_announced(g);
 }
 
 bool group_serves(const struct group *g, uint64_t bit)
@@ -518,8 +543,8 @@ bool group_cuts(const struct group *g, unsigned index)
 
 bool group_waits(const struct group *g)
 {
-    return g->is_on &&
-           (!g->is_decided || g->elect_ms != 0 || (g->decided.writers & ~g->ready) != 0);
+    return g->is_on && (!g->is_decided || g->elect_ms != 0 ||
+                        (g->decided.writers & ~g->ready) != 0 || homes_wait(g));
 }
 
 bool group_has_writer(const struct group *g)

@@ -6,6 +6,8 @@
  *   monitor.c        the thread, its mail, the configuration
  *   monitor_watch.c  one node: when it is checked, its health, its share
  *   monitor_group.c  one cluster: its roles, and how a writer is followed by another
+ *   monitor_applied.c  what the nodes have applied (applied.h)
+ *   monitor_homes.c  the home nodes of a cluster (homes.h)
  *   monitor_tell.c   the words of events
  */
 #ifndef POOL_MONITOR_INSIDE_H
@@ -14,6 +16,8 @@
 #include <pthread.h>
 #include <uv.h>
 
+#include "pool/applied.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "pool/monitor_hook.h"
 #include "pool/monitor_judge.h"
@@ -63,10 +67,47 @@ struct watch {
     uint64_t catch_began_ms;
     uint64_t catch_again_ms; /* not before */
     uint64_t caught_ms;      /* how long the last one took */
+    /* what it has applied */
+    bool number_proves;       /* the question that is under way is a proof */
+    bool number_is_open;      /* its connection was open after the last question */
+    bool number_drops;        /* its connection is for another account: close it then */
+    uint64_t number_began_us; /* of the question */
+    uint64_t number;          /* of the answer that is being read; 0 = none */
     /* owned */
     struct sql_link *link;
-    struct sql_link *catch_link; /* NULL until it is needed */
+    struct sql_link *catch_link;  /* NULL until it is needed */
+    struct sql_link *number_link; /* the same */
     uv_timer_t timer;
+};
+
+enum move_step {
+    MOVE_NONE,
+    MOVE_TOLD,    /* published as held; the workers are about to be told */
+    MOVE_EMPTIES, /* what had begun at the old homes ends */
+    MOVE_APPLIES  /* the new homes apply it */
+};
+
+/* The home nodes of a cluster. */
+struct group_homes {
+    bool wants;     /* configuration */
+    bool is_on;     /* all nodes write; while they end, too */
+    bool is_new;    /* nobody was at home anywhere before */
+    bool is_ending; /* all go to one node, and then there are no homes */
+    bool is_over;   /* they are off; the decision without them is not published yet */
+    bool is_forced; /* the move: there is no way back */
+    bool has_more;  /* a step is to follow */
+    enum move_step step;
+    unsigned last;             /* is_ending: the one node */
+    uint8_t at[HOMES_BUCKETS]; /* node index: where it is, or was; HOME_NONE = anywhere */
+    uint8_t to[HOMES_BUCKETS]; /* where it goes to; HOME_NONE = it does not move */
+    uint8_t wanted[HOMES_BUCKETS];
+    uint32_t again_s[HOMES_BUCKETS]; /* clock_now_ms() / 1000: it is not planned to move before */
+    unsigned n_halved;               /* so many times smaller is the next step */
+    uint64_t wanted_key;             /* of what wanted was made of */
+    unsigned n_at[NODES_MAX + 1];    /* buckets by node; the last: anywhere */
+    uint64_t began_ms;
+    uint64_t empty_us; /* clock_now_us(): when what had begun had ended */
+    uint64_t next_ms;  /* the next step comes not before */
 };
 
 /* A cluster: a row of mysql_galera_hostgroups or mysql_replication_hostgroups. */
@@ -97,6 +138,7 @@ struct group {
     unsigned drain_ms;
     uint64_t conf_id;      /* of the newest view seen; UINT64_MAX = none */
     unsigned cluster_size; /* in it */
+    struct group_homes homes;
     /* published; behind monitor->lock */
     struct monitor_roles published;
 };
@@ -117,7 +159,10 @@ struct monitor {
     uv_loop_t loop;
     uv_async_t async;
     uv_timer_t tick;
+    uv_timer_t number_timer;
+    bool asks_again;  /* the timer is for those that were behind */
     bool has_changed; /* on_change has to be called */
+    struct applied applied;
     /* owned */
     struct conf *conf; /* a reference */
     struct watch *watches[NODES_MAX];
@@ -144,6 +189,8 @@ void watch_close(struct watch *w);           /* its handles; the memory goes fro
 void watch_set(struct watch *w, bool is_on); /* in the configuration or not */
 void watch_forget_account(struct watch *w);  /* the monitor's account has changed */
 void watch_poke(struct watch *w);
+bool watch_cannot_be_asked(
+    const struct watch *w);           /* what it has applied: it is used as configured */
 void watch_catch_up(struct watch *w); /* group_caught_up() when it has; not while it is catching */
 
 /* --- monitor_group.c */
@@ -160,7 +207,25 @@ void group_announced(struct group *g); /* what it has published was told to all 
 bool group_serves(const struct group *g,
                   uint64_t bit); /* has the node a role in it that takes statements? */
 bool group_cuts(const struct group *g, unsigned index); /* is it where nothing can be committed? */
+uint64_t group_plain_writers(struct group *g);          /* who would write if there were no homes */
 bool group_waits(const struct group *g); /* for something that only the clock tells */
+
+/* --- monitor_applied.c */
+void numbers_start(struct monitor *m); /* ask, as often as the configuration says */
+void numbers_checked(struct watch *w,
+                     bool is_new);   /* a check was answered, over a new connection */
+void numbers_broke(struct watch *w); /* nothing is known of it for now */
+void numbers_forget_account(struct watch *w);
+void numbers_close(struct watch *w);
+void numbers_prove(struct watch *w); /* ask it for a proof now, unless it is being asked */
+
+/* --- monitor_homes.c */
+void homes_turn(struct group *g); /* before a decision: turn them on if they are wanted */
+void homes_look(struct group *g);
+void homes_off(struct group *g); /* nobody decides on the cluster any more */
+void homes_announced(struct group *g);
+bool homes_wait(const struct group *g);        /* for something that only the clock tells */
+uint64_t homes_leaving(const struct group *g); /* nodes at which workers have to count */
 
 /* --- monitor.c */
 void monitor_look(struct monitor *m, const struct watch *w); /* something is new of this node */

@@ -65,7 +65,7 @@ static const char *text_of(enum monitor_event_kind kind)
 static bool is_good(enum monitor_event_kind kind)
 {
     return kind == EVENT_NODE_UP || kind == EVENT_NODE_ONLINE || kind == EVENT_WRITER ||
-           kind == EVENT_SWITCH || kind == EVENT_VIEW;
+           kind == EVENT_SWITCH || kind == EVENT_VIEW || kind == EVENT_FOLLOWED;
 }
 
 /* "hostgroup 10: node 10.0.0.2:3306 is out: 3 checks in a row ..." */

@@ -29,7 +29,9 @@
     X(EVENT_NO_READER, "no_reader", "no reader is left")             \
     X(EVENT_SWITCH, "switch", "an admin moves the writer")           \
     X(EVENT_DENIED, "denied", "the monitor may not log in")          \
-    X(EVENT_VIEW, "view", "the view of the cluster changed")
+    X(EVENT_VIEW, "view", "the view of the cluster changed")         \
+    X(EVENT_FOLLOWED, "followed", "tells what passes by Galeway")    \
+    X(EVENT_NOT_FOLLOWED, "not_followed", "does not tell what passes by, the query cache rests")
 
 enum monitor_event_kind {
 #define X(code, word, text) code,

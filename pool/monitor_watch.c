@@ -174,6 +174,11 @@ static void on_done(void *arg, const struct sql_result *result)
     } else if (event == JUDGE_ANSWERED) {
         w->denied_told = false;
     }
+    if (result->kind == REPORT_OK) {
+        numbers_checked(w, result->connect_us != 0);
+    } else {
+        numbers_broke(w);
+    }
     judge(w, event);
     if (event == JUDGE_ANSWERED) {
         if (result->connect_us != 0) { /* a kept connection says nothing of new ones */
@@ -198,6 +203,7 @@ static void on_lost(void *arg)
 {
     struct watch *w = arg;
 
+    numbers_broke(w);
     if (w->is_on && clock_now_ms() - w->began_ms > POKE_FRESH_MS) {
         start_check(w);
     } else if (w->is_on) {
@@ -333,6 +339,12 @@ static void on_catch_lost(void *arg)
 static const struct sql_handler catch_handler = {on_catch_begin, on_catch_row, on_catch_done,
                                                  on_catch_lost};
 
+bool watch_cannot_be_asked(const struct watch *w)
+{
+    return w->state.health == HEALTH_UNCHECKED || w->report.kind == REPORT_DENIED ||
+           !w->report.is_galera;
+}
+
 void watch_catch_up(struct watch *w)
 {
     const struct conf_vars *vars = monitor_vars(w->monitor);
@@ -374,6 +386,7 @@ void watch_close(struct watch *w)
 {
     sql_link_close(w->link);
     sql_link_close(w->catch_link);
+    numbers_close(w);
     uv_close((uv_handle_t *)&w->timer, on_timer_closed);
 }
 
@@ -394,6 +407,7 @@ void watch_forget_account(struct watch *w)
     } else if (w->catch_link != NULL) {
         sql_link_drop(w->catch_link);
     }
+    numbers_forget_account(w);
 }
 
 static void turn_off(struct watch *w)
@@ -409,6 +423,8 @@ static void turn_off(struct watch *w)
     w->health_since_ms = clock_now_ms();
     w->report = (struct node_report){0};
     w->back_ms = 0;
+    numbers_broke(w);
+    numbers_forget_account(w);
     w->catch_failed_ms = w->lame_until_ms = 0;
     atomic_store(&w->node->shared.health, (unsigned)HEALTH_UNCHECKED);
     atomic_store(&w->node->shared.latency_us, 0);

@@ -29,6 +29,7 @@ void nodes_fini(struct nodes *nodes)
         free(nodes->items[i]);
     }
     for (unsigned i = 0; i < atomic_load(&nodes->n_clusters); i++) {
+        free(atomic_load(&nodes->clusters[i]->homes));
         free(nodes->clusters[i]);
     }
     (void)pthread_mutex_destroy(&nodes->lock);

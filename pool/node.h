@@ -18,6 +18,7 @@
 
 #define NODES_MAX        64 /* a set of nodes is a 64-bit mask */
 #define NODE_VERSION_MAX 96
+#define NODES_WROTE_US   10000
 #define CLUSTERS_MAX \
     256 /* rows of mysql_galera_hostgroups and mysql_replication_hostgroups since start */
 
@@ -58,6 +59,9 @@ struct node {
             view; /* wsrep_cluster_conf_id while it is Primary, + 1; 0 = none, or not known */
         atomic_ullong
             checked_us; /* clock_now_us() when the last check that it answered began; 0 = none */
+        atomic_ullong
+            applied_us;         /* all that was acknowledged before, by any node of its cluster, is
+                                        visible on it (applied.h); 0 = not known. By the monitor */
         atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
@@ -73,6 +77,7 @@ struct nodes {
     atomic_uint n_clusters;
     atomic_uint
         n_changes; /* raised when the health or a role of a node changed: workers have to look */
+    atomic_ullong written_us; /* when a worker saw a write last, at most NODES_WROTE_US earlier */
     /*
      * Nodes whose transactions and statements are waited for before another writes (a mask):
      * workers count them.
@@ -84,6 +89,10 @@ struct nodes {
      */
     unsigned (*n_writing)(void *arg, const struct node *node);
     void *n_writing_arg;
+    /*
+     * The same of connections that are kept for a bucket that moves (homes.h), at whatever node.
+     */
+    unsigned (*n_held)(void *arg);
     /* The monitor, when there is one: check this node now. Any thread; set before workers start. */
     void (*poke)(void *arg, const struct node *node);
     void *poke_arg;
@@ -183,6 +192,19 @@ enum node_drain node_drain_now(const struct node *node);
 
 /* nodes_poke - traffic saw trouble with a node: the monitor is to look at it now. Any thread. */
 void nodes_poke(const struct nodes *nodes, const struct node *node);
+
+/*
+ * nodes_wrote - a statement that may write was sent or answered at now_us: the monitor finds out
+ * soon who has applied it. Cheap, any thread.
+ */
+static inline void nodes_wrote(struct nodes *nodes, uint64_t now_us)
+{
+    uint64_t before = atomic_load_explicit(&nodes->written_us, memory_order_relaxed);
+
+    if (now_us > before + NODES_WROTE_US) {
+        atomic_store_explicit(&nodes->written_us, now_us, memory_order_relaxed);
+    }
+}
 
 /*
  * node_reserve - count one more connection if the limit allows; node_unreserve gives it back. Any

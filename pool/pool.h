@@ -71,6 +71,7 @@ struct pool {
     size_t n_traffic;
     uint64_t now_ms; /* the loop's time, set by the worker */
     uint64_t next_server_id;
+    _Atomic unsigned n_held; /* while schemas move: connections kept for them; failover.h */
     bool is_closing;
     bool has_looked;  /* serving is known: warm.h */
     uint64_t serving; /* mask of the nodes that took statements at the last look */

@@ -24,9 +24,18 @@ void schemas_fini(struct schemas *t)
     map_fini(&t->by_key);
 }
 
+/* On a node with lower_case_table_names names that differ in case are one schema. */
 uint32_t schema_hash(struct slice name)
 {
-    return (uint32_t)XXH3_64bits(name.data, name.len);
+    char lower[SCHEMA_NAME_MAX];
+    size_t n = MIN(name.len, sizeof(lower));
+
+    for (size_t i = 0; i < n; i++) {
+        char c = name.data[i];
+
+        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    return n == 0 ? 0 : (uint32_t)XXH3_64bits(lower, n);
 }
 
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name)

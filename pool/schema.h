@@ -17,6 +17,9 @@
 
 struct account;
 
+/* Is what its tables show known from the writes that name them? proxy/schema_look.h. */
+enum schema_look { SCHEMA_NOT_KNOWN, SCHEMA_ASKED, SCHEMA_PLAIN, SCHEMA_NOT_PLAIN };
+
 struct schema {
     struct account *account; /* borrowed */
     struct slice name;       /* owned */
@@ -24,7 +27,10 @@ struct schema {
     uint64_t known_until_ms; /* 0 = ask a node */
     unsigned
         known_epoch; /* of the process's schemas when a node accepted it: a DROP since makes it unknown */
-    char key[]; /* account pointer, name */
+    uint8_t look;          /* enum schema_look */
+    uint64_t looked_ms;    /* when that was known last */
+    uint64_t look_version; /* of the schema (router/causal.h) when it was asked */
+    char key[];            /* account pointer, name */
 };
 
 struct schemas {
@@ -34,7 +40,7 @@ struct schemas {
 void schemas_init(struct schemas *t);
 void schemas_fini(struct schemas *t);
 
-/* schema_hash - of a schema's name, the same everywhere. */
+/* schema_hash - of a schema's name, the same everywhere, whatever the case of ASCII; 0 of none. */
 uint32_t schema_hash(struct slice name);
 
 /* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */

@@ -61,6 +61,7 @@ enum expect_what {
 
 #define SERVER_MAX_EXPECTS 16
 #define SERVER_ERROR_MAX   512
+#define SERVER_WROTE_MAX   4
 
 /* Capabilities that change what statements mean: a connection has them for life. */
 #define CAPS_OF_IDENTITY \
@@ -164,6 +165,9 @@ struct server {
     struct account_servers *siblings; /* borrowed: where in_account is linked */
     uint8_t salt[SALT_LEN];
     uint16_t status; /* of the last reply */
+    /* schemas that the transaction under way wrote, by bucket (homes.h); client_homes.h */
+    uint16_t wrote[SERVER_WROTE_MAX];
+    uint8_t n_wrote; /* more than SERVER_WROTE_MAX = some that are not here, too */
     /* replies to come */
     struct expect expects[SERVER_MAX_EXPECTS];
     uint8_t first_expect, n_expects;

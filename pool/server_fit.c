@@ -178,6 +178,7 @@ void server_reset(struct server *s)
     server_to(s, SERVER_RESETTING);
     s->owner = NULL;
     s->events = NULL;
+    s->n_wrote = 0;
     if (stream_read_start(&s->stream) != 0 || server_wipe(s) != 0) {
         server_lost(s, ERR_NODE_LOST, NULL);
     }

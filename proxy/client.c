@@ -5,7 +5,6 @@
 #include "proxy/client.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -13,6 +12,7 @@
 #include "base/sm.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
@@ -22,16 +22,16 @@
 #define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
 #define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
 #define LOGIN_PACKET_MAX 65536
-#define TEXT_MAX         4096 /* bytes of an error, or of the text with an OK */
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
     [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
-    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_WAITING) |
-                                 BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) | BIT(CLIENT_UPLOADING) |
-                                 BIT(CLIENT_CLOSING)},
+    [CLIENT_JOINED] = {"joined", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_IDLE] = {"idle", BIT(CLIENT_LOGIN) | BIT(CLIENT_DELAYED) | BIT(CLIENT_JOINED) |
+                                 BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) | BIT(CLIENT_RUNNING) |
+                                 BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
     [CLIENT_WAITING] = {"waiting", BIT(CLIENT_IDLE) | BIT(CLIENT_FITTING) | BIT(CLIENT_CLOSING)},
     [CLIENT_FITTING] = {"fitting", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_RUNNING) |
                                        BIT(CLIENT_UPLOADING) | BIT(CLIENT_CLOSING)},
@@ -93,69 +93,6 @@ const char *client_peer_name(const struct client *c, char *out, size_t cap)
         (void)uv_ip6_name((const struct sockaddr_in6 *)(const void *)&address, out, cap);
     }
     return out;
-}
-
-/* --- writing --------------------------------------------------------------------------------- */
-
-bool client_write(struct client *c, const void *data, size_t len)
-{
-    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
-    int rc = stream_write(&c->stream, &buf, 1);
-
-    stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, len);
-    if (rc < 0) {
-        client_close(c, CLOSE_RESET, rc);
-        return false;
-    }
-    return true;
-}
-
-bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
-{
-    uint8_t bytes[TEXT_MAX + 64];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-
-    text.len = MIN(text.len, (size_t)TEXT_MAX);
-    stat_add(&c->worker->stats, STAT_ERRORS_MADE, 1);
-    figures_refused(c, number, text);
-    session_said(&c->session, -1, false);
-    if (c->login == NULL) {
-        warnings_said(c, number, sqlstate, text);
-    }
-    c->sequence = err_encode(&w, number, sqlstate, text, c->sequence);
-    return client_write(c, bytes, w.len);
-}
-
-bool client_error_rc(struct client *c, int rc)
-{
-    return client_error(c, err_number(rc), err_sqlstate(rc), slice_of(err_text(rc)));
-}
-
-bool client_errorf(struct client *c, int rc, const char *format, ...)
-{
-    char text[TEXT_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    return client_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
-}
-
-bool client_ok(struct client *c)
-{
-    return client_ok_text(c, (struct slice){NULL, 0});
-}
-
-bool client_ok_text(struct client *c, struct slice text)
-{
-    uint8_t bytes[TEXT_MAX + 64];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-    struct ok ok = {.status = c->session.status,
-                    .message = {text.data, MIN(text.len, (size_t)TEXT_MAX)}};
-
-    c->sequence = ok_encode(&w, &ok, c->sequence);
-    return client_write(c, bytes, w.len);
 }
 
 /* --- closing --------------------------------------------------------------------------------- */
@@ -244,8 +181,10 @@ void client_close(struct client *c, enum close_reason reason, int rc)
         list_remove(&w->warned, &c->in_warned);
     }
     rules_delay_end(c);
+    client_cache_leave(c);
     alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
+    session_wrote_in_doubt(&c->session, &w->galeway->causal, c->task);
     drop_server(c);
     if (c->task != NULL) {
         task_free(&w->tasks, c->task);

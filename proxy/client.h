@@ -6,6 +6,7 @@
  *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
  *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
  *   IDLE --> DELAYED (a rule lets it wait) --> IDLE, and on with the command
+ *   IDLE --> JOINED (the same read is under way for another) --> IDLE, answered or on with it
  *   RUNNING --> UPLOADING (a long statement or a file passes) --> RUNNING
  *   RUNNING --> FITTING (its node was lost or refused it: it is made sure of, goes again) --> RUNNING
  *   any --> CLOSING
@@ -24,6 +25,7 @@
 #include "proxy/alarm.h"
 #include "proxy/session.h"
 #include "proxy/task.h"
+#include "router/cache.h"
 
 struct client_place;
 struct kept_warnings;
@@ -35,6 +37,7 @@ enum client_state {
     CLIENT_VERIFY,
     CLIENT_IDLE,
     CLIENT_DELAYED,
+    CLIENT_JOINED,
     CLIENT_WAITING,
     CLIENT_FITTING,
     CLIENT_RUNNING,
@@ -110,6 +113,8 @@ struct client {
     uint8_t upload_head_len;
     uint8_t upload_sequence; /* of the next packet */
     struct waiter waiter;
+    struct cache_waiter cache_waiter;
+    struct cache_flight *flight;    /* JOINED: a reference, else NULL */
     struct alarm alarm;             /* DELAYED: until when; RUNNING: the statement's timeout */
     struct client_place *place;     /* owned, or NULL: see rules_apply.h */
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "protocol/command.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
@@ -117,6 +118,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     task->confirms = CONFIRM_NOTHING;
     task->confirm_since_us = 0;
     task->not_ready = false;
+    client_cache_again(task);
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);
     client_to(c, CLIENT_FITTING);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
@@ -131,7 +132,7 @@ static void statement(struct client *c)
     } else if (task->facts.verb == VERB_USE && (task->facts.flags & FACT_MULTI) == 0 &&
                use_parse(task->facts.body).len > 0) {
         use_statement(c, task);
-    } else if (!local_answer(c)) {
+    } else if (!local_answer(c) && !client_cache_answer(c)) {
         client_run(c);
     }
 }

@@ -74,6 +74,7 @@ static bool is_capacity_error(const struct err *err)
 
 static void idle_server_lost(struct client *c)
 {
+    session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, NULL);
     if (!session_is_pinned(&c->session) || c->session.pins == BIT(PIN_WARNINGS)) {
         client_transaction_is_gone(c);
     } else if (client_lost_state(&c->session)) {
@@ -110,6 +111,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
 {
     bool close_after = client_lost_state(&c->session);
 
+    session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
     client_transaction_is_gone(c);
     if (c->state == CLIENT_UPLOADING || (c->task->reply_begun && s->follow.skip > 0)) {
         client_close(c, CLOSE_NODE, rc); /* in the middle of a packet there is no way to say more */
@@ -170,6 +172,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
     client_note(c, s->node, decision, err == NULL ? 0 : err->number);
     if (err == NULL && ledger_ran_again(decision)) {
+        c->task->lost_nodes |= UINT64_C(1) << s->node->index;
         client_begin_again(c, decision);
     } else if (decision == LEDGER_ROLLED_BACK) {
         client_rolled_back(c);

@@ -135,6 +135,9 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     if (!ledger_ran_again(decision) && decision != LEDGER_ROLLED_BACK) {
         task->confirms = CONFIRM_NOTHING;
         client_note(c, s->node, decision, err.number);
+        if (decision == LEDGER_IN_DOUBT) {
+            session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, task);
+        }
         return false;
     }
     task->refused = err.number;
@@ -190,6 +193,7 @@ void client_refuted(struct client *c)
     struct err err;
 
     client_note(c, task->refused_by, LEDGER_IN_DOUBT, task->refused);
+    session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, task);
     doubt_last_id(c);
     alarm_clear(&c->worker->alarms, &c->alarm);
     task->refused = 0;

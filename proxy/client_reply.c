@@ -3,11 +3,14 @@
  * client_reply.c - what the server connection tells its client: bytes, session changes, the end.
  * Its loss: client_lost.c.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -85,6 +88,9 @@ static bool pass_on(struct server *s, struct client *c, const uv_buf_t *bufs, un
         return true;
     }
     task->reply_begun = true;
+    if (task->gathered != NULL) {
+        client_cache_bytes(c, bufs, n);
+    }
     for (unsigned i = 0; i < n; i++) {
         stat_add(&c->worker->stats, STAT_BYTES_TO_CLIENTS, bufs[i].len);
     }
@@ -147,7 +153,14 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 
     if (c->task->is_capture) {
         warnings_add(c, bufs, n);
-    } else if (UNLIKELY(c->task->timed_out)) {
+        return;
+    }
+    client_homes_answers(c, s);
+    session_answers(&c->session, &c->worker->galeway->causal, c->task);
+    if ((c->task->facts.flags & FACT_READ) == 0) {
+        nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+    }
+    if (UNLIKELY(c->task->timed_out)) {
         tell_timeout(s, c, bufs, n);
     } else {
         (void)pass_on(s, c, bufs, n);
@@ -280,10 +293,17 @@ static void on_done(struct server *s)
         server_close(s, "it answered before a long command had ended", 0);
         return;
     }
-    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    session_wrote(&c->session, &c->worker->galeway->causal, task, s->outcome.is_error,
+                  c->worker->now_ms);
+    if ((task->facts.flags & FACT_READ) == 0) {
+        client_homes_wrote(c, s);
+    }
     forget_schemas(c);
     rules_after(c, s);
     local_learn(c, before);
+    if (task->gathered != NULL) {
+        client_cache_done(c, s);
+    }
     profile_unref(&c->worker->pool.profiles, before);
     if (UNLIKELY(task->not_ready)) {
         (void)client_not_ready(c, s);

@@ -11,14 +11,18 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "pool/homes.h"
 #include "pool/monitor.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -29,15 +33,28 @@ static unsigned load_of(const void *owner, const struct node *node)
     return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
 }
 
-static bool must_follow(const struct client *c)
+/* Most reads come long after any write of their schema: then what it shows need not be known. */
+uint64_t client_follow_us(const struct client *c)
 {
-    const struct session *s = &c->session;
     const struct conf_vars *vars = worker_vars(c->worker);
+    const struct facts *f = &c->task->facts;
+    const struct causal *causal = &c->worker->galeway->causal;
+    struct slice schema = client_stmt_schema(&c->session, c->task);
+    uint64_t window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
+                                           vars->mysql_causal_window_ms);
+    /* of when it came: a window that ends while it waits does not make an old row a new one */
+    uint64_t now_us = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
+    uint64_t written, broad_us;
 
-    return (c->task->facts.flags & FACT_READ) != 0 &&
-           causal_must_follow(&c->worker->galeway->causal, s->written, &c->task->facts,
-                              session_schema_name(s), c->worker->now_ms,
-                              (uint64_t)vars->mysql_causal_window_ms);
+    if ((f->flags & FACT_READ) == 0) {
+        return 0;
+    }
+    written =
+        session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
+    broad_us = causal_follow_us(causal, written, f, schema, true, now_us, window_us);
+    return broad_us == 0 || !schemas_are_plain(c)
+               ? broad_us
+               : causal_follow_us(causal, written, f, schema, false, now_us, window_us);
 }
 
 uint32_t client_site(const struct client *c)
@@ -56,6 +73,24 @@ int client_default_hostgroup(const struct client *c)
     return user != NULL ? user->default_hostgroup : s->default_hostgroup;
 }
 
+bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct route *route)
+{
+    struct facts facts = {.verb = VERB_OTHER};
+    struct route_input in = {.facts = &facts,
+                             .bucket = (uint16_t)homes_bucket(schema_hash),
+                             .site = client_site(c),
+                             .now_ms = c->worker->now_ms,
+                             .load = load_of,
+                             .owner = c->worker};
+
+    if (!route_find_roles(&in, c->worker->snapshot->topology, client_default_hostgroup(c),
+                          RULES_UNSET)) {
+        return false;
+    }
+    route_choose(route, &in);
+    return route->n > 0;
+}
+
 bool client_choose(const struct client *c, struct route *route)
 {
     const struct worker *w = c->worker;
@@ -63,13 +98,14 @@ bool client_choose(const struct client *c, struct route *route)
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
-        .must_follow = must_follow(c),
+        .follow_us = client_follow_us(c),
         .site = client_site(c),
         .now_ms = w->now_ms,
         .load = load_of,
         .owner = w,
     };
 
+    client_homes_route(c, &in);
     if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           c->task->verdict.hostgroup)) {
         return false;
@@ -228,7 +264,7 @@ void client_queue_timeout(struct client *c)
  * A statement with tables clears the diagnostics (10.11), so it may go elsewhere; others go where
  * the warnings are.
  */
-static void let_warnings_go(struct client *c)
+void client_let_warnings_go(struct client *c)
 {
     if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 ||
         (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 || c->task->facts.n_tables == 0) {
@@ -294,6 +330,27 @@ static bool leave_server(struct client *c)
     return true;
 }
 
+/*
+ * A node that is just dying has many connections, each of which looks well until it is used: who was
+ * lost with one of them goes elsewhere first.
+ */
+static void avoid_lost(const struct task *task, struct route *route)
+{
+    struct node *lost[ROUTE_MAX_NODES];
+    size_t n = 0, n_lost = 0;
+
+    for (size_t i = 0; i < route->n; i++) {
+        struct node *node = route->nodes[i];
+
+        if ((task->lost_nodes & UINT64_C(1) << node->index) != 0) {
+            lost[n_lost++] = node;
+        } else {
+            route->nodes[n++] = node;
+        }
+    }
+    memcpy(route->nodes + n, lost, n_lost * sizeof(lost[0]));
+}
+
 void client_run(struct client *c)
 {
     struct worker *w = c->worker;
@@ -304,16 +361,22 @@ void client_run(struct client *c)
         client_task_failed(c, ERR_INTERRUPTED);
         return;
     }
-    let_warnings_go(c);
+    client_let_warnings_go(c);
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
         c->task->route.hostgroup = c->server->traffic->hostgroup;
         client_fit_and_send(c);
         return;
     }
+    if ((c->task->facts.flags & FACT_READ) != 0 && c->task->facts.n_tables > 0) {
+        schemas_look(c);
+    }
     if (!client_choose(c, &c->task->route)) {
         no_hostgroup(c);
         return;
+    }
+    if (UNLIKELY(c->task->lost_nodes != 0)) {
+        avoid_lost(c->task, &c->task->route);
     }
     if (c->task->route.reason == ROUTE_CAUSAL) {
         stat_add(&w->stats, STAT_CAUSAL_READS, 1);

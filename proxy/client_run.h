@@ -24,6 +24,18 @@ int client_default_hostgroup(const struct client *c);
  */
 bool client_choose(const struct client *c, struct route *route);
 
+/* client_follow_us - where a read of the task may go, for what was written (router/causal.h). */
+uint64_t client_follow_us(const struct client *c);
+
+/*
+ * client_let_warnings_go - a statement with tables clears the diagnostics: nothing else keeps the
+ * session on the connection that has them.
+ */
+void client_let_warnings_go(struct client *c);
+
+/* client_choose_writer - where a write of the user to a schema (schema_hash() of its name) would go. */
+bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct route *route);
+
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
 void client_fit_and_send(struct client *c);
 

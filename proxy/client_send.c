@@ -7,10 +7,12 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -189,6 +191,7 @@ static void after_send(struct client *c, struct server *s)
     if (!set_timeout(c)) {
         return;
     }
+    client_cache_sent(c, s);
     s->statements++;
     s->traffic->statements++;
     task->sent = true;
@@ -211,7 +214,11 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
-    session_wrote(&c->session, &c->worker->galeway->causal, task, c->worker->now_ms);
+    session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
+                   task, c->worker->now_ms);
+    if ((task->facts.flags & FACT_READ) == 0) {
+        nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
+    }
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
     rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;

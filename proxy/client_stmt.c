@@ -16,6 +16,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
+#include "proxy/client_cache.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 
@@ -285,7 +286,7 @@ void client_stmt_go_on(struct client *c)
         task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
-    if (!local_answer_binary(c)) {
+    if (!local_answer_binary(c) && !client_cache_answer(c)) {
         client_run(c);
     }
 }
@@ -379,6 +380,14 @@ void client_stmt_command(struct client *c, struct task *task)
     }
 }
 
+struct slice client_stmt_schema(const struct session *s, const struct task *task)
+{
+    if (task->stmt == NULL) {
+        return session_schema_name(s);
+    }
+    return task->stmt->schema == NULL ? (struct slice){"", 0} : task->stmt->schema->name;
+}
+
 /* --- on the way to a node --------------------------------------------------------------------- */
 
 bool client_stmt_is_ready(const struct client *c, struct server *s)
@@ -451,6 +460,28 @@ static int keep_types(struct client_stmt *stmt, const struct execute *e)
     stmt->types_len = e->types.len;
     memcpy(stmt->types, e->types.data, e->types.len);
     return 0;
+}
+
+bool client_stmt_key(struct client *c, struct writer *w)
+{
+    const struct task *task = c->task;
+    struct client_stmt *stmt = task->stmt;
+    struct execute e = {.has_types = false};
+
+    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
+                       task->len - PACKET_HEADER) != 0 ||
+        (stmt->n_params > 0 && !e.has_types && stmt->types == NULL) ||
+        (e.has_types && keep_types(stmt, &e) != 0)) {
+        return false;
+    }
+    put_u32(w, (uint32_t)stmt->text->len);
+    put_bytes(w, stmt->text->text, stmt->text->len);
+    if (stmt->n_params > 0) {
+        put_slice(w, e.nulls);
+        put_bytes(w, stmt->types, stmt->types_len);
+        put_slice(w, e.values);
+    }
+    return true;
 }
 
 int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body)

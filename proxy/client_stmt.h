@@ -23,6 +23,12 @@ struct client_stmt {
     size_t types_len;
 };
 
+/*
+ * client_stmt_schema - which schema the names of a task without one are of: the session's, or the one
+ * that was current when the statement was prepared.
+ */
+struct slice client_stmt_schema(const struct session *s, const struct task *task);
+
 /* client_stmt_command - COM_STMT_*: c->task is set. */
 void client_stmt_command(struct client *c, struct task *task);
 
@@ -46,6 +52,13 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
 
 /* client_stmt_bytes - the task's bytes with the id (and types) that s needs. */
 int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body) MUST_CHECK;
+
+/*
+ * client_stmt_key - what makes two executions of the task's statement differ: text and parameters.
+ * Types that came with it are kept, as when it is sent: clients send them once. False = it cannot be
+ * told.
+ */
+bool client_stmt_key(struct client *c, struct writer *w);
 
 /* client_stmt_after - the reply to a COM_STMT_* command is complete. */
 void client_stmt_after(struct client *c, const struct follow *f);

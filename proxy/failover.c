@@ -7,7 +7,9 @@
 #include <limits.h>
 
 #include "base/err.h"
+#include "pool/homes.h"
 #include "pool/warm.h"
+#include "proxy/client_homes.h"
 #include "proxy/client_lost.h"
 #include "proxy/worker.h"
 
@@ -132,27 +134,55 @@ static bool is_writing(const struct server *s)
 void failover_count_writing(struct worker *w)
 {
     unsigned counts[NODES_MAX] = {0};
+    bool has_homes = homes_are_on(&w->galeway->nodes);
+    unsigned held = 0;
 
     LIST_FOREACH (it, &w->pool.all) {
         const struct server *s = CONTAINER_OF(it, struct server, in_all);
 
         counts[s->node->index] += is_writing(s) ? 1 : 0;
+        held += has_homes && client_homes_keeps(w, s) ? 1 : 0;
     }
     for (unsigned i = 0; i < atomic_load(&w->galeway->nodes.count); i++) {
         atomic_store(&w->pool.per_node[i].n_writing, counts[i]);
     }
+    atomic_store(&w->pool.n_held, held);
+}
+
+static bool have_all_looked(struct galeway *g)
+{
+    unsigned changes = atomic_load(&g->nodes.n_changes);
+
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        if (atomic_load(&g->workers[i]->nodes_seen) != changes) {
+            return false;
+        }
+    }
+    return true;
 }
 
 unsigned failover_n_writing(struct galeway *g, const struct node *node)
 {
-    unsigned changes = atomic_load(&g->nodes.n_changes);
     unsigned n = 0;
 
+    if (!have_all_looked(g)) {
+        return UINT_MAX;
+    }
     for (unsigned i = 0; i < g->n_workers; i++) {
-        if (atomic_load(&g->workers[i]->nodes_seen) != changes) {
-            return UINT_MAX;
-        }
         n += atomic_load(&g->pools[i]->per_node[node->index].n_writing);
+    }
+    return n;
+}
+
+unsigned failover_n_held(struct galeway *g)
+{
+    unsigned n = 0;
+
+    if (!have_all_looked(g)) {
+        return UINT_MAX;
+    }
+    for (unsigned i = 0; i < g->n_workers; i++) {
+        n += atomic_load(&g->pools[i]->n_held);
     }
     return n;
 }

@@ -43,4 +43,10 @@ void failover_count_writing(struct worker *w);
  */
 unsigned failover_n_writing(struct galeway *g, const struct node *node);
 
+/*
+ * failover_n_held - the same: connections that are kept for schemas that move (client_homes.h). Any
+ * thread.
+ */
+unsigned failover_n_held(struct galeway *g);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "pool/monitor.h"
 #include "proxy/events_log.h"
+#include "proxy/foreign.h"
 #include "proxy/worker.h"
 #include "router/digest.h"
 
@@ -72,13 +73,40 @@ static enum log_level level_of(const char *name)
                                         : LOG_INFO;
 }
 
+/* Smaller: answers go at once. */
+static void limit_cache(struct galeway *g, const struct conf_vars *vars)
+{
+    const struct cache_limits limits = {
+        .max_bytes = (size_t)vars->mysql_query_cache_size_MB << 20,
+        .max_entry_bytes = (size_t)vars->mysql_query_cache_max_result_bytes,
+        .site_share_percent = (unsigned)vars->mysql_query_cache_site_share_pct,
+        .wait_us = (uint64_t)vars->mysql_query_cache_wait_ms * 1000,
+    };
+
+    if (g->cache != NULL) {
+        cache_limit(g->cache, &limits);
+    }
+}
+
+/* Answers that were told to rows by other columns are not made stale by writes told by these. */
+static bool has_other_rows(const struct galeway *g, const struct conf *conf)
+{
+    return g->snapshot != NULL && strcmp(g->snapshot->conf->vars.mysql_query_cache_row_keys,
+                                         conf->vars.mysql_query_cache_row_keys) != 0;
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
     struct snapshot *fresh;
     struct rules *rules = NULL;
-    int rc = rules_new(&rules, conf, faults);
+    struct row_key_patterns row_patterns;
+    const char *why = ""; /* was said when the configuration was checked */
+    bool is_told_otherwise = has_other_rows(g, conf);
+    int rc =
+        row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
+    rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
         return rc;
     }
@@ -95,6 +123,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     fresh->topology = topology;
     topology_use(&g->nodes, topology);
     fresh->rules = rules;
+    fresh->row_patterns = row_patterns;
     fresh->digest_mode = digest_mode(&conf->vars);
     if (g->events != NULL) {
         events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
@@ -103,10 +132,15 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     publish(g, fresh);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
+    limit_cache(g, &conf->vars);
     atomic_store(&log_level_now, level_of(conf->vars.mysql_log_level));
     tell_workers(g);
+    if (is_told_otherwise) {
+        causal_mark_missed(&g->causal);
+    }
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);
+        foreign_configure(g, conf);
     }
     return 0;
 }

@@ -15,6 +15,8 @@
 #include "pool/node.h"
 #include "pool/queue.h"
 #include "protocol/auth.h"
+#include "proxy/schema_look.h"
+#include "router/cache.h"
 #include "router/causal.h"
 #include "router/rules.h"
 
@@ -22,16 +24,18 @@
 #define VERSION_TEXT_MAX 96
 
 struct events_log;
+struct follower;
 struct monitor;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
 struct snapshot {
     atomic_uint refs;
-    struct conf *conf;         /* a reference */
-    struct topology *topology; /* owned */
-    struct rules *rules;       /* owned; of conf */
-    uint32_t digest_mode;      /* to be added to a session's mode for facts_scan() */
+    struct conf *conf;                    /* a reference */
+    struct topology *topology;            /* owned */
+    struct rules *rules;                  /* owned; of conf */
+    struct row_key_patterns row_patterns; /* of conf: mysql-query_cache_row_keys */
+    uint32_t digest_mode;                 /* to be added to a session's mode for facts_scan() */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);
@@ -55,10 +59,13 @@ struct galeway {
     struct accounts accounts;
     struct wait_queue queue;
     struct causal causal;
+    struct schema_looks schema_looks;
+    struct cache *cache; /* owned by main.c; NULL only in tests */
     struct node_facts node_facts;
-    struct monitor *monitor;   /* owned by main.c; NULL until it runs */
-    struct events_log *events; /* owned: statements that rules log */
-    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
+    struct monitor *monitor;             /* owned by main.c; NULL until it runs */
+    _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
+    struct events_log *events;           /* owned: statements that rules log */
+    struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
 
@@ -159,6 +160,9 @@ void kill_client(struct worker *w, uint64_t id, bool query_only, const struct ac
         c->task->is_killed = true;
     } else if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
+        client_task_failed(c, ERR_INTERRUPTED);
+    } else if (c->state == CLIENT_JOINED) {
+        client_cache_leave(c);
         client_task_failed(c, ERR_INTERRUPTED);
     }
 }

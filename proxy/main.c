@@ -24,6 +24,7 @@
 #include "pool/monitor.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
+#include "proxy/foreign.h"
 #include "proxy/worker.h"
 
 struct options {
@@ -100,6 +101,7 @@ static void galeway_init(struct galeway *g)
     *g = (struct galeway){.started_ms = clock_now_ms()};
     nodes_init(&g->nodes);
     accounts_init(&g->accounts);
+    schema_looks_init(&g->schema_looks);
     CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
@@ -107,14 +109,17 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
+    g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
+    cache_free(g->cache);
     snapshot_unref(g->snapshot);
     conf_unref(g->started);
+    schema_looks_fini(&g->schema_looks);
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
     rsa_key_free(g->rsa);
@@ -307,15 +312,23 @@ static unsigned n_writing(void *arg, const struct node *node)
     return failover_n_writing(arg, node);
 }
 
+static unsigned n_held(void *arg)
+{
+    return failover_n_held(arg);
+}
+
 static int start_monitor(struct galeway *g)
 {
     struct snapshot *s = galeway_snapshot(g);
     int rc;
 
     g->nodes.n_writing = n_writing;
+    g->nodes.n_held = n_held;
     g->nodes.n_writing_arg = g;
     rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
-
+    if (rc == 0) {
+        foreign_configure(g, s->conf);
+    }
     snapshot_unref(s);
     return rc;
 }
@@ -343,6 +356,7 @@ static int run(struct process *p, const sigset_t *signals)
         control(p, signals);
         console_stop(p->console);
     }
+    foreign_stop(g);
     monitor_stop(g->monitor);
     g->monitor = NULL;
     free_workers(g, g->n_workers);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
@@ -134,9 +135,12 @@ struct verdict rules_verdict(const struct rules *rules, const struct rules_resul
         .retries = r->retries,
         .timeout_ms = r->timeout_ms,
         .delay_ms = r->delay_ms,
+        .causal_window_ms = r->causal_window_ms,
         .multiplex = r->multiplex,
         .sticky_conn = r->sticky_conn,
         .log = r->log,
+        .cache_ttl_ms = r->cache_ttl_ms,
+        .cache_empty_result = r->cache_empty_result,
         .new_connection = r->new_connection,
     };
 }
@@ -367,6 +371,8 @@ void rules_on_alarm(struct client *c)
     if (c->state == CLIENT_DELAYED) {
         rules_delay_end(c);
         client_go_on(c);
+    } else if (c->state == CLIENT_JOINED) {
+        client_cache_late(c);
     } else if (c->task != NULL && client_is_confirming(c->task)) {
         client_confirm_look(c);
     } else if (c->task != NULL && c->task->runs_again) {

@@ -11,7 +11,7 @@
 
 /* --- pins ------------------------------------------------------------------------------------ */
 
-static struct session_pins *details(struct session *s)
+struct session_pins *session_details(struct session *s)
 {
     if (s->pin_details == NULL) {
         s->pin_details = mem_new(MEM_CLIENT, sizeof(*s->pin_details));
@@ -23,7 +23,7 @@ void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_
 {
     if ((s->pins & BIT(pin)) == 0) {
         s->pins |= BIT(pin);
-        details(s)->origins[pin] = (struct pin_origin){digest, now_ms};
+        session_details(s)->origins[pin] = (struct pin_origin){digest, now_ms};
         if (s->figures != NULL) {
             figures_pinned(s->figures, s->account, pin, digest, now_ms);
         }
@@ -82,7 +82,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->last_insert_id = 0;
     s->found_rows_known = true; /* and survives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11) */
     s->row_count = 0;
-    s->written = 0;
+    s->written = s->written_ms = 0;
     s->last_id_server = 0;
     s->numbers_server = 0;
     s->is_untracked = false;
@@ -91,69 +91,6 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->multiplex_off = s->multiplex_on = false;
     s->flag_in = 0;
     s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
-}
-
-/* --- writes ---------------------------------------------------------------------------------- */
-
-static bool may_write(const struct facts *f)
-{
-    switch (f->verb) {
-    case VERB_SET:
-    case VERB_USE:
-    case VERB_BEGIN:
-    case VERB_COMMIT:
-    case VERB_ROLLBACK:
-    case VERB_SAVEPOINT:
-    case VERB_RELEASE_SAVEPOINT:
-    case VERB_LOCK_TABLES:
-    case VERB_UNLOCK_TABLES:
-    case VERB_DEALLOCATE:
-    case VERB_KILL:
-    case VERB_EMPTY: return (f->flags & FACT_MULTI) != 0;
-    default: return (f->flags & FACT_READ) == 0;
-    }
-}
-
-/*
- * A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the
- * writer.
- */
-void session_wrote(struct session *s, struct causal *causal, const struct task *task,
-                   uint64_t now_ms)
-{
-    const struct facts *f = &task->facts;
-    struct session_pins *d = s->pin_details;
-
-    if (may_write(f)) {
-        causal_mark(causal, &s->written, f, session_schema_name(s), now_ms);
-    }
-    if (d == NULL) {
-        return;
-    }
-    if (may_write(f) && (s->status & STATUS_IN_TRANS) != 0 &&
-        (f->n_tables == 0 || (f->flags & FACT_TABLES_UNKNOWN) != 0)) {
-        d->written_more = true; /* CALL: some table of the schema */
-    }
-    for (unsigned i = 0; may_write(f) && (s->status & STATUS_IN_TRANS) != 0 && i < f->n_tables;
-         i++) {
-        if (d->n_written == SESSION_TRANSACTION_MAX) {
-            d->written_more = true;
-            break;
-        }
-        d->written[d->n_written++] =
-            causal_hash(f->tables[i].schema.len > 0 ? f->tables[i].schema : session_schema_name(s),
-                        f->tables[i].name);
-    }
-    if ((s->status & STATUS_IN_TRANS) == 0) { /* it ended: now others see it */
-        for (unsigned i = 0; i < d->n_written; i++) {
-            causal_mark_hash(causal, d->written[i], now_ms);
-        }
-        if (d->written_more) {
-            causal_mark_hash(causal, causal_hash_schema(session_schema_name(s)), now_ms);
-        }
-        d->n_written = 0;
-        d->written_more = false;
-    }
 }
 
 /* --- after a statement ----------------------------------------------------------------------- */
@@ -180,7 +117,7 @@ static uint32_t temporary_hash(const struct session *s, const struct table_name 
 
 static void after_create_temporary(struct session *s, const struct task *task)
 {
-    struct session_pins *d = details(s);
+    struct session_pins *d = session_details(s);
 
     if (task->facts.n_tables == 0 || d->n_temporary == SESSION_TEMPORARY_MAX ||
         (task->facts.flags & FACT_MULTI) != 0) {
@@ -222,7 +159,7 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
         after_create_temporary(s, task);
     } else if ((task->facts.runs == VERB_RENAME || task->facts.runs == VERB_ALTER) &&
                (s->pins & BIT(PIN_TEMPORARY_TABLE)) != 0) {
-        details(s)->temporary_unknown = true; /* one may have another name now */
+        session_details(s)->temporary_unknown = true; /* one may have another name now */
     } else if ((task->facts.flags & (FACT_DROPS_TABLE | FACT_MULTI)) == FACT_DROPS_TABLE &&
                !failed && s->pin_details != NULL) { /* the tables of several statements are mixed */
         after_drop(s, task);
@@ -303,7 +240,7 @@ static void after_user_locks(struct session *s, const struct task *task, bool fa
     if (flags == 0) {
         return;
     }
-    d = details(s);
+    d = session_details(s);
     if (flags == FACT_GET_LOCK && is_plain_call(task, SLICE("GET_LOCK")) &&
         !is_nested(task->facts.body)) {
         d->n_user_locks += !failed && peeked_one(task) ? 1 : 0;

@@ -17,9 +17,8 @@
 #include "router/causal.h"
 #include "router/set.h"
 
-#define SESSION_TRANSACTION_MAX \
-    32 /* tables of one transaction remembered; more: the schema as a whole */
-#define SESSION_TEMPORARY_MAX 32 /* names remembered; more: pinned until the end */
+#define SESSION_DOUBT_MS      60000 /* so long a write in doubt may still be done */
+#define SESSION_TEMPORARY_MAX 32    /* names remembered; more: pinned until the end */
 
 /* Made when a session pins for the first time: most never do. */
 struct session_pins {
@@ -28,9 +27,7 @@ struct session_pins {
     bool locks_unknown; /* it cannot be told which are held */
     unsigned n_temporary;
     bool temporary_unknown;
-    bool written_more;  /* and others: counted as the whole schema */
-    unsigned n_written; /* tables written in the transaction: marked again when it ends */
-    uint32_t written[SESSION_TRANSACTION_MAX]; /* causal_hash */
+    struct causal_marks written;               /* in the transaction: marked again when it ends */
     uint32_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */
 };
 
@@ -45,6 +42,7 @@ struct session {
     uint64_t found_rows;
     int64_t row_count;       /* what ROW_COUNT() would say */
     uint64_t written;        /* bloom of the tables it wrote (causal.h) */
+    uint64_t written_ms;     /* when it did so last */
     uint64_t last_id_server; /* id of the server connection that has our last_insert_id; 0 = none */
     uint64_t
         numbers_server;  /* id of the one that has our FOUND_ROWS() and ROW_COUNT(), 0 = none, */
@@ -89,6 +87,9 @@ static inline struct slice session_schema_name(const struct session *s)
     return s->schema == NULL ? (struct slice){"", 0} : s->schema->name;
 }
 
+/* session_details - made when there are none yet. Owner: the session. */
+struct session_pins *session_details(struct session *s);
+
 /* session_pin, session_unpin - idempotent; the first time of each pin is remembered. */
 void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
 void session_unpin(struct session *s, enum pin pin);
@@ -128,11 +129,34 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
 void session_after_set(struct session *s, struct pool *pool, struct task *task);
 
 /*
- * session_wrote - the task may write: mark its tables for reads to follow (causal.h); when it
- * begins and when it ends.
+ * A write of the session, as causal.h wants to know of it:
+ *
+ * session_writes - the task is about to be sent.
+ * session_answers - bytes of its reply are here, and the client gets them next.
+ * session_wrote - its reply is complete, and session_after was called.
+ * session_wrote_in_doubt - there will be no reply to what was sent, or none that says whether it
+ * was done: the connection or the client is lost. task NULL: none was under way.
+ *
+ * Any task may be given; reads do nothing.
  */
-void session_wrote(struct session *s, struct causal *causal, const struct task *task,
+void session_writes(struct session *s, struct causal *causal,
+                    const struct row_key_patterns *patterns, struct task *task, uint64_t now_ms);
+void session_answers(struct session *s, struct causal *causal, struct task *task);
+void session_wrote(struct session *s, struct causal *causal, struct task *task, bool is_error,
                    uint64_t now_ms);
+void session_wrote_in_doubt(struct session *s, struct causal *causal, const struct task *task);
+
+/*
+ * session_written - the bloom of what it wrote, for causal_follow_us(). life_ms: 0 when the last
+ * write is older (mysql-causal_session_ms); 0 = it never is.
+ */
+uint64_t session_written(const struct session *s, uint64_t now_ms, uint64_t life_ms);
+
+/*
+ * session_window_us - how long reads of the user follow the writes of others: as the rule says, the
+ * user's attributes, or mysql-causal_window_ms; 0 = they do not. Any thread.
+ */
+uint64_t session_window_us(const struct account *account, int64_t rule_ms, int64_t default_ms);
 
 /* session_apply - one variable of the profile changes. False when it cannot be carried (pin). */
 bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value);

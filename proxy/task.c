@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_cache.h"
 
 struct task *task_new(struct tasks *tasks, size_t len)
 {
@@ -34,6 +35,7 @@ struct task *task_new(struct tasks *tasks, size_t len)
     memset(&task->facts, 0, offsetof(struct facts, tables)); /* tables are counted by n_tables */
     memset(&task->facts.column_name, 0, sizeof(task->facts) - offsetof(struct facts, column_name));
     memset(&task->new_schema, 0, offsetof(struct task, peek) - offsetof(struct task, new_schema));
+    task->rows.n = 0;
     task->verdict = VERDICT_NONE;
     task->is_heap = bytes != NULL;
     task->bytes = bytes != NULL ? bytes : task->inline_bytes;
@@ -68,6 +70,7 @@ int task_replace_text(struct task *task, struct slice text)
 
 void task_free(struct tasks *tasks, struct task *task)
 {
+    client_cache_drop(task);
     mem_free(MEM_STMT, task->said);
     if (task->is_heap) {
         mem_free(MEM_PENDING, task->bytes);

@@ -13,12 +13,14 @@
 #include "proxy/verdict.h"
 #include "router/facts.h"
 #include "router/route.h"
+#include "router/row_key.h"
 
 #define TASK_INLINE_BYTES 4096
 #define TASKS_KEPT        256  /* free ones a worker keeps */
 #define TASK_PEEK_BYTES   1024 /* of the reply, for what is learnt from it */
 
 struct client_stmt;
+struct gathered;
 
 struct task {
     struct task *next_free;
@@ -40,11 +42,14 @@ struct task {
     size_t len;           /* header included */
     uint8_t *bytes;       /* one or more whole packets with headers, or the head of one */
     struct facts facts;
+    struct row_keys rows; /* of a write: what it is bound to */
+    bool is_marked; /* of a write: the client has had no byte of the reply since (session.h) */
     struct schema *new_schema; /* is_fit_only: borrowed */
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
     struct verdict verdict;
-    uint64_t said_by; /* version of the configuration that said it */
+    uint64_t said_by;          /* version of the configuration that said it */
+    struct gathered *gathered; /* owned, or NULL: its answer may be kept; client_cache.h */
     /* where it goes */
     struct route route;
     uint64_t since_ms;
@@ -53,9 +58,10 @@ struct task {
     uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
-    uint64_t unsent_ms; /* since when its connections break before it is sent; 0 = they do not */
-    bool runs_again;    /* in the next turn of the loop */
-    bool timed_out;     /* ran too long: it is being killed */
+    uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */
+    uint64_t lost_nodes; /* a mask: they were lost with it; the last to be tried again */
+    bool runs_again;     /* in the next turn of the loop */
+    bool timed_out;      /* ran too long: it is being killed */
     uint16_t
         refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */
     uint8_t decision;        /* enum ledger_decision, with refused */

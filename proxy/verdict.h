@@ -16,14 +16,22 @@ struct verdict {
     int retries;
     int64_t timeout_ms;
     int64_t delay_ms;
+    int64_t causal_window_ms;
     int multiplex;
     int sticky_conn;
     int log;
+    int64_t cache_ttl_ms;
+    int cache_empty_result;
     bool new_connection;
 };
 
-#define VERDICT_NONE                                                                      \
-    ((struct verdict){0, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, RULES_UNSET, \
-                      RULES_UNSET, RULES_UNSET, false})
+/* clang-format off */
+#define VERDICT_NONE                                                                               \
+    ((struct verdict){.hostgroup = RULES_UNSET, .retries = RULES_UNSET, .timeout_ms = RULES_UNSET, \
+                      .delay_ms = RULES_UNSET, .multiplex = RULES_UNSET,                           \
+                      .sticky_conn = RULES_UNSET, .log = RULES_UNSET,                              \
+                      .cache_ttl_ms = RULES_UNSET, .cache_empty_result = RULES_UNSET,          \
+                      .causal_window_ms = RULES_UNSET})
+/* clang-format on */
 
 #endif

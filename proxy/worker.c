@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "proxy/client_cache.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/figures_read.h"
@@ -77,6 +78,16 @@ static void take_server(struct worker *w, const struct mail *mail)
     }
 }
 
+/*
+ * Answers that were bound to rows by other columns are not made void by writes that are bound by
+ * these. The last worker that takes over the configuration voids the last of them.
+ */
+static bool binds_otherwise(const struct snapshot *a, const struct snapshot *b)
+{
+    return strcmp(a->conf->vars.mysql_query_cache_row_keys,
+                  b->conf->vars.mysql_query_cache_row_keys) != 0;
+}
+
 static void take_config(struct worker *w)
 {
     struct snapshot *old = w->snapshot;
@@ -85,6 +96,9 @@ static void take_config(struct worker *w)
     w->pool.conf = w->snapshot->conf;
     w->version[0] = '\0'; /* mysql-server_version may have changed */
     rules_new_snapshot(w);
+    if (binds_otherwise(old, w->snapshot)) {
+        causal_mark_missed(&w->galeway->causal);
+    }
     snapshot_unref(old);
     failover_nodes_changed(w);
 }
@@ -151,6 +165,12 @@ static void read_mail(struct worker *w, struct mail *mail)
         c = worker_find_client(w, mail->client_id);
         if (c != NULL) {
             client_retry(c);
+        }
+        break;
+    case MAIL_ANSWER:
+        c = worker_find_client(w, mail->client_id);
+        if (c != NULL) {
+            client_cache_woken(c, mail->flight);
         }
         break;
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;

@@ -26,6 +26,7 @@
 enum mail_kind {
     MAIL_SERVER, /* a server connection for a client that waits */
     MAIL_WAKE,   /* a client that waits may try again */
+    MAIL_ANSWER, /* the statement that a client waits for is over (client_cache.h) */
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
     MAIL_CONFIG, /* a new snapshot */
@@ -43,6 +44,7 @@ struct mail {
     enum mail_kind kind;
     uint64_t client_id;
     struct server_move move;         /* MAIL_SERVER */
+    const void *flight;              /* MAIL_ANSWER: which, compared only */
     bool kill_query;                 /* MAIL_KILL */
     struct account *account;         /* MAIL_KILL: whose clients it may kill; NULL = any */
     struct figures_request *request; /* MAIL_READ: a reference */
@@ -89,6 +91,8 @@ struct worker {
     struct figures figures;
     struct alarms alarms;
     unsigned n_delayed; /* clients in state DELAYED */
+    unsigned n_looks;   /* questions about schemas under way (schema_look.h) */
+    size_t gathering;   /* bytes of answers that are being gathered for the cache */
     struct ledger ledger;
     _Atomic unsigned nodes_seen; /* galeway.nodes.n_changes, as of the last look (failover.h) */
     /* query rules: rules_apply.c */

@@ -1,12 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * causal.c - see causal.h.
+ *
+ *   write of ...                     raises            read of ...               depends on
+ *   rows of a table that are known   TABLE, ROW        rows that are known       REST, ROW
+ *   a table                          TABLE, REST       a table                   TABLE
+ *   tables that are not known        SCHEMA            tables not known          (is not kept)
+ *
+ * Each write raises SOME of its schemas as well, each read depends on SCHEMA of its tables' schemas
+ * and of the session's, and on the one slot that stands for everything.
  */
 #include "router/causal.h"
 
 #include <xxhash.h>
 
+#include "base/clock.h"
+
 #define NAME_BYTES 256
+#define EVERYTHING CAUSAL_SLOTS
+#define SPOTS_MAX  (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
+
+/* Seeds of hashes: what a slot stands for. */
+enum kind {
+    KIND_TABLE = 1, /* any write of a table */
+    KIND_SCHEMA,    /* a write of a schema that cannot be told to tables */
+    KIND_SOME,      /* any write of a schema */
+    KIND_REST,      /* a write of a table that cannot be told to rows */
+    KIND_ROW
+};
+
+/* The hashes that one write is about. */
+struct spots {
+    unsigned n;
+    struct {
+        uint32_t hash;
+        uint8_t kind;
+    } items[SPOTS_MAX];
+};
+
+/* --- hashes ---------------------------------------------------------------------------------- */
 
 static uint64_t lower_hash(struct slice text, uint64_t seed)
 {
@@ -23,26 +55,49 @@ static uint64_t lower_hash(struct slice text, uint64_t seed)
 
 uint32_t causal_hash(struct slice schema, struct slice table)
 {
-    return (uint32_t)lower_hash(table, lower_hash(schema, 1));
+    return (uint32_t)lower_hash(table, lower_hash(schema, KIND_TABLE));
 }
 
-uint32_t causal_hash_schema(struct slice schema)
+/*
+ * Can the name be written in one way only, but for the case of letters? Not so one with bytes that
+ * depend on the client's character set, and one with a quote (it is doubled or not, as it stands in
+ * quotes of its kind or not). MariaDB has no names of more than 64 characters.
+ */
+static bool is_plain(struct slice name)
 {
-    return (uint32_t)lower_hash(schema, 2);
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '$' || c == '.' || c == ' ')) {
+            return false;
+        }
+    }
+    return name.len <= 64;
 }
 
-/* Some table of the schema: for reads whose tables are not known. */
-static uint32_t hash_any(struct slice schema)
+static struct slice plain(struct slice name)
 {
-    return (uint32_t)lower_hash(schema, 3);
+    return is_plain(name) ? name : SLICE("?");
 }
 
-/* 0 means never: the time that would be 0 is one later. */
-static uint32_t stamp(uint64_t now_ms)
+/*
+ * Seeds far from each other: XXH3 of a few bytes adds the seed to them, more or less, and with
+ * seeds 2 and 3 "wp2" of one kind was "wp1" of the other.
+ */
+static uint64_t schema_hash_of(struct slice schema, enum kind kind)
 {
-    uint32_t time = (uint32_t)now_ms + 1;
+    return lower_hash(plain(schema), kind * UINT64_C(0x9e3779b97f4a7c15));
+}
 
-    return time == 0 ? 1 : time;
+static uint64_t table_hash(struct slice schema, struct slice table, enum kind kind)
+{
+    return lower_hash(plain(table), schema_hash_of(schema, kind));
+}
+
+static uint64_t row_hash(struct slice schema, struct slice table, uint64_t key)
+{
+    return XXH3_64bits_withSeed(&key, sizeof(key), table_hash(schema, table, KIND_ROW));
 }
 
 static struct slice schema_of(const struct table_name *table, struct slice schema)
@@ -50,72 +105,432 @@ static struct slice schema_of(const struct table_name *table, struct slice schem
     return table->schema.len > 0 ? table->schema : schema;
 }
 
-static void mark(struct causal *causal, uint64_t *bloom, uint32_t hash, uint32_t time)
+static uint64_t bloom_bit(uint64_t hash)
 {
-    atomic_store_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], time, memory_order_release);
-    *bloom |= UINT64_C(1) << (hash >> 26);
+    return UINT64_C(1) << ((uint32_t)hash >> 26);
 }
 
-void causal_mark_hash(struct causal *causal, uint32_t hash, uint64_t now_ms)
+static uint32_t slot_of(uint64_t hash)
 {
-    atomic_store_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], stamp(now_ms),
-                          memory_order_release);
+    return (uint32_t)hash % CAUSAL_SLOTS;
 }
 
-void causal_mark(struct causal *causal, uint64_t *bloom, const struct facts *facts,
-                 struct slice schema, uint64_t now_ms)
-{
-    uint32_t time = stamp(now_ms);
+/* --- what a write is about ------------------------------------------------------------------- */
 
-    if ((facts->flags & (FACT_TABLES_UNKNOWN | FACT_DDL)) != 0 || facts->n_tables == 0) {
-        mark(causal, bloom, causal_hash_schema(schema), time);
-        mark(causal, bloom, hash_any(schema), time);
+static void add(struct spots *spots, uint64_t hash, enum kind kind)
+{
+    CHECK(spots->n < SPOTS_MAX);
+    spots->items[spots->n].hash = (uint32_t)hash;
+    spots->items[spots->n].kind = (uint8_t)kind;
+    spots->n++;
+}
+
+static void add_schema(struct spots *spots, struct slice schema)
+{
+    add(spots, schema_hash_of(schema, KIND_SCHEMA), KIND_SCHEMA);
+    add(spots, schema_hash_of(schema, KIND_SOME), KIND_SOME);
+}
+
+static void add_table(struct spots *spots, struct slice schema, struct slice table)
+{
+    add(spots, table_hash(schema, table, KIND_TABLE), KIND_TABLE);
+    add(spots, schema_hash_of(schema, KIND_SOME), KIND_SOME);
+}
+
+static void add_rows(struct spots *spots, struct slice schema, struct slice table,
+                     const struct row_keys *rows)
+{
+    if (rows == NULL || rows->n == 0) {
+        add(spots, table_hash(schema, table, KIND_REST), KIND_REST);
+        return;
+    }
+    for (unsigned i = 0; i < rows->n; i++) {
+        add(spots, row_hash(schema, table, rows->hash[i]), KIND_ROW);
+    }
+}
+
+static void spots_of(struct spots *spots, const struct causal_write *write)
+{
+    const struct facts *facts = write->facts;
+    bool is_broad = (facts->flags & (FACT_TABLES_UNKNOWN | FACT_DDL)) != 0;
+    const struct row_keys *rows = facts->n_tables == 1 && !is_broad ? write->rows : NULL;
+
+    spots->n = 0;
+    if (is_broad || facts->n_tables == 0) {
+        add_schema(spots, write->schema);
     }
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
+        struct slice schema = schema_of(t, write->schema);
 
-        mark(causal, bloom, causal_hash(schema_of(t, schema), t->name), time);
-        mark(causal, bloom, hash_any(schema_of(t, schema)), time);
-        if ((facts->flags & (FACT_TABLES_UNKNOWN | FACT_DDL)) != 0) {
-            mark(causal, bloom, causal_hash_schema(schema_of(t, schema)), time);
+        add_table(spots, schema, t->name);
+        add_rows(spots, schema, t->name, rows);
+        if (is_broad || !is_plain(t->name)) { /* which one it is, is not sure */
+            add(spots, schema_hash_of(schema, KIND_SCHEMA), KIND_SCHEMA);
         }
     }
 }
 
-static bool was_written(const struct causal *causal, uint64_t bloom, uint32_t hash, uint32_t now,
-                        uint64_t window_ms)
-{
-    uint32_t time;
+/* --- marks ----------------------------------------------------------------------------------- */
 
-    if ((bloom & UINT64_C(1) << (hash >> 26)) != 0) {
-        return true;
+static void raise(_Atomic uint64_t *at, uint64_t to)
+{
+    uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+
+    while (was < to && !atomic_compare_exchange_weak(at, &was, to)) {
     }
-    time = atomic_load_explicit(&causal->written_ms[hash % CAUSAL_SLOTS], memory_order_acquire);
-    return time != 0 && (int32_t)(now + 1 - time) <=
-                            (int64_t)window_ms; /* another thread's clock may be ahead */
 }
 
-bool causal_must_follow(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                        struct slice schema, uint64_t now_ms, uint64_t window_ms)
+/*
+ * The time first: who sees the version sees it, too. It never goes back, whichever thread comes
+ * last.
+ */
+static void mark(struct causal *causal, uint32_t slot, uint64_t written_us)
 {
-    uint32_t now = (uint32_t)now_ms;
+    raise(&causal->slots[slot].written_us, written_us);
+    atomic_fetch_add(&causal->slots[slot].version, 1);
+}
 
-    if (was_written(causal, bloom, causal_hash_schema(schema), now, window_ms)) {
-        return true;
-    }
-    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0 &&
-        (bloom != 0 || was_written(causal, bloom, hash_any(schema), now, window_ms))) {
-        return true;
-    }
-    for (unsigned i = 0; i < facts->n_tables; i++) {
-        const struct table_name *t = &facts->tables[i];
-        struct slice s = schema_of(t, schema);
+static uint64_t stamp_of(uint64_t us)
+{
+    return (us + 1) & ~UINT64_C(1);
+}
 
-        if (was_written(causal, bloom, causal_hash(s, t->name), now, window_ms) ||
-            (t->schema.len > 0 &&
-             was_written(causal, bloom, causal_hash_schema(s), now, window_ms))) {
+/* Read when the mark is made: the time of a loop's turn is older than the commit it stands for. */
+static uint64_t stamp(void)
+{
+    return stamp_of(clock_now_us());
+}
+
+static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spots *spots,
+                       uint64_t written_us)
+{
+    for (unsigned i = 0; i < spots->n; i++) {
+        uint8_t kind = spots->items[i].kind;
+
+        mark(causal, slot_of(spots->items[i].hash), written_us);
+        if (bloom != NULL && kind != KIND_REST && kind != KIND_ROW) {
+            *bloom |= bloom_bit(spots->items[i].hash);
+        }
+    }
+}
+
+void causal_mark(struct causal *causal, uint64_t *bloom, const struct causal_write *write)
+{
+    struct spots spots;
+
+    spots_of(&spots, write);
+    mark_spots(causal, bloom, &spots, stamp());
+}
+
+void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema)
+{
+    struct spots spots = {.n = 0};
+
+    add_schema(&spots, schema);
+    mark_spots(causal, bloom, &spots, stamp());
+}
+
+void causal_mark_foreign(struct causal *causal, struct slice schema, struct slice table,
+                         const struct row_keys *rows)
+{
+    struct spots spots = {.n = 0};
+
+    if (table.len == 0) {
+        add_schema(&spots, schema);
+    } else {
+        add_table(&spots, schema, table);
+        add_rows(&spots, schema, table, rows);
+    }
+    mark_spots(causal, NULL, &spots, stamp() | 1);
+}
+
+void causal_mark_missed(struct causal *causal)
+{
+    raise(&causal->missed_us, stamp() | 1);
+    atomic_fetch_add(&causal->slots[EVERYTHING].version, 1);
+}
+
+/* --- transactions ---------------------------------------------------------------------------- */
+
+static bool has(const uint32_t *slots, unsigned n, uint32_t slot)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (slots[i] == slot) {
             return true;
         }
     }
     return false;
+}
+
+static bool remember_slot(struct causal_marks *marks, uint32_t slot)
+{
+    if (has(marks->slot, marks->n, slot)) {
+        return true;
+    }
+    if (marks->n == CAUSAL_MARKS_MAX) {
+        return false;
+    }
+    marks->slot[marks->n++] = slot;
+    return true;
+}
+
+void causal_remember_schema(struct causal_marks *marks, struct slice schema)
+{
+    const uint32_t slots[] = {slot_of(schema_hash_of(schema, KIND_SCHEMA)),
+                              slot_of(schema_hash_of(schema, KIND_SOME))};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
+        if (has(marks->schema, marks->n_schemas, slots[i])) {
+            continue;
+        }
+        if (marks->n_schemas == CAUSAL_SCHEMAS_MAX) {
+            marks->everything = true;
+            return;
+        }
+        marks->schema[marks->n_schemas++] = slots[i];
+    }
+}
+
+void causal_remember(struct causal_marks *marks, const struct causal_write *write)
+{
+    struct spots spots;
+    bool fits = true;
+
+    spots_of(&spots, write);
+    for (unsigned i = 0; i < spots.n && fits; i++) {
+        fits = remember_slot(marks, slot_of(spots.items[i].hash));
+    }
+    if (fits) {
+        return;
+    }
+    for (unsigned i = 0; i < write->facts->n_tables; i++) {
+        causal_remember_schema(marks, schema_of(&write->facts->tables[i], write->schema));
+    }
+    if (write->facts->n_tables == 0 || (write->facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+        causal_remember_schema(marks, write->schema);
+    }
+}
+
+void causal_mark_again(struct causal *causal, const struct causal_marks *marks)
+{
+    uint64_t written_us = stamp();
+
+    for (unsigned i = 0; i < marks->n; i++) {
+        mark(causal, marks->slot[i], written_us);
+    }
+    for (unsigned i = 0; i < marks->n_schemas; i++) {
+        mark(causal, marks->schema[i], written_us);
+    }
+    if (marks->everything) {
+        mark(causal, EVERYTHING, written_us);
+    }
+}
+
+/* --- doubt ----------------------------------------------------------------------------------- */
+
+/*
+ * It may be done at any time until then: that is the time of the write. doubt_us last: who does
+ * not see it yet sees the old version, and then another one.
+ */
+static void doubt(struct causal *causal, uint32_t slot, uint64_t until_us)
+{
+    raise(&causal->unsettled_us[slot], until_us);
+    raise(&causal->doubt_us, until_us);
+    mark(causal, slot, stamp_of(until_us));
+}
+
+void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint64_t until_us)
+{
+    for (unsigned i = 0; i < marks->n; i++) {
+        doubt(causal, marks->slot[i], until_us);
+    }
+    for (unsigned i = 0; i < marks->n_schemas; i++) {
+        doubt(causal, marks->schema[i], until_us);
+    }
+    if (marks->everything) {
+        doubt(causal, EVERYTHING, until_us);
+    }
+}
+
+static bool is_unsettled(const struct causal *causal, const uint32_t *slots, unsigned n)
+{
+    uint64_t doubt_us = atomic_load(&causal->doubt_us);
+    uint64_t now_us;
+
+    if (LIKELY(doubt_us == 0)) {
+        return false;
+    }
+    now_us = clock_now_us();
+    for (unsigned i = 0; now_us < doubt_us && i < n; i++) {
+        if (now_us < atomic_load(&causal->unsettled_us[slots[i]])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- reads that follow ----------------------------------------------------------------------- */
+
+struct follow_check {
+    const struct causal *causal;
+    uint64_t bloom;
+    uint64_t now_us, window_us;
+    uint64_t newest_us;
+};
+
+static void look_at_slot(struct follow_check *check, uint32_t slot)
+{
+    uint64_t written =
+        atomic_load_explicit(&check->causal->slots[slot].written_us, memory_order_acquire) &
+        ~UINT64_C(1);
+
+    /* Another thread's clock may be ahead of now_us; a write in doubt is. */
+    if (written != 0 && check->window_us != 0 && written + check->window_us >= check->now_us &&
+        written > check->newest_us) {
+        check->newest_us = written;
+    }
+}
+
+static void look_at(struct follow_check *check, uint64_t hash)
+{
+    if ((check->bloom & bloom_bit(hash)) != 0) {
+        check->newest_us = CAUSAL_THE_WRITER;
+    }
+    look_at_slot(check, slot_of(hash));
+}
+
+uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
+                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us)
+{
+    struct follow_check check = {causal, bloom, now_us, window_us, 0};
+
+    look_at_slot(&check, EVERYTHING);
+    look_at(&check, schema_hash_of(schema, KIND_SCHEMA));
+    if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+        look_at(&check, schema_hash_of(schema, KIND_SOME));
+        if (bloom != 0) {
+            return CAUSAL_THE_WRITER;
+        }
+    }
+    for (unsigned i = 0; i < facts->n_tables; i++) {
+        const struct table_name *t = &facts->tables[i];
+
+        look_at(&check, is_plain(t->name) && !is_broad
+                            ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
+                            : schema_hash_of(schema_of(t, schema), KIND_SOME));
+        if (t->schema.len > 0) {
+            look_at(&check, schema_hash_of(t->schema, KIND_SCHEMA));
+        }
+    }
+    return check.newest_us;
+}
+
+/* --- what an answer depends on --------------------------------------------------------------- */
+
+static bool depend(struct causal_deps *deps, uint32_t slot)
+{
+    if (has(deps->slot, deps->n, slot)) {
+        return true;
+    }
+    if (deps->n == CAUSAL_DEPS_MAX) {
+        return false;
+    }
+    deps->slot[deps->n++] = slot;
+    return true;
+}
+
+static bool depend_on_rows(struct causal_deps *deps, const struct table_name *table,
+                           struct slice schema, const struct row_keys *rows)
+{
+    bool fits = depend(deps, slot_of(table_hash(schema, table->name, KIND_REST)));
+
+    for (unsigned i = 0; i < rows->n; i++) {
+        fits = fits && depend(deps, slot_of(row_hash(schema, table->name, rows->hash[i])));
+    }
+    return fits;
+}
+
+static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts,
+                             struct slice schema, const struct row_keys *rows)
+{
+    bool is_bound = rows != NULL && rows->n > 0 && facts->n_tables == 1;
+    bool fits = true;
+
+    for (unsigned i = 0; i < facts->n_tables && fits; i++) {
+        const struct table_name *t = &facts->tables[i];
+        struct slice s = schema_of(t, schema);
+
+        if (!is_plain(t->name)) {
+            return false;
+        }
+        fits = is_bound ? depend_on_rows(deps, t, s, rows)
+                        : depend(deps, slot_of(table_hash(s, t->name, KIND_TABLE)));
+        fits = fits && depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));
+    }
+    return fits;
+}
+
+static bool depend_on_schemas(struct causal_deps *deps, const struct facts *facts,
+                              struct slice schema)
+{
+    bool fits = depend(deps, slot_of(schema_hash_of(schema, KIND_SOME)));
+
+    for (unsigned i = 0; i < facts->n_tables && fits; i++) {
+        struct slice s = schema_of(&facts->tables[i], schema);
+
+        fits = depend(deps, slot_of(schema_hash_of(s, KIND_SOME))) &&
+               depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));
+    }
+    return fits;
+}
+
+bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
+                    bool is_broad, const struct row_keys *rows, struct causal_deps *out)
+{
+    out->n = 0;
+    if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+        return false;
+    }
+    (void)depend(out, EVERYTHING);
+    (void)depend(out, slot_of(schema_hash_of(schema, KIND_SCHEMA)));
+    if (!(is_broad ? depend_on_schemas(out, facts, schema)
+                   : depend_on_tables(out, facts, schema, rows))) {
+        out->n = 0;
+        return false;
+    }
+    for (unsigned i = 0; i < out->n; i++) {
+        out->version[i] = atomic_load(&causal->slots[out->slot[i]].version);
+    }
+    return !is_unsettled(causal, out->slot, out->n);
+}
+
+uint64_t causal_schema_version(const struct causal *causal, struct slice schema)
+{
+    return atomic_load(&causal->slots[slot_of(schema_hash_of(schema, KIND_SCHEMA))].version) +
+           atomic_load(&causal->slots[EVERYTHING].version);
+}
+
+bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps)
+{
+    for (unsigned i = 0; i < deps->n; i++) {
+        if (atomic_load(&causal->slots[deps->slot[i]].version) != deps->version[i]) {
+            return false;
+        }
+    }
+    return !is_unsettled(causal, deps->slot, deps->n);
+}
+
+uint64_t causal_deps_written_us(const struct causal *causal, const struct causal_deps *deps,
+                                bool *foreign)
+{
+    uint64_t newest = atomic_load(&causal->missed_us);
+
+    for (unsigned i = 0; i < deps->n; i++) {
+        uint64_t written = atomic_load(&causal->slots[deps->slot[i]].written_us);
+
+        newest = MAX(newest, written);
+    }
+    *foreign = (newest & 1) != 0;
+    return newest & ~UINT64_C(1);
 }

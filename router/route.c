@@ -5,11 +5,14 @@
 #include "router/route.h"
 
 #include "pool/cluster.h"
+#include "pool/homes.h"
 
 #define AWAY_FROM_HOME \
     2 /* statements a site's own reader may be ahead before another one is better */
 #define ALL_ARE_WEIGHED \
     4 /* up to so many readers; of more some, so that not all find the same one */
+
+#define UNKNOWN_US UINT64_C(2000000)
 
 /* A score is a tier, and what tells nodes of a tier apart: lower is better. */
 #define TIER(n)      ((uint64_t)(n) << 56)
@@ -34,6 +37,7 @@ struct choices {
 struct sight {
     bool is_decided; /* by the monitor; else as configured */
     uint64_t writers, readers;
+    const struct homes *homes; /* NULL = sites have no home nodes */
 };
 
 static uint64_t bit_of(const struct node *node)
@@ -59,6 +63,7 @@ static struct sight look(const struct role_set *roles)
         sight.writers = mask_of(&c->shared.writers);
         sight.readers = mask_of(&c->shared.readers);
         sight.readers |= roles->writer_is_also_reader == 1 ? sight.writers : 0;
+        sight.homes = homes_of(c);
     } else {
         sight.writers = sight.readers =
             mask_of(roles->part == PART_READERS ? &c->shared.readers : &c->shared.backups);
@@ -163,11 +168,19 @@ struct readers {
     size_t n;
 };
 
+/* Has it applied what the read has to see? */
+static bool has_applied(const struct node *node, uint64_t follow_us)
+{
+    return follow_us == 0 ||
+           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= follow_us;
+}
+
 static void collect(struct readers *readers, struct choices *c, const struct route_input *in,
                     const struct member *m)
 {
     c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
-    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms)) {
+    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms) &&
+        (in->side != ROUTE_SPLIT || has_applied(m->node, in->follow_us))) {
         readers->items[readers->n++] = m;
     }
 }
@@ -315,6 +328,72 @@ static void add_members(struct choices *c, const struct route_input *in, const s
     add_by_load(c, in, &readers);
 }
 
+/* --- home nodes --------------------------------------------------------------------------------- */
+
+/*
+ * What a node must have applied to serve the statement, though it is at home there: what was written
+ * elsewhere. An odd follow_us is a write that did not pass through here.
+ */
+static uint64_t needed_at_home(const struct route_input *in, const struct homes *homes, bool read)
+{
+    uint64_t stray = atomic_load_explicit(&homes->stray_us[in->bucket], memory_order_acquire);
+    bool has_time = read && in->follow_us != UINT64_MAX;
+    bool is_foreign = has_time && (in->follow_us & 1) != 0;
+
+    if (!in->is_mixed && !is_foreign) {
+        return stray;
+    }
+    return MAX(stray, has_time ? in->follow_us : in->asked_us);
+}
+
+/* A home of which nothing can be known (the monitor may not log in) serves after a while. */
+static bool has_applied_at_home(const struct node *node, uint64_t needed_us, uint64_t now_ms)
+{
+    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_acquire);
+
+    return applied >= needed_us || (applied == 0 && now_ms * 1000 > needed_us + UNKNOWN_US);
+}
+
+static void add_home(struct choices *c, const struct route_input *in, const struct sight *sight,
+                     unsigned home, uint64_t needed_us)
+{
+    const struct hostgroup *group = in->roles->to_write;
+
+    for (size_t i = 0; group != NULL && i < group->n; i++) {
+        const struct member *m = &group->members[i];
+
+        c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
+        if (m->node->index == home && (sight->writers & bit_of(m->node)) != 0 &&
+            health_of(m->node) != HEALTH_SUSPECT && takes_traffic(m, in->now_ms) &&
+            has_applied_at_home(m->node, needed_us, in->now_ms)) {
+            add(c, m->node, 0);
+        }
+    }
+}
+
+static void choose_at_home(struct route *route, struct choices *c, const struct route_input *in,
+                           const struct sight *sight, bool read)
+{
+    uint64_t needed_us = needed_at_home(in, sight->homes, read);
+
+    route->reason = ROUTE_HOME;
+    route->is_writer = !read;
+    add_home(c, in, sight, homes_at(sight->homes, in->bucket), needed_us);
+    if (c->n == 0 && read && in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT) {
+        struct route_input elsewhere = *in;
+
+        /* however long ago: who reads at home has no window */
+        elsewhere.follow_us =
+            MAX(MAX(in->follow_us, needed_us), atomic_load(&sight->homes->wrote_us[in->bucket]));
+        add_readers(c, &elsewhere, sight);
+        route->reason = ROUTE_READ;
+    }
+    route->is_writer = !read || c->n == 0;
+    route->hostgroup = route->is_writer || in->roles->reader_hostgroup < 0
+                           ? in->roles->writer_hostgroup
+                           : in->roles->reader_hostgroup;
+}
+
 /* --- the decision ----------------------------------------------------------------------------- */
 
 static void choose_named(struct route *route, struct choices *c, const struct route_input *in,
@@ -351,7 +430,7 @@ static uint8_t writer_reason(const struct route_input *in)
     if (in->in_transaction) {
         return ROUTE_TRANSACTION;
     }
-    return in->must_follow ? ROUTE_CAUSAL : ROUTE_NO_SPLIT;
+    return in->follow_us != 0 ? ROUTE_CAUSAL : ROUTE_NO_SPLIT;
 }
 
 bool route_find_roles(struct route_input *in, const struct topology *topology,
@@ -373,20 +452,27 @@ void route_choose(struct route *route, const struct route_input *in)
 {
     const struct sight sight = look(in->roles);
     struct choices c;
-    bool read = (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && !in->must_follow;
+    bool read =
+        (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && in->follow_us != UINT64_MAX;
 
     c.n = 0; /* the items are not looked at: no need to clear them for each statement */
     c.mask = c.added = 0;
-    *route = (struct route){.hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ};
-    if (in->side != ROUTE_SPLIT) {
+    *route = (struct route){
+        .hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ, .bucket = in->bucket};
+    if (sight.homes != NULL && in->side != ROUTE_READERS) {
+        choose_at_home(route, &c, in, &sight,
+                       (in->facts->flags & FACT_READ) != 0 && !in->in_transaction);
+    } else if (in->side != ROUTE_SPLIT) {
         choose_named(route, &c, in, &sight);
     } else if (read && has_readers(in->roles)) {
         add_readers(&c, in, &sight);
     }
-    if (c.n == 0 && in->side == ROUTE_SPLIT) { /* not a read, or no reader is up */
+    if (c.n == 0 && in->side == ROUTE_SPLIT &&
+        sight.homes == NULL) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
-        route->reason = read && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);
+        route->reason = read && in->follow_us == 0 && has_readers(in->roles) ? ROUTE_NO_READER
+                                                                             : writer_reason(in);
         add_writers(&c, in, &sight);
     }
     route->mask = c.mask;
@@ -482,6 +568,13 @@ const char *route_why_not(const struct route_input *in, const struct route *rout
     }
     if (route->n == ROUTE_MAX_NODES) {
         return "others are better, and no more are tried";
+    }
+    if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT &&
+        !has_applied(node, in->follow_us)) {
+        return "up, but it is not known to have applied what was written";
+    }
+    if (route->reason == ROUTE_HOME) {
+        return "up, but another node is the home of the schema";
     }
     return route->is_writer ? "up, but another node has the role" : "up, but it does not read";
 }

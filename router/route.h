@@ -7,11 +7,16 @@
  *
  * Writers are those that the monitor has decided on (cluster.h), or as configured until it has.
  * With nobody to write (during a failover or a switch) a statement for a writer has no node and
- * waits, and so does a read that has to see what was written; other reads go on. Of readers the
- * best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
+ * waits, and so does a read that has to see what was written when no reader is known to have
+ * applied it; other reads go on. Of readers the best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
  * own reader has a start, and above four readers only it and two others are weighed. A node that is
  * slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a
  * suspect one last.
+ *
+ * Where sites have home nodes (homes.h), the home of a statement's schema is the writer, and reads
+ * as well; while it has none, or its home is suspect, reads may go to any node that has applied what
+ * they have to see. A statement that names several schemas waits until the home has applied what the
+ * others wrote at theirs.
  */
 #ifndef ROUTER_ROUTE_H
 #define ROUTER_ROUTE_H
@@ -28,6 +33,7 @@
     X(ROUTE_CAUSAL, "a read of what the site wrote: to the writer") \
     X(ROUTE_NO_SPLIT, "the hostgroup has no readers of its own")    \
     X(ROUTE_NO_READER, "no reader is up: to the writer")            \
+    X(ROUTE_HOME, "to the home node of its schema")                 \
     X(ROUTE_NAMED, "a rule or a hint names the hostgroup")
 
 enum route_reason {
@@ -49,7 +55,16 @@ struct route_input {
     uint8_t side;                 /* enum route_side */
     const struct facts *facts;
     bool in_transaction; /* or autocommit is off, or pinned for another reason */
-    bool must_follow;    /* causal.h */
+    /*
+     * A read of what was written (causal.h): nodes that have applied all up to then, else the
+     * writer. 0 = any reader; UINT64_MAX = the writer.
+     */
+    uint64_t follow_us;
+    /* where sites have home nodes (homes.h) */
+    uint16_t bucket; /* of the schema that the statement is about */
+    bool is_mixed;   /* it names tables of schemas that may be at home elsewhere */
+    uint64_t
+        asked_us;  /* is_mixed: all that was acknowledged before is to be seen; clock_now_us() */
     uint32_t site; /* hash of the site: its reads stay on one reader while that is not busier */
     uint64_t now_ms;
     unsigned (*load)(const void *owner,
@@ -63,7 +78,8 @@ struct route {
     uint64_t mask; /* of the nodes that could serve it if they were up and had the role */
     int hostgroup;
     bool is_writer;
-    uint8_t reason; /* enum route_reason */
+    uint8_t reason;  /* enum route_reason */
+    uint16_t bucket; /* as asked for */
 };
 
 /* route_site - what stands for a site: account's number, hash of the schema (0 = none). */

@@ -64,6 +64,7 @@ struct rules_result {
     int64_t timeout_ms;
     int retries;
     int64_t delay_ms;
+    int64_t causal_window_ms; /* attributes; 0 = off for this statement */
     int next_flag_in;
     int mirror_hostgroup;
     int mirror_flag_out;

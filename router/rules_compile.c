@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/attributes.h"
 #include "router/rules_inside.h"
 
 #define WEIGHT_MAX  1000000
@@ -81,7 +82,7 @@ static void check_flags(struct compiler *c, const struct rule *rule)
     }
 }
 
-/* --- attributes: {"flagOUTs":[{"id":101,"weight":9},{"id":102,"weight":1}]} ------------------ */
+/* --- attributes: {"flagOUTs":[{"id":101,"weight":9},{"id":102,"weight":1}]}, {"causal_window_ms":0} */
 
 /* An object of the list: these two members, and no other. */
 static bool read_flag(struct rule *rule, json_t *flag)
@@ -118,7 +119,8 @@ static bool read_attributes(struct rule *rule)
 {
     json_t *root = json_loads(rule->row->attributes, 0, NULL);
     const json_t *flags = json_object_get(root, "flagOUTs");
-    bool is_good = json_is_object(root) && (flags == NULL || read_flags(rule, flags));
+    bool is_good = json_is_object(root) && (flags == NULL || read_flags(rule, flags)) &&
+                   attributes_causal_window(rule->row->attributes, &rule->causal_window_ms);
 
     json_decref(root);
     return is_good;
@@ -158,6 +160,7 @@ static void set_conditions(struct rules *rules, struct rule *rule)
     const struct conf_rule *row = rule->row;
 
     rule->flag_in = row->flag_in;
+    rule->causal_window_ms = RULES_UNSET;
     rule->proxy_port = row->proxy_port;
     rule->digest = row->digest;
     rule->username = slice_of(row->username);

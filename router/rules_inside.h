@@ -31,6 +31,7 @@ struct rule {
     bool negate;
     bool global;
     bool apply;
+    int64_t causal_window_ms; /* of its attributes, or RULES_UNSET */
     /* what it does; the rest is in the row */
     int flag_out;
     uint32_t n_weights;

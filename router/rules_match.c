@@ -238,14 +238,17 @@ static void set_i64(int64_t *to, int64_t value)
     }
 }
 
-static void take_over(struct rules_result *out, const struct conf_rule *row)
+static void take_over(struct rules_result *out, const struct rule *rule)
 {
+    const struct conf_rule *row = rule->row;
+
     set_int(&out->hostgroup, row->destination_hostgroup);
     set_i64(&out->cache_ttl_ms, row->cache_ttl_ms);
     set_int(&out->cache_empty_result, row->cache_empty_result);
     set_i64(&out->timeout_ms, row->timeout_ms);
     set_int(&out->retries, row->retries);
     set_i64(&out->delay_ms, row->delay_ms);
+    set_i64(&out->causal_window_ms, rule->causal_window_ms);
     set_int(&out->next_flag_in, row->next_query_flag_in);
     set_int(&out->mirror_hostgroup, row->mirror_hostgroup);
     set_int(&out->mirror_flag_out, row->mirror_flag_out);
@@ -312,7 +315,7 @@ static bool act(struct rules_walk *walk, const struct rule *rule, uint32_t index
     if (out->n_hits < RULES_HITS_MAX) {
         out->hits[out->n_hits++] = index;
     }
-    take_over(out, rule->row);
+    take_over(out, rule);
     rewrite(walk, rule);
     out->applied = rule->apply;
     if (walk->trace != NULL) {
@@ -370,6 +373,7 @@ static void clear(struct rules_result *out)
     out->timeout_ms = RULES_UNSET;
     out->retries = RULES_UNSET;
     out->delay_ms = RULES_UNSET;
+    out->causal_window_ms = RULES_UNSET;
     out->next_flag_in = RULES_UNSET;
     out->mirror_hostgroup = RULES_UNSET;
     out->mirror_flag_out = RULES_UNSET;

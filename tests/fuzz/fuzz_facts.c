@@ -3,10 +3,13 @@
  * fuzz_facts.c - any bytes as a statement; the first byte is the mode and settings of digests.
  *
  * What must hold: a read is none of the things that forbid one, names lie inside of the statement,
- * the digest is that of the text, the body alone has the same digest and is a read as well.
+ * the digest is that of the text, the body alone has the same digest and is a read as well; what is
+ * bound to rows is one statement about one table.
  */
 #include "router/digest.h"
 #include "router/facts.h"
+#include "router/named.h"
+#include "router/row_key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +37,25 @@ static void check_facts(const struct facts *f, struct slice sql)
     CHECK(f->local == LOCAL_NONE || (f->flags & (FACT_MULTI | FACT_UNTERMINATED)) == 0);
 }
 
+static void check_name(void *arg, struct slice name)
+{
+    check_inside(name, *(const struct slice *)arg);
+}
+
+static void check_rows(const struct facts *f, struct slice sql, uint32_t mode)
+{
+    const struct row_key_patterns patterns = {
+        2, {{SLICE("%options"), SLICE("option_name")}, {SLICE("%t%"), SLICE("a")}}};
+    const uint32_t never = FACT_MULTI | FACT_UNTERMINATED | FACT_EXECUTABLE_COMMENT |
+                           FACT_USER_VARIABLE | FACT_RUNS_UNSEEN | FACT_TABLES_UNKNOWN | FACT_DDL;
+    struct row_keys keys;
+    bool is_bound = row_keys_of(f, sql, mode, &patterns, &keys);
+
+    CHECK(is_bound == (keys.n > 0) && keys.n <= ROW_KEYS_MAX);
+    CHECK(!is_bound || (f->n_tables == 1 && (f->flags & never) == 0 && f->verb == f->runs));
+    named_schemas(sql, mode, check_name, &sql);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char text[1 << 16];
@@ -53,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sql = (struct slice){(const char *)data + 1, size - 1};
     facts_scan(&f, sql, mode);
     check_facts(&f, sql);
+    check_rows(&f, sql, mode);
     len = digest_text(sql, mode, text, sizeof(text), &digest);
     CHECK(digest == f.digest && len <= sizeof(text));
     if (f.body.len > 0 && f.body.data[f.body.len - 1] == '-') {

@@ -79,6 +79,26 @@ def node_modules():
     return folder / "node_modules"
 
 
+@pytest.fixture(scope="session")
+def _logging_cluster():
+    nodes = Cluster("logging-cluster", util.BASE_PORT + 100,
+                    ["log_bin = binlog", "log_slave_updates = ON", "wsrep_gtid_mode = ON",
+                     "wsrep_gtid_domain_id = 7"])
+    with nodes.use.held():
+        nodes.join()
+        nodes.sql(1, "GRANT REPLICATION SLAVE ON *.* TO 'monitor'@'%'")
+    yield nodes
+    nodes.leave()
+
+
+@pytest.fixture
+def logging_cluster(_logging_cluster):
+    """Three nodes with binary logs that this test has for itself and may break."""
+    with _logging_cluster.use.held():
+        yield _logging_cluster
+        _logging_cluster.heal()
+
+
 @pytest.fixture
 def node(cluster):
     """node(2) is a PyMySQL connection to node 2."""

@@ -149,9 +149,10 @@ def drop_port_locks():
 class Cluster:
     """Three nodes, shared by all test processes of a run; the last one to leave stops them."""
 
-    def __init__(self, name="test-cluster", base_port=BASE_PORT):
+    def __init__(self, name="test-cluster", base_port=BASE_PORT, config=()):
         self.folder = ROOT / "build" / name
         self.base_port = base_port
+        self.config = "\n".join(config)  # more lines for the my.cnf of every node
         self.users = self.folder / "users"
         self.lock = FileLock(self.folder / "users.lock")
         self.use = FileLock(self.folder / "use.lock")
@@ -159,7 +160,8 @@ class Cluster:
 
     def script(self, *command):
         return run([CLUSTER_SH, *command, self.folder], timeout=300,
-                   env={**os.environ, "BASE_PORT": str(self.base_port)})
+                   env={**os.environ, "BASE_PORT": str(self.base_port),
+                        "NODE_CONFIG": self.config})
 
     def join(self):
         with self.lock.held():

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build="gcc libc6-dev make pkg-config libuv1-dev libmariadb-dev libpcre2-dev libxxhash-dev
-    libconfig-dev libjansson-dev libssl-dev libsqlite3-dev libcmocka-dev"
+    libconfig-dev libjansson-dev libssl-dev libsqlite3-dev zlib1g-dev libcmocka-dev"
 lint="clang libclang-rt-14-dev clang-format clang-tidy cppcheck"
 test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest-xdist
     python3-pymysql php-cli php-mysql wordpress libdbd-mysql-perl libmariadb-java

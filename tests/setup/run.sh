@@ -35,6 +35,7 @@ mysql_variables=
     threads=2
     interfaces="127.0.0.1:$PORT;$PWD/var/galeway.sock"
     max_connections=6000
+    query_cache_auto=true
     monitor_username="$MONITOR_USER"
     monitor_password="$MONITOR_PASSWORD"
 }

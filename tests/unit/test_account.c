@@ -13,7 +13,8 @@
 static struct conf_user user_of(const char *name, const char *password)
 {
     return (struct conf_user){.username = (char *)(uintptr_t)name,
-                              .password = (char *)(uintptr_t)password};
+                              .password = (char *)(uintptr_t)password,
+                              .attributes = (char *)(uintptr_t) ""};
 }
 
 static int load(struct accounts *a, struct conf_user *users, size_t n)
@@ -218,5 +219,23 @@ TEST(account_is_read_while_configurations_are_loaded)
     atomic_store(&is_loading, false);
     assert_int_equal(pthread_join(thread, &n_bad), 0);
     assert_null(n_bad);
+    accounts_fini(&a);
+}
+
+TEST(account_has_the_window_of_its_attributes)
+{
+    struct conf_user user = user_of("app", "x");
+    struct accounts a;
+    struct account *app;
+
+    accounts_init(&a);
+    load_one(&a, "app", "x");
+    app = account_find(&a, SLICE("app"));
+    assert_int_equal(atomic_load(&app->causal_window_ms), CONF_UNSET);
+    user.attributes = (char *)(uintptr_t) "{\"causal_window_ms\": 500}";
+    assert_int_equal(load(&a, &user, 1), 0);
+    assert_int_equal(atomic_load(&app->causal_window_ms), 500);
+    load_one(&a, "app", "x");
+    assert_int_equal(atomic_load(&app->causal_window_ms), CONF_UNSET);
     accounts_fini(&a);
 }

@@ -85,6 +85,8 @@ TEST(conf_values_out_of_range_are_errors)
 {
     ERROR("mysql_variables={\nthreads=1000\n}\n", 2, "\"1000\" is out of range; allowed: 0 to 255");
     ERROR("mysql_variables={\nthreads=9999999999\n}\n", 2, "out of range");
+    ERROR("mysql_variables={\nquery_cache_row_keys=\"a.b,options\"\n}\n", 2,
+          "mysql-query_cache_row_keys: \"a.b,options\": no. 2 is not table.column");
     ERROR("mysql_servers=({address=\"a\";\nport=65536})\n", 2, "port: bad value");
     ERROR("mysql_servers=({address=\"a\";\nhostgroup=-1})\n", 2, "allowed: 0 to 2147483647");
     ERROR("mysql_servers=({address=\"a\";\nuse_ssl=2})\n", 2, "0, 1, true or false");

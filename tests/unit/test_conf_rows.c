@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/attributes.h"
 #include "conf/conf.h"
 #include "tests/unit/test.h"
 
@@ -386,4 +387,44 @@ TEST(conf_attributes_are_json_or_nothing)
     expect_json(deep, false);
     memset(deep + 2000, ']', 2000);
     expect_json(deep, true);
+}
+
+/* How long reads of a user, or of what a rule matches, follow the writes of a site. */
+TEST(conf_attributes_have_a_causal_window)
+{
+    static const struct {
+        const char *json;
+        int64_t window_ms;
+        bool is_good;
+    } rows[] = {
+        {"", CONF_UNSET, true},
+        {"{}", CONF_UNSET, true},
+        {"[1]", CONF_UNSET, true},
+        {"{\"x\":{\"causal_window_ms\":1}}", CONF_UNSET, true},
+        {"{\"causal_window_ms\":0}", 0, true},
+        {"{\"causal_window_ms\":3600000,\"x\":1}", 3600000, true},
+        {"{\"causal_window_ms\":3600001}", CONF_UNSET, false},
+        {"{\"causal_window_ms\":-1}", CONF_UNSET, false},
+        {"{\"causal_window_ms\":\"1\"}", CONF_UNSET, false},
+        {"{\"causal_window_ms\":1.5}", CONF_UNSET, false},
+        {"{\"causal_window_ms\":null}", CONF_UNSET, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int64_t window_ms = 7;
+
+        assert_int_equal(attributes_causal_window(rows[i].json, &window_ms), rows[i].is_good);
+        assert_int_equal(window_ms, rows[i].window_ms);
+    }
+}
+
+TEST(conf_attributes_of_a_wrong_causal_window_are_refused)
+{
+    expect(true,
+           "mysql_users=(\n{username=\"u\"; attributes=\"{\\\"causal_window_ms\\\":true}\"})\n", 2,
+           "mysql_users: attributes: causal_window_ms is not a whole number");
+    expect(true,
+           "mysql_query_rules=(\n{rule_id=1; active=0; "
+           "attributes=\"{\\\"causal_window_ms\\\":-5}\"})\n",
+           2, "mysql_query_rules: attributes: causal_window_ms is not a whole number");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_corpus.c - the fuzzers of protocol/ run over their seeds, so that each build does.
+ * test_corpus.c - the fuzzers of protocol/ (and of what a binary log is for) run over their seeds, so that each build does.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -10,6 +10,9 @@
 
 /* A fuzzer has one entry, of a name that libFuzzer gives. */
 /* NOLINTBEGIN(bugprone-suspicious-include,readability-identifier-naming) */
+#define LLVMFuzzerTestOneInput fuzz_binlog
+#include "tests/fuzz/fuzz_binlog.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_follow
 #include "tests/fuzz/fuzz_follow.c"
 #undef LLVMFuzzerTestOneInput
@@ -66,6 +69,11 @@ static void run_corpus(fuzz_fn fuzz, const char *name)
     }
     (void)closedir(dir);
     assert_true(n_files > 0);
+}
+
+TEST(corpus_of_binlog)
+{
+    run_corpus(fuzz_binlog, "binlog");
 }
 
 TEST(corpus_of_follow)

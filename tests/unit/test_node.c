@@ -383,3 +383,18 @@ TEST(node_limit_is_exact_over_threads)
     assert_true(got > 0);
     assert_int_equal(atomic_load(&node.shared.n_connections), 0);
 }
+
+TEST(node_writes_are_noted_now_and_then)
+{
+    struct nodes nodes;
+
+    nodes_init(&nodes);
+    nodes_wrote(&nodes, 1000000);
+    nodes_wrote(&nodes, 1000000 + NODES_WROTE_US);
+    assert_int_equal(atomic_load(&nodes.written_us), 1000000);
+    nodes_wrote(&nodes, 900000); /* the clock of another thread */
+    assert_int_equal(atomic_load(&nodes.written_us), 1000000);
+    nodes_wrote(&nodes, 1000001 + NODES_WROTE_US);
+    assert_int_equal(atomic_load(&nodes.written_us), 1000001 + NODES_WROTE_US);
+    nodes_fini(&nodes);
+}

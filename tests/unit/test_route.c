@@ -257,12 +257,51 @@ TEST(route_read_that_may_not_leave_the_writer)
     assert_int_equal(route.n, 1);
     assert_int_equal(route.reason, ROUTE_TRANSACTION);
     c.in.in_transaction = false;
-    c.in.must_follow = true;
+    c.in.follow_us = UINT64_MAX;
     route = choose(&c);
     assert_ptr_equal(route.nodes[0], &c.nodes[0]);
     assert_int_equal(route.n, 1);
     assert_int_equal(route.reason, ROUTE_CAUSAL);
     assert_true(route.is_writer);
+}
+
+TEST(route_read_of_what_was_written_goes_to_readers_that_have_applied_it)
+{
+    struct scene c;
+    struct route route;
+
+    make(&c, 1, 2);
+    c.in.follow_us = 5000;
+    atomic_store(&c.nodes[0].shared.applied_us, 9000); /* the writer is no reader for that */
+    atomic_store(&c.nodes[1].shared.applied_us, 4999);
+    route = choose(&c);
+    assert_int_equal(route.n, 1);
+    assert_ptr_equal(route.nodes[0], &c.nodes[0]);
+    assert_true(route.is_writer);
+    assert_int_equal(route.hostgroup, 10);
+    assert_int_equal(route.reason, ROUTE_CAUSAL);
+    atomic_store(&c.nodes[2].shared.applied_us, 5000);
+    route = choose(&c);
+    assert_int_equal(route.n, 1);
+    assert_ptr_equal(route.nodes[0], &c.nodes[2]);
+    assert_false(route.is_writer);
+    assert_int_equal(route.hostgroup, 20);
+    assert_int_equal(route.reason, ROUTE_READ);
+    atomic_store(&c.nodes[1].shared.applied_us, 5001);
+    assert_int_equal(choose(&c).n, 2);
+    set_down(&c, 1);
+    set_down(&c, 2);
+    route = choose(&c);
+    assert_int_equal(route.n, 1);
+    assert_int_equal(route.reason, ROUTE_CAUSAL);
+    c.in.follow_us = UINT64_MAX; /* whatever they have applied */
+    set_up(&c, 1);
+    atomic_store(&c.nodes[1].shared.applied_us, UINT64_MAX - 1);
+    assert_int_equal(choose(&c).reason, ROUTE_CAUSAL);
+    c.in.follow_us = 5000; /* what may write goes to the writer all the same */
+    assert_int_equal(choose_write(&c).reason, ROUTE_WRITE);
+    c.in.in_transaction = true;
+    assert_int_equal(choose(&c).reason, ROUTE_TRANSACTION);
 }
 
 TEST(route_read_goes_to_the_writer_when_no_reader_is_up)
@@ -294,7 +333,7 @@ TEST(route_read_in_a_hostgroup_without_split)
     assert_int_equal(route.n, 2);
     assert_int_equal(route.hostgroup, 10);
     assert_int_equal(route.reason, ROUTE_NO_SPLIT);
-    c.in.must_follow = true;
+    c.in.follow_us = UINT64_MAX;
     assert_int_equal(choose(&c).reason, ROUTE_CAUSAL);
 }
 
@@ -488,7 +527,8 @@ TEST(route_named_readers_get_writes_too)
 
     make(&c, 3, 2);
     c.in.side = ROUTE_READERS;
-    c.in.in_transaction = c.in.must_follow = true; /* what would send it to the writer */
+    c.in.in_transaction = true;
+    c.in.follow_us = UINT64_MAX; /* what would send it to the writer */
     route = choose_write(&c);
     assert_false(may_go(&route, &c, 0));
     assert_int_equal(route.n, 4); /* two readers, and two writers that are not elected */

@@ -16,6 +16,7 @@
 #define D       UINT64_C(8)
 
 /* Node 0 is configured to write, the others to read; what the cluster says is another matter. */
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): ordered by meaning */
 struct scene {
     struct node nodes[N_NODES];
     unsigned loads[N_NODES];
@@ -163,9 +164,17 @@ TEST(route_cluster_without_a_writer_lets_writes_and_reads_that_follow_wait)
     assert_true(route.is_writer);
     route = choose(&s);
     assert_int_equal(nodes_of(&route), B | C); /* other reads go on */
-    s.in.must_follow = true;
+    s.in.follow_us = UINT64_MAX;
     assert_int_equal(choose(&s).n, 0);
-    s.in.must_follow = false;
+    s.in.follow_us = 5000;
+    route = choose(&s);
+    assert_int_equal(route.n, 0);
+    assert_string_equal(route_why_not(&s.in, &route, &s.nodes[1]),
+                        "up, but it is not known to have applied what was written");
+    atomic_store(&s.nodes[2].shared.applied_us, 5000);
+    route = choose(&s);
+    assert_int_equal(nodes_of(&route), C);
+    s.in.follow_us = 0;
     s.in.in_transaction = true;
     assert_int_equal(choose(&s).n, 0);
     cluster_publish(&s.cluster, &roles, false);
@@ -506,4 +515,17 @@ TEST(route_says_roles_and_why_a_node_is_not_used)
     assert_non_null(strstr(route_why_not(&s.in, &route, &s.nodes[2]), "resolved"));
     s.groups[2].n = 2;
     assert_non_null(strstr(route_why_not(&s.in, &route, &s.nodes[3]), "none of the hostgroups"));
+}
+
+TEST(route_cluster_named_readers_are_asked_whatever_they_have_applied)
+{
+    struct scene s;
+    struct route route;
+
+    make(&s, 3);
+    publish(&s, A, B | C, B | C);
+    s.in.side = ROUTE_READERS;
+    s.in.follow_us = 5000;
+    route = choose(&s);
+    assert_int_equal(nodes_of(&route), B | C);
 }

@@ -236,3 +236,20 @@ TEST(rules_weights_choose_a_flag)
     assert_int_equal(count[1] + count[2], 4000);
     rules_unmake(&made);
 }
+
+TEST(rules_give_a_causal_window)
+{
+    struct rules_made made;
+
+    rules_make(&made, RULES("{rule_id=1; active=1; match_digest=\"one\"; "
+                            "attributes=\"{\\\"causal_window_ms\\\": 0}\"},"
+                            "{rule_id=2; active=1; match_digest=\"two\"; "
+                            "attributes=\"{\\\"causal_window_ms\\\": 5000}\"},"
+                            "{rule_id=3; active=1; match_digest=\"o\"; attributes=\"{}\"}"));
+    assert_int_equal(rules_ask(&made, "SELECT one")->causal_window_ms, 0);
+    assert_int_equal(rules_ask(&made, "SELECT two")->causal_window_ms, 5000);
+    assert_int_equal(rules_ask(&made, "SELECT one, two")->causal_window_ms, 5000);
+    assert_int_equal(rules_ask(&made, "SELECT o")->causal_window_ms, RULES_UNSET);
+    assert_int_equal(rules_ask(&made, "SELECT x")->causal_window_ms, RULES_UNSET);
+    rules_unmake(&made);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_homes.c - see client_homes.h.
+ */
+#include "proxy/client_homes.h"
+
+#include <strings.h>
+
+#include "base/clock.h"
+#include "pool/homes.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/worker.h"
+
+static unsigned bucket_of_session(const struct client *c)
+{
+    const struct schema *schema = c->session.schema;
+
+    return homes_bucket(schema == NULL ? 0 : schema->hash);
+}
+
+static bool is_named(struct slice name, const char *text)
+{
+    return name.len == strlen(text) && strncasecmp(name.data, text, name.len) == 0;
+}
+
+/* What they show is of the session's schema, or of the node. */
+static bool is_of_system(struct slice schema)
+{
+    return is_named(schema, "information_schema") || is_named(schema, "performance_schema") ||
+           is_named(schema, "sys");
+}
+
+static unsigned bucket_of_table(const struct table_name *t, unsigned own)
+{
+    if (t->schema.len == 0 || is_of_system(t->schema)) {
+        return own;
+    }
+    return homes_bucket(schema_hash(t->schema));
+}
+
+/* The bucket of its tables, when they are of one; of several, the session's. */
+static unsigned bucket_of_task(const struct client *c, bool *is_mixed)
+{
+    const struct facts *f = &c->task->facts;
+    unsigned own = bucket_of_session(c);
+    unsigned first = f->n_tables > 0 ? bucket_of_table(&f->tables[0], own) : own;
+
+    *is_mixed = (f->flags & FACT_TABLES_UNKNOWN) != 0 && first != own;
+    for (unsigned i = 1; i < f->n_tables; i++) {
+        *is_mixed |= bucket_of_table(&f->tables[i], own) != first;
+    }
+    return *is_mixed ? own : first;
+}
+
+void client_homes_route(const struct client *c, struct route_input *in)
+{
+    const struct nodes *nodes = &c->worker->galeway->nodes;
+    uint64_t began = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
+    uint64_t written = atomic_load_explicit(&nodes->written_us, memory_order_relaxed);
+
+    if (homes_are_on(nodes)) {
+        in->bucket = (uint16_t)bucket_of_task(c, &in->is_mixed);
+        in->asked_us = MIN(began, written + NODES_WROTE_US + 1);
+    }
+}
+
+static void note(struct server *s, unsigned bucket)
+{
+    for (unsigned i = 0; i < MIN(s->n_wrote, SERVER_WROTE_MAX); i++) {
+        if (s->wrote[i] == bucket) {
+            return;
+        }
+    }
+    if (s->n_wrote < SERVER_WROTE_MAX) {
+        s->wrote[s->n_wrote] = (uint16_t)bucket;
+    }
+    s->n_wrote = (uint8_t)MIN(s->n_wrote + 1, SERVER_WROTE_MAX + 1);
+}
+
+static void mark(const struct nodes *nodes, const struct server *s)
+{
+    uint64_t now = clock_now_us();
+
+    for (unsigned b = 0; s->n_wrote > SERVER_WROTE_MAX && b < HOMES_BUCKETS; b++) {
+        homes_wrote(nodes, s->node->index, b, now);
+    }
+    for (unsigned i = 0; i < MIN(s->n_wrote, SERVER_WROTE_MAX); i++) {
+        homes_wrote(nodes, s->node->index, s->wrote[i], now);
+    }
+}
+
+void client_homes_answers(const struct client *c, struct server *s)
+{
+    const struct facts *f = &c->task->facts;
+    unsigned own = bucket_of_session(c);
+
+    if ((f->flags & FACT_READ) != 0 || !homes_are_on(&c->worker->galeway->nodes)) {
+        return;
+    }
+    if (f->n_tables == 0 || (f->flags & FACT_TABLES_UNKNOWN) != 0) {
+        note(s, own);
+    }
+    for (unsigned i = 0; i < f->n_tables; i++) {
+        note(s, bucket_of_table(&f->tables[i], own));
+    }
+    mark(&c->worker->galeway->nodes, s);
+}
+
+void client_homes_wrote(const struct client *c, struct server *s)
+{
+    client_homes_answers(c, s);
+    if ((s->status & STATUS_IN_TRANS) == 0) {
+        s->n_wrote = 0;
+    }
+}
+
+bool client_homes_keeps(const struct worker *w, const struct server *s)
+{
+    const struct nodes *nodes = &w->galeway->nodes;
+    const struct client *c = s->events == &client_server_events ? s->owner : NULL;
+
+    if (s->state == SERVER_CLOSING || s->state == SERVER_FREE || s->is_side) {
+        return false;
+    }
+    if (c == NULL) { /* its client has gone: who knows what about */
+        return s->state == SERVER_DRAINING;
+    }
+    if (s->n_wrote > SERVER_WROTE_MAX || homes_is_held(nodes, bucket_of_session(c)) ||
+        (c->task != NULL && homes_is_held(nodes, c->task->route.bucket))) {
+        return true;
+    }
+    for (unsigned i = 0; i < s->n_wrote; i++) {
+        if (homes_is_held(nodes, s->wrote[i])) {
+            return true;
+        }
+    }
+    return false;
+}

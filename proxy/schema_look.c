@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema_look.c - see schema_look.h.
+ */
+#include "proxy/schema_look.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "protocol/command.h"
+#include "protocol/packet.h"
+#include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
+#include "proxy/worker.h"
+
+#define KNOWN_MS     60000 /* DDL that does not pass through here is seen after this */
+#define ASK_AGAIN_MS 1000  /* when there was no answer */
+#define LOOKS_MAX    8     /* of a worker at a time: a client may name any schema */
+#define ANSWER_MAX   512
+#define PREFIX_BYTES 16384
+
+/* Views and sequences; triggers; foreign keys that change rows of another table. */
+#define QUESTION                                                                               \
+    "SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "    \
+    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "       \
+    "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS " \
+    "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "      \
+    "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')))"
+
+/* Of one (account, schema); lives as long as the process. */
+struct schema_known {
+    uint8_t look;          /* enum schema_look */
+    uint64_t looked_ms;    /* when it was known, or asked, last */
+    uint64_t look_version; /* of the schema when it was asked */
+    char key[];
+};
+
+/* One question, on a connection of the pool. Owner: its callbacks. */
+struct look {
+    struct worker *worker;
+    struct schema *schema; /* stays as long as the worker */
+    uint64_t version;      /* of the schema when it was asked */
+    size_t len, answer_len;
+    uint8_t answer[ANSWER_MAX];
+    uint8_t bytes[1024]; /* the packet */
+};
+
+static uint64_t version_of(const struct worker *w, const struct schema *schema)
+{
+    return causal_schema_version(&w->galeway->causal, schema->name);
+}
+
+/* --- what all workers know -------------------------------------------------------------------- */
+
+void schema_looks_init(struct schema_looks *looks)
+{
+    CHECK(pthread_mutex_init(&looks->lock, NULL) == 0);
+    map_init(&looks->by_key, MEM_OTHER, SCHEMAS_MAX);
+}
+
+void schema_looks_fini(struct schema_looks *looks)
+{
+    struct schema_known *known;
+    size_t pos = 0;
+
+    while ((known = map_next(&looks->by_key, &pos)) != NULL) {
+        mem_free(MEM_OTHER, known);
+    }
+    map_fini(&looks->by_key);
+    (void)pthread_mutex_destroy(&looks->lock);
+}
+
+/* Made when it is new; NULL: too many. Under the lock. */
+static struct schema_known *known_of(struct schema_looks *looks, const struct schema *schema)
+{
+    size_t len = sizeof(schema->account) + schema->name.len;
+    struct slice key = {schema->key, len};
+    struct schema_known *known = map_get(&looks->by_key, key);
+
+    if (known != NULL) {
+        return known;
+    }
+    known = mem_try(MEM_OTHER, sizeof(*known) + len);
+    if (known == NULL) {
+        return NULL;
+    }
+    *known = (struct schema_known){.look = SCHEMA_NOT_KNOWN};
+    memcpy(known->key, schema->key, len);
+    key.data = known->key;
+    if (map_put(&looks->by_key, key, known) != 0) {
+        mem_free(MEM_OTHER, known);
+        return NULL;
+    }
+    return known;
+}
+
+static void share(const struct worker *w, const struct schema *schema)
+{
+    struct schema_looks *looks = &w->galeway->schema_looks;
+    struct schema_known *known;
+
+    CHECK(pthread_mutex_lock(&looks->lock) == 0);
+    known = known_of(looks, schema);
+    if (known != NULL) {
+        known->look = schema->look;
+        known->looked_ms = schema->looked_ms;
+        known->look_version = schema->look_version;
+    }
+    CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+}
+
+/* True: nobody is asking, and we are to. What others know is taken over. */
+static bool claim(const struct worker *w, struct schema *schema)
+{
+    struct schema_looks *looks = &w->galeway->schema_looks;
+    struct schema_known *known;
+    bool is_ours = false;
+
+    CHECK(pthread_mutex_lock(&looks->lock) == 0);
+    known = known_of(looks, schema);
+    if (known != NULL) {
+        bool is_old = w->now_ms >= known->looked_ms + (known->look == SCHEMA_NOT_KNOWN ||
+                                                               known->look == SCHEMA_ASKED
+                                                           ? ASK_AGAIN_MS
+                                                           : KNOWN_MS) ||
+                      (known->look != SCHEMA_ASKED && known->look != SCHEMA_NOT_KNOWN &&
+                       known->look_version != version_of(w, schema));
+
+        is_ours = known->looked_ms == 0 || is_old;
+        if (is_ours) {
+            known->look = SCHEMA_ASKED;
+            known->looked_ms = w->now_ms;
+        } else if (known->look != SCHEMA_ASKED) {
+            schema->look = known->look;
+            schema->looked_ms = known->looked_ms;
+            schema->look_version = known->look_version;
+        }
+    }
+    CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+    return is_ours;
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+/* The one value of the one row: behind the packets of the count, the column and EOF. */
+static bool read_count(const uint8_t *bytes, size_t len, struct slice *value)
+{
+    size_t at = 0;
+
+    for (unsigned packet = 0; packet < 3; packet++) {
+        if (at + PACKET_HEADER + 1 > len || bytes[at + PACKET_HEADER] == 0xff) {
+            return false;
+        }
+        at += PACKET_HEADER + packet_length(bytes + at);
+    }
+    if (at + PACKET_HEADER + 1 > len || at + PACKET_HEADER + packet_length(bytes + at) > len ||
+        bytes[at + PACKET_HEADER] + 1u != packet_length(bytes + at)) {
+        return false;
+    }
+    *value =
+        (struct slice){(const char *)bytes + at + PACKET_HEADER + 1, bytes[at + PACKET_HEADER]};
+    return true;
+}
+
+static void look_ended(struct look *look)
+{
+    struct schema *schema = look->schema;
+    struct slice count;
+
+    look->worker->n_looks--;
+
+    schema->look = SCHEMA_NOT_KNOWN;
+    schema->looked_ms = look->worker->now_ms;
+    if (read_count(look->answer, look->answer_len, &count) &&
+        version_of(look->worker, schema) == look->version) {
+        schema->look = slice_eq(count, SLICE("0")) ? SCHEMA_PLAIN : SCHEMA_NOT_PLAIN;
+        schema->look_version = look->version;
+    }
+    share(look->worker, schema);
+    mem_free(MEM_OTHER, look);
+}
+
+static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
+{
+    struct look *look = s->owner;
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t len = MIN(bufs[i].len, ANSWER_MAX - look->answer_len);
+
+        memcpy(look->answer + look->answer_len, bufs[i].base, len);
+        look->answer_len += len;
+    }
+}
+
+static void on_done(struct server *s)
+{
+    struct look *look = s->owner;
+    struct pool *pool = s->pool;
+
+    look->answer_len = s->outcome.is_error ? 0 : look->answer_len;
+    look_ended(look);
+    pool_give(pool, s);
+}
+
+static void on_lost(struct server *s, int rc, const struct err *err)
+{
+    struct look *look = s->owner;
+
+    (void)rc;
+    (void)err;
+    look->answer_len = 0;
+    look_ended(look);
+}
+
+/* --- the question ----------------------------------------------------------------------------- */
+
+static void on_ready(struct server *s)
+{
+    struct look *look = s->owner;
+    uint8_t bytes[PREFIX_BYTES];
+    struct writer prefix = writer_of(bytes, sizeof(bytes));
+    struct want want = {.account = look->schema->account, .profile = s->pool->base_profile};
+    uv_buf_t bufs[2];
+    unsigned n = 0;
+    int rc = server_fit(s, &want, &prefix);
+
+    if (rc > 0) {
+        return;
+    }
+    if (rc < 0) { /* it is closed, and nobody was told */
+        look->answer_len = 0;
+        look_ended(look);
+        return;
+    }
+    if (prefix.len > 0) {
+        bufs[n++] = uv_buf_init((char *)prefix.base, (unsigned)prefix.len);
+    }
+    bufs[n++] = uv_buf_init((char *)look->bytes, (unsigned)look->len);
+    server_expect(s, EXPECT_REPLY, FOLLOW_RESULT);
+    if (server_write(s, bufs, n) < 0) {
+        server_lost(s, UV_EPIPE, NULL);
+    }
+}
+
+static void on_unfit(struct server *s, const struct err *err)
+{
+    struct look *look = s->owner;
+
+    (void)err;
+    look->answer_len = 0;
+    look_ended(look);
+    server_close(s, "it cannot be asked about a schema", 0);
+}
+
+static const struct server_events look_events = {
+    .on_ready = on_ready,
+    .on_unfit = on_unfit,
+    .on_bytes = on_bytes,
+    .on_done = on_done,
+    .on_lost = on_lost,
+};
+
+/* A name that needs no quoting, whatever the connection's sql_mode and charset. */
+static bool is_simple(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '$' || c == '-')) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= 64;
+}
+
+static void ask(const struct client *c, struct schema *schema)
+{
+    struct worker *w = c->worker;
+    struct look *look = mem_new(MEM_OTHER, sizeof(*look));
+    struct want want = {.account = schema->account, .profile = w->pool.base_profile};
+    struct route route;
+    struct server *s;
+    int n =
+        snprintf((char *)look->bytes + PACKET_HEADER + 1, sizeof(look->bytes) - PACKET_HEADER - 1,
+                 QUESTION, (int)schema->name.len, schema->name.data, (int)schema->name.len,
+                 schema->name.data, (int)schema->name.len, schema->name.data);
+
+    w->n_looks++;
+    look->worker = w;
+    look->schema = schema;
+    look->version = version_of(w, schema);
+    look->len = PACKET_HEADER + 1 + (size_t)n;
+    packet_write_header(look->bytes, (uint32_t)n + 1, 0);
+    look->bytes[PACKET_HEADER] = COM_QUERY;
+    if (!client_choose_writer(c, schema->hash, &route)) {
+        look_ended(look);
+        return;
+    }
+    want.hostgroup = route.hostgroup;
+    schema->look = SCHEMA_ASKED;
+    if (pool_acquire(&w->pool, &want, route.nodes, route.n, look, &look_events, &s) != 0) {
+        look_ended(look);
+    } else if (s->state == SERVER_LENT) {
+        on_ready(s);
+    }
+}
+
+static bool is_known(const struct worker *w, const struct schema *schema)
+{
+    return (schema->look == SCHEMA_PLAIN || schema->look == SCHEMA_NOT_PLAIN) &&
+           w->now_ms < schema->looked_ms + KNOWN_MS &&
+           schema->look_version == version_of(w, schema);
+}
+
+static bool is_plain(const struct client *c, struct schema *schema)
+{
+    return schema != NULL && schema->look == SCHEMA_PLAIN && is_known(c->worker, schema);
+}
+
+/* Goes on when it does not matter: a schema that nobody knows is not plain. */
+static bool look_at(const struct client *c, struct schema *schema)
+{
+    if (schema != NULL && !is_known(c->worker, schema) && schema->look != SCHEMA_ASKED &&
+        is_simple(schema->name) && c->worker->n_looks < LOOKS_MAX && claim(c->worker, schema)) {
+        ask(c, schema);
+    }
+    return true;
+}
+
+/* Until one gives false. */
+static bool each_schema(const struct client *c,
+                        bool (*fn)(const struct client *c, struct schema *schema))
+{
+    const struct task *task = c->task;
+    struct schema *own = task->stmt == NULL ? c->session.schema : task->stmt->schema;
+
+    for (unsigned i = 0; i < task->facts.n_tables; i++) {
+        struct slice name = task->facts.tables[i].schema;
+        struct schema *schema =
+            name.len == 0 || (own != NULL && slice_eq(name, own->name))
+                ? own
+                : schema_get(&c->worker->pool.schemas, c->session.account, name);
+
+        if (!fn(c, schema)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool schemas_are_plain(const struct client *c)
+{
+    return each_schema(c, is_plain);
+}
+
+void schemas_look(struct client *c)
+{
+    (void)each_schema(c, look_at);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema_look.h - is what the tables of a schema show known from the writes that name them?
+ *
+ * It is not where a view shows other tables, a trigger writes to others, or a foreign key changes
+ * rows of another table (CASCADE, SET NULL, SET DEFAULT): a statement's text tells nothing of these,
+ * and the binary log nothing of the last. In such a schema, and in one that nobody has looked at,
+ * any write may concern any read (router/causal.h: is_broad). The writer is asked, as the user whose
+ * schema it is, on a connection of the pool; all workers share what came of it.
+ */
+#ifndef PROXY_SCHEMA_LOOK_H
+#define PROXY_SCHEMA_LOOK_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+
+struct client;
+
+/* What is known, for all workers. Owner: struct galeway. */
+struct schema_looks {
+    pthread_mutex_t lock;
+    struct map by_key; /* -> struct schema_known; owned; the keys are theirs */
+};
+
+void schema_looks_init(struct schema_looks *looks);
+void schema_looks_fini(struct schema_looks *looks);
+
+/*
+ * schemas_are_plain - all schemas that the client's task names were seen to be plain lately, and no
+ * DDL came since. Thread: the worker's.
+ */
+bool schemas_are_plain(const struct client *c);
+
+/* schemas_look - have those looked at of which that is not known, or was too long ago. */
+void schemas_look(struct client *c);
+
+#endif

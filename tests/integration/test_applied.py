@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads of what a site wrote: never older than the write, and back on readers that have applied it."""
+import contextlib
+import random
+import threading
+import time
+
+import pytest
+
+import util
+import wire
+from util import wait_until
+
+TENANT = {"user": "tenant", "password": "tenant"}
+READ = "SELECT a, @@port FROM t WHERE id = 1"
+WINDOW = 60000  # ms: no test waits for its end
+
+
+@pytest.fixture
+def table(fragile_cluster):
+    name = "cmp_applied"
+    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
+    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
+    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
+    fragile_cluster.catch_up()
+    return name
+
+
+def two_nodes(cluster):
+    """Node 1 writes, node 2 reads, also while it is not Synced: there is no other."""
+    return [{"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10, "weight": 3 - n}
+            for n in (1, 2)]
+
+
+def proxy_of(galeway, cluster, **variables):
+    return galeway(nodes=cluster, servers=two_nodes(cluster),
+                   variables={"causal_window_ms": WINDOW, **variables})
+
+
+def write(proxy, schema, value):
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        client.rows(f"UPDATE t SET a = {value} WHERE id = 1")
+
+
+def read(proxy, schema):
+    """The value that another connection of the site sees, and the port of the node that gave it."""
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        (value, port), = client.rows(READ)
+        return int(value), int(port)
+
+
+@contextlib.contextmanager
+def behind(cluster, n):
+    """The node applies nothing meanwhile; it answers."""
+    with contextlib.closing(cluster.connect(n)) as lock:
+        with lock.cursor() as cursor:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+            yield
+            cursor.execute("UNLOCK TABLES")
+
+
+def test_a_reader_that_is_behind_gives_no_old_row_and_serves_when_it_is_not(
+        fragile_cluster, galeway, table):
+    cluster = fragile_cluster
+    proxy = proxy_of(galeway, cluster)
+    writer, reader = cluster.port(1), cluster.port(2)
+    wait_until(lambda: read(proxy, table) == (0, reader), what="reads go to the reader")
+    with behind(cluster, 2):
+        write(proxy, table, 1)
+        with contextlib.closing(cluster.connect(2, database=table)) as direct, \
+                direct.cursor() as cursor:
+            until = time.monotonic() + 2.5
+            while time.monotonic() < until:
+                assert read(proxy, table) == (1, writer)
+                cursor.execute("SELECT a FROM t WHERE id = 1")
+                assert cursor.fetchone() == (0,), "the reader was not behind: nothing is shown"
+    began = time.monotonic()
+    seen = []
+
+    def is_back():
+        seen.append(read(proxy, table))
+        return seen[-1][1] == reader
+
+    wait_until(is_back, timeout=5, what="reads are back on the reader")
+    assert {value for value, _ in seen} == {1}
+    assert time.monotonic() - began < WINDOW / 1000 / 4
+
+
+def test_without_questions_in_between_each_check_tells(fragile_cluster, galeway, table):
+    proxy = proxy_of(galeway, fragile_cluster, causal_check_interval_ms=0)
+    reader = fragile_cluster.port(2)
+    wait_until(lambda: read(proxy, table)[1] == reader, what="reads go to the reader")
+    for value in (1, 2):
+        write(proxy, table, value)
+        assert read(proxy, table)[0] == value
+        wait_until(lambda: read(proxy, table) == (value, reader), what="reads are back")
+
+
+class Site(util.Background):
+    """Each thread writes a row of its own and reads it over other connections."""
+
+    def __init__(self, proxy, schema, count):
+        super().__init__(count)
+        self.proxy, self.schema = proxy, schema
+        self.reads, self.old, self.lock = {}, [], threading.Lock()
+
+    def work(self, number):
+        chance, value = random.Random(number), 0
+        with wire.Client(port=self.proxy.port, db=self.schema, **TENANT) as writer:
+            writer.rows(f"INSERT INTO t VALUES ({number + 10}, 0)")
+            while self.goes_on():
+                if chance.random() < 0.05:
+                    value += 1
+                    writer.rows(f"UPDATE t SET a = {value} WHERE id = {number + 10}")
+                with wire.Client(port=self.proxy.port, db=self.schema, **TENANT) as reader:
+                    (seen, port), = reader.rows(
+                        f"SELECT a, @@port FROM t WHERE id = {number + 10}")
+                with self.lock:
+                    self.reads[int(port)] = self.reads.get(int(port), 0) + 1
+                    if int(seen) != value:
+                        self.old.append((number, int(seen), value, port))
+
+
+def test_nothing_is_read_old_while_a_reader_falls_behind_again_and_again(
+        fragile_cluster, galeway, table):
+    cluster = fragile_cluster
+    proxy = proxy_of(galeway, cluster)
+    chance = random.Random(5)
+    with Site(proxy, table, 3) as site:
+        for _ in range(8):
+            with behind(cluster, 2):
+                time.sleep(chance.uniform(0.05, 0.6))
+            time.sleep(chance.uniform(0.05, 0.8))
+    assert site.old == []
+    assert site.reads[cluster.port(2)] > 50, site.reads
+
+
+def test_reads_go_on_to_readers_after_the_writer_is_lost(fragile_cluster, galeway, table):
+    """What the lost one acknowledged last may lie in queues: a proof tells who has applied it."""
+    cluster = fragile_cluster
+    proxy = galeway(nodes=cluster, variables={"causal_window_ms": WINDOW}, servers=[
+        {"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10, "weight": 4 - n}
+        for n in (1, 2, 3)])
+    value = 0
+    wait_until(lambda: read(proxy, table)[1] != cluster.port(1), what="reads go to readers")
+    with behind(cluster, 3):
+        for value in range(1, 30):
+            write(proxy, table, value)
+        cluster.script("kill", 1)
+        for _ in range(20):
+            assert read(proxy, table)[0] == value
+    ports = set()
+
+    def both():
+        seen, port = read(proxy, table)
+        assert seen == value
+        ports.add(port)
+        return cluster.port(3) in ports
+
+    wait_until(both, timeout=20, what="the third node reads")
+    write(proxy, table, 1000)
+    wait_until(lambda: read(proxy, table) == (1000, cluster.port(3)), timeout=10,
+               what="the third node reads what was written after the loss")
