@@ -171,7 +171,8 @@ class Check:
         chosen = self.arguments
         common = ["-s", chosen.sites, "-x", chosen.cross]
         self.loads.append(Load("through", "127.0.0.1", self.target.write_port, *common,
-                               "-t", chosen.think, "-c", chosen.clients, "-w", chosen.writes, "-r", self.seed,
+                               "-t", chosen.think, "-c", chosen.clients,
+                               "-w", chosen.writes, "-r", self.seed,
                                *(["-v"] if chosen.views else [])))
         if chosen.foreign:
             self.loads.append(Load("past", self.cluster.host(FOREIGN_NODE),
