@@ -13,7 +13,8 @@
 #include "base/map.h"
 
 #define SCHEMAS_MAX     200000
-#define SCHEMA_NAME_MAX 256 /* bytes; MariaDB allows 64 characters */
+#define SCHEMA_KEY_HEAD sizeof(uintptr_t) /* bytes of a key before the name: the account */
+#define SCHEMA_NAME_MAX 256               /* bytes; MariaDB allows 64 characters */
 
 struct account;
 

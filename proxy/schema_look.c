@@ -73,7 +73,7 @@ void schema_looks_fini(struct schema_looks *looks)
 /* Made when it is new; NULL: too many. Under the lock. */
 static struct schema_known *known_of(struct schema_looks *looks, const struct schema *schema)
 {
-    size_t len = sizeof(schema->account) + schema->name.len;
+    size_t len = SCHEMA_KEY_HEAD + schema->name.len;
     struct slice key = {schema->key, len};
     struct schema_known *known = map_get(&looks->by_key, key);
 
