@@ -41,8 +41,13 @@ static void publish_numbers(struct monitor *m)
     unsigned n = atomic_load(&m->nodes->count);
 
     for (unsigned i = 0; i < n; i++) {
-        atomic_store_explicit(&m->nodes->items[i]->shared.applied_us, applied_us(&m->applied, i),
-                              memory_order_release);
+        struct node *node = m->nodes->items[i];
+        uint64_t us = applied_us(&m->applied, i);
+
+        atomic_store_explicit(&node->shared.applied_us, us, memory_order_release);
+        if (us != 0) {
+            atomic_store_explicit(&node->shared.is_numbered, true, memory_order_relaxed);
+        }
     }
 }
 

@@ -60,9 +60,10 @@ struct node {
         atomic_ullong
             checked_us; /* clock_now_us() when the last check that it answered began; 0 = none */
         atomic_ullong
-            applied_us;         /* all that was acknowledged before, by any node of its cluster, is
+            applied_us;          /* all that was acknowledged before, by any node of its cluster, is
                                         visible on it (applied.h); 0 = not known. By the monitor */
-        atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
+        atomic_bool is_numbered; /* it was once known what it had applied: a Galera node, watched */
+        atomic_uint latency_us;  /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
                                         control, slow start) */

@@ -374,24 +374,32 @@ bool client_cache_answer(struct client *c)
 }
 
 /*
- * Has the node applied every write of what the answer depends on? The writer has what passed through
- * here; what another program wrote may have come to any node. Writes before our start are not known:
- * a reader has to be seen once since.
+ * Has the node applied every write of what the answer depends on? Writes before our start are not
+ * known: it has to be seen once since. The writer, too: what another node had begun before a switch
+ * may end after it. Where nobody knows what nodes have applied (no Galera, no monitor) it is the
+ * writer that has what passed through here.
  */
+static bool is_fresh_at(const struct client *c, const struct gathered *g, const struct node *node)
+{
+    const struct galeway *galeway = c->worker->galeway;
+    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_acquire);
+    bool is_foreign;
+    uint64_t written = causal_deps_written_us(&galeway->causal, &g->deps, &is_foreign);
+
+    if (atomic_load_explicit(&node->shared.is_numbered, memory_order_relaxed)) {
+        return applied >= MAX(written, galeway->started_ms * 1000);
+    }
+    return c->task->route.is_writer && g->is_of_site && !is_foreign;
+}
+
 void client_cache_sent(struct client *c, const struct server *s)
 {
     struct gathered *g = c->task->gathered;
-    const struct galeway *galeway = c->worker->galeway;
-    uint64_t applied = atomic_load_explicit(&s->node->shared.applied_us, memory_order_acquire);
-    bool is_foreign;
-    uint64_t written;
 
     if (LIKELY(g == NULL)) {
         return;
     }
-    written = causal_deps_written_us(&galeway->causal, &g->deps, &is_foreign);
-    g->is_fresh = (c->task->route.is_writer && g->is_of_site && !is_foreign) ||
-                  applied >= MAX(written, galeway->started_ms * 1000);
+    g->is_fresh = is_fresh_at(c, g, s->node);
     if (!g->is_fresh) { /* the monitor finds out */
         nodes_wrote(&c->worker->galeway->nodes, g->began_us);
     }
