@@ -117,7 +117,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     task->refused = 0;
     task->confirms = CONFIRM_NOTHING;
     task->confirm_since_us = 0;
-    task->not_ready = false;
+    task->not_ready = task->waits_for_id = false;
     client_cache_again(task);
     alarm_clear(&c->worker->alarms, &c->alarm);
     stat_add(&c->worker->stats, STAT_RETRIES, 1);

@@ -29,6 +29,9 @@ static void on_ready(struct server *s)
 
     if (c->task == NULL) { /* a question of ours was answered */
         client_release_if_free(c);
+    } else if (c->task->waits_for_id) {
+        c->task->waits_for_id = false;
+        client_run(c);
     } else if (!client_is_confirming(c->task)) {
         client_fit_and_send(c);
     }

@@ -353,6 +353,33 @@ static void avoid_lost(const struct task *task, struct route *route)
     }
 }
 
+/*
+ * Only a question about LAST_INSERT_ID() keeps the session on its connection, and the task does not
+ * belong there: a write on a reader would be read on the writer before it is there. The answer is
+ * waited for. True: it is on its way, client_run follows.
+ */
+static bool waits_for_id(struct client *c)
+{
+    const struct session *s = &c->session;
+    struct task *task = c->task;
+
+    if (LIKELY(c->server == NULL || !s->last_id_unknown) || (s->pins & ~BIT(PIN_WARNINGS)) != 0 ||
+        task->is_capture || task->is_wipe || (task->facts.flags & FACT_DIAGNOSTICS) != 0 ||
+        c->server->state != SERVER_LENT || !client_choose(c, &task->route) ||
+        is_chosen(&task->route, c->server->node)) {
+        return false;
+    }
+    if (c->server->n_expects == 0 && !client_ask_last_id(c)) {
+        c->session.last_id_unknown = false;
+        return false;
+    }
+    task->waits_for_id = true;
+    if (c->state != CLIENT_CLOSING && c->state != CLIENT_FITTING && c->server != NULL) {
+        client_to(c, CLIENT_FITTING);
+    }
+    return true;
+}
+
 void client_run(struct client *c)
 {
     struct worker *w = c->worker;
@@ -364,6 +391,9 @@ void client_run(struct client *c)
         return;
     }
     client_let_warnings_go(c);
+    if (waits_for_id(c)) {
+        return;
+    }
     if (c->server != NULL && is_bound(c)) {
         c->task->route.is_writer = true;
         c->task->route.hostgroup = c->server->traffic->hostgroup;

@@ -60,6 +60,7 @@ struct task {
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
     uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */
     uint64_t lost_nodes; /* a mask: they were lost with it; the last to be tried again */
+    bool waits_for_id;   /* for the session's LAST_INSERT_ID() from the connection it leaves */
     bool runs_again;     /* in the next turn of the loop */
     bool timed_out;      /* ran too long: it is being killed */
     uint16_t
