@@ -36,13 +36,19 @@ static void count_members(struct monitor *m)
     }
 }
 
+/* Who waits for a node to apply something looks again as soon as one has. */
 static void publish_numbers(struct monitor *m)
 {
     unsigned n = atomic_load(&m->nodes->count);
+    bool has_risen = false;
 
     for (unsigned i = 0; i < n; i++) {
-        atomic_store_explicit(&m->nodes->items[i]->shared.applied_us, applied_us(&m->applied, i),
-                              memory_order_release);
+        uint64_t now = applied_us(&m->applied, i);
+
+        has_risen |= atomic_exchange(&m->nodes->items[i]->shared.applied_us, now) < now;
+    }
+    if (has_risen && atomic_exchange(&m->nodes->wants_applied, false)) {
+        m->on_change(m->on_change_arg);
     }
 }
 
