@@ -363,6 +363,7 @@ TEST(monitor_homes_who_waits_is_woken_when_a_node_has_applied_more)
     for (unsigned i = 0; i < N; i++) {
         struct node_report *r = &f.m.watches[i]->report;
 
+        f.m.watches[i]->is_on = true;
         prove(&f, i, 100);
         (void)snprintf(r->state_uuid, sizeof(r->state_uuid), "7a84c0de");
         r->last_committed = 100;
