@@ -10,7 +10,8 @@
  * A bucket that moves has no home for a while: its statements wait until what had begun at the old
  * home has ended, and the new one has applied it. What is written elsewhere all the same (in a
  * transaction that had begun before, by a statement that names another schema) is a stray: until
- * the home has applied it, the bucket is not read there.
+ * the home has applied it, the bucket is not read there. Who names several buckets, or is bound to
+ * a connection, is served when his node has applied what was written of them elsewhere.
  */
 #ifndef POOL_HOMES_H
 #define POOL_HOMES_H

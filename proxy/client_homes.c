@@ -46,7 +46,7 @@ static unsigned bucket_of_table(const struct table_name *t, unsigned own)
     return homes_bucket(schema_hash(t->schema));
 }
 
-/* What a task is about: its first bucket is the first that was added. */
+/* What a task is about. */
 struct about {
     struct homes_also all;
     unsigned own;
@@ -100,8 +100,7 @@ bool client_homes_stays(const struct client *c, struct route_input *in)
 {
     const struct facts *f = &c->task->facts;
 
-    if ((f->n_tables == 0 && (f->flags & FACT_TABLES_UNKNOWN) == 0) ||
-        !homes_are_on(&c->worker->galeway->nodes)) {
+    if (f->n_tables == 0 && (f->flags & FACT_TABLES_UNKNOWN) == 0) {
         return true;
     }
     client_homes_route(c, in);

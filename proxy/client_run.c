@@ -362,9 +362,12 @@ static bool waits_for_node(struct client *c)
 {
     struct worker *w = c->worker;
     struct task *task = c->task;
-    struct route_input in = {
-        .facts = &task->facts, .follow_us = client_follow_us(c), .now_ms = w->now_ms};
+    struct route_input in = {.facts = &task->facts, .now_ms = w->now_ms};
 
+    if (!homes_are_on(&w->galeway->nodes)) {
+        return false;
+    }
+    in.follow_us = client_follow_us(c);
     if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           task->verdict.hostgroup) ||
         client_homes_stays(c, &in)) {
