@@ -351,7 +351,9 @@ static void avoid_lost(const struct task *task, struct route *route)
             route->nodes[n++] = node;
         }
     }
-    memcpy(route->nodes + n, lost, n_lost * sizeof(lost[0]));
+    for (size_t i = 0; i < n_lost; i++) {
+        route->nodes[n + i] = lost[i];
+    }
 }
 
 /*
