@@ -114,6 +114,45 @@ void homes_wrote(const struct nodes *nodes, unsigned node, unsigned bucket, uint
     }
 }
 
+void homes_also_add(struct homes_also *also, unsigned bucket)
+{
+    for (unsigned i = 0; i < MIN(also->n, HOMES_ALSO_MAX); i++) {
+        if (also->buckets[i] == bucket) {
+            return;
+        }
+    }
+    if (also->n < HOMES_ALSO_MAX) {
+        also->buckets[also->n] = (uint16_t)bucket;
+    }
+    also->n = (uint8_t)MIN(also->n + 1, HOMES_ALSO_MAX + 1);
+}
+
+/*
+ * The home first: who sees it at the node sees what was written elsewhere before it came there, or
+ * that the node had applied that.
+ */
+static uint64_t needed_of(const struct homes *homes, unsigned node, unsigned bucket)
+{
+    bool is_at_home = node != HOME_NONE && homes_at(homes, bucket) == node;
+
+    return atomic_load_explicit(is_at_home ? &homes->stray_us[bucket] : &homes->wrote_us[bucket],
+                                memory_order_acquire);
+}
+
+uint64_t homes_needed_us(const struct homes *homes, unsigned node, unsigned bucket,
+                         const struct homes_also *also)
+{
+    uint64_t needed = needed_of(homes, node, bucket);
+
+    if (also->n > HOMES_ALSO_MAX) {
+        return UINT64_MAX;
+    }
+    for (unsigned i = 0; i < also->n; i++) {
+        needed = MAX(needed, needed_of(homes, node, also->buckets[i]));
+    }
+    return needed;
+}
+
 bool homes_is_held(const struct nodes *nodes, unsigned bucket)
 {
     unsigned n = atomic_load_explicit(&nodes->n_clusters, memory_order_acquire);

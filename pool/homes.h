@@ -10,7 +10,8 @@
  * A bucket that moves has no home for a while: its statements wait until what had begun at the old
  * home has ended, and the new one has applied it. What is written elsewhere all the same (in a
  * transaction that had begun before, by a statement that names another schema) is a stray: until
- * the home has applied it, the bucket is not read there.
+ * the home has applied it, the bucket is not read there. Who names several buckets, or is bound to
+ * a connection, is served when his node has applied what was written of them elsewhere.
  */
 #ifndef POOL_HOMES_H
 #define POOL_HOMES_H
@@ -19,8 +20,9 @@
 
 #include "base/base.h"
 
-#define HOMES_BUCKETS 4096
-#define HOME_NONE     0xffu /* its statements wait */
+#define HOMES_BUCKETS  4096
+#define HOME_NONE      0xffu /* its statements wait */
+#define HOMES_ALSO_MAX 8
 
 struct cluster;
 struct nodes;
@@ -32,6 +34,12 @@ struct homes {
     atomic_ullong wrote_us[HOMES_BUCKETS]; /* clock_now_us(): written until then; 0 = never */
     atomic_ullong
         stray_us[HOMES_BUCKETS]; /* clock_now_us(): written elsewhere until then; 0 = never */
+};
+
+/* Buckets that a statement names beyond its own. */
+struct homes_also {
+    uint8_t n; /* more than HOMES_ALSO_MAX = who knows which */
+    uint16_t buckets[HOMES_ALSO_MAX];
 };
 
 /* A node that may be a home. */
@@ -66,6 +74,17 @@ static inline unsigned homes_at(const struct homes *homes, unsigned bucket)
  * place; where it is not its home, the home has to, too. In each cluster with homes that the node serves. Any thread.
  */
 void homes_wrote(const struct nodes *nodes, unsigned node, unsigned bucket, uint64_t now_us);
+
+/* homes_also_add - each bucket once. */
+void homes_also_add(struct homes_also *also, unsigned bucket);
+
+/*
+ * homes_needed_us - what a node must have applied to serve a statement of these buckets as it would
+ * be served after all that was written so far: of those that are at home there what was written
+ * elsewhere, of others all. node HOME_NONE: any. UINT64_MAX = all that was ever written. Any thread.
+ */
+uint64_t homes_needed_us(const struct homes *homes, unsigned node, unsigned bucket,
+                         const struct homes_also *also);
 
 /* homes_is_held - does the bucket move in one of the clusters? Any thread. */
 bool homes_is_held(const struct nodes *nodes, unsigned bucket);

@@ -36,18 +36,23 @@ static void count_members(struct monitor *m)
     }
 }
 
+/* Who waits for a node to apply something looks again as soon as one has. */
 static void publish_numbers(struct monitor *m)
 {
     unsigned n = atomic_load(&m->nodes->count);
+    bool has_risen = false;
 
     for (unsigned i = 0; i < n; i++) {
         struct node *node = m->nodes->items[i];
         uint64_t us = applied_us(&m->applied, i);
 
-        atomic_store_explicit(&node->shared.applied_us, us, memory_order_release);
+        has_risen |= atomic_exchange(&node->shared.applied_us, us) < us;
         if (us != 0) {
             atomic_store_explicit(&node->shared.is_numbered, true, memory_order_relaxed);
         }
+    }
+    if (has_risen && atomic_exchange(&m->nodes->wants_applied, false)) {
+        m->on_change(m->on_change_arg);
     }
 }
 

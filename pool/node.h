@@ -78,7 +78,8 @@ struct nodes {
     atomic_uint n_clusters;
     atomic_uint
         n_changes; /* raised when the health or a role of a node changed: workers have to look */
-    atomic_ullong written_us; /* when a worker saw a write last, at most NODES_WROTE_US earlier */
+    atomic_ullong written_us;  /* when a worker saw a write last, at most NODES_WROTE_US earlier */
+    atomic_bool wants_applied; /* a statement waits, maybe for a node that has applied enough */
     /*
      * Nodes whose transactions and statements are waited for before another writes (a mask):
      * workers count them.
@@ -205,6 +206,15 @@ static inline void nodes_wrote(struct nodes *nodes, uint64_t now_us)
     if (now_us > before + NODES_WROTE_US) {
         atomic_store_explicit(&nodes->written_us, now_us, memory_order_relaxed);
     }
+}
+
+/*
+ * nodes_want_applied - a statement found no node: workers are to be told when one has applied more.
+ * True = none was waited for before, and one may have done so just now: look once more. Any thread.
+ */
+static inline bool nodes_want_applied(struct nodes *nodes)
+{
+    return !atomic_exchange(&nodes->wants_applied, true);
 }
 
 /*

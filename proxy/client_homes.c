@@ -10,7 +10,14 @@
 #include "pool/homes.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
+#include "proxy/client_stmt.h"
 #include "proxy/worker.h"
+#include "router/named.h"
+
+static unsigned bucket_of_name(struct slice name)
+{
+    return homes_bucket(name.len == 0 ? 0 : schema_hash(name));
+}
 
 static unsigned bucket_of_session(const struct client *c)
 {
@@ -39,18 +46,39 @@ static unsigned bucket_of_table(const struct table_name *t, unsigned own)
     return homes_bucket(schema_hash(t->schema));
 }
 
-/* The bucket of its tables, when they are of one; of several, the session's. */
-static unsigned bucket_of_task(const struct client *c, bool *is_mixed)
-{
-    const struct facts *f = &c->task->facts;
-    unsigned own = bucket_of_session(c);
-    unsigned first = f->n_tables > 0 ? bucket_of_table(&f->tables[0], own) : own;
+/* What a task is about. */
+struct about {
+    struct homes_also all;
+    unsigned own;
+};
 
-    *is_mixed = (f->flags & FACT_TABLES_UNKNOWN) != 0 && first != own;
-    for (unsigned i = 1; i < f->n_tables; i++) {
-        *is_mixed |= bucket_of_table(&f->tables[i], own) != first;
+static void on_name(void *arg, struct slice name)
+{
+    struct about *about = arg;
+
+    if (!is_of_system(name)) {
+        homes_also_add(&about->all, homes_bucket(schema_hash(name)));
     }
-    return *is_mixed ? own : first;
+}
+
+/* Its tables' buckets; the session's, too, when they are not sure, and all that are named. */
+static struct about about_task(const struct client *c)
+{
+    const struct task *task = c->task;
+    const struct facts *f = &task->facts;
+    struct about about = {.own = bucket_of_name(client_stmt_schema(&c->session, task))};
+
+    if (f->n_tables == 0 || (f->flags & (FACT_TABLES_UNKNOWN | FACT_MULTI)) != 0) {
+        homes_also_add(&about.all, about.own);
+    }
+    for (unsigned i = 0; i < f->n_tables; i++) {
+        homes_also_add(&about.all, bucket_of_table(&f->tables[i], about.own));
+    }
+    if ((f->flags & (FACT_TABLES_UNKNOWN | FACT_MULTI)) != 0) {
+        named_schemas(task_text(task), session_sql_mode(&c->session), task_is_dynamic(task),
+                      on_name, &about);
+    }
+    return about;
 }
 
 void client_homes_route(const struct client *c, struct route_input *in)
@@ -58,11 +86,25 @@ void client_homes_route(const struct client *c, struct route_input *in)
     const struct nodes *nodes = &c->worker->galeway->nodes;
     uint64_t began = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
     uint64_t written = atomic_load_explicit(&nodes->written_us, memory_order_relaxed);
+    struct about about;
 
     if (homes_are_on(nodes)) {
-        in->bucket = (uint16_t)bucket_of_task(c, &in->is_mixed);
-        in->asked_us = MIN(began, written + NODES_WROTE_US + 1);
+        about = about_task(c);
+        in->also = about.all;
+        in->bucket = (uint16_t)(about.all.n == 1 ? about.all.buckets[0] : about.own);
+        in->asked_us = MIN(began, written + NODES_WROTE_US);
     }
+}
+
+bool client_homes_stays(const struct client *c, struct route_input *in)
+{
+    const struct facts *f = &c->task->facts;
+
+    if (f->n_tables == 0 && (f->flags & FACT_TABLES_UNKNOWN) == 0) {
+        return true;
+    }
+    client_homes_route(c, in);
+    return route_may_stay(in, c->server->node);
 }
 
 static void note(struct server *s, unsigned bucket)
@@ -92,17 +134,17 @@ static void mark(const struct nodes *nodes, const struct server *s)
 
 void client_homes_answers(const struct client *c, struct server *s)
 {
-    const struct facts *f = &c->task->facts;
-    unsigned own = bucket_of_session(c);
+    struct about about;
 
-    if ((f->flags & FACT_READ) != 0 || !homes_are_on(&c->worker->galeway->nodes)) {
+    if ((c->task->facts.flags & FACT_READ) != 0 || !homes_are_on(&c->worker->galeway->nodes)) {
         return;
     }
-    if (f->n_tables == 0 || (f->flags & FACT_TABLES_UNKNOWN) != 0) {
-        note(s, own);
+    about = about_task(c);
+    for (unsigned i = 0; i < MIN(about.all.n, HOMES_ALSO_MAX); i++) {
+        note(s, about.all.buckets[i]);
     }
-    for (unsigned i = 0; i < f->n_tables; i++) {
-        note(s, bucket_of_table(&f->tables[i], own));
+    if (about.all.n > HOMES_ALSO_MAX) {
+        s->n_wrote = SERVER_WROTE_MAX + 1;
     }
     mark(&c->worker->galeway->nodes, s);
 }

@@ -18,6 +18,7 @@
 #include "pool/monitor.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_again.h"
 #include "proxy/client_homes.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
@@ -25,6 +26,8 @@
 #include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
+
+#define APPLIED_AGAIN_MS 5 /* who is bound to a node that is behind looks again after */
 
 static unsigned load_of(const void *owner, const struct node *node)
 {
@@ -380,6 +383,50 @@ static bool waits_for_id(struct client *c)
     return true;
 }
 
+/*
+ * It cannot go elsewhere: it waits for its node, which is asked again and again as long as somebody
+ * writes.
+ */
+static bool waits_for_node(struct client *c)
+{
+    struct worker *w = c->worker;
+    struct task *task = c->task;
+    struct route_input in = {.facts = &task->facts, .now_ms = w->now_ms};
+
+    if (!homes_are_on(&w->galeway->nodes)) {
+        return false;
+    }
+    in.follow_us = client_follow_us(c);
+    if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
+                          task->verdict.hostgroup) ||
+        client_homes_stays(c, &in)) {
+        return false;
+    }
+    task->queued_ms = task->queued_ms == 0 ? w->now_ms : task->queued_ms;
+    if (client_is_over(c, task->queued_ms)) {
+        client_task_failed(c, ERR_POOL_TIMEOUT);
+        return true;
+    }
+    client_to(c, CLIENT_FITTING);
+    task->runs_again = true;
+    if (alarm_set(&w->alarms, &c->alarm, w->now_ms + APPLIED_AGAIN_MS) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    }
+    return true;
+}
+
+/* False: no hostgroup. Whoever finds no node is told when one has applied more. */
+static bool choose(struct client *c)
+{
+    struct route *route = &c->task->route;
+
+    if (!client_choose(c, route)) {
+        return false;
+    }
+    return route->n > 0 || !nodes_want_applied(&c->worker->galeway->nodes) ||
+           client_choose(c, route);
+}
+
 void client_run(struct client *c)
 {
     struct worker *w = c->worker;
@@ -395,6 +442,9 @@ void client_run(struct client *c)
         return;
     }
     if (c->server != NULL && is_bound(c)) {
+        if (waits_for_node(c)) {
+            return;
+        }
         c->task->route.is_writer = true;
         c->task->route.hostgroup = c->server->traffic->hostgroup;
         client_fit_and_send(c);
@@ -403,7 +453,7 @@ void client_run(struct client *c)
     if ((c->task->facts.flags & FACT_READ) != 0 && c->task->facts.n_tables > 0) {
         schemas_look(c);
     }
-    if (!client_choose(c, &c->task->route)) {
+    if (!choose(c)) {
         no_hostgroup(c);
         return;
     }

@@ -115,7 +115,8 @@ static void on_name(void *arg, struct slice name)
 static void look_for_schemas(struct named *named, const struct task *task)
 {
     if ((task->facts.flags & (FACT_MULTI | FACT_TABLES_UNKNOWN)) != 0) {
-        named_schemas(task_text(task), session_sql_mode(named->session), on_name, named);
+        named_schemas(task_text(task), session_sql_mode(named->session), task_is_dynamic(task),
+                      on_name, named);
     }
 }
 

@@ -113,6 +113,12 @@ int task_replace_text(struct task *task, struct slice text) MUST_CHECK;
  */
 struct slice task_text(const struct task *task);
 
+/* task_is_dynamic - does it run text that is made when it runs? */
+static inline bool task_is_dynamic(const struct task *task)
+{
+    return task->facts.runs == VERB_EXECUTE || task->facts.verb == VERB_EXECUTE;
+}
+
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
 bool task_is_plain_rollback(const struct task *task);
 

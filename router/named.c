@@ -7,8 +7,8 @@
 #include "router/token.h"
 #include "router/words.h"
 
-void named_schemas(struct slice text, uint32_t mode, void (*on_name)(void *arg, struct slice name),
-                   void *arg)
+void named_schemas(struct slice text, uint32_t mode, bool in_strings,
+                   void (*on_name)(void *arg, struct slice name), void *arg)
 {
     struct lexer lexer;
     struct token before = {.kind = TOKEN_END};
@@ -20,6 +20,9 @@ void named_schemas(struct slice text, uint32_t mode, void (*on_name)(void *arg, 
             on_name(arg, token_inner(&before));
         } else if (token_is_name(&token) && before.word == W_USE) {
             on_name(arg, token_inner(&token));
+        }
+        if (in_strings && token.kind == TOKEN_STRING) {
+            named_schemas(token_inner(&token), mode, false, on_name, arg);
         }
         before = token;
     }

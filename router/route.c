@@ -330,20 +330,23 @@ static void add_members(struct choices *c, const struct route_input *in, const s
 
 /* --- home nodes --------------------------------------------------------------------------------- */
 
+/* Nobody has to see more than what was acknowledged before his statement came. */
+static uint64_t as_it_came(const struct route_input *in, uint64_t us)
+{
+    return in->asked_us == 0 ? us : MIN(us, in->asked_us);
+}
+
 /*
  * What a node must have applied to serve the statement, though it is at home there: what was written
  * elsewhere. An odd follow_us is a write that did not pass through here.
  */
-static uint64_t needed_at_home(const struct route_input *in, const struct homes *homes, bool read)
+static uint64_t needed_at(const struct route_input *in, const struct homes *homes, unsigned node,
+                          bool read)
 {
-    uint64_t stray = atomic_load_explicit(&homes->stray_us[in->bucket], memory_order_acquire);
-    bool has_time = read && in->follow_us != UINT64_MAX;
-    bool is_foreign = has_time && (in->follow_us & 1) != 0;
+    uint64_t needed = homes_needed_us(homes, node, in->bucket, &in->also);
+    bool is_foreign = read && in->follow_us != UINT64_MAX && (in->follow_us & 1) != 0;
 
-    if (!in->is_mixed && !is_foreign) {
-        return stray;
-    }
-    return MAX(stray, has_time ? in->follow_us : in->asked_us);
+    return as_it_came(in, is_foreign ? MAX(needed, in->follow_us) : needed);
 }
 
 /* A home of which nothing can be known (the monitor may not log in) serves after a while. */
@@ -374,17 +377,17 @@ static void add_home(struct choices *c, const struct route_input *in, const stru
 static void choose_at_home(struct route *route, struct choices *c, const struct route_input *in,
                            const struct sight *sight, bool read)
 {
-    uint64_t needed_us = needed_at_home(in, sight->homes, read);
+    unsigned home = homes_at(sight->homes, in->bucket);
 
     route->reason = ROUTE_HOME;
     route->is_writer = !read;
-    add_home(c, in, sight, homes_at(sight->homes, in->bucket), needed_us);
+    add_home(c, in, sight, home, needed_at(in, sight->homes, home, read));
     if (c->n == 0 && read && in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT) {
         struct route_input elsewhere = *in;
 
         /* however long ago: who reads at home has no window */
         elsewhere.follow_us =
-            MAX(MAX(in->follow_us, needed_us), atomic_load(&sight->homes->wrote_us[in->bucket]));
+            as_it_came(in, MAX(in->follow_us, needed_at(in, sight->homes, HOME_NONE, read)));
         add_readers(c, &elsewhere, sight);
         route->reason = ROUTE_READ;
     }
@@ -480,6 +483,15 @@ void route_choose(struct route *route, const struct route_input *in)
     for (size_t i = 0; i < route->n; i++) {
         route->nodes[i] = c.items[i].node;
     }
+}
+
+bool route_may_stay(const struct route_input *in, const struct node *node)
+{
+    const struct sight sight = look(in->roles);
+    bool read = (in->facts->flags & FACT_READ) != 0;
+
+    return sight.homes == NULL ||
+           has_applied_at_home(node, needed_at(in, sight.homes, node->index, read), in->now_ms);
 }
 
 const char *route_reason_text(enum route_reason reason)

@@ -16,11 +16,13 @@
  * Where sites have home nodes (homes.h), the home of a statement's schema is the writer, and reads
  * as well; while it has none, or its home is suspect, reads may go to any node that has applied what
  * they have to see. A statement that names several schemas waits until the home has applied what the
- * others wrote at theirs.
+ * others had written at theirs when it came; what is written all the time is never applied to the
+ * last.
  */
 #ifndef ROUTER_ROUTE_H
 #define ROUTER_ROUTE_H
 
+#include "pool/homes.h"
 #include "pool/node.h"
 #include "router/facts.h"
 
@@ -61,11 +63,11 @@ struct route_input {
      */
     uint64_t follow_us;
     /* where sites have home nodes (homes.h) */
-    uint16_t bucket; /* of the schema that the statement is about */
-    bool is_mixed;   /* it names tables of schemas that may be at home elsewhere */
-    uint64_t
-        asked_us;  /* is_mixed: all that was acknowledged before is to be seen; clock_now_us() */
-    uint32_t site; /* hash of the site: its reads stay on one reader while that is not busier */
+    uint16_t bucket;        /* of the schema that the statement is about */
+    struct homes_also also; /* of others that it names, and that may be at home elsewhere */
+    uint64_t asked_us; /* what was acknowledged before is to be seen, but no more; clock_now_us().
+                          0 = all that was written so far */
+    uint32_t site;     /* hash of the site: its reads stay on one reader while that is not busier */
     uint64_t now_ms;
     unsigned (*load)(const void *owner,
                      const struct node *node); /* statements running there from here */
@@ -101,6 +103,12 @@ bool route_find_roles(struct route_input *in, const struct topology *topology,
  * be.
  */
 void route_choose(struct route *route, const struct route_input *in);
+
+/*
+ * route_may_stay - may a statement that is bound to a connection be served at its node? Not before
+ * the node has applied what was written elsewhere until it came.
+ */
+bool route_may_stay(const struct route_input *in, const struct node *node);
 const char *route_reason_text(enum route_reason reason);
 
 /* route_role - what the node is in the cluster of this role set now, for people. Static text. */

@@ -53,7 +53,7 @@ static void check_rows(const struct facts *f, struct slice sql, uint32_t mode)
 
     CHECK(is_bound == (keys.n > 0) && keys.n <= ROW_KEYS_MAX);
     CHECK(!is_bound || (f->n_tables == 1 && (f->flags & never) == 0 && f->verb == f->runs));
-    named_schemas(sql, mode, check_name, &sql);
+    named_schemas(sql, mode, true, check_name, &sql);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

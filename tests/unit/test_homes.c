@@ -148,3 +148,32 @@ TEST(homes_what_is_written_elsewhere_is_a_stray)
     assert_int_equal(atomic_load(&homes->stray_us[4]), 5000);
     nodes_fini(&all);
 }
+
+TEST(homes_needed_is_what_others_wrote)
+{
+    struct nodes all;
+    struct homes *homes = begin(&all);
+    struct homes_also also = {0};
+
+    homes_also_add(&also, 4);
+    homes_also_add(&also, 5);
+    homes_also_add(&also, 4);
+    assert_int_equal(also.n, 2);
+    homes_wrote(&all, 0, 4, 1000); /* each at home */
+    homes_wrote(&all, 1, 5, 2000);
+    assert_int_equal(homes_needed_us(homes, 0, 4, &also), 2000);
+    assert_int_equal(homes_needed_us(homes, 1, 4, &also), 1000);
+    assert_int_equal(homes_needed_us(homes, HOME_NONE, 4, &also), 2000);
+    homes_wrote(&all, 1, 4, 3000);
+    assert_int_equal(homes_needed_us(homes, 0, 4, &also), 3000);
+    assert_int_equal(homes_needed_us(homes, 1, 4, &also), 3000);
+    (void)homes_set(homes, 5, HOME_NONE);
+    homes_wrote(&all, 1, 5, 4000);
+    assert_int_equal(homes_needed_us(homes, 1, 4, &also), 4000);
+    for (unsigned b = 100; b < 100 + HOMES_ALSO_MAX; b++) {
+        homes_also_add(&also, b);
+    }
+    assert_int_equal(also.n, HOMES_ALSO_MAX + 1);
+    assert_int_equal(homes_needed_us(homes, 0, 4, &also), UINT64_MAX);
+    nodes_fini(&all);
+}

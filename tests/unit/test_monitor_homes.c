@@ -346,3 +346,42 @@ TEST(monitor_homes_go_when_the_cluster_is_not_looked_after)
     assert_null(homes(&f));
     scene_end(&f);
 }
+
+static void count_change(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+TEST(monitor_homes_who_waits_is_woken_when_a_node_has_applied_more)
+{
+    struct fixture f;
+    unsigned n_changes = 0;
+
+    begin(&f);
+    f.m.on_change = count_change;
+    f.m.on_change_arg = &n_changes;
+    for (unsigned i = 0; i < N; i++) {
+        struct node_report *r = &f.m.watches[i]->report;
+
+        f.m.watches[i]->is_on = true;
+        prove(&f, i, 100);
+        (void)snprintf(r->state_uuid, sizeof(r->state_uuid), "7a84c0de");
+        r->last_committed = 100;
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = atomic_load(&f.nodes.items[0]->shared.applied_us);
+
+        if (round == 1) { /* before that nobody waits, and then nobody any more */
+            assert_true(nodes_want_applied(&f.nodes));
+            assert_false(nodes_want_applied(&f.nodes));
+        }
+        scene_pass_ms(10);
+        for (unsigned i = 0; i < N; i++) {
+            f.m.watches[i]->began_us = clock_now_us();
+            numbers_checked(f.m.watches[i], false);
+        }
+        assert_true(atomic_load(&f.nodes.items[0]->shared.applied_us) > before);
+        assert_int_equal(n_changes, round == 0 ? 0 : 1);
+    }
+    scene_end(&f);
+}

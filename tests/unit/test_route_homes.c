@@ -203,25 +203,81 @@ TEST(route_homes_a_stray_is_waited_for)
     assert_int_equal(choose_write(), B);
 }
 
+#define OTHER 78 /* another bucket; node 2 is its home */
+
 TEST(route_homes_several_schemas_wait_for_what_others_wrote)
 {
     begin();
-    s.in.is_mixed = true;
+    (void)homes_set(&s.homes, OTHER, 2);
+    homes_also_add(&s.in.also, BUCKET);
+    homes_also_add(&s.in.also, OTHER);
     s.in.asked_us = 9000000;
+    assert_int_equal(choose(), B); /* nobody wrote */
+    atomic_store(&s.homes.wrote_us[OTHER], 5000);
     set_applied(1, 4999);
-    s.in.follow_us = 5000;
     assert_int_equal(choose(), 0);
+    assert_int_equal(choose_write(), 0);
     set_applied(1, 5000);
     assert_int_equal(choose(), B);
-    s.in.follow_us = UINT64_MAX; /* by this session, who knows when */
-    assert_int_equal(choose(), 0);
-    s.in.follow_us = 0;
-    assert_int_equal(choose(), B);
-    assert_int_equal(choose_write(), 0);
-    set_applied(1, 9000000);
     assert_int_equal(choose_write(), B);
-    s.in.follow_us = UINT64_MAX;
+    atomic_store(&s.homes.wrote_us[BUCKET], 8000); /* it was written there */
+    assert_int_equal(choose_write(), B);
+    set_applied(1, 4999);
+    set_applied(0, 7999);
+    assert_int_equal(choose(), 0);
+    set_applied(0, 8000); /* it has all of both */
+    assert_int_equal(choose(), A);
+    s.in.follow_us = UINT64_MAX; /* the session wrote itself */
+    assert_int_equal(choose(), 0);
+}
+
+TEST(route_homes_what_is_written_all_the_time_is_waited_for_as_it_was)
+{
+    begin();
+    (void)homes_set(&s.homes, OTHER, 2);
+    homes_also_add(&s.in.also, OTHER);
+    s.in.asked_us = 6000;
+    s.in.follow_us = 9000; /* and since then */
+    atomic_store(&s.homes.wrote_us[OTHER], 9000);
+    atomic_store(&s.homes.stray_us[BUCKET], 9000);
+    atomic_store(&s.homes.wrote_us[BUCKET], 9000);
+    set_applied(1, 5999);
+    assert_int_equal(choose(), 0);
+    assert_int_equal(choose_write(), 0);
+    set_applied(0, 6000);
+    assert_int_equal(choose(), A);
+    set_applied(1, 6000);
     assert_int_equal(choose(), B);
+    assert_int_equal(choose_write(), B);
+    for (unsigned i = 0; i <= HOMES_ALSO_MAX; i++) { /* who knows what */
+        homes_also_add(&s.in.also, 100 + i);
+    }
+    assert_int_equal(choose_write(), B);
+    s.in.asked_us = 6001;
+    assert_int_equal(choose_write(), 0);
+}
+
+TEST(route_homes_who_is_bound_to_a_node_waits_for_it)
+{
+    begin();
+    s.in.asked_us = 9000000;
+    atomic_store(&s.homes.wrote_us[BUCKET], 5000);
+    assert_true(route_may_stay(&s.in, &s.nodes[1])); /* written there */
+    set_applied(0, 4999);
+    assert_false(route_may_stay(&s.in, &s.nodes[0]));
+    set_applied(0, 5000);
+    assert_true(route_may_stay(&s.in, &s.nodes[0]));
+    atomic_store(&s.homes.stray_us[BUCKET], 5000);
+    set_applied(1, 4999);
+    assert_false(route_may_stay(&s.in, &s.nodes[1]));
+    set_applied(1, 5000);
+    assert_true(route_may_stay(&s.in, &s.nodes[1]));
+    atomic_store(&s.homes.wrote_us[BUCKET], 9500000);
+    set_applied(0, 9000000); /* what was there when it came */
+    assert_true(route_may_stay(&s.in, &s.nodes[0]));
+    atomic_store(&s.homes.is_on, false);
+    set_applied(0, 1);
+    assert_true(route_may_stay(&s.in, &s.nodes[0]));
 }
 
 TEST(route_homes_a_write_that_did_not_pass_through_here_is_waited_for)

@@ -268,9 +268,9 @@ TEST(session_wrote_of_a_statement_that_failed_is_not_remembered)
 /* CALL, and a USE in front of the write: the session's schema is not all. */
 TEST(session_wrote_counts_for_schemas_that_are_named)
 {
-    static const char *const writes[] = {"CALL other.p()", "USE other; UPDATE t SET a = 1",
-                                         "USE `other`; UPDATE t SET a = 1; USE s",
-                                         "SELECT other . f(1)"};
+    static const char *const writes[] = {
+        "CALL other.p()", "USE other; UPDATE t SET a = 1", "USE `other`; UPDATE t SET a = 1; USE s",
+        "SELECT other . f(1)", "EXECUTE IMMEDIATE CONCAT('UPDATE other.', 't SET a = 1')"};
 
     for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
         struct wrote w;
