@@ -450,7 +450,7 @@ void client_run(struct client *c)
         client_fit_and_send(c);
         return;
     }
-    if ((c->task->facts.flags & FACT_READ) != 0 && c->task->facts.n_tables > 0) {
+    if (c->task->facts.n_tables > 0 && client_follow_us(c) != 0) { /* it matters what they show */
         schemas_look(c);
     }
     if (!choose(c)) {
