@@ -262,7 +262,7 @@ static void check_answer(struct client *c, struct account *account, struct slice
                                    c->worker->galeway->rsa};
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
-    struct auth_learnt learnt;
+    struct auth_learnt learnt = {0};
     struct secret secret;
     enum auth_verdict verdict;
 
