@@ -294,12 +294,6 @@ static void explain_choice(struct explain *x)
     uint64_t now = clock_now_ms();
     struct route_input in = {
         .facts = &x->facts,
-        .follow_us =
-            (x->facts.flags & FACT_READ) == 0
-                ? 0
-                : causal_follow_us(&x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
-                                   session_window_us(x->account, x->result.causal_window_ms,
-                                                     vars->mysql_causal_window_ms)),
         .bucket = (uint16_t)homes_bucket(schema_hash(x->schema)),
         .site = route_site(x->account->id, x->schema.len == 0 ? 0 : schema_hash(x->schema)),
         .now_ms = now,
@@ -307,7 +301,16 @@ static void explain_choice(struct explain *x)
         .owner = x->g,
     };
     struct route route;
+    uint64_t flags = 0;
 
+    if ((x->facts.flags & FACT_READ) != 0) {
+        in.follow_us = causal_follow_us(
+            &x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
+            session_window_us(x->account, x->result.causal_window_ms, vars->mysql_causal_window_ms),
+            &flags);
+    }
+    in.is_stray = (flags & CAUSAL_STRAY) != 0;
+    in.is_foreign = (flags & CAUSAL_FOREIGN) != 0;
     if (!route_find_roles(&in, x->snapshot->topology, x->user->default_hostgroup,
                           x->result.hostgroup)) {
         row(x, "route", "error", "hostgroup %d has no servers",

@@ -47,7 +47,7 @@ static void publish_numbers(struct monitor *m)
         uint64_t us = applied_us(&m->applied, i);
 
         has_risen |= atomic_exchange(&node->shared.applied_us, us) < us;
-        if (us != 0) {
+        if (us != 0 || m->applied.nodes[i].is_in) {
             atomic_store_explicit(&node->shared.is_numbered, true, memory_order_relaxed);
         }
     }

@@ -62,7 +62,7 @@ struct node {
         atomic_ullong
             applied_us;          /* all that was acknowledged before, by any node of its cluster, is
                                         visible on it (applied.h); 0 = not known. By the monitor */
-        atomic_bool is_numbered; /* it was once known what it had applied: a Galera node, watched */
+        atomic_bool is_numbered; /* it was seen in a cluster: what it has applied can be known */
         atomic_uint latency_us;  /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow

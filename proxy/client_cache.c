@@ -12,6 +12,7 @@
 #include "pool/follower.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_causal.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/rules_apply.h"
@@ -360,7 +361,7 @@ bool client_cache_answer(struct client *c)
     key = key_of(c, &w);
     c->cache_waiter.wake = wake;
     /* What it wrote itself it reads where it wrote: another's answer may come from elsewhere. */
-    waits = client_follow_us(c) != CAUSAL_THE_WRITER;
+    waits = client_follow_us(c) != CAUSAL_THE_WRITER && (c->task->follow_flags & CAUSAL_STRAY) == 0;
     switch (cache_find(cache, &key, &worker->galeway->causal, &deps, now_us,
                        waits ? &c->cache_waiter : NULL, &look)) {
     case CACHE_HIT: answer(c, look.entry); return true;

@@ -96,17 +96,6 @@ void client_homes_route(const struct client *c, struct route_input *in)
     }
 }
 
-bool client_homes_stays(const struct client *c, struct route_input *in)
-{
-    const struct facts *f = &c->task->facts;
-
-    if (f->n_tables == 0 && (f->flags & FACT_TABLES_UNKNOWN) == 0) {
-        return true;
-    }
-    client_homes_route(c, in);
-    return route_may_stay(in, c->server->node);
-}
-
 static void note(struct server *s, unsigned bucket)
 {
     for (unsigned i = 0; i < MIN(s->n_wrote, SERVER_WROTE_MAX); i++) {

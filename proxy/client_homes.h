@@ -18,12 +18,6 @@ struct worker;
 void client_homes_route(const struct client *c, struct route_input *in);
 
 /*
- * client_homes_stays - the task is bound to the client's connection: may it be sent now? False: its
- * node has not applied yet what was written elsewhere before it came. in: roles, facts and time.
- */
-bool client_homes_stays(const struct client *c, struct route_input *in);
-
-/*
  * client_homes_answers - bytes of the reply to the client's task are here, and he has had none of
  * them: what is in client_homes_wrote() counts already.
  */

@@ -9,6 +9,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_causal.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_homes.h"
 #include "proxy/client_lost.h"
@@ -159,6 +160,7 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         return;
     }
     client_homes_answers(c, s);
+    c->task->is_stray |= client_is_stray(c, s);
     session_answers(&c->session, &c->worker->galeway->causal, c->task);
     if ((c->task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());

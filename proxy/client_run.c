@@ -19,6 +19,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_again.h"
+#include "proxy/client_causal.h"
 #include "proxy/client_homes.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
@@ -34,30 +35,6 @@ static unsigned load_of(const void *owner, const struct node *node)
     const struct worker *w = owner;
 
     return w->pool.per_node[node->index].n_lent - w->mirror.n_idle[node->index];
-}
-
-/* Most reads come long after any write of their schema: then what it shows need not be known. */
-uint64_t client_follow_us(const struct client *c)
-{
-    const struct conf_vars *vars = worker_vars(c->worker);
-    const struct facts *f = &c->task->facts;
-    const struct causal *causal = &c->worker->galeway->causal;
-    struct slice schema = client_stmt_schema(&c->session, c->task);
-    uint64_t window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
-                                           vars->mysql_causal_window_ms);
-    /* of when it came: a window that ends while it waits does not make an old row a new one */
-    uint64_t now_us = c->task->began_us != 0 ? c->task->began_us : clock_now_us();
-    uint64_t written, broad_us;
-
-    if ((f->flags & FACT_READ) == 0) {
-        return 0;
-    }
-    written =
-        session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
-    broad_us = causal_follow_us(causal, written, f, schema, true, now_us, window_us);
-    return broad_us == 0 || !schemas_are_plain(c)
-               ? broad_us
-               : causal_follow_us(causal, written, f, schema, false, now_us, window_us);
 }
 
 uint32_t client_site(const struct client *c)
@@ -101,13 +78,13 @@ bool client_choose(const struct client *c, struct route *route)
     struct route_input in = {
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
-        .follow_us = client_follow_us(c),
         .site = client_site(c),
         .now_ms = w->now_ms,
         .load = load_of,
         .owner = w,
     };
 
+    client_causal_route(c, &in);
     client_homes_route(c, &in);
     if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           c->task->verdict.hostgroup)) {
@@ -393,13 +370,12 @@ static bool waits_for_node(struct client *c)
     struct task *task = c->task;
     struct route_input in = {.facts = &task->facts, .now_ms = w->now_ms};
 
-    if (!homes_are_on(&w->galeway->nodes)) {
+    if ((task->facts.flags & FACT_READ) == 0 && !homes_are_on(&w->galeway->nodes)) {
         return false;
     }
-    in.follow_us = client_follow_us(c);
     if (!route_find_roles(&in, w->snapshot->topology, client_default_hostgroup(c),
                           task->verdict.hostgroup) ||
-        client_homes_stays(c, &in)) {
+        client_causal_stays(c, &in)) {
         return false;
     }
     task->queued_ms = task->queued_ms == 0 ? w->now_ms : task->queued_ms;
@@ -407,6 +383,7 @@ static bool waits_for_node(struct client *c)
         client_task_failed(c, ERR_POOL_TIMEOUT);
         return true;
     }
+    (void)nodes_want_applied(&w->galeway->nodes);
     client_to(c, CLIENT_FITTING);
     task->runs_again = true;
     if (alarm_set(&w->alarms, &c->alarm, w->now_ms + APPLIED_AGAIN_MS) != 0) {

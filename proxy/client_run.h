@@ -24,9 +24,6 @@ int client_default_hostgroup(const struct client *c);
  */
 bool client_choose(const struct client *c, struct route *route);
 
-/* client_follow_us - where a read of the task may go, for what was written (router/causal.h). */
-uint64_t client_follow_us(const struct client *c);
-
 /*
  * client_let_warnings_go - a statement with tables clears the diagnostics: nothing else keeps the
  * session on the connection that has them.

@@ -13,6 +13,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_causal.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -214,6 +215,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
+    task->is_stray = client_is_stray(c, s);
     session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
                    task, c->worker->now_ms);
     if ((task->facts.flags & FACT_READ) == 0) {

@@ -407,25 +407,6 @@ static bool is_profiled(const struct task *task)
             slice_behind_nocase(task->facts.body, SLICE("profiling")).data != NULL);
 }
 
-/*
- * A read leaves nothing behind that its session could look for. Reading through a view that the
- * connection opens for the first time is reported all the same (10.11.19: it is parsed under the
- * settings it was made with). Kept, the connection would be a reader's, and writes of the session
- * would run there; so it is reset, and the session goes on.
- */
-static void after_unknown_change(struct session *s, struct server *server, const struct task *task,
-                                 uint64_t now_ms)
-{
-    const struct facts *f = &task->facts;
-    bool is_read = (f->flags & FACT_READ) != 0 && f->n_tables > 0 && f->verb == VERB_SELECT;
-
-    if (is_read && s->pins == 0) {
-        server->must_reset = true;
-    } else {
-        session_pin(s, PIN_UNKNOWN_STATE, f->digest, now_ms);
-    }
-}
-
 void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f)
 {
@@ -459,7 +440,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     s->completion_unknown |= task_sets_completion(task);
     if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&
         !change_is_known(task)) {
-        after_unknown_change(s, server, task, now_ms);
+        session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);
     }
     if (task->is_unseen) {
         session_pin(s, PIN_UNSEEN_TEXT, digest, now_ms);

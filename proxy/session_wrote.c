@@ -89,7 +89,12 @@ static bool is_undone(const struct task *task)
 
 static struct causal_write write_of(const struct session *s, const struct task *task)
 {
-    return (struct causal_write){&task->facts, client_stmt_schema(s, task), &task->rows};
+    return (struct causal_write){
+        .facts = &task->facts,
+        .schema = client_stmt_schema(s, task),
+        .rows = &task->rows,
+        .is_stray = task->is_stray,
+    };
 }
 
 /* --- schemas that are named, where the tables are not sure ------------------------------------- */
@@ -98,6 +103,7 @@ struct named {
     struct session *session;
     struct causal *causal;      /* marked here, or */
     struct causal_marks *marks; /* remembered here */
+    bool is_stray;
 };
 
 static void on_name(void *arg, struct slice name)
@@ -107,7 +113,7 @@ static void on_name(void *arg, struct slice name)
     if (n->marks != NULL) {
         causal_remember_schema(n->marks, name);
     } else {
-        causal_mark_schema(n->causal, &n->session->written, name);
+        causal_mark_schema(n->causal, &n->session->written, name, n->is_stray);
     }
 }
 
@@ -123,7 +129,7 @@ static void look_for_schemas(struct named *named, const struct task *task)
 static void mark(struct session *s, struct causal *causal, const struct task *task)
 {
     struct causal_write write = write_of(s, task);
-    struct named named = {.session = s, .causal = causal};
+    struct named named = {.session = s, .causal = causal, .is_stray = task->is_stray};
 
     causal_mark(causal, &s->written, &write);
     look_for_schemas(&named, task);
@@ -164,10 +170,13 @@ void session_writes(struct session *s, struct causal *causal,
 
 void session_answers(struct session *s, struct causal *causal, struct task *task)
 {
-    const struct causal_marks *marks = transaction_of(s);
+    struct causal_marks *marks = transaction_of(s);
 
     if (may_write(task)) {
         mark(s, causal, task);
+    }
+    if (marks != NULL) {
+        marks->is_stray |= task->is_stray; /* its COMMIT may be, though its writes were not */
     }
     if (marks != NULL && may_end_transaction(task)) {
         causal_mark_again(causal, marks);

@@ -54,14 +54,18 @@ struct task {
     struct route route;
     uint64_t since_ms;
     uint64_t sent_ms;
-    uint64_t began_us;  /* clock_now_us() when it came from the client; 0 = it is ours */
-    uint64_t queued_ms; /* when it began to wait; 0 = did not */
+    bool follow_is_known; /* what follows is: client_causal.h */
+    uint64_t follow_us;
+    uint64_t follow_flags; /* CAUSAL_* of router/causal.h */
+    uint64_t began_us;     /* clock_now_us() when it came from the client; 0 = it is ours */
+    uint64_t queued_ms;    /* when it began to wait; 0 = did not */
     unsigned retries;
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
     uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */
     uint64_t lost_nodes; /* a mask: they were lost with it; the last to be tried again */
     bool waits_for_id;   /* for the session's LAST_INSERT_ID() from the connection it leaves */
     bool runs_again;     /* in the next turn of the loop */
+    bool is_stray;       /* it writes at a node that is not the writer */
     bool timed_out;      /* ran too long: it is being killed */
     uint16_t
         refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */

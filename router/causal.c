@@ -18,6 +18,8 @@
 
 #define NAME_BYTES 256
 #define EVERYTHING CAUSAL_SLOTS
+#define FLAGS      (CAUSAL_FOREIGN | CAUSAL_STRAY)
+#define STRAY_US   UINT64_C(60000000)
 #define SPOTS_MAX  (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
 
 /* Seeds of hashes: what a slot stands for. */
@@ -181,25 +183,55 @@ static void raise(_Atomic uint64_t *at, uint64_t to)
     }
 }
 
+bool causal_has_strays(const struct causal *causal, uint64_t now_us)
+{
+    uint64_t us = atomic_load_explicit(&causal->stray_us, memory_order_relaxed);
+
+    return us != 0 && us + STRAY_US >= now_us;
+}
+
+/* A newer write does not hide a stray one: the writer has to be seen to have applied that, too. */
+static void raise_written(_Atomic uint64_t *at, uint64_t to, bool keeps_stray)
+{
+    uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
+    uint64_t want;
+
+    do {
+        want = MAX(was, to) & ~CAUSAL_STRAY;
+        want |= (to | (keeps_stray ? was : 0)) & CAUSAL_STRAY;
+    } while (want != was && !atomic_compare_exchange_weak(at, &was, want));
+}
+
 /*
  * The time first: who sees the version sees it, too. It never goes back, whichever thread comes
  * last.
  */
 static void mark(struct causal *causal, uint32_t slot, uint64_t written_us)
 {
-    raise(&causal->slots[slot].written_us, written_us);
+    raise_written(&causal->slots[slot].written_us, written_us,
+                  causal_has_strays(causal, written_us));
     atomic_fetch_add(&causal->slots[slot].version, 1);
 }
 
 static uint64_t stamp_of(uint64_t us)
 {
-    return (us + 1) & ~UINT64_C(1);
+    return (us + FLAGS) & ~FLAGS;
 }
 
 /* Read when the mark is made: the time of a loop's turn is older than the commit it stands for. */
 static uint64_t stamp(void)
 {
     return stamp_of(clock_now_us());
+}
+
+static uint64_t stamp_write(struct causal *causal, bool is_stray)
+{
+    uint64_t us = stamp();
+
+    if (is_stray) {
+        raise(&causal->stray_us, us);
+    }
+    return is_stray ? us | CAUSAL_STRAY : us;
 }
 
 static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spots *spots,
@@ -220,15 +252,15 @@ void causal_mark(struct causal *causal, uint64_t *bloom, const struct causal_wri
     struct spots spots;
 
     spots_of(&spots, write);
-    mark_spots(causal, bloom, &spots, stamp());
+    mark_spots(causal, bloom, &spots, stamp_write(causal, write->is_stray));
 }
 
-void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema)
+void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema, bool is_stray)
 {
     struct spots spots = {.n = 0};
 
     add_schema(&spots, schema);
-    mark_spots(causal, bloom, &spots, stamp());
+    mark_spots(causal, bloom, &spots, stamp_write(causal, is_stray));
 }
 
 void causal_mark_foreign(struct causal *causal, struct slice schema, struct slice table,
@@ -242,12 +274,12 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
         add_table(&spots, schema, table);
         add_rows(&spots, schema, table, rows);
     }
-    mark_spots(causal, NULL, &spots, stamp() | 1);
+    mark_spots(causal, NULL, &spots, stamp() | CAUSAL_FOREIGN);
 }
 
 void causal_mark_missed(struct causal *causal)
 {
-    raise(&causal->missed_us, stamp() | 1);
+    raise(&causal->missed_us, stamp() | CAUSAL_FOREIGN);
     atomic_fetch_add(&causal->slots[EVERYTHING].version, 1);
 }
 
@@ -297,6 +329,7 @@ void causal_remember(struct causal_marks *marks, const struct causal_write *writ
     struct spots spots;
     bool fits = true;
 
+    marks->is_stray |= write->is_stray;
     spots_of(&spots, write);
     for (unsigned i = 0; i < spots.n && fits; i++) {
         fits = remember_slot(marks, slot_of(spots.items[i].hash));
@@ -314,7 +347,7 @@ void causal_remember(struct causal_marks *marks, const struct causal_write *writ
 
 void causal_mark_again(struct causal *causal, const struct causal_marks *marks)
 {
-    uint64_t written_us = stamp();
+    uint64_t written_us = stamp_write(causal, marks->is_stray);
 
     for (unsigned i = 0; i < marks->n; i++) {
         mark(causal, marks->slot[i], written_us);
@@ -377,53 +410,63 @@ struct follow_check {
     uint64_t bloom;
     uint64_t now_us, window_us;
     uint64_t newest_us;
+    bool is_own;
+    uint64_t flags; /* of the writes that count */
 };
 
-static void look_at_slot(struct follow_check *check, uint32_t slot)
+static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
 {
     uint64_t written =
-        atomic_load_explicit(&check->causal->slots[slot].written_us, memory_order_acquire) &
-        ~UINT64_C(1);
-
+        atomic_load_explicit(&check->causal->slots[slot].written_us, memory_order_acquire);
+    uint64_t us = written & ~FLAGS;
     /* Another thread's clock may be ahead of now_us; a write in doubt is. */
-    if (written != 0 && check->window_us != 0 && written + check->window_us >= check->now_us &&
-        written > check->newest_us) {
-        check->newest_us = written;
+    bool is_new = us != 0 && check->window_us != 0 && us + check->window_us >= check->now_us;
+
+    check->is_own |= is_own;
+    if (is_new || is_own) {
+        check->newest_us = MAX(check->newest_us, us);
+        check->flags |= written & FLAGS;
     }
 }
 
 static void look_at(struct follow_check *check, uint64_t hash)
 {
-    if ((check->bloom & bloom_bit(hash)) != 0) {
-        check->newest_us = CAUSAL_THE_WRITER;
-    }
-    look_at_slot(check, slot_of(hash));
+    look_at_slot(check, slot_of(hash), (check->bloom & bloom_bit(hash)) != 0);
 }
 
-uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us)
+static void look_at_tables(struct follow_check *check, const struct facts *facts,
+                           struct slice schema, bool is_broad)
 {
-    struct follow_check check = {causal, bloom, now_us, window_us, 0};
-
-    look_at_slot(&check, EVERYTHING);
-    look_at(&check, schema_hash_of(schema, KIND_SCHEMA));
-    if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
-        look_at(&check, schema_hash_of(schema, KIND_SOME));
-        if (bloom != 0) {
-            return CAUSAL_THE_WRITER;
-        }
-    }
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
 
-        look_at(&check, is_plain(t->name) && !is_broad
-                            ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
-                            : schema_hash_of(schema_of(t, schema), KIND_SOME));
+        look_at(check, is_plain(t->name) && !is_broad
+                           ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
+                           : schema_hash_of(schema_of(t, schema), KIND_SOME));
         if (t->schema.len > 0) {
-            look_at(&check, schema_hash_of(t->schema, KIND_SCHEMA));
+            look_at(check, schema_hash_of(t->schema, KIND_SCHEMA));
         }
     }
-    return check.newest_us;
+}
+
+uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
+                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us,
+                          uint64_t *flags)
+{
+    struct follow_check check = {
+        .causal = causal, .bloom = bloom, .now_us = now_us, .window_us = window_us};
+
+    look_at_slot(&check, EVERYTHING, false);
+    look_at(&check, schema_hash_of(schema, KIND_SCHEMA));
+    if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
+        look_at_slot(&check, slot_of(schema_hash_of(schema, KIND_SOME)), bloom != 0);
+    }
+    look_at_tables(&check, facts, schema, is_broad);
+    *flags = causal_has_strays(causal, now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
+    if ((*flags & CAUSAL_STRAY) != 0) {
+        return MIN(check.newest_us, now_us);
+    }
+    return check.is_own ? CAUSAL_THE_WRITER : check.newest_us;
 }
 
 /* --- what an answer depends on --------------------------------------------------------------- */
@@ -531,6 +574,6 @@ uint64_t causal_deps_written_us(const struct causal *causal, const struct causal
 
         newest = MAX(newest, written);
     }
-    *foreign = (newest & 1) != 0;
-    return newest & ~UINT64_C(1);
+    *foreign = (newest & CAUSAL_FOREIGN) != 0;
+    return newest & ~FLAGS;
 }

@@ -27,11 +27,16 @@
 #define CAUSAL_MARKS_MAX   32 /* slots of one transaction remembered; more: schemas as a whole */
 #define CAUSAL_SCHEMAS_MAX 32 /* slots of such schemas; more: everything */
 #define CAUSAL_THE_WRITER  UINT64_MAX
+#define CAUSAL_EVER        (UINT64_MAX / 2) /* a window without an end */
+
+/* Of a time of writing. */
+#define CAUSAL_FOREIGN UINT64_C(1) /* that write was seen in a node's binary log */
+#define CAUSAL_STRAY   UINT64_C(2) /* one did not run on the writer; see causal_has_strays() */
 
 struct causal_slot {
     _Atomic uint64_t version;
-    /* clock_now_us() when the last write of it began or ended, rounded up to an even number; one
-       more: that write was seen in a node's binary log. 0 = never. */
+    /* clock_now_us() when the last write of it began or ended, rounded up to a multiple of 4, and
+       CAUSAL_* flags; 0 = never */
     _Atomic uint64_t written_us;
 };
 
@@ -39,6 +44,7 @@ struct causal {
     struct causal_slot slots[CAUSAL_SLOTS + 1];      /* the last one: everything */
     _Atomic uint64_t unsettled_us[CAUSAL_SLOTS + 1]; /* until when a write of it is in doubt */
     _Atomic uint64_t doubt_us;                       /* the latest of these; 0 = none */
+    _Atomic uint64_t stray_us;  /* of the last write that did not run on the writer; 0 = never */
     _Atomic uint64_t missed_us; /* when writes may have been missed last; 0 = never */
 };
 
@@ -54,6 +60,7 @@ struct causal_marks {
     unsigned n;
     unsigned n_schemas;
     bool everything;
+    bool is_stray; /* some of it did not run on the writer */
     uint32_t slot[CAUSAL_MARKS_MAX];
     uint32_t schema[CAUSAL_SCHEMAS_MAX];
 };
@@ -63,6 +70,7 @@ struct causal_write {
     const struct facts *facts;
     struct slice schema;         /* the session's: of names without one */
     const struct row_keys *rows; /* NULL or empty: not bound to rows */
+    bool is_stray;               /* it does not run on the writer, where the session cannot go */
 };
 
 /*
@@ -78,7 +86,7 @@ uint32_t causal_hash(struct slice schema, struct slice table);
 void causal_mark(struct causal *causal, uint64_t *bloom, const struct causal_write *write);
 
 /* causal_mark_schema - some table of the schema may have been written. */
-void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema);
+void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema, bool is_stray);
 
 /*
  * causal_mark_foreign - a write that did not pass through here, from a node's binary log. table
@@ -110,12 +118,23 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
 /*
  * causal_follow_us - where a read of these facts may go: 0 = to any node; CAUSAL_THE_WRITER = where
  * the writes go, as the session wrote it itself (bloom); else clock_now_us() of the newest write of
- * the last window_us: to a node that has applied all that was acknowledged by then. is_broad: what
- * its tables show is not known from writes that name them (views, triggers, cascading keys): any
- * write of their schemas counts.
+ * the last window_us: to a node that has applied all that was acknowledged by then, or the writer.
+ *
+ * *flags: CAUSAL_STRAY when one of these writes did not run on the writer, which then needs the same
+ * proof as others (the answer is a time, not later than now_us); CAUSAL_FOREIGN when one of them was
+ * seen in a binary log.
+ * is_broad: what its tables show is not known from writes that name them (views, triggers, cascading
+ * keys): any write of their schemas counts.
  */
 uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us);
+                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us,
+                          uint64_t *flags);
+
+/*
+ * causal_has_strays - did any write of the last minute not run on the writer? After that it has
+ * applied them, or it is the writer no more.
+ */
+bool causal_has_strays(const struct causal *causal, uint64_t now_us);
 
 /*
  * causal_deps_of - what a read depends on, as of now. is_broad: as above. rows: what it is bound to,

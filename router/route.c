@@ -135,6 +135,27 @@ static uint64_t draw(const struct route_input *in, const struct member *m)
     return (mixed >> 33) * MIN(MAX(m->weight, 1u), UINT32_C(1) << 24);
 }
 
+/* Has it applied what the read has to see? */
+static bool has_applied(const struct node *node, uint64_t follow_us)
+{
+    return follow_us == 0 ||
+           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= follow_us;
+}
+
+/* A writer of which nothing can be known (the monitor may not log in) serves after a while. */
+static bool has_applied_or_is_unknown(const struct node *node, uint64_t needed_us, uint64_t now_ms)
+{
+    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_acquire);
+
+    return applied >= needed_us || (applied == 0 && now_ms * 1000 > needed_us + UNKNOWN_US);
+}
+
+static bool is_behind_strays(const struct route_input *in, const struct node *node)
+{
+    return UNLIKELY(in->is_stray) && (in->facts->flags & FACT_READ) != 0 &&
+           !has_applied_or_is_unknown(node, in->follow_us, in->now_ms);
+}
+
 static void add_writers(struct choices *c, const struct route_input *in, const struct sight *sight)
 {
     const struct role_set *roles = in->roles;
@@ -153,7 +174,7 @@ static void add_writers(struct choices *c, const struct route_input *in, const s
         if (sight->is_decided && health_of(m->node) == HEALTH_SUSPECT) {
             continue;
         }
-        if (writes && takes_traffic(m, in->now_ms)) {
+        if (writes && takes_traffic(m, in->now_ms) && !is_behind_strays(in, m->node)) {
             /* several writers: each site keeps to one of them, so that sites do not conflict */
             add(c, m->node,
                 suspect_tier(m->node) | (roles->max_writers == 1 ? i : WEIGHED_MAX - draw(in, m)));
@@ -167,13 +188,6 @@ struct readers {
     const struct member *items[NODES_MAX];
     size_t n;
 };
-
-/* Has it applied what the read has to see? */
-static bool has_applied(const struct node *node, uint64_t follow_us)
-{
-    return follow_us == 0 ||
-           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= follow_us;
-}
 
 static void collect(struct readers *readers, struct choices *c, const struct route_input *in,
                     const struct member *m)
@@ -338,23 +352,15 @@ static uint64_t as_it_came(const struct route_input *in, uint64_t us)
 
 /*
  * What a node must have applied to serve the statement, though it is at home there: what was written
- * elsewhere. An odd follow_us is a write that did not pass through here.
+ * elsewhere, or did not pass through here.
  */
 static uint64_t needed_at(const struct route_input *in, const struct homes *homes, unsigned node,
                           bool read)
 {
     uint64_t needed = homes_needed_us(homes, node, in->bucket, &in->also);
-    bool is_foreign = read && in->follow_us != UINT64_MAX && (in->follow_us & 1) != 0;
+    bool is_foreign = read && in->follow_us != UINT64_MAX && in->is_foreign;
 
     return as_it_came(in, is_foreign ? MAX(needed, in->follow_us) : needed);
-}
-
-/* A home of which nothing can be known (the monitor may not log in) serves after a while. */
-static bool has_applied_at_home(const struct node *node, uint64_t needed_us, uint64_t now_ms)
-{
-    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_acquire);
-
-    return applied >= needed_us || (applied == 0 && now_ms * 1000 > needed_us + UNKNOWN_US);
 }
 
 static void add_home(struct choices *c, const struct route_input *in, const struct sight *sight,
@@ -368,7 +374,7 @@ static void add_home(struct choices *c, const struct route_input *in, const stru
         c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
         if (m->node->index == home && (sight->writers & bit_of(m->node)) != 0 &&
             health_of(m->node) != HEALTH_SUSPECT && takes_traffic(m, in->now_ms) &&
-            has_applied_at_home(m->node, needed_us, in->now_ms)) {
+            has_applied_or_is_unknown(m->node, needed_us, in->now_ms)) {
             add(c, m->node, 0);
         }
     }
@@ -485,13 +491,31 @@ void route_choose(struct route *route, const struct route_input *in)
     }
 }
 
+static bool is_numbered(const struct node *node)
+{
+    return atomic_load_explicit(&node->shared.is_numbered, memory_order_relaxed);
+}
+
+bool route_writes(const struct role_set *roles, const struct node *node)
+{
+    const struct cluster *c = roles->cluster;
+
+    return !look(roles).is_decided || (mask_of(&c->shared.writers) & bit_of(node)) != 0;
+}
+
 bool route_may_stay(const struct route_input *in, const struct node *node)
 {
     const struct sight sight = look(in->roles);
     bool read = (in->facts->flags & FACT_READ) != 0;
+    uint64_t needed = 0;
 
-    return sight.homes == NULL ||
-           has_applied_at_home(node, needed_at(in, sight.homes, node->index, read), in->now_ms);
+    if (sight.homes != NULL) {
+        needed = needed_at(in, sight.homes, node->index, read);
+    } else if (read && in->side != ROUTE_READERS && is_numbered(node) &&
+               (in->is_stray || !route_writes(in->roles, node))) {
+        needed = as_it_came(in, in->follow_us);
+    }
+    return has_applied_or_is_unknown(node, needed, in->now_ms);
 }
 
 const char *route_reason_text(enum route_reason reason)

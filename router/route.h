@@ -62,6 +62,8 @@ struct route_input {
      * writer. 0 = any reader; UINT64_MAX = the writer.
      */
     uint64_t follow_us;
+    bool is_stray; /* some of it did not run on the writer: the writer must have applied it, too */
+    bool is_foreign; /* some of it did not pass through here */
     /* where sites have home nodes (homes.h) */
     uint16_t bucket;        /* of the schema that the statement is about */
     struct homes_also also; /* of others that it names, and that may be at home elsewhere */
@@ -104,9 +106,12 @@ bool route_find_roles(struct route_input *in, const struct topology *topology,
  */
 void route_choose(struct route *route, const struct route_input *in);
 
+/* route_writes - may writes be sent to the node? Then they are seen where reads follow them. */
+bool route_writes(const struct role_set *roles, const struct node *node);
+
 /*
  * route_may_stay - may a statement that is bound to a connection be served at its node? Not before
- * the node has applied what was written elsewhere until it came.
+ * the node has applied what was written elsewhere until it came. follow_us is a time, or 0.
  */
 bool route_may_stay(const struct route_input *in, const struct node *node);
 const char *route_reason_text(enum route_reason reason);

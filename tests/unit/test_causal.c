@@ -29,7 +29,7 @@ static void write_rows_at(struct causal *c, uint64_t *bloom, const char *sql, co
                           const struct row_keys *rows, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
-    struct causal_write write = {&f, slice_of(schema), rows};
+    struct causal_write write = {&f, slice_of(schema), rows, false};
 
     clock_set_us(now_ms * 1000);
     causal_mark(c, bloom, &write);
@@ -46,8 +46,10 @@ static uint64_t follow_us(const struct causal *c, uint64_t bloom, const char *sq
                           const char *schema, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
+    uint64_t flags;
 
-    return causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000, WINDOW * 1000);
+    return causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000, WINDOW * 1000,
+                            &flags);
 }
 
 /* Must this read of another session (bloom 0) or of the same one follow? */
@@ -174,16 +176,17 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
 {
     struct causal *c = causal_new();
     struct facts read = facts_of_text("SELECT a FROM t");
-    uint64_t mine = 0;
+    uint64_t mine = 0, flags;
 
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
-    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000), 0);
+    assert_int_equal(
+        causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000, &flags), 0);
     write_at(c, &mine, "INSERT INTO z VALUES (1)", "s", 1000);
-    assert_int_equal(causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000),
-                     1000000);
-    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), false, 100000000, WINDOW * 1000) ==
-                CAUSAL_THE_WRITER);
+    assert_int_equal(
+        causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000, &flags), 1000000);
+    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), false, 100000000, WINDOW * 1000,
+                                 &flags) == CAUSAL_THE_WRITER);
     mem_free(MEM_ROUTER, c);
 }
 
@@ -226,13 +229,89 @@ TEST(causal_time_of_a_write_never_goes_back)
 {
     struct causal *c = causal_new();
     struct facts f = facts_of_text("SELECT a FROM t");
-    uint64_t mine = 0;
+    uint64_t mine = 0, flags;
 
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 5000);
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 4000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 5000), 5000000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 4999), 5000000);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 5000000, 0), 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 5000000, 0, &flags), 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
+{
+    struct facts f = facts_of_text(sql);
+    struct causal_write write = {&f, SLICE("s"), NULL, true};
+
+    clock_set_us(now_ms * 1000);
+    causal_mark(c, bloom, &write);
+    clock_set_us(0);
+}
+
+/* Where reads of t of a session with this bloom may go; the flags of it. */
+static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t now_ms,
+                                uint64_t *flags)
+{
+    struct facts f = facts_of_text("SELECT a FROM t");
+
+    return causal_follow_us(c, bloom, &f, SLICE("s"), false, now_ms * 1000, WINDOW * 1000, flags);
+}
+
+TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)
+{
+    struct causal *c = causal_new();
+    uint64_t mine = 0, other = 0, flags;
+
+    assert_false(causal_has_strays(c, 1000));
+    write_stray_at(c, &mine, "INSERT INTO t VALUES (1)", 5000);
+    assert_true(causal_has_strays(c, 5000000));
+    assert_int_equal(stray_follow_us(c, 0, 5100, &flags), 5000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
+    assert_int_equal(stray_follow_us(c, mine, 5100, &flags), 5000000); /* not: the writer */
+    assert_int_equal(flags, CAUSAL_STRAY);
+    write_at(c, &other, "UPDATE t SET a = 2", "s", 6000); /* at the writer: it hides nothing */
+    assert_int_equal(stray_follow_us(c, 0, 6100, &flags), 6000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
+    assert_int_equal(stray_follow_us(c, mine, 60000, &flags), 6000000); /* past the window */
+    assert_int_equal(stray_follow_us(c, 0, 60000, &flags), 0);
+    assert_int_equal(flags, 0);
+    write_at(c, &other, "UPDATE t SET a = 2", "s", 65001); /* the minute is over */
+    assert_false(causal_has_strays(c, 65000001));
+    assert_true(stray_follow_us(c, mine, 65001, &flags) == CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    assert_int_equal(stray_follow_us(c, 0, 65001, &flags), 65001000);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_stray_write_asks_nothing_of_reads_of_other_tables)
+{
+    struct causal *c = causal_new();
+    uint64_t mine = 0, flags;
+
+    write_stray_at(c, &mine, "INSERT INTO z VALUES (1)", 5000);
+    write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 5000);
+    assert_true(stray_follow_us(c, mine, 5100, &flags) == CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_stray_write_of_a_transaction_counts_when_it_ends)
+{
+    struct facts f = facts_of_text("INSERT INTO t VALUES (1)");
+    struct causal_write write = {&f, SLICE("s"), NULL, true};
+    struct causal *c = causal_new();
+    struct causal_marks marks = {.n = 0};
+    uint64_t flags;
+
+    causal_remember(&marks, &write);
+    assert_true(marks.is_stray);
+    clock_set_us(7000000);
+    causal_mark_again(c, &marks);
+    clock_set_us(0);
+    assert_int_equal(stray_follow_us(c, 0, 7100, &flags), 7000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
     mem_free(MEM_ROUTER, c);
 }
 
@@ -367,9 +446,9 @@ TEST(causal_foreign_writes_are_told_apart)
     assert_false(causal_deps_hold(c, &table));
     causal_mark_foreign(c, SLICE("s"), SLICE("t"), NULL);
     assert_false(causal_deps_hold(c, &row));
-    assert_int_equal(causal_deps_written_us(c, &row, &foreign), 7000002); /* not before it */
+    assert_int_equal(causal_deps_written_us(c, &row, &foreign), 7000004); /* not before it */
     assert_true(foreign);
-    assert_int_equal(follow_us(c, 0, "SELECT b FROM t", "s", 7000), 7000002);
+    assert_int_equal(follow_us(c, 0, "SELECT b FROM t", "s", 7000), 7000004);
     row = deps_of(c, "SELECT b FROM t WHERE a = 'x'", "s", &one);
     causal_mark_foreign(c, SLICE("s"), SLICE(""), NULL);
     assert_false(causal_deps_hold(c, &row));
@@ -401,7 +480,7 @@ TEST(causal_writes_that_were_missed_void_everything)
 static void remember(struct causal_marks *marks, const char *sql)
 {
     struct facts f = facts_of_text(sql);
-    struct causal_write write = {&f, SLICE("s"), NULL};
+    struct causal_write write = {&f, SLICE("s"), NULL, false};
 
     causal_remember(marks, &write);
 }
@@ -498,7 +577,7 @@ static void *race_write(void *arg)
 {
     struct race *race = arg;
     struct facts f = facts_of_text("UPDATE t SET a = 1");
-    struct causal_write write = {&f, SLICE("s"), NULL};
+    struct causal_write write = {&f, SLICE("s"), NULL, false};
     uint64_t mine = 0;
 
     for (unsigned n = 1; n <= ROUNDS; n++) {

@@ -83,9 +83,11 @@ static uint64_t follows_in(const struct wrote *w, const char *schema, const char
                            uint64_t now_ms)
 {
     struct facts f;
+    uint64_t flags;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US);
+    return causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US,
+                            &flags);
 }
 
 static uint64_t follows(const struct wrote *w, const char *sql, uint64_t now_ms)
@@ -216,6 +218,35 @@ TEST(session_wrote_of_a_transaction_counts_when_another_follows_at_once)
         assert_int_equal(follows(&w, "SELECT a FROM z.t", 9500), 9000000);
         wrote_done(&w);
     }
+}
+
+static bool needs_proof(const struct wrote *w, const char *sql, uint64_t now_ms)
+{
+    struct facts f;
+    uint64_t flags;
+
+    facts_scan(&f, slice_of(sql), 0);
+    (void)causal_follow_us(w->causal, 0, &f, SLICE("s"), false, now_ms * 1000, WINDOW_US, &flags);
+    return (flags & CAUSAL_STRAY) != 0;
+}
+
+/* The writer changed between its writes and its COMMIT: others read at the new one. */
+TEST(session_wrote_of_a_transaction_that_ends_where_nobody_writes_needs_a_proof)
+{
+    struct wrote w;
+
+    wrote_make(&w);
+    w.ran.session.status |= STATUS_IN_TRANS;
+    sent(&w, "INSERT INTO t VALUES (1)", 100);
+    answered(&w, 101);
+    done(&w, false, 101);
+    assert_false(needs_proof(&w, "SELECT a FROM t", 102));
+    sent(&w, "COMMIT", 5000);
+    w.task.is_stray = true;
+    answered(&w, 5001);
+    assert_true(needs_proof(&w, "SELECT a FROM t", 5002));
+    assert_false(needs_proof(&w, "SELECT a FROM u", 5002));
+    wrote_done(&w);
 }
 
 TEST(session_wrote_of_many_tables_in_a_transaction_counts_for_the_schema)
