@@ -203,6 +203,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     mem_free(MEM_CLIENT, c->place);
     c->place = NULL;
     mem_free(MEM_BUFFER, c->in);
+    client_upload_forget(c);
     c->in = NULL;
     CHECK(map_remove(&w->clients_by_id, (struct slice){(const char *)&c->id, sizeof(c->id)}) == c);
     stream_close(&c->stream);

@@ -111,7 +111,8 @@ struct client {
     uint64_t upload_total;  /* bytes of the message so far */
     uint8_t upload_head[4]; /* of a packet header that is not whole */
     uint8_t upload_head_len;
-    uint8_t upload_sequence; /* of the next packet */
+    uint8_t upload_sequence;           /* of the next packet */
+    struct upload_error *upload_error; /* what is said when all of it has come; NULL = nothing */
     struct waiter waiter;
     struct cache_waiter cache_waiter;
     struct cache_flight *flight;    /* JOINED: a reference, else NULL */
@@ -214,5 +215,12 @@ void client_upload_kept(struct client *c);
 void client_upload_begin(struct client *c, uint64_t left, bool continues);
 void client_upload_file(struct client *c);
 void client_upload_bytes(struct client *c, uint8_t *data, size_t len);
+
+/*
+ * client_upload_fail - its node is lost: the rest goes nowhere, and when all of it has come (a client
+ * reads when it has written) this is said. Returns false when there is no memory for that.
+ */
+bool client_upload_fail(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
+void client_upload_forget(struct client *c);
 
 #endif

@@ -90,12 +90,15 @@ static void say_lost(struct client *c, const struct server *s, int rc,
                      enum ledger_decision decision)
 {
     bool is_commit = c->task->facts.verb == VERB_COMMIT;
+    bool is_uploading = c->state == CLIENT_UPLOADING;
     const char *consequence = "";
     int code = rc > ERR_FIRST ? ERR_NODE_LOST
                               : rc; /* libuv's: that the connection broke, in other words */
     char text[300];
 
-    if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
+    if (decision == LEDGER_IN_DOUBT && is_uploading && !c->upload_is_file) {
+        consequence = ": the node had not received all of the statement, it did not run";
+    } else if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
         consequence = is_commit ? ": the transaction may have been committed"
                                 : ": the statement was sent and may have run";
     } else if (decision == LEDGER_TRANSACTION) {
@@ -103,7 +106,20 @@ static void say_lost(struct client *c, const struct server *s, int rc,
     }
     (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text,
                    consequence);
-    client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
+    if (!is_uploading) {
+        client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
+    } else if (!client_upload_fail(c, err_number(code), err_sqlstate(code), slice_of(text))) {
+        client_close(c, CLOSE_NODE, rc);
+    }
+}
+
+/* In the middle of a packet there is no way to say more; while it sends, a client does not read. */
+static bool can_say(const struct client *c, const struct server *s, bool close_after)
+{
+    if (c->state != CLIENT_UPLOADING) {
+        return !c->task->reply_begun || s->follow.skip == 0;
+    }
+    return !close_after && task_has_reply(c->task) && (c->upload_is_file || !c->task->reply_begun);
 }
 
 static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
@@ -113,8 +129,8 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
     client_transaction_is_gone(c);
-    if (c->state == CLIENT_UPLOADING || (c->task->reply_begun && s->follow.skip > 0)) {
-        client_close(c, CLOSE_NODE, rc); /* in the middle of a packet there is no way to say more */
+    if (!can_say(c, s, close_after)) {
+        client_close(c, CLOSE_NODE, rc);
         return;
     }
     if (c->task->reply_begun) {

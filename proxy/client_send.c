@@ -166,18 +166,13 @@ bool client_asks_found_rows(const struct task *task)
     return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
 }
 
-static bool has_reply(const struct task *task)
-{
-    return task->command != COM_STMT_SEND_LONG_DATA && task->command != COM_STMT_CLOSE;
-}
-
 /* The clock of a statement's own timeout begins when it is sent. */
 static bool set_timeout(struct client *c)
 {
     struct worker *w = c->worker;
     int64_t timeout = c->task->verdict.timeout_ms;
 
-    if (LIKELY(timeout <= 0) || !has_reply(c->task) ||
+    if (LIKELY(timeout <= 0) || !task_has_reply(c->task) ||
         alarm_set(&w->alarms, &c->alarm, w->now_ms + (uint64_t)timeout) == 0) {
         return true;
     }
@@ -201,7 +196,7 @@ static void after_send(struct client *c, struct server *s)
     stat_add(&c->worker->stats, task->route.is_writer ? STAT_TO_WRITER : STAT_TO_READER, 1);
     if (task->is_streaming) {
         client_upload_begin(c, task->upload_left, task->payload == PACKET_MAX);
-    } else if (!has_reply(task)) {
+    } else if (!task_has_reply(task)) {
         client_task_end(c);
     } else {
         client_to(c, CLIENT_RUNNING);
@@ -236,7 +231,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     }
     bufs[n] = bufs[1];
     n++;
-    if (has_reply(task)) {
+    if (task_has_reply(task)) {
         server_expect(s, EXPECT_REPLY, (enum follow_kind)task->follow);
     }
     task->numbers_at = s->n_commands;

@@ -7,14 +7,60 @@
  * buffer it came in. When the node is slower than the client, reading from the client stops.
  */
 #include "base/err.h"
+#include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_run.h"
 #include "proxy/worker.h"
+
+#define ERROR_MAX 320
+
+struct upload_error {
+    uint16_t number;
+    char sqlstate[6];
+    size_t len;
+    char text[ERROR_MAX];
+};
+
+bool client_upload_fail(struct client *c, uint16_t number, const char *sqlstate, struct slice text)
+{
+    struct upload_error *error = mem_try(MEM_CLIENT, sizeof(*error));
+
+    if (error == NULL || stream_read_start(&c->stream) != 0) {
+        mem_free(MEM_CLIENT, error);
+        return false;
+    }
+    *error = (struct upload_error){.number = number, .len = MIN(text.len, (size_t)ERROR_MAX)};
+    memcpy(error->sqlstate, sqlstate, sizeof(error->sqlstate));
+    memcpy(error->text, text.data, error->len);
+    c->upload_error = error;
+    c->upload_discards = true;
+    return true;
+}
+
+void client_upload_forget(struct client *c)
+{
+    mem_free(MEM_CLIENT, c->upload_error);
+    c->upload_error = NULL;
+}
+
+static void say_error(struct client *c)
+{
+    struct upload_error error = *c->upload_error;
+
+    client_upload_forget(c);
+    c->sequence = c->upload_sequence;
+    client_end_with_error(c, error.number, error.sqlstate, (struct slice){error.text, error.len});
+}
 
 static void finish(struct client *c)
 {
-    if (c->upload_discards) { /* the node answered before all of it had come */
-        c->upload_discards = false;
+    bool discards = c->upload_discards;
+
+    c->upload_discards = false;
+    if (c->upload_error != NULL) {
+        say_error(c);
+    } else if (discards) { /* the node answered before all of it had come */
         client_task_end(c);
     } else if (c->task->command == COM_STMT_SEND_LONG_DATA) {
         client_task_end(c);

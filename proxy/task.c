@@ -118,6 +118,11 @@ static struct slice trim_end(struct slice text)
     return text;
 }
 
+bool task_has_reply(const struct task *task)
+{
+    return task->command != COM_STMT_SEND_LONG_DATA && task->command != COM_STMT_CLOSE;
+}
+
 bool task_is_plain_rollback(const struct task *task)
 {
     struct slice text = trim_end(task_text(task));

@@ -123,6 +123,9 @@ static inline bool task_is_dynamic(const struct task *task)
     return task->facts.runs == VERB_EXECUTE || task->facts.verb == VERB_EXECUTE;
 }
 
+/* task_has_reply - does a node answer it? */
+bool task_has_reply(const struct task *task);
+
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
 bool task_is_plain_rollback(const struct task *task);
 

@@ -142,6 +142,36 @@ def test_mid_upload(cluster, own_proxy, table):
     assert cluster.sql(1, f"SELECT COUNT(*) FROM {table}.t")[0][0] == 1
 
 
+def test_node_lost_mid_upload(cluster, own_proxy, table):
+    """The client writes to the end, then reads one clear error, and the session goes on."""
+    text = b"x" * 30000000
+    statement = b"\x03INSERT INTO t VALUES (2, LENGTH('" + text + b"'))"
+    rest = statement[wire.MAX_FRAME:]
+    frames = b"\xff\xff\xff\0" + statement[:wire.MAX_FRAME]
+    frames += struct.pack("<I", len(rest))[:3] + b"\1" + rest
+    for cut in (700000, 16777219, 20000000):
+        with wire.Client(port=own_proxy.port, db=table, **TENANT) as client:
+            client.sock.sendall(frames[:cut])
+            wait_until(lambda: mine(cluster, table), what="the node has some of it")
+            for connection in mine(cluster, table):
+                cluster.sql(1, f"KILL {connection}")
+            wait_until(lambda: not mine(cluster, table), what="the node has dropped it")
+            client.sock.sendall(frames[cut:])
+            answer = client.read_packet()
+            assert answer.seq == 2
+            errno, _, message = wire.parse_error(answer.payload)
+            assert (errno, "it did not run" in message) == (2013, True)
+            assert client.rows("SELECT 1") == [["1"]]
+    clean_state(own_proxy, table)
+    assert cluster.sql(1, f"SELECT COUNT(*) FROM {table}.t")[0][0] == 1
+
+
+def mine(cluster, table):
+    """Connections to the writer that are in the schema, but not ours."""
+    return [row[0] for row in cluster.sql(1, "SELECT ID FROM information_schema.PROCESSLIST "
+                                             "WHERE USER = 'tenant' AND DB = %s", (table,))]
+
+
 def test_mid_prepared_statement(cluster, own_proxy, table):
     for cursor in (0, 1):
         client = wire.Client(port=own_proxy.port, db=table, **TENANT)
