@@ -311,6 +311,7 @@ static void explain_choice(struct explain *x)
     }
     in.is_stray = (flags & CAUSAL_STRAY) != 0;
     in.is_foreign = (flags & CAUSAL_FOREIGN) != 0;
+    in.is_over = (flags & CAUSAL_OVER) != 0;
     if (!route_find_roles(&in, x->snapshot->topology, x->user->default_hostgroup,
                           x->result.hostgroup)) {
         row(x, "route", "error", "hostgroup %d has no servers",

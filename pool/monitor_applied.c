@@ -11,9 +11,8 @@
 #include "pool/monitor_check.h"
 #include "pool/monitor_inside.h"
 
-#define FOLLOW_MAX_US UINT64_C(60000000) /* who has not applied a write by then is not asked more */
-#define AGAIN_SHARE   8 /* of the interval: who was a little behind is asked once more after it */
-#define AGAIN_MIN_MS  10
+#define AGAIN_SHARE  8 /* of the interval: who was a little behind is asked once more after it */
+#define AGAIN_MIN_MS 10
 
 static struct applied_node *applied_of(const struct watch *w)
 {
@@ -36,10 +35,20 @@ static void count_members(struct monitor *m)
     }
 }
 
+static bool is_numbered(const struct monitor *m, unsigned node)
+{
+    const struct watch *w = m->watches[node];
+    bool is_watched = w != NULL && w->is_on && !w->denied_told;
+
+    return is_watched && (m->applied.nodes[node].is_in ||
+                          atomic_load_explicit(&w->node->shared.is_numbered, memory_order_relaxed));
+}
+
 /* Who waits for a node to apply something looks again as soon as one has. */
 static void publish_numbers(struct monitor *m)
 {
     unsigned n = atomic_load(&m->nodes->count);
+    uint64_t all_us = UINT64_MAX;
     bool has_risen = false;
 
     for (unsigned i = 0; i < n; i++) {
@@ -47,10 +56,11 @@ static void publish_numbers(struct monitor *m)
         uint64_t us = applied_us(&m->applied, i);
 
         has_risen |= atomic_exchange(&node->shared.applied_us, us) < us;
-        if (us != 0 || m->applied.nodes[i].is_in) {
-            atomic_store_explicit(&node->shared.is_numbered, true, memory_order_relaxed);
-        }
+        atomic_store_explicit(&node->shared.is_numbered, is_numbered(m, i), memory_order_relaxed);
+        all_us = is_numbered(m, i) ? MIN(all_us, us) : all_us;
     }
+    atomic_store_explicit(&m->nodes->applied_by_all_us, all_us == UINT64_MAX ? 0 : all_us,
+                          memory_order_release);
     if (has_risen && atomic_exchange(&m->nodes->wants_applied, false)) {
         m->on_change(m->on_change_arg);
     }
@@ -183,8 +193,7 @@ static bool is_to_ask(const struct monitor *m)
 {
     uint64_t written = atomic_load_explicit(&m->nodes->written_us, memory_order_relaxed);
 
-    return written != 0 && clock_now_us() < written + FOLLOW_MAX_US &&
-           !have_all_applied(m, written + NODES_WROTE_US);
+    return written != 0 && !have_all_applied(m, written + NODES_WROTE_US);
 }
 
 /* --- by checks -------------------------------------------------------------------------------- */

@@ -60,10 +60,11 @@ struct node {
         atomic_ullong
             checked_us; /* clock_now_us() when the last check that it answered began; 0 = none */
         atomic_ullong
-            applied_us;          /* all that was acknowledged before, by any node of its cluster, is
+            applied_us; /* all that was acknowledged before, by any node of its cluster, is
                                         visible on it (applied.h); 0 = not known. By the monitor */
-        atomic_bool is_numbered; /* it was seen in a cluster: what it has applied can be known */
-        atomic_uint latency_us;  /* of the monitor's checks, smoothed; 0 = not known */
+        atomic_bool
+            is_numbered;        /* a node of a cluster, watched: what it has applied is found out */
+        atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
                                         control, slow start) */
@@ -78,7 +79,8 @@ struct nodes {
     atomic_uint n_clusters;
     atomic_uint
         n_changes; /* raised when the health or a role of a node changed: workers have to look */
-    atomic_ullong written_us;  /* when a worker saw a write last, at most NODES_WROTE_US earlier */
+    atomic_ullong written_us; /* when a worker saw a write last, at most NODES_WROTE_US earlier */
+    atomic_ullong applied_by_all_us; /* the least applied_us of numbered nodes; 0 = not known */
     atomic_bool wants_applied; /* a statement waits, maybe for a node that has applied enough */
     /*
      * Nodes whose transactions and statements are waited for before another writes (a mask):

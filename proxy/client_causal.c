@@ -17,6 +17,15 @@ static uint64_t began_us(const struct client *c)
     return c->task->began_us != 0 ? c->task->began_us : clock_now_us();
 }
 
+/* Nobody is behind. */
+static bool is_everywhere(const struct client *c, uint64_t us, uint64_t flags)
+{
+    const struct nodes *nodes = &c->worker->galeway->nodes;
+
+    return us == 0 || ((flags & CAUSAL_OVER) != 0 &&
+                       us <= atomic_load_explicit(&nodes->applied_by_all_us, memory_order_acquire));
+}
+
 /* Most reads come long after any write of their schema: then what it shows need not be known. */
 static uint64_t find_follow_us(const struct client *c, uint64_t *flags)
 {
@@ -29,12 +38,16 @@ static uint64_t find_follow_us(const struct client *c, uint64_t *flags)
     uint64_t written =
         session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
     uint64_t now_us = began_us(c);
-    uint64_t broad_us =
-        causal_follow_us(causal, written, f, schema, true, now_us, window_us, flags);
+    uint64_t us = causal_follow_us(causal, written, f, schema, true, now_us, window_us, flags);
 
-    return broad_us == 0 || !schemas_are_plain(c)
-               ? broad_us
-               : causal_follow_us(causal, written, f, schema, false, now_us, window_us, flags);
+    if (!is_everywhere(c, us, *flags) && schemas_are_plain(c)) {
+        us = causal_follow_us(causal, written, f, schema, false, now_us, window_us, flags);
+    }
+    if (is_everywhere(c, us, *flags)) {
+        *flags = 0;
+        return 0;
+    }
+    return us;
 }
 
 uint64_t client_follow_us(const struct client *c)
@@ -55,6 +68,7 @@ void client_causal_route(const struct client *c, struct route_input *in)
     in->follow_us = client_follow_us(c);
     in->is_stray = (c->task->follow_flags & CAUSAL_STRAY) != 0;
     in->is_foreign = (c->task->follow_flags & CAUSAL_FOREIGN) != 0;
+    in->is_over = (c->task->follow_flags & CAUSAL_OVER) != 0;
 }
 
 /*

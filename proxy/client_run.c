@@ -180,6 +180,22 @@ void client_wait_in_queue(struct client *c)
     ask_other_workers(c);
 }
 
+/* A read waits for nodes that run: how far they are. */
+static size_t how_far(const struct client *c, const struct node *node, char *out, size_t cap)
+{
+    uint64_t applied = atomic_load_explicit(&node->shared.applied_us, memory_order_relaxed);
+    uint64_t now = clock_now_us();
+
+    if (c->task->follow_us == 0 || c->task->follow_us == CAUSAL_THE_WRITER) {
+        return 0;
+    }
+    if (applied == 0) {
+        return (size_t)snprintf(out, cap, " (not known what it has applied)");
+    }
+    return (size_t)snprintf(out, cap, " (has applied all until %.1f s ago)",
+                            (double)(now - MIN(applied, now)) / 1e6);
+}
+
 /* Nobody may serve it: what each node that could says of itself, or what is known of it. */
 static void why_no_node(const struct client *c, char *out, size_t cap)
 {
@@ -198,7 +214,14 @@ static void why_no_node(const struct client *c, char *out, size_t cap)
             len += (size_t)snprintf(out + len, cap - len, "%s%s %s", len == 0 ? "" : ", ",
                                     g->nodes.items[i]->text,
                                     roles.members != 0 ? role_why_word(why) : "not up");
+            len += len < cap ? how_far(c, g->nodes.items[i], out + len, cap - len) : 0;
         }
+    }
+    if (c->task->follow_us != 0 && c->task->follow_us != CAUSAL_THE_WRITER && len < cap) {
+        uint64_t now = clock_now_us();
+
+        len += (size_t)snprintf(out + len, cap - len, "; it follows what was written %.1f s ago",
+                                (double)(now - MIN(c->task->follow_us, now)) / 1e6);
     }
     if (roles.is_holding && len < cap) {
         (void)snprintf(out + len, cap - len, "; the next writer has not applied everything yet");

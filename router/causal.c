@@ -410,8 +410,8 @@ struct follow_check {
     uint64_t bloom;
     uint64_t now_us, window_us;
     uint64_t newest_us;
-    bool is_own;
-    uint64_t flags; /* of the writes that count */
+    bool is_own, is_new;
+    uint64_t flags; /* of the writes */
 };
 
 static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
@@ -419,14 +419,15 @@ static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
     uint64_t written =
         atomic_load_explicit(&check->causal->slots[slot].written_us, memory_order_acquire);
     uint64_t us = written & ~FLAGS;
-    /* Another thread's clock may be ahead of now_us; a write in doubt is. */
-    bool is_new = us != 0 && check->window_us != 0 && us + check->window_us >= check->now_us;
 
-    check->is_own |= is_own;
-    if (is_new || is_own) {
-        check->newest_us = MAX(check->newest_us, us);
-        check->flags |= written & FLAGS;
+    if (us == 0 || (check->window_us == 0 && !is_own)) {
+        return;
     }
+    check->newest_us = MAX(check->newest_us, us);
+    check->flags |= written & FLAGS;
+    check->is_own |= is_own;
+    /* Another thread's clock may be ahead of now_us; a write in doubt is. */
+    check->is_new |= us + check->window_us >= check->now_us;
 }
 
 static void look_at(struct follow_check *check, uint64_t hash)
@@ -463,6 +464,7 @@ uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const str
     }
     look_at_tables(&check, facts, schema, is_broad);
     *flags = causal_has_strays(causal, now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
+    *flags |= check.newest_us != 0 && !check.is_own && !check.is_new ? CAUSAL_OVER : 0;
     if ((*flags & CAUSAL_STRAY) != 0) {
         return MIN(check.newest_us, now_us);
     }

@@ -29,9 +29,10 @@
 #define CAUSAL_THE_WRITER  UINT64_MAX
 #define CAUSAL_EVER        (UINT64_MAX / 2) /* a window without an end */
 
-/* Of a time of writing. */
+/* Of a time of writing, and of several. */
 #define CAUSAL_FOREIGN UINT64_C(1) /* that write was seen in a node's binary log */
 #define CAUSAL_STRAY   UINT64_C(2) /* one did not run on the writer; see causal_has_strays() */
+#define CAUSAL_OVER    UINT64_C(4) /* all are older than the window */
 
 struct causal_slot {
     _Atomic uint64_t version;
@@ -117,12 +118,15 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
 
 /*
  * causal_follow_us - where a read of these facts may go: 0 = to any node; CAUSAL_THE_WRITER = where
- * the writes go, as the session wrote it itself (bloom); else clock_now_us() of the newest write of
- * the last window_us: to a node that has applied all that was acknowledged by then, or the writer.
+ * the writes go, as the session wrote it itself (bloom); else clock_now_us() of the newest write: to
+ * a node that has applied all that was acknowledged by then, or the writer. window_us: 0 = only what
+ * the session wrote counts.
  *
- * *flags: CAUSAL_STRAY when one of these writes did not run on the writer, which then needs the same
- * proof as others (the answer is a time, not later than now_us); CAUSAL_FOREIGN when one of them was
- * seen in a binary log.
+ * *flags: CAUSAL_OVER when that write is older than window_us: a node of which it cannot be known
+ * what it has applied may serve, one that is known to be behind may not. CAUSAL_STRAY when one of
+ * these writes did not run on the writer, which then needs the same proof as others (the answer is a
+ * time, not later than now_us). CAUSAL_FOREIGN when one of them was seen in a binary log.
+ *
  * is_broad: what its tables show is not known from writes that name them (views, triggers, cascading
  * keys): any write of their schemas counts.
  */

@@ -30,6 +30,7 @@ struct choices {
     struct choice items[NODES_MAX];
     size_t n;
     uint64_t mask;  /* of those that could be chosen */
+    bool is_behind; /* one could, but has not applied what the read has to see */
     uint64_t added; /* of items */
 };
 
@@ -135,11 +136,17 @@ static uint64_t draw(const struct route_input *in, const struct member *m)
     return (mixed >> 33) * MIN(MAX(m->weight, 1u), UINT32_C(1) << 24);
 }
 
-/* Has it applied what the read has to see? */
-static bool has_applied(const struct node *node, uint64_t follow_us)
+static bool is_numbered(const struct node *node)
 {
-    return follow_us == 0 ||
-           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= follow_us;
+    return atomic_load_explicit(&node->shared.is_numbered, memory_order_relaxed);
+}
+
+/* Has it applied what the read has to see? */
+static bool has_applied(const struct route_input *in, const struct node *node)
+{
+    return in->follow_us == 0 ||
+           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= in->follow_us ||
+           (in->is_over && !is_numbered(node));
 }
 
 /* A writer of which nothing can be known (the monitor may not log in) serves after a while. */
@@ -193,10 +200,14 @@ static void collect(struct readers *readers, struct choices *c, const struct rou
                     const struct member *m)
 {
     c->mask |= m->status == SERVER_ONLINE ? bit_of(m->node) : 0;
-    if (readers->n < NODES_MAX && takes_traffic(m, in->now_ms) &&
-        (in->side != ROUTE_SPLIT || has_applied(m->node, in->follow_us))) {
-        readers->items[readers->n++] = m;
+    if (readers->n == NODES_MAX || !takes_traffic(m, in->now_ms)) {
+        return;
     }
+    if (in->side == ROUTE_SPLIT && !has_applied(in, m->node)) {
+        c->is_behind = true;
+        return;
+    }
+    readers->items[readers->n++] = m;
 }
 
 static void collect_decided(struct readers *readers, struct choices *c,
@@ -392,6 +403,7 @@ static void choose_at_home(struct route *route, struct choices *c, const struct 
         struct route_input elsewhere = *in;
 
         /* however long ago: who reads at home has no window */
+        elsewhere.is_over = false;
         elsewhere.follow_us =
             as_it_came(in, MAX(in->follow_us, needed_at(in, sight->homes, HOME_NONE, read)));
         add_readers(c, &elsewhere, sight);
@@ -463,9 +475,11 @@ void route_choose(struct route *route, const struct route_input *in)
     struct choices c;
     bool read =
         (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && in->follow_us != UINT64_MAX;
+    bool follows;
 
     c.n = 0; /* the items are not looked at: no need to clear them for each statement */
     c.mask = c.added = 0;
+    c.is_behind = false;
     *route = (struct route){
         .hostgroup = in->roles->reader_hostgroup, .reason = ROUTE_READ, .bucket = in->bucket};
     if (sight.homes != NULL && in->side != ROUTE_READERS) {
@@ -480,8 +494,9 @@ void route_choose(struct route *route, const struct route_input *in)
         sight.homes == NULL) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
-        route->reason = read && in->follow_us == 0 && has_readers(in->roles) ? ROUTE_NO_READER
-                                                                             : writer_reason(in);
+        follows = in->follow_us != 0 && (!in->is_over || c.is_behind);
+        route->reason =
+            read && !follows && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);
         add_writers(&c, in, &sight);
     }
     route->mask = c.mask;
@@ -489,11 +504,6 @@ void route_choose(struct route *route, const struct route_input *in)
     for (size_t i = 0; i < route->n; i++) {
         route->nodes[i] = c.items[i].node;
     }
-}
-
-static bool is_numbered(const struct node *node)
-{
-    return atomic_load_explicit(&node->shared.is_numbered, memory_order_relaxed);
 }
 
 bool route_writes(const struct role_set *roles, const struct node *node)
@@ -605,8 +615,7 @@ const char *route_why_not(const struct route_input *in, const struct route *rout
     if (route->n == ROUTE_MAX_NODES) {
         return "others are better, and no more are tried";
     }
-    if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT &&
-        !has_applied(node, in->follow_us)) {
+    if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT && !has_applied(in, node)) {
         return "up, but it is not known to have applied what was written";
     }
     if (route->reason == ROUTE_HOME) {

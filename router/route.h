@@ -64,6 +64,7 @@ struct route_input {
     uint64_t follow_us;
     bool is_stray; /* some of it did not run on the writer: the writer must have applied it, too */
     bool is_foreign; /* some of it did not pass through here */
+    bool is_over;    /* it is old: nodes serve of which it cannot be known what they have applied */
     /* where sites have home nodes (homes.h) */
     uint16_t bucket;        /* of the schema that the statement is about */
     struct homes_also also; /* of others that it names, and that may be at home elsewhere */

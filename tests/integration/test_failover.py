@@ -179,6 +179,7 @@ def test_a_procedure_that_is_refused_in_its_middle(fragile_cluster, galeway, tab
             assert number == NOT_READY, text
         finally:
             fragile_cluster.sql(1, "SET GLOBAL wsrep_reject_queries=NONE")
+    fragile_cluster.catch_up()
     assert fragile_cluster.sql(2, f"SELECT a FROM {table}.t ORDER BY id") == ((1,), (0,))
 
 

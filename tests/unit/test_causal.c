@@ -42,14 +42,16 @@ static void write_at(struct causal *c, uint64_t *bloom, const char *sql, const c
     write_rows_at(c, bloom, sql, schema, NULL, now_ms);
 }
 
+/* Within the window. */
 static uint64_t follow_us(const struct causal *c, uint64_t bloom, const char *sql,
                           const char *schema, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
     uint64_t flags;
+    uint64_t us = causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000,
+                                   WINDOW * 1000, &flags);
 
-    return causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000, WINDOW * 1000,
-                            &flags);
+    return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }
 
 /* Must this read of another session (bloom 0) or of the same one follow? */
@@ -239,6 +241,32 @@ TEST(causal_time_of_a_write_never_goes_back)
     mem_free(MEM_ROUTER, c);
 }
 
+/* A node that is known to be behind for longer than the window is not to be read from. */
+TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
+{
+    struct causal *c = causal_new();
+    struct facts f = facts_of_text("SELECT a FROM t, u");
+    uint64_t mine = 0, flags;
+
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 900000, 1000, &flags), 0);
+    assert_int_equal(flags, 0);
+    write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 1000);
+    write_at(c, &mine, "INSERT INTO u VALUES (1)", "s", 2000);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001000, 1000, &flags), 2000000);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 1000, &flags), 2000000);
+    assert_int_equal(flags, CAUSAL_OVER);
+    assert_true(causal_follow_us(c, mine, &f, SLICE("s"), false, 9000000, 1000, &flags) ==
+                CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 0, &flags), 0);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, CAUSAL_EVER, &flags),
+                     2000000);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
 static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
@@ -274,8 +302,8 @@ TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)
     assert_int_equal(stray_follow_us(c, 0, 6100, &flags), 6000000);
     assert_int_equal(flags, CAUSAL_STRAY);
     assert_int_equal(stray_follow_us(c, mine, 60000, &flags), 6000000); /* past the window */
-    assert_int_equal(stray_follow_us(c, 0, 60000, &flags), 0);
-    assert_int_equal(flags, 0);
+    assert_int_equal(stray_follow_us(c, 0, 60000, &flags), 6000000);
+    assert_int_equal(flags, CAUSAL_STRAY | CAUSAL_OVER);
     write_at(c, &other, "UPDATE t SET a = 2", "s", 65001); /* the minute is over */
     assert_false(causal_has_strays(c, 65000001));
     assert_true(stray_follow_us(c, mine, 65001, &flags) == CAUSAL_THE_WRITER);

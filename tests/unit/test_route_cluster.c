@@ -585,6 +585,29 @@ TEST(route_cluster_who_is_bound_to_a_reader_reads_what_it_has_applied)
     assert_true(route_may_stay(&s.in, &s.nodes[1]));
 }
 
+TEST(route_cluster_node_that_is_behind_is_not_read_from_when_the_window_is_over)
+{
+    struct scene s;
+
+    make(&s, 3);
+    publish(&s, 1, 0, 6);
+    s.in.follow_us = 5000;
+    s.in.is_over = true;
+    assert_ptr_not_equal(choose(&s).nodes[0], &s.nodes[0]); /* what they have cannot be known */
+    atomic_store(&s.nodes[1].shared.is_numbered, true);
+    atomic_store(&s.nodes[1].shared.applied_us, 4999);
+    assert_int_equal(choose(&s).n, 1);
+    assert_ptr_equal(choose(&s).nodes[0], &s.nodes[2]);
+    atomic_store(&s.nodes[2].shared.is_numbered, true);
+    assert_ptr_equal(choose(&s).nodes[0], &s.nodes[0]);
+    assert_int_equal(choose(&s).reason, ROUTE_CAUSAL);
+    atomic_store(&s.nodes[1].shared.applied_us, 5000);
+    assert_ptr_equal(choose(&s).nodes[0], &s.nodes[1]);
+    atomic_store(&s.nodes[1].shared.health, HEALTH_DOWN);
+    atomic_store(&s.nodes[2].shared.health, HEALTH_DOWN);
+    assert_int_equal(choose(&s).reason, ROUTE_NO_READER);
+}
+
 TEST(route_cluster_says_who_writes)
 {
     struct scene s;

@@ -78,16 +78,17 @@ static void wrote(struct wrote *w, const char *sql, bool in_trans, uint64_t now_
     done(w, false, now_ms);
 }
 
-/* Another session's read of the site: the time it must follow, 0 = none. */
+/* Another session's read of the site: the time it must follow within the window, 0 = none. */
 static uint64_t follows_in(const struct wrote *w, const char *schema, const char *sql,
                            uint64_t now_ms)
 {
     struct facts f;
-    uint64_t flags;
+    uint64_t flags, us;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US,
-                            &flags);
+    us = causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US,
+                          &flags);
+    return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }
 
 static uint64_t follows(const struct wrote *w, const char *sql, uint64_t now_ms)
