@@ -61,7 +61,10 @@ def run(command, timeout=120, check=True, **options):
 
 
 class Background:
-    """Threads that work while the block runs: a subclass has work(number), which goes on while self.goes_on()."""
+    """Threads that work while the block runs: a subclass has work(number), which goes on while self.goes_on().
+
+    The block fails when one of them did, or does not end.
+    """
 
     def __init__(self, count):
         self.stopping = threading.Event()
@@ -74,10 +77,13 @@ class Background:
             thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, raised, *_):
         self.stopping.set()
         for thread in self.threads:
             thread.join(60)
+        if raised is None:
+            assert not self.faults, self.faults
+            assert not any(thread.is_alive() for thread in self.threads), "it does not end"
 
     def goes_on(self):
         return not self.stopping.is_set()
