@@ -239,6 +239,7 @@ def show(one, judge):
         wrong.append(f"{n} {what[0]} by {what[1]}")
     if not record.reads or not outcomes["ok"]:
         wrong.append("nothing was read, or nothing written")
+    wrong += [f"{kind} never succeeded" for kind in judge.never_done]
     if one.end_fault:
         wrong.append(one.end_fault)
     wrong += ways(one.counts, len(record.reads), one.target.variables)

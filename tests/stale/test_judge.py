@@ -106,6 +106,16 @@ def test_count():
     assert faults(gone, "R 11 21 2 found 1.p0=0 1.count=8") == ["count"]
 
 
+def test_never_done():
+    failed = [f"E {30 + i} 1 1064 call syntax" for i in range(5)]
+    assert not judged(*WROTE, *failed[:4]).never_done, "that may be a node's fault"
+    assert judged(*WROTE, *failed).never_done == ["call"]
+    for outcome in ("doubt", "undone"):
+        assert judged(*WROTE, f"W 40 41 1 call {outcome} 1.o1 9", *failed).never_done == ["call"]
+    for done in ("W 40 41 1 call,other ok 1.o1 9", "R 40 41 1 call 1.o1=8"):
+        assert not judged(*WROTE, done, *failed).never_done
+
+
 def run_all():
     """Without pytest: (passed, failed)."""
     good = bad = 0
