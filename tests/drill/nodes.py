@@ -261,11 +261,25 @@ class Load:
 
     def __init__(self, name, host, port, roles, first, think_ms):
         self.path = os.path.join(OUT, f"{name}.csv")
+        self.visitors = sum(roles.values())
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.path)  # the record of another run says nothing of this one
         words = ",".join(f"{role}={n}" for role, n in roles.items())
         self.process = subprocess.Popen(
             [os.path.join(OUT, "load"), "-a", host, "-p", str(port), "-o", self.path, "-r", words,
              "-n", str(first), "-t", str(think_ms), "-u", str(USERS)],
             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+    def has_answers(self):
+        """Was every visitor served at least once?"""
+        served = set()
+        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8",
+                                                          errors="replace") as file:
+            for line in file:
+                _, _, visitor, kind, _, _, outcome, *_ = line.split(",")
+                if kind != "login" and outcome == "ok":
+                    served.add(visitor)
+        return len(served) == self.visitors
 
     def stop(self):
         self.process.terminate()

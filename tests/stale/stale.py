@@ -191,7 +191,7 @@ class Check:
             until = time.monotonic() + self.length
             faults = Faults(self.cluster, self.target, self.seed,
                             FOREIGN_NODE if self.arguments.foreign else 0, self.say)
-            faults.run(self.faults, until) if self.faults else time.sleep(self.length)
+            faults.run(self.faults, until)
             for load in self.loads:
                 load.stop()
             self.counts = self.target.statistics()
