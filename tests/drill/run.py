@@ -3,7 +3,7 @@
 
 import time
 
-from nodes import Load, now_us, wait_until
+from nodes import Visitors, now_us, wait_until
 from verdict import read_record
 
 # 64 visitors; the load leaves room on the machine, or its jitter would hide what is looked for.
@@ -53,13 +53,13 @@ class Run:
     def start_load(self):
         name = f"{self.target.name}-{self.name}"
         if self.target.read_port == self.target.write_port:
-            self.loads.append(Load(name, LOCAL, self.target.write_port, {**READERS, **WRITERS},
-                                   1, THINK_MS))
+            self.loads.append(Visitors(name, LOCAL, self.target.write_port,
+                                       {**READERS, **WRITERS}, 1, THINK_MS))
         else:
-            self.loads.append(Load(name + "-reads", LOCAL, self.target.read_port, READERS, 1,
-                                   THINK_MS))
-            self.loads.append(Load(name, LOCAL, self.target.write_port, WRITERS, 500,
-                                   THINK_MS))
+            self.loads.append(Visitors(name + "-reads", LOCAL, self.target.read_port, READERS, 1,
+                                       THINK_MS))
+            self.loads.append(Visitors(name, LOCAL, self.target.write_port, WRITERS, 500,
+                                       THINK_MS))
 
     def find_roles(self):
         """Who is writer, and who of the others answers most reads: asked under the load."""
@@ -76,9 +76,9 @@ class Run:
 
     def start_direct(self):
         name = f"{self.target.name}-{self.name}-direct"
-        self.directs.append(Load(name, self.cluster.host(self.survivor),
-                                 self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
-                                 THINK_MS // 2))
+        self.directs.append(Visitors(name, self.cluster.host(self.survivor),
+                                     self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
+                                     THINK_MS // 2))
         wait_until(self.directs[-1].has_answers, ANSWERED_S, "an answer to every direct writer")
         self.say(f"a direct writer on node {self.survivor}")
 
@@ -123,6 +123,5 @@ class Run:
 
     def abandon(self):
         for load in self.loads + self.directs:
-            load.process.kill()
-            load.process.wait()
+            load.kill()
         self.target.stop()

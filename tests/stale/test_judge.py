@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge is judged: each fault that it must see, made by hand, and what it must let pass."""
 
-import traceback
-
 from judge import Judge, Record
 
 MS = 1000
@@ -114,21 +112,3 @@ def test_never_done():
         assert judged(*WROTE, f"W 40 41 1 call {outcome} 1.o1 9", *failed).never_done == ["call"]
     for done in ("W 40 41 1 call,other ok 1.o1 9", "R 40 41 1 call 1.o1=8"):
         assert not judged(*WROTE, done, *failed).never_done
-
-
-def run_all():
-    """Without pytest: (passed, failed)."""
-    good = bad = 0
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            try:
-                test()
-                good += 1
-            except AssertionError:
-                bad += 1
-                traceback.print_exc()
-    return good, bad
-
-
-if __name__ == "__main__":
-    print("{} passed, {} failed".format(*run_all()))
