@@ -18,12 +18,7 @@ WINDOW = 60000  # ms: no test waits for its end
 
 @pytest.fixture
 def table(fragile_cluster):
-    name = "cmp_applied"
-    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
-    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
-    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
-    fragile_cluster.catch_up()
-    return name
+    return fragile_cluster.make_schema("cmp_applied")
 
 
 def two_nodes(cluster):

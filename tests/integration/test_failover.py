@@ -17,12 +17,7 @@ NOT_READY, DEADLOCK, LOST = 1047, 1213, 2013
 @pytest.fixture
 def table(fragile_cluster):
     """A schema of the test's own on the nodes that it may break."""
-    name = "cmp_failover"
-    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
-    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
-    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
-    fragile_cluster.catch_up()
-    return name
+    return fragile_cluster.make_schema("cmp_failover")
 
 
 @contextlib.contextmanager

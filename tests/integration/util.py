@@ -263,6 +263,14 @@ class Cluster:
                 cursor.execute("SELECT 1")
                 cursor.execute("SHOW TABLES IN mysql LIKE 'none'")
 
+    def make_schema(self, name):
+        """A schema with t: two rows whose a is 0, on every node."""
+        self.sql(1, f"CREATE OR REPLACE DATABASE {name}")
+        self.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
+        self.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
+        self.catch_up()
+        return name
+
     def threads(self, n, user):
         """The connections of a user on node n: [(id, command, info)]."""
         return self.sql(n, "SELECT ID, COMMAND, INFO FROM information_schema.PROCESSLIST "
