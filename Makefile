@@ -31,8 +31,7 @@ UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
 TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-# tests/drill/build.sh and tests/stale/build.sh make programs of these and of parts of
-# tests/bench/loadgen.
+# tests/bench/build.sh makes programs of these and of parts of tests/bench/loadgen.
 DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c tests/stale/load/*.c))
 ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC)
 ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/library.h"
 #include "protocol/bytes.h"
 
 #define READ_TIMEOUT_S 2 /* within a packet */
@@ -116,30 +117,15 @@ static int wait_status(struct follow_link *link, int status, uint64_t until_ms, 
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* When a packet has come in part, the library itself waits for the rest: a timeout ends that. */
 static MYSQL *new_mysql(void)
 {
-    MYSQL *mysql = mysql_init(NULL);
-    unsigned off = 0, timeout = READ_TIMEOUT_S;
-    unsigned long packet_max = FOLLOW_EVENT_MAX;
+    MYSQL *mysql = library_new(FOLLOW_EVENT_MAX);
+    unsigned timeout = READ_TIMEOUT_S;
 
-    CHECK(mysql != NULL);
-    CHECK(mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) == 0);
     CHECK(mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout) == 0);
     CHECK(mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout) == 0);
-    CHECK(mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0);
     return mysql;
-}
-
-/* The address as digits: the library would ask for a name and wait. false = it has none. */
-static bool host_of(const struct node *node, char *out, size_t cap)
-{
-    socklen_t len = node->sockaddr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                         : sizeof(struct sockaddr_in);
-
-    return node->is_resolved && getnameinfo((const struct sockaddr *)&node->sockaddr, len, out,
-                                            (socklen_t)cap, NULL, 0, NI_NUMERICHOST) == 0;
 }
 
 struct follow_link *follow_link_open(const struct follow_target *target, struct follow_error *error)
@@ -151,7 +137,7 @@ struct follow_link *follow_link_open(const struct follow_target *target, struct 
     MYSQL *connected = NULL;
     int status;
 
-    if (!is_unix && !host_of(target->node, host, sizeof(host))) {
+    if (!is_unix && !library_host(target->node, host, sizeof(host))) {
         say(error, CR_UNKNOWN_HOST, "its address cannot be resolved");
         return NULL;
     }

@@ -147,21 +147,14 @@ static const struct sql_handler number_handler = {on_begin, on_row, on_done, on_
 static void ask(struct watch *w, bool proves)
 {
     const struct conf_vars *vars = monitor_vars(w->monitor);
-    struct sql_target target = {
-        .node = w->node,
-        .user = vars->mysql_monitor_username,
-        .password = vars->mysql_monitor_password,
-        .sql = proves ? check_proof_sql : check_number_sql,
-        .connect_ms = (unsigned)vars->mysql_monitor_connect_timeout,
-        .answer_ms =
-            proves ? CATCH_UP_MS : (unsigned)vars->mysql_monitor_galera_healthcheck_timeout};
 
     if (w->number_link == NULL) {
         w->number_link = sql_link_new(&w->monitor->loop, &number_handler, w);
     }
     w->number_proves = proves;
     w->number_began_us = clock_now_us();
-    sql_link_ask(w->number_link, &target);
+    watch_ask(w, w->number_link, proves ? check_proof_sql : check_number_sql,
+              proves ? CATCH_UP_MS : (unsigned)vars->mysql_monitor_galera_healthcheck_timeout);
 }
 
 static bool can_be_asked(const struct watch *w)

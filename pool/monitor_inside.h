@@ -189,6 +189,8 @@ void watch_close(struct watch *w);           /* its handles; the memory goes fro
 void watch_set(struct watch *w, bool is_on); /* in the configuration or not */
 void watch_forget_account(struct watch *w);  /* the monitor's account has changed */
 void watch_poke(struct watch *w);
+/* One more question to its node, over a link that is not busy; sql is static. */
+void watch_ask(const struct watch *w, struct sql_link *link, const char *sql, unsigned answer_ms);
 bool watch_cannot_be_asked(
     const struct watch *w);           /* what it has applied: it is used as configured */
 void watch_catch_up(struct watch *w); /* group_caught_up() when it has; not while it is catching */

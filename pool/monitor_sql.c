@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/library.h"
 
 #define GRACE_MS     50 /* to read what has come when the deadline passes */
 #define GRACES_MAX   3
@@ -409,30 +410,6 @@ static void go_on(struct sql_link *link, int happened)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static MYSQL *new_mysql(void)
-{
-    MYSQL *mysql = mysql_init(NULL);
-    unsigned off = 0;
-    unsigned long packet_max = PACKET_MAX;
-
-    CHECK(mysql != NULL);
-    CHECK(mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) == 0);
-    CHECK(mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0);
-    return mysql;
-}
-
-/* The address as digits: the library would ask for a name and wait. false = it has none. */
-static bool host_of(const struct node *node, char *out, size_t cap)
-{
-    socklen_t len = node->sockaddr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                         : sizeof(struct sockaddr_in);
-
-    return node->is_resolved && getnameinfo((const struct sockaddr *)&node->sockaddr, len, out,
-                                            (socklen_t)cap, NULL, 0, NI_NUMERICHOST) == 0;
-}
-
 static void fail_unresolved(struct sql_link *link)
 {
     static const struct sql_result result = {
@@ -452,11 +429,11 @@ static void open_link(struct sql_link *link)
         proceed(link, ask(link));
         return;
     }
-    if (!is_unix && !host_of(t->node, link->host, sizeof(link->host))) {
+    if (!is_unix && !library_host(t->node, link->host, sizeof(link->host))) {
         fail_unresolved(link);
         return;
     }
-    link->mysql = new_mysql();
+    link->mysql = library_new(PACKET_MAX);
     link->step = LINK_CONNECTING;
     link->connect_began_us = clock_now_us();
     limit(link, t->connect_ms);

@@ -22,16 +22,22 @@ static void start_timer(struct watch *w, uint64_t ms)
     CHECK(uv_timer_start(&w->timer, on_timer, ms, 0) == 0);
 }
 
-static void start_check(struct watch *w)
+void watch_ask(const struct watch *w, struct sql_link *link, const char *sql, unsigned answer_ms)
 {
     const struct conf_vars *vars = monitor_vars(w->monitor);
     struct sql_target target = {.node = w->node,
                                 .user = vars->mysql_monitor_username,
                                 .password = vars->mysql_monitor_password,
-                                .sql = check_sql,
+                                .sql = sql,
                                 .connect_ms = (unsigned)vars->mysql_monitor_connect_timeout,
-                                .answer_ms =
-                                    (unsigned)vars->mysql_monitor_galera_healthcheck_timeout};
+                                .answer_ms = answer_ms};
+
+    sql_link_ask(link, &target);
+}
+
+static void start_check(struct watch *w)
+{
+    const struct conf_vars *vars = monitor_vars(w->monitor);
 
     if (atomic_load(&w->node->shared.n_failures) != 0) {
         sql_link_drop(w->link); /* traffic could not connect: can we? */
@@ -41,7 +47,7 @@ static void start_check(struct watch *w)
     w->began_ms = clock_now_ms();
     w->began_us = clock_now_us();
     w->began_unix_us = clock_unix_us();
-    sql_link_ask(w->link, &target);
+    watch_ask(w, w->link, check_sql, (unsigned)vars->mysql_monitor_galera_healthcheck_timeout);
     start_timer(w, JUDGE_SUSPECT_MS);
 }
 
@@ -347,20 +353,12 @@ bool watch_cannot_be_asked(const struct watch *w)
 
 void watch_catch_up(struct watch *w)
 {
-    const struct conf_vars *vars = monitor_vars(w->monitor);
-    struct sql_target target = {.node = w->node,
-                                .user = vars->mysql_monitor_username,
-                                .password = vars->mysql_monitor_password,
-                                .sql = check_catch_up_sql,
-                                .connect_ms = (unsigned)vars->mysql_monitor_connect_timeout,
-                                .answer_ms = CATCH_UP_MS};
-
     if (w->catch_link == NULL) {
         w->catch_link = sql_link_new(&w->monitor->loop, &catch_handler, w);
     }
     w->is_catching = true;
     w->catch_began_ms = clock_now_ms();
-    sql_link_ask(w->catch_link, &target);
+    watch_ask(w, w->catch_link, check_catch_up_sql, CATCH_UP_MS);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -3,14 +3,13 @@
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import time
 
+import program
 import report
 from loads import LOADS
-from targets import HERE, OUT, TOP, BenchError, Node, available
+from targets import OUT, TOP, BenchError, Node, available
 
 
 def options():
@@ -76,10 +75,7 @@ def run_rounds(chosen, node, targets):
 
 def main():
     chosen = options()
-    os.makedirs(OUT, exist_ok=True)
-    # An end by a signal unwinds like an exception, so that everything is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    subprocess.run([os.path.join(HERE, "build.sh")], check=True)
+    program.begin("bench")
     node = Node(chosen.node or chosen.port_base, own=chosen.node is None)
     targets = available(node, chosen.port_base + 30, chosen.target)
     try:

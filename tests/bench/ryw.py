@@ -2,16 +2,14 @@
 """ryw.sh's program: pages that write and read back, on three nodes. See README.md."""
 
 import argparse
-import os
-import signal
 import statistics
-import subprocess
 import sys
 import time
 
 import loads
+import program
 from cluster import Cluster, ClusterGaleway
-from targets import HERE, OUT, BenchError, Direct
+from targets import BenchError, Direct
 
 LOADS = {"ryw-5": 5, "ryw-20": 20, "ryw-50": 50}  # percent of pages that write
 # What Galeway does with them. The last is there to be caught.
@@ -150,9 +148,7 @@ def run(chosen, cluster):
 
 def main():
     chosen = options()
-    os.makedirs(OUT, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    subprocess.run([os.path.join(HERE, "build.sh")], check=True)
+    program.begin("bench")
     cluster = Cluster(chosen.port_base)
     try:
         cluster.start(chosen.sites)

@@ -9,7 +9,8 @@ import sys
 import time
 
 import loads
-from targets import HERE, OUT, BenchError, Node, available
+import program
+from targets import BenchError, Node, available
 
 SITES = 20
 PORT_BASE = int(os.environ.get("SMOKE_PORT", "3860"))
@@ -153,13 +154,11 @@ def smoke_target(tally, target, node):
 
 
 def main():
-    os.makedirs(OUT, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     own = len(sys.argv) < 2
     node = Node(PORT_BASE if own else int(sys.argv[1]), own, "smoke-node")
     tally = Tally()
     try:
-        subprocess.run([os.path.join(HERE, "build.sh")], check=True)
+        program.begin("bench")
         node.start(SITES)
         for target in available(node, PORT_BASE + 30, ("direct", "galeway")):
             smoke_target(tally, target, node)

@@ -2,9 +2,7 @@
 """drill.sh's program: one drill after the other, a verdict for each, a table at the end."""
 
 import argparse
-import fcntl
 import os
-import signal
 import subprocess
 import sys
 import traceback
@@ -14,7 +12,8 @@ import pymysql
 import drills
 import report
 import test_verdict
-from nodes import HERE, OUT, Cluster
+from nodes import Cluster
+import program
 from proxies import TARGETS
 from run import Run, Skipped
 from targets import BenchError
@@ -75,15 +74,7 @@ def main():
     if arguments.list:
         print("\n".join(drills.DRILLS))
         return 0
-    os.makedirs(OUT, exist_ok=True)
-    lock = open(os.path.join(OUT, "lock"), "w", encoding="ascii")  # until the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        print("drill: another run uses build/drill")
-        return 2
-    subprocess.run([os.path.join(HERE, "build.sh")], check=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    program.begin("drill", alone=True)
     names = arguments.only or list(drills.DRILLS)
     if arguments.smoke:
         names = ["kill9-reader"]
@@ -99,7 +90,7 @@ def main():
     report.write_csv(target.name, results)
     failed = sum(result.verdict == "FAIL" for result in results) + len(broken)
     if arguments.smoke:
-        good, bad = test_verdict.run_all()
+        good, bad = program.run_tests(test_verdict)
         print(f"{good + len(results) + len(broken) - failed} passed, {bad + failed} failed")
         failed += bad
     return 1 if failed else 0

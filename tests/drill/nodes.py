@@ -36,6 +36,12 @@ def wait_until(condition, seconds, what):
     raise BenchError(f"waited {seconds} s in vain for {what}")
 
 
+def user_sql(name, password, schemas):
+    """Makes a user who may do anything in these schemas, and nothing elsewhere."""
+    return [f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY '{password}'",
+            f"GRANT ALL PRIVILEGES ON {schemas}.* TO {name}@'%'"]
+
+
 class Cluster:
     """Three nodes in build/drill/cluster, or in another folder's."""
 
@@ -185,13 +191,18 @@ class Cluster:
                 n, "SELECT id FROM information_schema.PROCESSLIST WHERE user LIKE 'drill\\_%'"), 20,
                 "the clients of the drill before to be gone")
 
+    def catch_up(self, table):
+        """Wait until each node has what the first one has: a causal read of a table waits for that."""
+        for n in (2, 3):
+            self.sql(n, "SET SESSION wsrep_sync_wait = 1", f"SELECT COUNT(*) FROM {table}",
+                     timeout=30)
+
     def set_up(self):
         """Users and tables, empty."""
         self._end_leftovers()
         grants = []
         for i in range(1, USERS + 1):
-            grants += [f"CREATE OR REPLACE USER drill_{i}@'%' IDENTIFIED BY 'drill'",
-                       f"GRANT ALL PRIVILEGES ON drill.* TO drill_{i}@'%'"]
+            grants += user_sql(f"drill_{i}", "drill", "drill")
         self.sql(1, "CREATE OR REPLACE DATABASE drill", *grants, "USE drill",
                  "CREATE TABLE points (id INT PRIMARY KEY, v VARCHAR(20) NOT NULL)",
                  # No unique key on id: what runs twice must show.
@@ -202,10 +213,7 @@ class Cluster:
                  "CREATE TABLE counters (visitor INT PRIMARY KEY, n BIGINT NOT NULL)",
                  f"INSERT INTO points SELECT seq, CONCAT('v', seq, ';') FROM seq_1_to_{POINTS}",
                  f"INSERT INTO counters SELECT seq, 0 FROM seq_0_to_{VISITORS}", timeout=30)
-        # Asked of each node, a causal read waits for what the first one has.
-        for n in (2, 3):
-            self.sql(n, "SET SESSION wsrep_sync_wait = 1", "SELECT COUNT(*) FROM drill.counters",
-                     timeout=20)
+        self.catch_up("drill.counters")
 
     def tables(self, n):
         """What a node has of the clients' writes, after everything else was applied."""
@@ -257,14 +265,15 @@ class StatementWatch:
 
 
 class Load:
-    """The load client as a process, with its record."""
+    """A load client, the load of its folder in build, as a process with its record."""
 
-    def __init__(self, name, host, port, roles, first, think_ms):
-        self.path = os.path.join(OUT, f"{name}.csv")
-        words = ",".join(f"{role}={n}" for role, n in roles.items())
+    def __init__(self, out, record, host, port, *options):
+        self.path = os.path.join(out, record)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.path)  # the record of another run says nothing of this one
         self.process = subprocess.Popen(
-            [os.path.join(OUT, "load"), "-a", host, "-p", str(port), "-o", self.path, "-r", words,
-             "-n", str(first), "-t", str(think_ms), "-u", str(USERS)],
+            [os.path.join(out, "load"), "-a", host, "-p", str(port), "-o", self.path,
+             *[str(option) for option in options]],
             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
     def stop(self):
@@ -272,4 +281,29 @@ class Load:
 
     def wait(self):
         if self.process.wait(60) != 0:
-            raise BenchError(f"the load client failed; see {self.path}")
+            raise BenchError(f"the load client failed; see {os.path.relpath(self.path)}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Visitors(Load):
+    """The drills' load: so many visitors of each role."""
+
+    def __init__(self, name, host, port, roles, first, think_ms):
+        words = ",".join(f"{role}={n}" for role, n in roles.items())
+        self.n_visitors = sum(roles.values())
+        super().__init__(OUT, f"{name}.csv", host, port, "-r", words, "-n", first, "-t", think_ms,
+                         "-u", USERS)
+
+    def has_answers(self):
+        """Was every visitor served at least once?"""
+        served = set()
+        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8",
+                                                          errors="replace") as file:
+            for line in file:
+                _, _, visitor, kind, _, _, outcome, *_ = line.split(",")
+                if kind != "login" and outcome == "ok":
+                    served.add(visitor)
+        return len(served) == self.n_visitors

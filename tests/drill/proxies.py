@@ -11,13 +11,13 @@ import pymysql
 from nodes import HERE, USERS
 from targets import GALEWAY, BenchError, die_with_parent, tail, wait_for_port
 
-EXTRA_USERS = ("wp_drill",)
-
-
 class Target:
     """A proxy as a process of its own; write_port and read_port may be one."""
 
     name = ""
+    password = "drill"  # users are drill_1, ...
+    n_users = USERS
+    extra_users = ("wp_drill",)
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -53,7 +53,7 @@ class Target:
 
     def writer(self):
         """The node that a transaction runs on: it says so itself."""
-        return self._ask(self.write_port, "drill_1", "BEGIN", "SELECT @@port")
+        return self._ask(self.write_port, 1, "BEGIN", "SELECT @@port")
 
     def serves(self):
         try:
@@ -64,12 +64,13 @@ class Target:
     def readers(self):
         """How often each node answered a few reads of every user."""
         return collections.Counter(
-            self._ask(self.read_port, f"drill_{1 + i % USERS}",
+            self._ask(self.read_port, 1 + i % USERS,
                       "SELECT @@port FROM drill.points WHERE id = 1") for i in range(3 * USERS))
 
-    def _ask(self, port, user, *statements):
-        connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password="drill",
-                                     autocommit=None, connect_timeout=10, read_timeout=10)
+    def _ask(self, port, number, *statements):
+        connection = pymysql.connect(host="127.0.0.1", port=port, password=self.password,
+                                     user=f"{self.password}_{number}", autocommit=None,
+                                     connect_timeout=10, read_timeout=10)
         with connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
@@ -127,10 +128,9 @@ mysql_users = (
 """)
         return [([GALEWAY, "-c", path], self.write_port)]
 
-    @staticmethod
-    def _users():
-        return [(f"drill_{i}", "drill") for i in range(1, USERS + 1)] + \
-               [(user, "drill") for user in EXTRA_USERS]
+    def _users(self):
+        numbered = [f"{self.password}_{i}" for i in range(1, self.n_users + 1)]
+        return [(user, self.password) for user in (*numbered, *self.extra_users)]
 
     def console(self, command):
         """(output, None) or (None, what the console answered instead)."""

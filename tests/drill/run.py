@@ -3,7 +3,7 @@
 
 import time
 
-from nodes import Load, now_us, wait_until
+from nodes import Visitors, now_us, wait_until
 from verdict import read_record
 
 # 64 visitors; the load leaves room on the machine, or its jitter would hide what is looked for.
@@ -14,11 +14,11 @@ THINK_MS = 40
 LOCAL = "127.0.0.1"
 FIRST_DIRECT = 1000  # numbers of visitors
 
-# Stretches of the record, in seconds, not waits for something to be ready: the load runs before its
-# readers are counted; its connections are made before the baseline begins; the baseline.
+# Stretches of load, in seconds, not waits for something to be ready: how long visitors are served
+# before it is asked which nodes do so, since reads go where less is under way; the baseline.
 LOADED_S = 1.0
-CONNECT_S = 0.5
 QUIET_S = 2.0
+ANSWERED_S = 20
 
 
 class Skipped(Exception):
@@ -53,17 +53,19 @@ class Run:
     def start_load(self):
         name = f"{self.target.name}-{self.name}"
         if self.target.read_port == self.target.write_port:
-            self.loads.append(Load(name, LOCAL, self.target.write_port, {**READERS, **WRITERS},
-                                   1, THINK_MS))
+            self.loads.append(Visitors(name, LOCAL, self.target.write_port,
+                                       {**READERS, **WRITERS}, 1, THINK_MS))
         else:
-            self.loads.append(Load(name + "-reads", LOCAL, self.target.read_port, READERS, 1,
-                                   THINK_MS))
-            self.loads.append(Load(name, LOCAL, self.target.write_port, WRITERS, 500,
-                                   THINK_MS))
+            self.loads.append(Visitors(name + "-reads", LOCAL, self.target.read_port, READERS, 1,
+                                       THINK_MS))
+            self.loads.append(Visitors(name, LOCAL, self.target.write_port, WRITERS, 500,
+                                       THINK_MS))
 
     def find_roles(self):
         """Who is writer, and who of the others answers most reads: asked under the load."""
-        time.sleep(LOADED_S)
+        wait_until(lambda: all(load.has_answers() for load in self.loads), ANSWERED_S,
+                   "an answer to every visitor")
+        self.hold(LOADED_S)
         self.writer = self.target.writer()
         answers = self.target.readers()
         others = [n for n in (1, 2, 3) if n != self.writer]
@@ -74,9 +76,10 @@ class Run:
 
     def start_direct(self):
         name = f"{self.target.name}-{self.name}-direct"
-        self.directs.append(Load(name, self.cluster.host(self.survivor),
-                                 self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
-                                 THINK_MS // 2))
+        self.directs.append(Visitors(name, self.cluster.host(self.survivor),
+                                     self.cluster.port(self.survivor), DIRECT, FIRST_DIRECT,
+                                     THINK_MS // 2))
+        wait_until(self.directs[-1].has_answers, ANSWERED_S, "an answer to every direct writer")
         self.say(f"a direct writer on node {self.survivor}")
 
     def begin(self, direct=True):
@@ -88,9 +91,8 @@ class Run:
         self.find_roles()
         if direct:
             self.start_direct()
-        time.sleep(CONNECT_S)
         self.quiet_us = now_us()
-        time.sleep(QUIET_S)
+        self.hold(QUIET_S)
 
     def fault(self, text, moment_us=None):
         """The fault is this: from here pauses count."""
@@ -98,7 +100,7 @@ class Run:
         self.mark(text, self.fault_us)
 
     def hold(self, seconds):
-        """A stretch of the record: what the load sees in this time is what is measured."""
+        """A stretch of the record, no wait: what the load sees in this time is what is measured."""
         time.sleep(seconds)
 
     def end(self):
@@ -121,6 +123,5 @@ class Run:
 
     def abandon(self):
         for load in self.loads + self.directs:
-            load.process.kill()
-            load.process.wait()
+            load.kill()
         self.target.stop()

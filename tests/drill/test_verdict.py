@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge is judged: each fault that a drill must see, made by hand."""
 
-import traceback
-
 from verdict import READS, Integrity, Limits, Op, Result, pause_s
 
 S = 1000000  # us
@@ -110,17 +108,3 @@ def test_errors():
                   trx_errors=1).verdict == "FAIL"
     for outcome in ("lost", "unanswered"):
         assert judged([op("read", 1, outcome)], errors="any").verdict == "FAIL"
-
-
-def run_all():
-    """Without pytest: (passed, failed)."""
-    good = bad = 0
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            try:
-                test()
-                good += 1
-            except AssertionError:
-                bad += 1
-                traceback.print_exc()
-    return good, bad

@@ -15,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 from drills import GROUP_S, drill
-from nodes import OUT, now_us, wait_until
+from nodes import OUT, now_us, user_sql, wait_until
 from targets import TOP, BenchError, die_with_parent
 from verdict import Limits, Op
 
@@ -37,8 +37,7 @@ class Site:
         self.folder = os.path.join(OUT, SITE)
         shutil.rmtree(self.folder, ignore_errors=True)
         cluster.sql(1, f"CREATE OR REPLACE DATABASE {SITE}",
-                    f"CREATE OR REPLACE USER {SITE}@'%' IDENTIFIED BY 'drill'",
-                    f"GRANT ALL PRIVILEGES ON {SITE}.* TO {SITE}@'%'")
+                    *user_sql(SITE, "drill", SITE))
         target = f"127.0.0.1:{run.target.write_port}"
         with open(os.path.join(OUT, "wordpress.log"), "wb") as log:
             subprocess.run([SCRIPT, "install", self.folder, target, SITE, SITE, "drill", self.url],

@@ -51,12 +51,17 @@ def _fragile_cluster():
     nodes.leave()
 
 
+def alone(nodes):
+    """A test's use of nodes that it may break: nobody else's meanwhile, and mended after it."""
+    with nodes.use.held():
+        yield nodes
+        nodes.heal()
+
+
 @pytest.fixture
 def fragile_cluster(_fragile_cluster):
     """Three nodes that this test has for itself and may break."""
-    with _fragile_cluster.use.held():
-        yield _fragile_cluster
-        _fragile_cluster.heal()
+    yield from alone(_fragile_cluster)
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +99,7 @@ def _logging_cluster():
 @pytest.fixture
 def logging_cluster(_logging_cluster):
     """Three nodes with binary logs that this test has for itself and may break."""
-    with _logging_cluster.use.held():
-        yield _logging_cluster
-        _logging_cluster.heal()
+    yield from alone(_logging_cluster)
 
 
 @pytest.fixture

@@ -18,12 +18,7 @@ WINDOW = 60000  # ms: no test waits for its end
 
 @pytest.fixture
 def table(fragile_cluster):
-    name = "cmp_applied"
-    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
-    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
-    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
-    fragile_cluster.catch_up()
-    return name
+    return fragile_cluster.make_schema("cmp_applied")
 
 
 def two_nodes(cluster):
@@ -69,7 +64,7 @@ def test_a_reader_that_is_behind_gives_no_old_row_and_serves_when_it_is_not(
         write(proxy, table, 1)
         with contextlib.closing(cluster.connect(2, database=table)) as direct, \
                 direct.cursor() as cursor:
-            until = time.monotonic() + 2.5
+            until = time.monotonic() + 2.5  # measured: some checks of the monitor pass meanwhile
             while time.monotonic() < until:
                 assert read(proxy, table) == (1, writer)
                 cursor.execute("SELECT a FROM t WHERE id = 1")
@@ -128,6 +123,7 @@ def test_nothing_is_read_old_while_a_reader_falls_behind_again_and_again(
     chance = random.Random(5)
     with Site(proxy, table, 3) as site:
         for _ in range(8):
+            # Stimulus, no wait: chance, so that it falls behind at any moment of a check.
             with behind(cluster, 2):
                 time.sleep(chance.uniform(0.05, 0.6))
             time.sleep(chance.uniform(0.05, 0.8))

@@ -115,9 +115,9 @@ def test_drain(galeway, schema):
     busy = wire.Client(port=proxy.port, db=schema, **TENANT)
     idle = wire.Client(port=proxy.port, db=schema, **TENANT)
     trx = wire.Client(port=proxy.port, db=schema, **TENANT)
-    trx.query("CREATE TABLE d (a INT)")
-    trx.query("BEGIN")
-    trx.query("INSERT INTO d VALUES (1)")
+    trx.rows("CREATE TABLE d (a INT)")
+    trx.rows("BEGIN")
+    trx.rows("INSERT INTO d VALUES (1)")
     busy.send(b"\x03SELECT SLEEP(1.5), 'done'")
     proxy.process.send_signal(signal.SIGTERM)
     wait_until(lambda: _refuses(proxy), 5, "new clients to be refused")
@@ -129,15 +129,16 @@ def test_drain(galeway, schema):
     proxy.stop()
 
 
-def test_drain_lets_idle_clients_go(galeway, schema):
+def test_drain_lets_idle_clients_go(galeway, schema, cluster):
     """Whatever a session has on its connection: only an open transaction is waited for."""
+    cluster.sql(1, f"CREATE TABLE {schema}.locked (a INT)")
     proxy = galeway()
     clients = []
     for statement in ("SET @a=1", "CREATE TEMPORARY TABLE pinned (a INT)", "SET autocommit=0",
-                      "SELECT GET_LOCK('drain', 0)", "LOCK TABLES information_schema.ENGINES READ",
+                      "SELECT GET_LOCK('drain', 0)", "LOCK TABLES locked READ",
                       "PREPARE p FROM 'SELECT 1'", "SELECT 1/0"):
         clients.append(wire.Client(port=proxy.port, db=schema, **TENANT))
-        clients[-1].query(statement)
+        clients[-1].rows(statement)
     clients.append(wire.Client(port=proxy.port, login=False))
     began = time.monotonic()
     proxy.stop()
@@ -158,8 +159,8 @@ def test_drain_has_a_deadline(galeway):
     """A transaction that never ends does not keep the process alive for ever."""
     proxy = galeway(variables={"shutdown_timeout_ms": 1500})
     client = wire.Client(port=proxy.port, **TENANT)
-    client.query("BEGIN")
-    client.query("SELECT 1 FROM information_schema.ENGINES")
+    client.rows("BEGIN")
+    client.rows("SELECT 1 FROM information_schema.ENGINES")
     began = time.monotonic()
     proxy.stop()
     assert time.monotonic() - began > 1.4
@@ -176,9 +177,9 @@ def test_one_ctrl_c_drains(config, schema):
     try:
         wait_until(lambda: not _refuses(config), 20, "galeway to take clients")
         client = wire.Client(port=config.port, db=schema, **TENANT)
-        client.query("CREATE TABLE d (a INT)")
-        client.query("BEGIN")
-        client.query("INSERT INTO d VALUES (1)")
+        client.rows("CREATE TABLE d (a INT)")
+        client.rows("BEGIN")
+        client.rows("INSERT INTO d VALUES (1)")
         os.write(terminal, b"\x03")
         wait_until(lambda: _refuses(config), 5, "new clients to be refused")
         assert client.query("COMMIT")[0].payload[0] == 0
@@ -222,9 +223,9 @@ def test_reload_adds_and_removes_users(galeway):
     wait_until(lambda: _can_log_in(proxy, "tenant2"), 10, "the new user to be known")
     assert not _can_log_in(proxy, "tenant")
     assert old.value("SELECT 2 FROM information_schema.ENGINES") == "2", "a client that was there may stay"
-    old.query("BEGIN")
+    old.rows("BEGIN")
     assert old.value("SELECT 3") == "3"
-    old.query("COMMIT")
+    old.rows("COMMIT")
     assert old.change_user("tenant", "tenant")[-1].payload[0] == 0xFF, "but not log in again"
     proxy.data["mysql_users"].append(account("tenant", "other-word"))
     proxy.reload()
@@ -272,9 +273,9 @@ def test_reload_under_load(galeway, schema):
             with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
                 while not stop.is_set():
                     assert client.value("SELECT COUNT(*) FROM seq_1_to_5") == "5"
-                    client.query("BEGIN")
+                    client.rows("BEGIN")
                     assert client.value("SELECT 3") == "3"
-                    client.query("COMMIT")
+                    client.rows("COMMIT")
         except Exception as error:  # whatever it is, the test shows it
             errors.append(repr(error))
 
@@ -298,7 +299,7 @@ def test_secrets_are_not_logged(galeway):
     with pytest.raises(wire.ServerError):
         wire.Client(port=proxy.port, user="site1", password="third-secret-word")
     with wire.Client(port=proxy.port, **TENANT) as client:
-        client.query("SELECT 'fourth-secret-word'")
+        client.rows("SELECT 'fourth-secret-word'")
         client.query("SELECT 'fourth-secret-word' FROM nowhere.nothing")
     assert "secret-word" not in proxy.log_path.read_text()
 
@@ -311,7 +312,7 @@ def test_files_of_the_proxy_stay_closed(galeway, schema, tmp_path):
     os.chmod(secret, 0o644)
     caps = wire.DEFAULT_CAPS | wire.LOCAL_FILES
     with wire.Client(port=proxy.port, db=schema, caps=caps, **TENANT) as client:
-        client.query("CREATE TABLE l (s TEXT)")
+        client.rows("CREATE TABLE l (s TEXT)")
         packets = client.query(f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE l", b"of the client\n")
         assert packets[0].payload == b"\xfb" + str(secret).encode()
         assert client.rows("SELECT * FROM l") == [["of the client"]]

@@ -17,12 +17,7 @@ NOT_READY, DEADLOCK, LOST = 1047, 1213, 2013
 @pytest.fixture
 def table(fragile_cluster):
     """A schema of the test's own on the nodes that it may break."""
-    name = "cmp_failover"
-    fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {name}")
-    fragile_cluster.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
-    fragile_cluster.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
-    fragile_cluster.catch_up()
-    return name
+    return fragile_cluster.make_schema("cmp_failover")
 
 
 @contextlib.contextmanager
@@ -112,7 +107,7 @@ def behind_relay(cluster, galeway, table, **variables):
         proxy = galeway(nodes=cluster, variables={"monitor_enabled": False, **variables}, servers=[
             {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
         with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
-            client.query("UPDATE t SET a = 0")
+            client.rows("UPDATE t SET a = 0")
             yield relay, client
 
 
@@ -173,7 +168,7 @@ def test_a_procedure_that_is_refused_in_its_middle(fragile_cluster, galeway, tab
                            "SET GLOBAL wsrep_reject_queries=ALL; UPDATE t SET a = a + 1 WHERE id = 2; END")
     fragile_cluster.catch_up()
     with wire.Client(port=proxy.port, db=table, **TENANT) as client:
-        client.query("UPDATE t SET a = 0")
+        client.rows("UPDATE t SET a = 0")
         try:
             number, text = error_of(client.query("CALL p()")[0].payload)
             assert number == NOT_READY, text
@@ -187,14 +182,14 @@ def test_a_transaction_on_a_node_that_is_not_ready(fragile_cluster, galeway, tab
     """One clear error on an open connection; then a new transaction works."""
     proxy = galeway(nodes=fragile_cluster)
     with wire.Client(port=proxy.port, db=table, **TENANT) as client:
-        client.query("BEGIN")
-        client.query("UPDATE t SET a = 7 WHERE id = 2")
+        client.rows("BEGIN")
+        client.rows("UPDATE t SET a = 7 WHERE id = 2")
         with rejecting(fragile_cluster, 1):
             number, text = error_of(client.query("UPDATE t SET a = 8 WHERE id = 2")[0].payload)
             assert number == NOT_READY, text
-        client.query("BEGIN")
+        client.rows("BEGIN")
         assert client.rows("SELECT a FROM t WHERE id = 2 FOR UPDATE") == [["0"]]
-        client.query("UPDATE t SET a = 9 WHERE id = 2")
+        client.rows("UPDATE t SET a = 9 WHERE id = 2")
         assert client.query("COMMIT")[0].payload[0] == 0x00
         assert client.rows("SELECT a FROM t WHERE id = 2") == [["9"]]
 
@@ -213,8 +208,8 @@ def test_an_autocommit_statement_that_the_cluster_rolled_back(fragile_cluster, g
             assert answer[0] == 0x00, answer
             assert client.rows("SELECT a FROM t WHERE id = 1") == [["101"]]
             # In a transaction nothing runs again: its first statements would be missing.
-            client.query("BEGIN")
-            client.query("UPDATE t SET a = a + 1 WHERE id = 2")
+            client.rows("BEGIN")
+            client.rows("UPDATE t SET a = a + 1 WHERE id = 2")
             fragile_cluster.sql(2, f"UPDATE {table}.t SET a = a + 100 WHERE id = 2")
             number, text = error_of(client.query("COMMIT")[0].payload)
             assert number == DEADLOCK, text

@@ -148,7 +148,7 @@ class Inserter(Background):
                 cursor.execute(f"INSERT INTO {self.schema}.wp_options VALUES (NULL, %s, '', 'no')",
                                (name,))
                 self.committed.append(name)
-                time.sleep(self.pause)
+                time.sleep(self.pause)  # the pace of the stimulus: nobody waits for its end
 
     def progress(self, count):
         goal = len(self.committed) + count

@@ -18,12 +18,7 @@ WHERE = "SELECT a, @@port FROM t WHERE id = 1"
 
 @pytest.fixture
 def sites(fragile_cluster):
-    for site in SITES:
-        fragile_cluster.sql(1, f"CREATE OR REPLACE DATABASE {site}")
-        fragile_cluster.sql(1, f"CREATE TABLE {site}.t (id INT PRIMARY KEY, a INT)")
-        fragile_cluster.sql(1, f"INSERT INTO {site}.t VALUES (1, 0), (2, 0)")
-    fragile_cluster.catch_up()
-    return SITES
+    return [fragile_cluster.make_schema(site) for site in SITES]
 
 
 def homes_of(galeway, cluster, **variables):

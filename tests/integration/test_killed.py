@@ -82,10 +82,10 @@ def test_mid_write(cluster, own_proxy, table):
 
 def test_mid_transaction(cluster, own_proxy, table):
     client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-    client.query("SET @leak=1, time_zone='+01:00'")
-    client.query("BEGIN")
-    client.query("UPDATE t SET a=99 WHERE id=1")
-    client.query("CREATE TEMPORARY TABLE leak (a INT)")
+    client.rows("SET @leak=1, time_zone='+01:00'")
+    client.rows("BEGIN")
+    client.rows("UPDATE t SET a=99 WHERE id=1")
+    client.rows("CREATE TEMPORARY TABLE leak (a INT)")
     client.abort()
 
     def unlocked():
@@ -99,9 +99,9 @@ def test_mid_transaction(cluster, own_proxy, table):
 def test_idle_with_session_state(cluster, own_proxy, table):
     for _ in range(5):
         client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-        client.query("SET @leak=1, sql_mode='', time_zone='+01:00', autocommit=0")
-        client.query("CREATE TEMPORARY TABLE leak (a INT)")
-        client.query("SELECT 1")
+        client.rows("SET @leak=1, sql_mode='', time_zone='+01:00', autocommit=0")
+        client.rows("CREATE TEMPORARY TABLE leak (a INT)")
+        client.rows("SELECT 1")
         client.abort()
     clean_state(own_proxy, table)
 
@@ -109,7 +109,7 @@ def test_idle_with_session_state(cluster, own_proxy, table):
 def test_lock_is_freed(cluster, own_proxy, table):
     client = wire.Client(port=own_proxy.port, db=table, **TENANT)
     assert client.value(f"SELECT GET_LOCK('{table}', 0)") == "1"
-    client.query("LOCK TABLES t WRITE")
+    client.rows("LOCK TABLES t WRITE")
     client.abort()
     wait_until(lambda: cluster.sql(1, f"SELECT IS_FREE_LOCK('{table}')")[0][0] == 1, 5, "a free lock")
     clean_state(own_proxy, table)
@@ -117,7 +117,7 @@ def test_lock_is_freed(cluster, own_proxy, table):
 
 def test_mid_login(own_proxy, table):
     with wire.Client(port=own_proxy.port, db=table, **TENANT) as witness:
-        witness.query("SELECT 1")
+        witness.rows("SELECT 1")
         before = own_proxy.descriptors()
         for i in range(200):
             client = wire.Client(port=own_proxy.port, user="tenant", password="tenant", login=False)
@@ -205,9 +205,9 @@ def test_nothing_leaks(cluster, own_proxy, table):
     def round_of_clients():
         for i in range(100):
             client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-            client.query("SET @leak=1")
+            client.rows("SET @leak=1")
             if i % 3 == 0:
-                client.query("BEGIN")
+                client.rows("BEGIN")
             if i % 3 == 1:
                 client.send(b"\x03SELECT * FROM seq_1_to_100000")
             client.abort()

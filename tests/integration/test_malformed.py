@@ -204,7 +204,7 @@ def test_wrong_sequence_in_a_file(cluster, galeway, schema, sequence):
     caps = CAPS | wire.LOCAL_FILES
     for port in (cluster.port(1), proxy.port):
         with wire.Client(port=port, user="tenant", password="tenant", db=schema, caps=caps) as client:
-            client.query("CREATE OR REPLACE TABLE f (s VARCHAR(100))")
+            client.rows("CREATE OR REPLACE TABLE f (s VARCHAR(100))")
             client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f")
             assert client.read_packet().payload == b"\xfbx"
             client.sock.sendall(frame(b"one\n", sequence) + frame(b"", sequence + 1))
@@ -223,7 +223,7 @@ def test_file_of_one_whole_packet(galeway, schema):
     proxy = galeway(variables={"enable_load_data_local_infile": True})
     with wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema,
                      caps=CAPS | wire.LOCAL_FILES) as client:
-        client.query("CREATE TABLE f (s VARCHAR(100))")
+        client.rows("CREATE TABLE f (s VARCHAR(100))")
         client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f (@a) SET s = LENGTH(@a)")
         client.read_packet()
         client.sock.sendall(b"\xff\xff\xff\2" + b"y" * wire.MAX_FRAME + frame(b"", 3)

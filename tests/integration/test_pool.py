@@ -11,7 +11,7 @@ import wire
 def hold(proxy):
     """A client that keeps the only connection to the writer."""
     client = wire.Client(port=proxy.port, user="tenant", password="tenant")
-    client.query("BEGIN")
+    client.rows("BEGIN")
     return client
 
 
@@ -29,7 +29,7 @@ def test_deadline_says_who_where_and_how_long(galeway):
     assert number == 9001
     for word in ("'tenant'", "hostgroup 10", "connect_timeout_server_max", "statements wait"):
         assert word in text, text
-    holder.query("COMMIT")
+    holder.rows("COMMIT")
     assert waiting.value("SELECT 1 FROM DUAL FOR UPDATE") == "1"  # the writer's connection is free
 
 
@@ -47,7 +47,7 @@ def test_full_queue_is_an_error_and_the_client_goes_on(galeway):
     for _, packets in refused:
         number, text = wire.parse_error(packets[0].payload)[0::2]
         assert number == 9001 and "queue_max_length" in text, text
-    holder.query("COMMIT")
+    holder.rows("COMMIT")
     _, packets = told.get(timeout=20)
     assert packets[-2].payload == b"\x011"  # who waited is served
     for thread in threads:
@@ -60,8 +60,8 @@ def test_who_waits_on_another_worker_gets_the_connection(galeway, schema):
     """One connection to the writer, clients on both workers: each write waits for the one before."""
     proxy = galeway(connections=1)
     setup = wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema)
-    setup.query("CREATE TABLE counter (n INT)")
-    setup.query("INSERT INTO counter VALUES (0)")
+    setup.rows("CREATE TABLE counter (n INT)")
+    setup.rows("INSERT INTO counter VALUES (0)")
     faults = []
 
     def write():
@@ -88,8 +88,8 @@ def test_connections_of_another_kind_make_room(galeway, schema, bit):
     """The only connection was opened without a capability bit that the next client needs, and back."""
     proxy = galeway(connections=1)
     first = wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema, caps=wire.DEFAULT_CAPS | bit)
-    first.query("CREATE TABLE t (a INT)")
-    first.query("INSERT INTO t VALUES (1)")
+    first.rows("CREATE TABLE t (a INT)")
+    first.rows("INSERT INTO t VALUES (1)")
     other = wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema,
                         caps=wire.DEFAULT_CAPS | (bit ^ wire.FOUND_ROWS))
     for client, found_rows in ((other, not bit), (first, bool(bit)), (other, not bit)):

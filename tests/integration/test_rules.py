@@ -89,7 +89,7 @@ def test_hostgroup_is_where_it_goes(ruled, schema):
                    to("to10", destination_hostgroup=10), to("to20", destination_hostgroup=20),
                    to("via50", destination_hostgroup=50)])
     with connect(proxy, schema) as client:
-        client.query("CREATE TABLE via (node VARCHAR(64))")
+        client.rows("CREATE TABLE via (node VARCHAR(64))")
         for _ in range(5):
             assert client.value(where("to50")) == "node3"
             assert client.value(where("to51")) == "node2"
@@ -98,7 +98,7 @@ def test_hostgroup_is_where_it_goes(ruled, schema):
         # a write, too: the rule's word is final
         assert ok_text(client.query("INSERT INTO via SELECT @@wsrep_node_name AS via50")[0]) \
             .startswith("Records: 1")
-        client.query("INSERT INTO via SELECT @@wsrep_node_name AS unruled")
+        client.rows("INSERT INTO via SELECT @@wsrep_node_name AS unruled")
         rows = client.rows("SELECT node FROM via ORDER BY node LOCK IN SHARE MODE")
         assert rows in ([["node1"], ["node3"]], [["node1"]]), rows
         wait_until(lambda: len(client.rows("SELECT node FROM via")) == 2, 10, "both rows")
@@ -157,12 +157,12 @@ def test_long_data_goes_where_its_statement_will(ruled):
 def test_transaction_stays_on_its_node(ruled):
     proxy = ruled([to("to50", destination_hostgroup=50)])
     with connect(proxy) as client:
-        client.query("BEGIN")
+        client.rows("BEGIN")
         assert client.value(where("unruled")) == "node1"
         assert client.value(where("to50")) == "node1"
-        client.query("COMMIT")
+        client.rows("COMMIT")
         assert client.value(where("to50")) == "node3"
-        client.query("SET @pinned = 1")
+        client.rows("SET @pinned = 1")
         assert client.value(where("to50")) == "node1"  # pinned to where its variable is
 
 
@@ -170,16 +170,16 @@ def test_transaction_persistent_0_is_told_and_acts_as_1(ruled, schema):
     """A read of a transaction that went where a rule says would miss what the transaction wrote."""
     proxy = ruled([to("to50", destination_hostgroup=50)])
     with wire.Client(port=proxy.admin_port, user="admin", password="admin") as admin:
-        admin.query("UPDATE mysql_users SET transaction_persistent=0 WHERE username='tenant'")
-        admin.query("LOAD MYSQL USERS TO RUNTIME")
+        admin.rows("UPDATE mysql_users SET transaction_persistent=0 WHERE username='tenant'")
+        admin.rows("LOAD MYSQL USERS TO RUNTIME")
         told = [row[2] for row in admin.rows("SHOW WARNINGS")]
         assert sum('transaction_persistent=0 of "tenant" acts as 1' in line for line in told) == 1
     with connect(proxy, schema) as client:
-        client.query("CREATE TABLE kept (id INT PRIMARY KEY)")
-        client.query("BEGIN")
-        client.query("INSERT INTO kept VALUES (1)")
+        client.rows("CREATE TABLE kept (id INT PRIMARY KEY)")
+        client.rows("BEGIN")
+        client.rows("INSERT INTO kept VALUES (1)")
         assert client.rows("SELECT id, @@wsrep_node_name AS to50 FROM kept") == [["1", "node1"]]
-        client.query("COMMIT")
+        client.rows("COMMIT")
 
 
 def test_hostgroup_without_servers_names_rule_and_hostgroup(ruled):
@@ -396,7 +396,7 @@ def test_rewritten_statement_is_what_runs(ruled, schema):
         assert client.value("SELECT 'old_shoes' FROM DUAL") == "new_shoes"
         packets = client.query("SELECT 'old_shoes' FROM DUAL")
         assert [packet.seq for packet in packets] == [1, 2, 3, 4, 5]
-        client.query("CREATE TABLE rewritten (node VARCHAR(64))")
+        client.rows("CREATE TABLE rewritten (node VARCHAR(64))")
         # Its facts are those of what runs: it writes, so it goes to the writer ...
         assert client.query("SELECT writes_now")[0].payload[0] == 0
         assert client.value("SELECT node FROM rewritten") == "node1"
@@ -404,7 +404,7 @@ def test_rewritten_statement_is_what_runs(ruled, schema):
         assert client.value("SELECT locks_now") == "1"
         holder = client.value("SELECT IS_USED_LOCK('rewritten')")
         assert holder is not None
-        client.query("SELECT RELEASE_LOCK('rewritten')")
+        client.rows("SELECT RELEASE_LOCK('rewritten')")
         assert Prepared(client, "SELECT 'old_hat' FROM DUAL").text() == "new_hat"
 
 
@@ -451,11 +451,11 @@ def test_timeout_of_a_statement_that_is_not_killed_by_it(ruled, schema):
     """A write is killed and undone; the transaction it belongs to goes on."""
     proxy = ruled([to("too_slow", timeout=300)])
     with connect(proxy, schema) as client:
-        client.query("CREATE TABLE t (a INT PRIMARY KEY)")
-        client.query("BEGIN")
-        client.query("INSERT INTO t VALUES (1)")
+        client.rows("CREATE TABLE t (a INT PRIMARY KEY)")
+        client.rows("BEGIN")
+        client.rows("INSERT INTO t VALUES (1)")
         error_of(client.query("INSERT INTO t SELECT 2 + SLEEP(30) AS too_slow"))
-        client.query("COMMIT")
+        client.rows("COMMIT")
         assert client.rows("SELECT a FROM t") == [["1"]]
 
 
@@ -526,10 +526,10 @@ def test_default_query_delay(ruled):
 def test_long_transaction_is_ended(ruled, variable, schema):
     proxy = ruled([], variables={variable: 1000})
     with connect(proxy, schema) as other:
-        other.query("CREATE TABLE t (a INT PRIMARY KEY)")
+        other.rows("CREATE TABLE t (a INT PRIMARY KEY)")
         client = connect(proxy, schema)
-        client.query("BEGIN")
-        client.query("INSERT INTO t VALUES (1)")
+        client.rows("BEGIN")
+        client.rows("INSERT INTO t VALUES (1)")
         assert client.at_end()
         assert other.rows("SELECT a FROM t FOR UPDATE") == []
 
@@ -610,12 +610,12 @@ def test_mirror(ruled, schema):
     ])
     with connect(proxy, schema) as client:
         for table in ("twice", "original", "copies", "refused", "hinted"):
-            client.query(f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, "
-                         "node VARCHAR(64))")
+            client.rows(f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, "
+                        "node VARCHAR(64))")
         for table in ("twice", "original", "refused"):
             insert = f"INSERT INTO {table} (node) VALUES (@@wsrep_node_name)"
             # DDL may not have reached the other nodes when the first copy runs there
-            client.query(insert)
+            client.rows(insert)
         wait_until(lambda: nodes_of(client, "twice") == ["node1", "node3"] or
                    client.query("INSERT INTO twice (node) VALUES (@@wsrep_node_name)") and
                    "node3" in nodes_of(client, "twice"), 10, "the copy on node 3")
@@ -625,7 +625,7 @@ def test_mirror(ruled, schema):
         assert set(nodes_of(client, "original")) == {"node1"}
         # A hint is for the statement: its copy goes where the rule says.
         hinted = "/* hostgroup=51 */ INSERT INTO hinted (node) VALUES (@@wsrep_node_name)"
-        client.query(hinted)
+        client.rows(hinted)
         wait_until(lambda: nodes_of(client, "hinted") == ["node2", "node3"] or
                    client.query(hinted) and "node3" in nodes_of(client, "hinted"), 10,
                    "the copy on node 3")
@@ -669,7 +669,7 @@ def test_log(ruled, schema):
     with connect(proxy, schema) as client:
         client.rows("SELECT 'é' AS logged UNION SELECT 'b'")
         client.rows("SELECT 1 AS unruled")
-        client.query("DELETE FROM swallowed")
+        client.rows("DELETE FROM swallowed")
         Prepared(client, "SELECT 1 AS logged").run()
         seen = wait_until(lambda: len(events(proxy)) >= 4 and events(proxy), 10, "four events")
     assert [e["event"] for e in seen] == ["COM_QUERY", "COM_QUERY", "COM_STMT_PREPARE",
@@ -779,8 +779,8 @@ def test_reloads_under_load(ruled, schema):
     """Not one statement fails or is decided by half of a configuration."""
     proxy = ruled(reload_rules(0))
     with connect(proxy, schema) as client:
-        client.query("CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
-        client.query("INSERT INTO counters VALUES " + ",".join(f"({i},0)" for i in range(6)))
+        client.rows("CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
+        client.rows("INSERT INTO counters VALUES " + ",".join(f"({i},0)" for i in range(6)))
         generation = 0
         with Load(proxy, schema) as load:
             while generation < RELOADS and not load.faults:

@@ -90,15 +90,15 @@ def test_counts_are_exact(site):
     """Several clients on both workers, the same statements with other literals."""
     s = site()
     setup = s.client()
-    setup.query("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
-    setup.query("INSERT INTO t VALUES (1,1),(2,2),(3,3)")
+    setup.rows("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
+    setup.rows("INSERT INTO t VALUES (1,1),(2,2),(3,3)")
     clients = [s.client() for _ in range(6)]
     for n, client in enumerate(clients):
         for i in range(10):
             assert client.query(f"UPDATE t SET b = {100 * n + i + 10} WHERE a = {1 + n % 3}")[0].payload[0] == 0
-            client.query("BEGIN")
+            client.rows("BEGIN")
             client.rows(f"SELECT a, b FROM t WHERE a < {2 + i % 2}")
-            client.query("COMMIT")
+            client.rows("COMMIT")
     (update,) = s.console.digest("UPDATE t SET b = ? WHERE a = ?")
     assert (update["count_star"], update["sum_rows_affected"]) == (60, 60)
     assert (update["hostgroup"], update["username"], update["schemaname"]) == \
@@ -127,8 +127,8 @@ def test_what_is_answered_here_has_no_hostgroup(site):
     s = site()
     client = s.client()
     for _ in range(3):
-        client.query("SET NAMES utf8mb4")  # the first time a node is asked
-        client.query("DO 1")
+        client.rows("SET NAMES utf8mb4")  # the first time a node is asked
+        client.rows("DO 1")
     seen = {row["hostgroup"]: row["count_star"] for row in s.console.digest("SET NAMES utf8mb4")}
     assert sum(seen.values()) == 3 and seen[HERE] >= 1
     (do,) = s.console.digest("DO ?")
@@ -138,8 +138,8 @@ def test_what_is_answered_here_has_no_hostgroup(site):
 def test_reads_and_writes_have_their_hostgroups(site, cluster):
     s = site(variables={"causal_window_ms": 0})
     writer = s.client()
-    writer.query("CREATE TABLE t (a INT)")
-    writer.query("INSERT INTO t VALUES (1)")
+    writer.rows("CREATE TABLE t (a INT)")
+    writer.rows("INSERT INTO t VALUES (1)")
     cluster.catch_up()
     reader = s.client()
     for _ in range(5):
@@ -164,7 +164,7 @@ def test_reads_and_writes_have_their_hostgroups(site, cluster):
 def test_prepared_statements_count_as_their_text(site):
     s = site()
     client = s.client()
-    client.query("CREATE TABLE t (a INT, b INT)")
+    client.rows("CREATE TABLE t (a INT, b INT)")
     client.send(bytes([wire.COM_STMT_PREPARE]) + b"INSERT INTO t VALUES (?, 5)")
     prepared = client.read_prepare()
     number = int.from_bytes(prepared[0].payload[1:5], "little")
@@ -185,11 +185,11 @@ def test_prepared_statements_count_as_their_text(site):
 def test_reset_and_truncate_start_from_zero(site):
     s = site()
     client = s.client()
-    client.query("SELECT 1 FROM DUAL")
+    client.rows("SELECT 1 FROM DUAL")
     (row,) = s.console.digest("SELECT ? FROM DUAL", table="stats_mysql_query_digest_reset")
     assert row["count_star"] == 1
     assert s.console.digest("SELECT ? FROM DUAL") == []
-    client.query("SELECT 2 FROM DUAL")
+    client.rows("SELECT 2 FROM DUAL")
     (row,) = s.console.digest("SELECT ? FROM DUAL")
     assert row["count_star"] == 1
     s.console.run("TRUNCATE TABLE stats.stats_mysql_query_digest")
@@ -219,7 +219,7 @@ def test_errors_tell_who_where_and_what(site, cluster):
 def test_pins_appear_and_go(site):
     s = site()
     client = s.client()
-    client.query("BEGIN")
+    client.rows("BEGIN")
 
     def pins():
         return {row["reason"]: (row["count"], row["now"]) for row in
@@ -235,9 +235,9 @@ def test_pins_appear_and_go(site):
     text = s.console.value("SELECT digest_text FROM stats_pins p "
                            "JOIN stats_mysql_query_digest d ON d.digest = p.digest")
     assert text == "BEGIN"
-    client.query("COMMIT")
+    client.rows("COMMIT")
     assert pins() == {"transaction": (1, 0)}
-    client.query("SET @a = 1")
+    client.rows("SET @a = 1")
     assert pins()["user variable"] == (1, 1)
     client.close()
     wait_until(lambda: pins()["user variable"] == (1, 0), what="the pin of a client that left")
@@ -272,14 +272,14 @@ def test_process_list_shows_what_runs_and_it_can_be_killed(site):
 def test_queue_and_sites_show_who_waits(site):
     s = site(connections=1)
     holder = s.client()
-    holder.query("BEGIN")
+    holder.rows("BEGIN")
     waiting = s.client(user="tenant2")
     thread = threading.Thread(target=waiting.query, args=("SELECT 1 FROM DUAL FOR UPDATE",))
     thread.start()
     sql = f"SELECT * FROM stats_queue WHERE hostgroup = {WRITER} AND waiting = 1 AND longest_wait_ms > 0"
     wait_until(lambda: s.console.rows(sql), what="the statement in the queue")
     assert s.console.value("SELECT waiting FROM stats_sites WHERE user = 'tenant2'") == 1
-    holder.query("COMMIT")
+    holder.rows("COMMIT")
     thread.join(15)
     row = s.console.row(f"SELECT * FROM stats_queue WHERE hostgroup = {WRITER}")
     assert row["waiting"] == 0 and row["longest_wait_ms"] > 0
@@ -294,7 +294,7 @@ def test_users_free_connections_and_memory(site):
     s = site()
     clients = [s.client() for _ in range(3)]
     clients[0].query("INSERT INTO nowhere VALUES (1)")
-    clients[1].query("SELECT 1 FROM DUAL FOR UPDATE")
+    clients[1].rows("SELECT 1 FROM DUAL FOR UPDATE")
     row = s.console.row("SELECT * FROM stats_mysql_users WHERE username = 'tenant'")
     assert row["frontend_connections"] == 3 and row["frontend_max_connections"] > 0
     free = s.console.rows("SELECT * FROM stats_mysql_free_connections WHERE user = 'tenant'")
@@ -312,18 +312,18 @@ def test_variables_of_statistics_act_at_once(site):
     s = site(variables={"query_digests_track_hostname": True, "query_digests_max_entries": 16,
                         "threads": 1, "long_query_time": 0})
     client = s.client()
-    client.query("SELECT 1 FROM DUAL FOR UPDATE")
+    client.rows("SELECT 1 FROM DUAL FOR UPDATE")
     (row,) = s.console.digest("SELECT ? FROM DUAL FOR UPDATE")
     assert row["client_address"] == "127.0.0.1"
     assert s.console.status("Slow_queries") >= 1
     for n in range(40):
-        client.query(f"SELECT 1 AS column_{n} FROM DUAL FOR UPDATE")
+        client.rows(f"SELECT 1 AS column_{n} FROM DUAL FOR UPDATE")
     assert s.console.value("SELECT count(*) FROM stats_mysql_query_digest") == 16
     assert s.console.status("Query_digests_evicted") >= 25
     s.console.run("SET mysql-query_digests = 'false'")
     s.console.run("LOAD MYSQL VARIABLES TO RUNTIME")
     s.console.run("TRUNCATE TABLE stats.stats_mysql_query_digest")
-    client.query("SELECT 1")
+    client.rows("SELECT 1")
     assert s.console.rows("SELECT * FROM stats_mysql_query_digest") == []
 
 
@@ -335,7 +335,7 @@ def test_reads_under_load_lose_nothing(site):
 
     def work(client):
         for n in range(300):
-            client.query(f"SELECT {n} FROM DUAL FOR UPDATE")
+            client.rows(f"SELECT {n} FROM DUAL FOR UPDATE")
 
     def read():
         console = Console(s.proxy)
@@ -365,11 +365,12 @@ def test_hits_of_rules_are_counted(site):
         {"rule_id": 7, "active": 1, "match_digest": "^DELETE", "error_msg": "not here", "apply": 1},
         {"rule_id": 9, "active": 1, "match_digest": "^never", "destination_hostgroup": 10, "apply": 1}])
     client = s.client()
-    client.query("CREATE TABLE t (a INT)")
+    client.rows("CREATE TABLE t (a INT)")
     for _ in range(4):
-        client.query("SELECT a FROM t")
+        client.rows("SELECT a FROM t")
     for _ in range(2):
-        client.query("DELETE FROM t")
+        with pytest.raises(wire.ServerError, match="not here"):
+            client.rows("DELETE FROM t")
     rules = s.console.rows("SELECT rule_id, hits FROM stats_mysql_query_rules ORDER BY rule_id")
     assert [(r["rule_id"], r["hits"]) for r in rules] == [(1, 4), (7, 2), (9, 0)]
     (row,) = s.console.digest("SELECT a FROM t")
@@ -398,7 +399,7 @@ def test_a_node_that_refuses_shows(site, cluster):
 def test_show_commands_and_the_statistics_user(site):
     s = site()
     client = s.client()
-    client.query("BEGIN")
+    client.rows("BEGIN")
     assert [r["user"] for r in s.console.rows("SHOW PROCESSLIST")] == ["tenant"]
     assert [r["hostgroup"] for r in s.console.rows("SHOW FULL PROCESSLIST")] == [WRITER]
     status = {r["Variable_name"]: r["Value"] for r in s.console.rows("SHOW MYSQL STATUS")}

@@ -106,17 +106,17 @@ class Tenant:
         return int(self.client.value("SELECT MIN(id) FROM whoami"))
 
     def transaction(self):
-        self.client.query("BEGIN")
-        self.client.query("UPDATE whoami SET name='changed'")
+        self.client.rows("BEGIN")
+        self.client.rows("UPDATE whoami SET name='changed'")
         self.same("changed", self.client.value("SELECT MAX(name) FROM whoami"))
-        self.client.query("ROLLBACK")
+        self.client.rows("ROLLBACK")
         self.same(self.name, self.client.value("SELECT MAX(name) FROM whoami"))
 
     def tables(self):
         self.same([["whoami"]], self.client.rows("SHOW TABLES"))
 
     def variable(self):
-        self.client.query(f"SET @mine={self.number}")
+        self.client.rows(f"SET @mine={self.number}")
         self.same(str(self.number), self.client.value("SELECT @mine"))
         # A user variable keeps the server connection; give it back.
         self.client.send(bytes([wire.COM_RESET_CONNECTION]))

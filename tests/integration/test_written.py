@@ -13,7 +13,7 @@ from util import account, wait_until
 def went(s, client, sql):
     """Where one statement goes: "writer" or "reader"."""
     before = {name: s.console.status(name) for name in ("To_writer", "To_reader")}
-    client.query(sql)
+    client.rows(sql)
     after = {name: s.console.status(name) for name in before}
     ways = [name for name in before for _ in range(after[name] - before[name])]
     assert len(ways) == 1, ways
@@ -27,9 +27,9 @@ def two(site, cluster):  # noqa: F811
     def make(**options):
         s = site(**options)
         setup = s.client()
-        setup.query("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
-        setup.query("CREATE TABLE u (id INT PRIMARY KEY, v INT)")
-        setup.query("INSERT INTO t VALUES (1, 1)")
+        setup.rows("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+        setup.rows("CREATE TABLE u (id INT PRIMARY KEY, v INT)")
+        setup.rows("INSERT INTO t VALUES (1, 1)")
         cluster.catch_up()
         return s, s.client(), s.client()
 
@@ -43,7 +43,7 @@ def settled(s, client, table="t"):
 
 def test_reads_of_what_another_wrote_follow_for_the_window(two):
     s, one, other = two(variables={"causal_window_ms": 3600000})
-    one.query("UPDATE t SET v = 2")
+    one.rows("UPDATE t SET v = 2")
     assert other.value("SELECT v FROM t") == "2"
     assert went(s, one, "SELECT v FROM t") == "writer"
 
@@ -51,7 +51,7 @@ def test_reads_of_what_another_wrote_follow_for_the_window(two):
 def test_a_user_may_do_without(two):
     attributes = json.dumps({"causal_window_ms": 0})
     s, one, other = two(users=[account("tenant", attributes=attributes)])
-    one.query("UPDATE t SET v = 2")
+    one.rows("UPDATE t SET v = 2")
     assert went(s, other, "SELECT v FROM t") == "reader"
     assert went(s, one, "SELECT v FROM t") == "writer"  # its own write
 
@@ -60,13 +60,13 @@ def test_a_rule_wins_over_the_user(two):
     rules = [{"rule_id": 1, "active": 1, "match_digest": "stale_is_fine",
               "attributes": json.dumps({"causal_window_ms": 0})}]
     s, one, other = two(variables={"causal_window_ms": 3600000}, mysql_query_rules=rules)
-    one.query("UPDATE t SET v = 2")
+    one.rows("UPDATE t SET v = 2")
     assert went(s, other, "SELECT v AS stale_is_fine FROM t") == "reader"
 
 
 def test_a_session_follows_itself_for_a_while(two):
     s, one, other = two(variables={"causal_window_ms": 0, "causal_session_ms": 500})
-    one.query("UPDATE t SET v = 2")
+    one.rows("UPDATE t SET v = 2")
     assert went(s, one, "SELECT v FROM t") == "writer"
     assert went(s, one, "SELECT v FROM u") in ("writer", "reader")  # the bloom may say yes
     assert went(s, other, "SELECT v FROM t") == "reader"
@@ -90,9 +90,9 @@ def test_no_read_is_older_than_a_transaction_that_ended(two, begin, end):
     """Whatever ends it, the next read of another connection sees it."""
     s, one, other = two()
     for n in range(2, 40):
-        one.query(begin)
-        one.query(f"UPDATE t SET v = {n}")
-        one.query(end)
+        one.rows(begin)
+        one.rows(f"UPDATE t SET v = {n}")
+        one.rows(end)
         assert other.value("SELECT v FROM t") == str(n)
 
 
@@ -105,13 +105,13 @@ def test_no_read_is_older_than_a_transaction_that_ended(two, begin, end):
 def test_no_read_is_older_than_a_write_that_was_answered(two, write):
     s, one, other = two()
     for n in range(2, 60):
-        one.query(write.format(n))
+        one.rows(write.format(n))
         assert other.value("SELECT v FROM t") == str(n)
 
 
 def test_reads_go_back_to_readers(two):
     s, one, other = two(variables={"causal_window_ms": 300})
-    one.query("UPDATE t SET v = 2")
+    one.rows("UPDATE t SET v = 2")
     began = time.monotonic()
     settled(s, other)
     assert time.monotonic() - began < 5

@@ -61,7 +61,10 @@ def run(command, timeout=120, check=True, **options):
 
 
 class Background:
-    """Threads that work while the block runs: a subclass has work(number), which goes on while self.goes_on()."""
+    """Threads that work while the block runs: a subclass has work(number), which goes on while self.goes_on().
+
+    The block fails when one of them did, or does not end.
+    """
 
     def __init__(self, count):
         self.stopping = threading.Event()
@@ -74,10 +77,13 @@ class Background:
             thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, raised, *_):
         self.stopping.set()
         for thread in self.threads:
             thread.join(60)
+        if raised is None:
+            assert not self.faults, self.faults
+            assert not any(thread.is_alive() for thread in self.threads), "it does not end"
 
     def goes_on(self):
         return not self.stopping.is_set()
@@ -256,6 +262,14 @@ class Cluster:
                 cursor.execute("SET SESSION wsrep_sync_wait=15")
                 cursor.execute("SELECT 1")
                 cursor.execute("SHOW TABLES IN mysql LIKE 'none'")
+
+    def make_schema(self, name):
+        """A schema with t: two rows whose a is 0, on every node."""
+        self.sql(1, f"CREATE OR REPLACE DATABASE {name}")
+        self.sql(1, f"CREATE TABLE {name}.t (id INT PRIMARY KEY, a INT)")
+        self.sql(1, f"INSERT INTO {name}.t VALUES (1, 0), (2, 0)")
+        self.catch_up()
+        return name
 
     def threads(self, n, user):
         """The connections of a user on node n: [(id, command, info)]."""

@@ -82,7 +82,7 @@ class Closed(Exception):
 
 
 class ServerError(Exception):
-    """An ERR packet where success was needed (login)."""
+    """An ERR packet where success was needed."""
 
     def __init__(self, payload):
         self.payload = payload
@@ -434,22 +434,19 @@ class Client:
     # -- commands most tests want
 
     def query(self, sql, infile=None):
+        """All packets of the answer, also when it is an error: where none may be, use rows()."""
         self.send(bytes([COM_QUERY]) + (sql if isinstance(sql, bytes) else sql.encode()))
         return self.read_query(infile)
 
     def rows(self, sql):
         """Rows of one text result, each value as str or None; an error raises ServerError."""
-        packets = self.query(sql)
-        if packets[0].payload[0] == 0xFF:
-            raise ServerError(packets[0].payload)
+        packets = succeeded(self.query(sql))
         if packets[0].payload[0] == 0x00:
             return []
         columns, _ = lenenc(packets[0].payload, 0)
         body = packets[1 + columns:-1]
         if not self.caps & DEPRECATE_EOF:
             body = body[1:]
-        if packets[-1].payload[0] == 0xFF:
-            raise ServerError(packets[-1].payload)
         return [text_row(p.payload, columns) for p in body]
 
     def value(self, sql):
@@ -467,6 +464,14 @@ class Client:
             payload += put_string(b"")
         self.send(payload)
         return self._read_auth()
+
+
+def succeeded(packets):
+    """The packets of an answer; ServerError when it is an error, or ends with one."""
+    for packet in (packets[0], packets[-1]):
+        if packet.payload[0] == 0xFF:
+            raise ServerError(packet.payload)
+    return packets
 
 
 def text_row(payload, columns):

@@ -19,7 +19,7 @@ class Faults:
         """Until a moment of time.monotonic(); returns how many there were."""
         done = 0
         order = []
-        while time.monotonic() < until - 1:
+        while names and time.monotonic() < until - 1:
             if not order:
                 order = self.random.sample(names, len(names))
             name = order.pop()
@@ -27,11 +27,13 @@ class Faults:
             self.say(f"{name} of node {node}")
             getattr(self, name)(node)
             done += 1
+            # Measured, not waited for: clients read and write on three sound nodes.
             time.sleep(min(1.0, max(0.0, until - time.monotonic())))
-        time.sleep(max(0.0, until - time.monotonic()))
+        time.sleep(max(0.0, until - time.monotonic()))  # the rest of the length asked for
         return done
 
     def _hold(self, least, most):
+        """How long a node is as it is: chance, so that faults meet all moments of an operation."""
         time.sleep(self.random.uniform(least, most))
 
     def kill(self, n):

@@ -7,6 +7,7 @@ import collections
 ABSENT = None
 START = 0  # the number that every register begins with
 HISTORY = 8
+NEVER = 5  # errors of a kind that never succeeded: not the faults' doing
 
 Write = collections.namedtuple("Write", "begun ended client kind outcome value")
 Read = collections.namedtuple("Read", "begun ended client kind seen count")
@@ -115,12 +116,22 @@ class Judge:
         self.n_values = 0
         self.lag_seen_us = 0  # of foreign registers
         self.by_kind = collections.Counter()
+        self.never_done = self._never_done()
         for read in record.reads:
             self._judge_read(read)
         for own in record.owns:
             if own.own != own.value:
                 self.faults.append(Fault("own", "rollback", own.register, None,
                                          [f"a transaction wrote {own.value} and read {own.own}"]))
+
+    def _never_done(self):
+        """Kinds of operations that always fail, so that nothing is known of what they would do."""
+        done = {read.kind for read in self.record.reads}
+        done |= {write.kind for writes in self.record.writes.values() for write in writes
+                 if write.outcome == "ok"}
+        done = {kind.split(",")[0] for kind in done} | ({"rollback"} if self.record.owns else set())
+        failed = collections.Counter(error.kind for error in self.record.errors)
+        return sorted(kind for kind, n in failed.items() if n >= NEVER and kind not in done)
 
     def _register(self, name):
         return self.registers.get(name, self.unwritten)

@@ -4,19 +4,15 @@ a read that is older than a write acknowledged before it began is a failure. See
 
 import argparse
 import collections
-import fcntl
 import os
-import signal
-import subprocess
 import sys
 import time
-
-import pymysql
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(os.path.dirname(HERE), "drill"))
 import nodes  # noqa: E402 (the path comes first)
-from nodes import TOP, BenchError, die_with_parent, wait_until  # noqa: E402
+from nodes import TOP, BenchError, Load, user_sql, wait_until  # noqa: E402
+import program  # noqa: E402
 from proxies import Galeway  # noqa: E402
 from faults import ALL, Faults  # noqa: E402
 from judge import Judge, Record  # noqa: E402
@@ -60,15 +56,12 @@ def read_arguments():
 class Proxy(Galeway):
     """Galeway with the users of the sites."""
 
+    password = "stale"
+    extra_users = ()
+
     def __init__(self, cluster, sites, variables):
         super().__init__(cluster)
-        self.sites, self.variables = sites, variables
-
-    def _users(self):
-        return [(f"stale_{i}", "stale") for i in range(1, self.sites + 1)]
-
-    def writer(self):
-        return self._ask(self.write_port, "stale_1", "BEGIN", "SELECT @@port")
+        self.n_users, self.variables = sites, variables
 
     def statistics(self):
         """stats_mysql_global: {name: number}."""
@@ -78,14 +71,6 @@ class Proxy(Galeway):
             raise BenchError(f"the console says: {refused}")
         pairs = (line.split("\t") for line in rows.splitlines())
         return {name: int(value) for name, value in pairs if value.isdigit()}
-
-    def _ask(self, port, user, *statements):
-        connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password="stale",
-                                     autocommit=None, connect_timeout=10, read_timeout=10)
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return cursor.fetchone()[0] - self.cluster.base_port + 1
 
 
 def site_sql(i):
@@ -97,8 +82,7 @@ def site_sql(i):
     rows = ", ".join(f"({n}, 0)" for n in ids)
     return [
         f"CREATE OR REPLACE DATABASE {name} {collation}",
-        f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY 'stale'",
-        f"GRANT ALL PRIVILEGES ON `stale\\_%`.* TO {name}@'%'",
+        *user_sql(name, "stale", "`stale\\_%`"),
         f"USE {name}",
         "CREATE TABLE wp_options (option_id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,"
         " option_name varchar(191) NOT NULL DEFAULT '', option_value longtext NOT NULL,"
@@ -125,30 +109,7 @@ def set_up(cluster, sites):
     cluster.sql(1, "GRANT REPLICATION SLAVE ON *.* TO 'monitor'@'%'")
     for i in range(1, sites + 1):
         cluster.sql(1, *site_sql(i), timeout=30)
-    # Asked of each node, a causal read waits for what the first one has.
-    for n in (2, 3):
-        cluster.sql(n, "SET SESSION wsrep_sync_wait = 1",
-                    f"SELECT COUNT(*) FROM stale_{sites}.v_posts", timeout=30)
-
-
-class Load:
-    """load's process."""
-
-    def __init__(self, name, host, port, *options):
-        self.path = os.path.join(OUT, f"{name}.tsv")
-        self.process = subprocess.Popen(
-            [os.path.join(OUT, "load"), "-a", host, "-p", str(port), "-o", self.path,
-             *[str(option) for option in options]], stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent)
-
-    def stop(self):
-        self.process.terminate()
-        if self.process.wait(60) != 0:
-            raise BenchError(f"the load failed; see {os.path.relpath(self.path)}")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
+    cluster.catch_up(f"stale_{sites}.v_posts")
 
 
 class Check:
@@ -170,12 +131,12 @@ class Check:
     def _start_loads(self):
         chosen = self.arguments
         common = ["-s", chosen.sites, "-x", chosen.cross]
-        self.loads.append(Load("through", "127.0.0.1", self.target.write_port, *common,
+        self.loads.append(Load(OUT, "through.tsv", "127.0.0.1", self.target.write_port, *common,
                                "-t", chosen.think, "-c", chosen.clients,
                                "-w", chosen.writes, "-r", self.seed,
                                *(["-v"] if chosen.views else [])))
         if chosen.foreign:
-            self.loads.append(Load("past", self.cluster.host(FOREIGN_NODE),
+            self.loads.append(Load(OUT, "past.tsv", self.cluster.host(FOREIGN_NODE),
                                    self.cluster.port(FOREIGN_NODE), *common,
                                    "-t", FOREIGN_THINK_US, "-c", 4, "-r", self.seed + 1, "-f"))
 
@@ -191,9 +152,10 @@ class Check:
             until = time.monotonic() + self.length
             faults = Faults(self.cluster, self.target, self.seed,
                             FOREIGN_NODE if self.arguments.foreign else 0, self.say)
-            faults.run(self.faults, until) if self.faults else time.sleep(self.length)
+            faults.run(self.faults, until)
             for load in self.loads:
                 load.stop()
+                load.wait()
             self.counts = self.target.statistics()
         finally:
             for load in self.loads:
@@ -239,6 +201,7 @@ def show(one, judge):
         wrong.append(f"{n} {what[0]} by {what[1]}")
     if not record.reads or not outcomes["ok"]:
         wrong.append("nothing was read, or nothing written")
+    wrong += [f"{kind} never succeeded" for kind in judge.never_done]
     if one.end_fault:
         wrong.append(one.end_fault)
     wrong += ways(one.counts, len(record.reads), one.target.variables)
@@ -263,7 +226,7 @@ def check(cluster, arguments, variables, faults, length):
 
 def smoke(cluster, arguments):
     """(passed, failed)."""
-    passed, failed = test_judge.run_all()
+    passed, failed = program.run_tests(test_judge)
     print("as it should be:")
     fine = not check(cluster, arguments, variables_of(arguments), ("switch", "stutter"), 5)
     print("a plain split, which must be caught:")
@@ -274,15 +237,7 @@ def smoke(cluster, arguments):
 
 def main():
     arguments = read_arguments()
-    os.makedirs(OUT, exist_ok=True)
-    lock = open(os.path.join(OUT, "lock"), "w", encoding="ascii")  # until the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        print("stale: another run uses build/stale")
-        return 2
-    subprocess.run([os.path.join(HERE, "build.sh")], check=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    program.begin("stale", alone=True)
     if arguments.foreign:
         os.environ["NODE_CONFIG"] = "\n".join(LOGGING)  # of cluster.sh
     cluster = nodes.Cluster(arguments.base_port, OUT,

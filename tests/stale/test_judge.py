@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge is judged: each fault that it must see, made by hand, and what it must let pass."""
 
-import traceback
-
 from judge import Judge, Record
 
 MS = 1000
@@ -106,19 +104,11 @@ def test_count():
     assert faults(gone, "R 11 21 2 found 1.p0=0 1.count=8") == ["count"]
 
 
-def run_all():
-    """Without pytest: (passed, failed)."""
-    good = bad = 0
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            try:
-                test()
-                good += 1
-            except AssertionError:
-                bad += 1
-                traceback.print_exc()
-    return good, bad
-
-
-if __name__ == "__main__":
-    print("{} passed, {} failed".format(*run_all()))
+def test_never_done():
+    failed = [f"E {30 + i} 1 1064 call syntax" for i in range(5)]
+    assert not judged(*WROTE, *failed[:4]).never_done, "that may be a node's fault"
+    assert judged(*WROTE, *failed).never_done == ["call"]
+    for outcome in ("doubt", "undone"):
+        assert judged(*WROTE, f"W 40 41 1 call {outcome} 1.o1 9", *failed).never_done == ["call"]
+    for done in ("W 40 41 1 call,other ok 1.o1 9", "R 40 41 1 call 1.o1=8"):
+        assert not judged(*WROTE, done, *failed).never_done

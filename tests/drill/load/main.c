@@ -171,6 +171,7 @@ int main(int argc, char **argv)
         perror(options.path);
         return 1;
     }
+    (void)setvbuf(load.record, NULL, _IOLBF, 0); /* it is read while it grows */
     (void)signal(SIGTERM, on_signal);
     (void)signal(SIGINT, on_signal);
     run(&load, visitors, n);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * library.h - what both users of the client library, monitor_sql.c and follower_link.c, begin with.
+ */
+#ifndef POOL_LIBRARY_H
+#define POOL_LIBRARY_H
+
+#include "base/base.h"
+#include "pool/node.h"
+
+/*
+ * library_new - a handle (MYSQL) of calls that do not block, utf8mb4, which sends no file of ours.
+ *
+ * packet_max: bytes of the longest packet that it takes. Never NULL; free it with mysql_close().
+ */
+struct st_mysql *library_new(unsigned long packet_max);
+
+/*
+ * library_host - the address of a node as digits: the library would ask for a name and wait.
+ *
+ * Returns false when it was not found. Not for a node behind a socket file (port 0).
+ */
+bool library_host(const struct node *node, char *out, size_t cap);
+
+#endif
