@@ -10,7 +10,8 @@
  * stands in the log, again when the node has committed it.
  *
  * Current means: all that was committed on any node at most mysql-query_cache_follow_max_lag_ms ago
- * is told. All nodes are asked for what they have committed (wsrep_last_committed); the log says
+ * is told. All nodes are asked for what they have committed (wsrep_last_committed), and one that is
+ * silent counts as if it had committed more until the group has voted it out; the log says
  * which of it is in there (the number of an XID event is that of wsrep), and its heartbeats that
  * nothing is left.
  *

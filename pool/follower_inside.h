@@ -22,8 +22,9 @@
 #define FOLLOW_ANSWER_MS     1000
 #define FOLLOW_SILENCE_MS    1000 /* no event and no heartbeat: the node is given up */
 #define FOLLOW_SEEK_MS       60000 /* the same while it looks for the position: it reads a whole file */
-#define FOLLOW_PEER_MS       150 /* another node's answer */
-#define FOLLOW_PEER_AGAIN_MS 1000
+#define FOLLOW_PEER_MS       300 /* another node's answer */
+#define FOLLOW_PEER_AGAIN_MS 500
+#define FOLLOW_VOTE_MS       60000 /* who was silent for so long is voted out, or only silent to us */
 #define FOLLOW_SETTLE_MS     2000 /* what the node does not commit for so long is told again anyway */
 #define FOLLOW_AGAIN_MIN     50u /* ms before a node that failed is tried again: doubled each time */
 #define FOLLOW_AGAIN_MAX     2000u
@@ -42,6 +43,7 @@ struct follow_facts {
     /* asked again and again */
     char uuid[FOLLOW_UUID_MAX]; /* of the cluster's state */
     uint64_t uptime_s;
+    uint64_t view; /* of the group: a number that grows; 0 = it is in none that is primary */
     uint64_t committed;
     uint64_t recv_queue;
     unsigned local_state;
@@ -62,10 +64,12 @@ struct follow_mark {
     uint64_t seqno;
 };
 
-/* Another node of the cluster. */
+/* A node of the cluster, as it answered last; of the one that is followed, too. */
 struct follow_peer {
     struct follow_link *link; /* owned; NULL = closed */
     uint64_t again_ms;        /* not asked before */
+    uint64_t answered_ms;
+    uint64_t view; /* that it was in; 0 = it never answered, or was in none */
 };
 
 struct follow_cluster {
@@ -84,10 +88,11 @@ struct follow_cluster {
     struct follow_peer peers[NODES_MAX];
     struct follow_mark marks[FOLLOW_MARKS_MAX]; /* not reached yet, oldest first */
     unsigned n_marks;
-    unsigned n_settled;  /* questions that were answered since the stream began */
-    unsigned n_failures; /* in a row */
-    unsigned n_stuck;    /* streams in a row that were lost where they had begun */
-    uint8_t state;       /* enum follow_state */
+    const struct node *missing; /* is silent, and may have committed more; NULL = none */
+    unsigned n_settled;         /* questions that were answered since the stream began */
+    unsigned n_failures;        /* in a row */
+    unsigned n_stuck;           /* streams in a row that were lost where they had begun */
+    uint8_t state;              /* enum follow_state */
     bool is_on;
     bool has_begun; /* the node has come to the position */
     bool was_current;

@@ -6,6 +6,11 @@
  * what it has received and what it has committed, and the other nodes for what they have. All that
  * was committed anywhere when they were asked is told when the log has come to that number, or
  * when a heartbeat says that the log has ended and the node has committed it.
+ *
+ * A node that does not answer may have committed what the followed one is applying, or has not even
+ * been given: the group hands a write to a node before it hands it to the next, and while a node
+ * is dying seconds lie between. Who was lost is left out when the followed one is in a newer view
+ * than he was: before a view changes, each member is given all that any was.
  */
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -72,6 +77,10 @@ static void on_status(void *arg, char *const *columns, unsigned n)
     }
     if (strcmp(columns[0], "wsrep_last_committed") == 0) {
         facts->committed = number_of(columns[1]);
+    } else if (strcmp(columns[0], "wsrep_cluster_conf_id") == 0) {
+        uint64_t view = number_of(columns[1]);
+
+        facts->view = view == UINT64_MAX ? 0 : view;
     } else if (strcmp(columns[0], "wsrep_local_recv_queue") == 0) {
         facts->recv_queue = number_of(columns[1]);
     } else if (strcmp(columns[0], "wsrep_local_state") == 0) {
@@ -102,6 +111,7 @@ static void on_master_status(void *arg, char *const *columns, unsigned n)
 #define ASK_UPTIME    "SHOW GLOBAL STATUS LIKE 'Uptime'"
 #define ASK_STATUS    "SHOW GLOBAL STATUS LIKE 'wsrep_l%'"
 #define ASK_FILTER    "SHOW MASTER STATUS"
+#define ASK_VIEW      "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_conf_id'"
 #define ASK_COMMITTED "SHOW GLOBAL STATUS LIKE 'wsrep_last_committed'"
 
 static enum follow_end end_of(const struct follow_error *error)
@@ -252,12 +262,24 @@ static void add_mark(struct follow_cluster *c, uint64_t asked_us, uint64_t seqno
     c->marks[c->n_marks++] = (struct follow_mark){asked_us, seqno};
 }
 
+/* In the view that the followed node is in, or a newer one, as far as is known. */
+static bool is_member(const struct follow_cluster *c, const struct follow_peer *peer)
+{
+    return peer->view != 0 && peer->view >= c->facts.view &&
+           clock_now_ms() < peer->answered_ms + FOLLOW_VOTE_MS;
+}
+
+static void peer_answered(struct follow_peer *peer, const struct follow_facts *facts)
+{
+    peer->view = facts->view;
+    peer->answered_ms = clock_now_ms();
+}
+
 /*
- * What the other nodes have committed, the most of them: the one that is followed may still be
- * applying it, which its own queue does not show. One that does not answer is left out: what it
- * had committed, the cluster has.
+ * What another node has committed: the one that is followed may still be applying it, which its own
+ * queue does not show. false = it does not answer.
  */
-static uint64_t ask_peer(struct follow_cluster *c, const struct node *node)
+static bool ask_peer(struct follow_cluster *c, const struct node *node, uint64_t *committed)
 {
     struct follow_peer *peer = &c->peers[node->index];
     struct follow_facts facts = {0};
@@ -265,32 +287,39 @@ static uint64_t ask_peer(struct follow_cluster *c, const struct node *node)
     struct follow_target target = follow_target_of(c, node);
 
     if (clock_now_ms() < peer->again_ms) {
-        return 0;
+        return false;
     }
     target.connect_ms = target.answer_ms = FOLLOW_PEER_MS;
     if (peer->link == NULL) {
         peer->link = follow_link_open(&target, &error);
     }
     if (peer->link == NULL ||
-        !follow_link_ask(peer->link, ASK_COMMITTED, on_status, &facts, &error)) {
+        !follow_link_ask(peer->link, ASK_COMMITTED, on_status, &facts, &error) ||
+        !follow_link_ask(peer->link, ASK_VIEW, on_status, &facts, &error)) {
         follow_link_close(peer->link);
         peer->link = NULL;
         peer->again_ms = clock_now_ms() + FOLLOW_PEER_AGAIN_MS;
+        return false;
     }
-    return facts.committed;
+    peer_answered(peer, &facts);
+    *committed = MAX(*committed, facts.committed);
+    return true;
 }
 
+/* The most that the others have committed. c->missing: who may have more. */
 static uint64_t ask_peers(struct follow_cluster *c)
 {
     unsigned n = atomic_load(&c->follower->nodes->count);
     uint64_t newest = 0;
 
+    c->missing = NULL;
     for (unsigned i = 0; i < n; i++) {
         const struct node *node = c->follower->nodes->items[i];
+        bool is_asked = follow_serves(c, node) && atomic_load(&node->shared.health) == HEALTH_UP;
 
-        if (node != c->node && follow_serves(c, node) &&
-            atomic_load(&node->shared.health) == HEALTH_UP) {
-            newest = MAX(newest, ask_peer(c, node));
+        if (node != c->node && (is_asked || is_member(c, &c->peers[i])) &&
+            !ask_peer(c, node, &newest) && is_member(c, &c->peers[i])) {
+            c->missing = node;
         }
     }
     return newest;
@@ -300,7 +329,8 @@ static void close_peers(struct follow_cluster *c)
 {
     for (unsigned i = 0; i < NODES_MAX; i++) {
         follow_link_close(c->peers[i].link);
-        c->peers[i] = (struct follow_peer){0};
+        c->peers[i].link = NULL;
+        c->peers[i].again_ms = 0;
     }
 }
 
@@ -310,17 +340,23 @@ static bool ask_beat(struct follow_cluster *c, struct follow_error *error)
     uint64_t asked_us = clock_now_us();
     uint64_t waits_us, newest;
 
-    c->asked_ms = asked_us / 1000;
+    if (!follow_link_ask(c->side, ASK_VIEW, on_status, &c->facts, error)) {
+        return false;
+    }
     newest = ask_peers(c);
     if (!follow_link_ask(c->side, ASK_STATUS, on_status, &c->facts, error)) {
         return false;
     }
+    peer_answered(&c->peers[c->node->index], &c->facts);
+    c->asked_ms = clock_now_ms(); /* who is silent takes time: the stream gets some in between */
     if (c->facts.local_state != WSREP_SYNCED) {
         fail(error, "it is not Synced");
         return false;
     }
     newest = MAX(newest, c->facts.committed + c->facts.recv_queue);
-    add_mark(c, asked_us, newest);
+    if (c->missing == NULL) {
+        add_mark(c, asked_us, newest);
+    }
     apply_settle(c->apply, c->facts.committed);
     waits_us = apply_waits_us(c->apply);
     if (waits_us != 0 && asked_us > waits_us + (uint64_t)FOLLOW_SETTLE_MS * 1000) {
@@ -436,6 +472,7 @@ static void begin_place(struct follow_cluster *c)
                                      .started_s = born_s(&c->facts)};
     (void)snprintf(c->place.uuid, sizeof(c->place.uuid), "%s", c->facts.uuid);
     c->n_marks = 0;
+    c->missing = NULL;
     c->n_settled = 0;
     c->has_begun = false;
     c->asked_ms = 0;

@@ -124,7 +124,7 @@ void follow_judge(struct follow_cluster *c)
 {
     uint64_t lag_us = (uint64_t)follow_max_lag_ms(c) * 1000;
     uint64_t now = clock_now_us(), waits = apply_waits_us(c->apply), oldest = c->told_us;
-    char why[64];
+    char why[FOLLOW_ERROR_MAX];
 
     if (c->n_settled < 2 || c->told_us == 0) { /* what was told at the beginning is told twice */
         oldest = 0;
@@ -137,8 +137,10 @@ void follow_judge(struct follow_cluster *c)
         c->n_failures = 0;
         come_to(c, FOLLOW_CURRENT, "");
     } else {
-        (void)snprintf(why, sizeof(why), "it is behind by %llu ms",
-                       oldest == 0 ? 0ULL : (unsigned long long)(now - oldest) / 1000);
+        (void)snprintf(why, sizeof(why), "it is behind by %llu ms%s%.100s%s",
+                       oldest == 0 ? 0ULL : (unsigned long long)(now - oldest) / 1000,
+                       c->missing == NULL ? "" : ": ", c->missing == NULL ? "" : c->missing->text,
+                       c->missing == NULL ? "" : " does not answer, and may have committed more");
         come_to(c, FOLLOW_BEHIND, why);
     }
 }

@@ -35,7 +35,7 @@ void pool_close(struct pool *pool)
     LIST_FOREACH_SAFE (it, next, &pool->all) {
         struct server *s = CONTAINER_OF(it, struct server, in_all);
 
-        if (s->is_side && s->events != NULL) { /* its owner is no client that has left before */
+        if (s->events != NULL) { /* not of a client, these have left: of a kill, a mirror, a look */
             s->events->on_lost(s, ERR_SHUTDOWN, NULL);
         }
         server_quit(s, "shutdown");

@@ -86,7 +86,10 @@ struct pool {
 };
 
 void pool_init(struct pool *pool, unsigned worker);
-/* pool_close - close every connection; pool_is_empty tells when that is done; then pool_fini. */
+/*
+ * pool_close - close every connection; who has one is told (on_lost, ERR_SHUTDOWN). pool_is_empty
+ * tells when that is done; then pool_fini.
+ */
 void pool_close(struct pool *pool);
 bool pool_is_empty(const struct pool *pool);
 void pool_fini(struct pool *pool);

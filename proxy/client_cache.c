@@ -26,10 +26,6 @@
 #define GATHER_MAX    (16u << 20) /* bytes of answers a worker gathers at a time */
 #define STATEMENT_MAX 8192        /* a longer one is hardly asked twice */
 
-/* Names whose contents no write that passes through here tells of. */
-static const char *const system_schemas[] = {"information_schema", "performance_schema", "mysql",
-                                             "sys"};
-
 /* A read whose answer others may have. Owned by its task. */
 struct gathered {
     struct worker *worker;
@@ -67,20 +63,10 @@ static bool is_kept_kind(const struct facts *f)
            f->runs == VERB_SELECT;
 }
 
-static bool is_system_schema(struct slice name)
-{
-    for (size_t i = 0; i < sizeof(system_schemas) / sizeof(system_schemas[0]); i++) {
-        if (slice_eq_nocase(name, slice_of(system_schemas[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool names_system_schema(const struct facts *f, struct slice schema)
 {
     for (unsigned i = 0; i < f->n_tables; i++) {
-        if (is_system_schema(f->tables[i].schema.len > 0 ? f->tables[i].schema : schema)) {
+        if (facts_is_system_schema(f->tables[i].schema.len > 0 ? f->tables[i].schema : schema)) {
             return true;
         }
     }

@@ -4,8 +4,6 @@
  */
 #include "proxy/client_homes.h"
 
-#include <strings.h>
-
 #include "base/clock.h"
 #include "pool/homes.h"
 #include "protocol/packet.h"
@@ -26,16 +24,10 @@ static unsigned bucket_of_session(const struct client *c)
     return homes_bucket(schema == NULL ? 0 : schema->hash);
 }
 
-static bool is_named(struct slice name, const char *text)
-{
-    return name.len == strlen(text) && strncasecmp(name.data, text, name.len) == 0;
-}
-
-/* What they show is of the session's schema, or of the node. */
+/* What they show is of the session's schema, or of the node. In mysql there are tables. */
 static bool is_of_system(struct slice schema)
 {
-    return is_named(schema, "information_schema") || is_named(schema, "performance_schema") ||
-           is_named(schema, "sys");
+    return facts_is_system_schema(schema) && !slice_eq_nocase(schema, SLICE("mysql"));
 }
 
 static unsigned bucket_of_table(const struct table_name *t, unsigned own)

@@ -18,6 +18,10 @@
 #define LOOKS_MAX    8     /* of a worker at a time: a client may name any schema */
 #define ANSWER_MAX   512
 #define PREFIX_BYTES 16384
+#define TEXT_AT      (PACKET_HEADER + 1)
+
+#define ER_TABLEACCESS_DENIED 1142
+#define ER_NO_SUCH_TABLE      1146
 
 /* Views and sequences; triggers; foreign keys that change rows of another table. */
 #define QUESTION                                                                               \
@@ -26,6 +30,13 @@
     "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS " \
     "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "      \
     "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')))"
+
+/*
+ * Nothing was found: is it that nothing is shown? Triggers and keys are only seen by who may write
+ * their tables (10.11: INSERT on the schema is enough). Who may write a table that is not there may
+ * write them all, by whatever grant or role; others are denied before the node looks for it.
+ */
+#define MAY_WRITE "EXPLAIN INSERT INTO `%.*s`.`galeway: may all tables be written?` VALUES (1)"
 
 /* Of one (account, schema); lives as long as the process. */
 struct schema_known {
@@ -40,6 +51,7 @@ struct look {
     struct worker *worker;
     struct schema *schema; /* stays as long as the worker */
     uint64_t version;      /* of the schema when it was asked */
+    bool asks_rights;      /* the second question */
     size_t len, answer_len;
     uint8_t answer[ANSWER_MAX];
     uint8_t bytes[1024]; /* the packet */
@@ -162,18 +174,16 @@ static bool read_count(const uint8_t *bytes, size_t len, struct slice *value)
     return true;
 }
 
-static void look_ended(struct look *look)
+static void look_ended(struct look *look, enum schema_look seen)
 {
     struct schema *schema = look->schema;
-    struct slice count;
 
     look->worker->n_looks--;
 
     schema->look = SCHEMA_NOT_KNOWN;
     schema->looked_ms = look->worker->now_ms;
-    if (read_count(look->answer, look->answer_len, &count) &&
-        version_of(look->worker, schema) == look->version) {
-        schema->look = slice_eq(count, SLICE("0")) ? SCHEMA_PLAIN : SCHEMA_NOT_PLAIN;
+    if (version_of(look->worker, schema) == look->version) {
+        schema->look = (uint8_t)seen;
         schema->look_version = look->version;
     }
     share(look->worker, schema);
@@ -192,27 +202,41 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
     }
 }
 
-static void on_done(struct server *s)
-{
-    struct look *look = s->owner;
-    struct pool *pool = s->pool;
-
-    look->answer_len = s->outcome.is_error ? 0 : look->answer_len;
-    look_ended(look);
-    pool_give(pool, s);
-}
-
 static void on_lost(struct server *s, int rc, const struct err *err)
 {
     struct look *look = s->owner;
 
     (void)rc;
     (void)err;
-    look->answer_len = 0;
-    look_ended(look);
+    look_ended(look, SCHEMA_NOT_KNOWN);
 }
 
 /* --- the question ----------------------------------------------------------------------------- */
+
+static void set_packet(struct look *look, int n)
+{
+    look->len = TEXT_AT + (size_t)n;
+    packet_write_header(look->bytes, (uint32_t)n + 1, 0);
+    look->bytes[PACKET_HEADER] = COM_QUERY;
+}
+
+static void ask_count(struct look *look)
+{
+    struct slice name = look->schema->name;
+    int len = (int)name.len;
+
+    set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
+                              QUESTION, len, name.data, len, name.data, len, name.data));
+}
+
+static void ask_rights(struct look *look)
+{
+    struct slice name = look->schema->name;
+
+    look->asks_rights = true;
+    set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
+                              MAY_WRITE, (int)name.len, name.data));
+}
 
 static void on_ready(struct server *s)
 {
@@ -228,8 +252,7 @@ static void on_ready(struct server *s)
         return;
     }
     if (rc < 0) { /* it is closed, and nobody was told */
-        look->answer_len = 0;
-        look_ended(look);
+        look_ended(look, SCHEMA_NOT_KNOWN);
         return;
     }
     if (prefix.len > 0) {
@@ -242,13 +265,42 @@ static void on_ready(struct server *s)
     }
 }
 
+static enum schema_look seen_of_rights(const struct follow *f)
+{
+    if (!f->is_error) {
+        return SCHEMA_NOT_KNOWN;
+    }
+    return f->error == ER_NO_SUCH_TABLE        ? SCHEMA_PLAIN
+           : f->error == ER_TABLEACCESS_DENIED ? SCHEMA_NOT_PLAIN
+                                               : SCHEMA_NOT_KNOWN;
+}
+
+static void on_done(struct server *s)
+{
+    struct look *look = s->owner;
+    struct pool *pool = s->pool;
+    struct slice count;
+
+    if (look->asks_rights) {
+        look_ended(look, seen_of_rights(&s->outcome));
+    } else if (s->outcome.is_error || !read_count(look->answer, look->answer_len, &count)) {
+        look_ended(look, SCHEMA_NOT_KNOWN);
+    } else if (slice_eq(count, SLICE("0"))) {
+        ask_rights(look);
+        on_ready(s);
+        return;
+    } else {
+        look_ended(look, SCHEMA_NOT_PLAIN);
+    }
+    pool_give(pool, s);
+}
+
 static void on_unfit(struct server *s, const struct err *err)
 {
     struct look *look = s->owner;
 
     (void)err;
-    look->answer_len = 0;
-    look_ended(look);
+    look_ended(look, SCHEMA_NOT_KNOWN);
     server_close(s, "it cannot be asked about a schema", 0);
 }
 
@@ -281,26 +333,20 @@ static void ask(const struct client *c, struct schema *schema)
     struct want want = {.account = schema->account, .profile = w->pool.base_profile};
     struct route route;
     struct server *s;
-    int n =
-        snprintf((char *)look->bytes + PACKET_HEADER + 1, sizeof(look->bytes) - PACKET_HEADER - 1,
-                 QUESTION, (int)schema->name.len, schema->name.data, (int)schema->name.len,
-                 schema->name.data, (int)schema->name.len, schema->name.data);
 
     w->n_looks++;
     look->worker = w;
     look->schema = schema;
     look->version = version_of(w, schema);
-    look->len = PACKET_HEADER + 1 + (size_t)n;
-    packet_write_header(look->bytes, (uint32_t)n + 1, 0);
-    look->bytes[PACKET_HEADER] = COM_QUERY;
+    ask_count(look);
     if (!client_choose_writer(c, schema->hash, &route)) {
-        look_ended(look);
+        look_ended(look, SCHEMA_NOT_KNOWN);
         return;
     }
     want.hostgroup = route.hostgroup;
     schema->look = SCHEMA_ASKED;
     if (pool_acquire(&w->pool, &want, route.nodes, route.n, look, &look_events, &s) != 0) {
-        look_ended(look);
+        look_ended(look, SCHEMA_NOT_KNOWN);
     } else if (s->state == SERVER_LENT) {
         on_ready(s);
     }

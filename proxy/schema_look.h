@@ -6,7 +6,8 @@
  * rows of another table (CASCADE, SET NULL, SET DEFAULT): a statement's text tells nothing of these,
  * and the binary log nothing of the last. In such a schema, and in one that nobody has looked at,
  * any write may concern any read (router/causal.h: is_broad). The writer is asked, as the user whose
- * schema it is, on a connection of the pool; all workers share what came of it.
+ * schema it is, on a connection of the pool; all workers share what came of it. A user who may not
+ * write all tables of the schema is not shown all, and sees none that is plain.
  */
 #ifndef PROXY_SCHEMA_LOOK_H
 #define PROXY_SCHEMA_LOOK_H

@@ -144,6 +144,12 @@ void facts_scan(struct facts *f, struct slice sql, uint32_t mode);
  */
 void facts_scan_head(struct facts *f, struct slice head, uint32_t mode);
 
+/*
+ * facts_is_system_schema - information_schema, performance_schema, mysql, sys: the nodes' own. No
+ * write that passes through here tells all that changes in them.
+ */
+bool facts_is_system_schema(struct slice schema);
+
 const char *verb_name(enum verb verb);
 
 #endif

@@ -7,7 +7,7 @@
  */
 #include "router/scan.h"
 
-static bool is_server_schema(struct slice schema)
+bool facts_is_system_schema(struct slice schema)
 {
     return slice_eq_nocase(schema, SLICE("information_schema")) ||
            slice_eq_nocase(schema, SLICE("performance_schema")) ||
@@ -35,7 +35,7 @@ static void add_table(struct scan *s)
 {
     struct facts *f = s->facts;
 
-    if (s->name.schema.len > 0 && is_server_schema(s->name.schema)) {
+    if (s->name.schema.len > 0 && facts_is_system_schema(s->name.schema)) {
         f->flags |= FACT_VOLATILE;
     }
     for (size_t i = 0; i < f->n_tables; i++) {

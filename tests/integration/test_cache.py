@@ -309,6 +309,39 @@ def test_what_a_statement_does_not_name(cached, site, cluster, ddl, write, read)
             assert other.value(read) == str(value)
 
 
+@pytest.fixture
+def viewer(cluster, site):
+    """A user who may only read: a node shows him neither triggers nor foreign keys."""
+    cluster.sql(1, "CREATE OR REPLACE USER viewer@'%' IDENTIFIED BY 'viewer'")
+    cluster.sql(1, f"GRANT SELECT ON {site}.* TO viewer@'%'")
+    cluster.catch_up()
+    yield {"user": "viewer", "password": "viewer"}
+    cluster.sql(1, "DROP USER viewer@'%'")
+
+
+@pytest.mark.parametrize("ddl, write, read", [
+    ("CREATE TRIGGER count_posts AFTER INSERT ON posts FOR EACH ROW "
+     "UPDATE wp_options SET option_value = NEW.id WHERE option_name = 'counter'",
+     "INSERT INTO posts VALUES ({}, 'n')", ONE.format("counter")),
+    ("CREATE TABLE child (id INT PRIMARY KEY, post INT, "
+     "FOREIGN KEY (post) REFERENCES posts (id) ON UPDATE CASCADE)",
+     "UPDATE posts SET id = {} ORDER BY id DESC LIMIT 1", "SELECT MAX(post) FROM child"),
+])
+def test_what_its_user_is_not_shown(galeway, site, viewer, cluster, ddl, write, read):
+    """Nobody who may not write can tell that a schema is plain."""
+    trust_creators(cluster)
+    proxy = galeway(users=[account("tenant"), account("viewer")], variables={
+        "query_cache_auto": True, "query_cache_auto_ttl_ms": 600000})
+    with connect(proxy, site) as client, connect(proxy, site, **viewer) as other:
+        client.rows(ddl)
+        if "child" in ddl:
+            client.rows("INSERT INTO child SELECT 1, MAX(id) FROM posts")
+        for value in range(10, 15):
+            until_cached(proxy, other, read)
+            client.rows(write.format(value))
+            assert other.value(read) == str(value)
+
+
 def test_a_dropped_table_is_gone(cached, site):
     with connect(cached, site) as client, connect(cached, site) as other:
         until_cached(cached, other, "SELECT title FROM posts WHERE id = 1")

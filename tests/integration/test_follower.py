@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes that pass by Galeway: the log of a node is followed (tests/fake/follower_watch.c)."""
+import contextlib
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -19,8 +21,8 @@ OPTIONS = ("CREATE TABLE {}.wp_options (option_id INT PRIMARY KEY AUTO_INCREMENT
 class Watch:
     """A running follower_watch; what it printed as lists of words, the time first."""
 
-    def __init__(self, cluster, folder, **variables):
-        self.proxy = Galeway(cluster, folder, variables=variables)
+    def __init__(self, cluster, folder, servers=None, **variables):
+        self.proxy = Galeway(cluster, folder, variables=variables, servers=servers)
         self.proxy.write_config()
         self.lines = []
         self.errors = open(folder / "watch.log", "w+")
@@ -337,6 +339,92 @@ def test_a_node_that_applies_for_long_is_behind(logging_cluster, site, watch):
     assert late > 0.2, "too small to take time"
     assert before[-1][1] == "not", f"current, and {late} s late\n{w.tail()}"
     w.wait_current()
+
+
+def was_current(w, after_us, until_us):
+    """The moments of that time at which workers began to see it as current, or still did."""
+    changes = [(int(line[0]), line[1]) for line in w.lines if line[-1] == "current"]
+    changes = [(at, word) for at, word in changes if at < until_us]
+    before = [word for at, word in changes if at <= after_us]
+    found = [at - after_us for at, word in changes if at > after_us and word == "current"]
+    return ([0] if before and before[-1] == "current" else []) + found
+
+
+class Gate:
+    """A port that leads to a node's; shut, it passes nothing on and closes nothing."""
+
+    def __init__(self, port):
+        self.to = ("127.0.0.1", port)
+        self.open = threading.Event()
+        self.open.set()
+        self.sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.port = self.sockets[0].getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.sockets[0].accept()
+                server = socket.create_connection(self.to)
+                self.sockets += [client, server]
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.open.wait()
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.open.set()
+        for one in self.sockets:
+            one.close()
+
+
+@pytest.fixture
+def gates(logging_cluster):
+    """Ways to nodes 1 and 3 that can be shut."""
+    made = {n: Gate(logging_cluster.port(n)) for n in (1, 3)}
+    yield made
+    for gate in made.values():
+        gate.close()
+
+
+def test_a_node_that_fell_silent_may_have_committed_more(logging_cluster, site, watch, gates):
+    """What it has committed the followed one may be applying still, and does not tell of."""
+    ports = (gates[1].port, logging_cluster.port(2), gates[3].port)
+    servers = [{"address": "127.0.0.1", "port": port, "hostgroup": 10, "weight": 100 - i}
+               for i, port in enumerate(ports)]
+    w = watch(logging_cluster, servers=servers, query_cache_follow_max_lag_ms=200)
+    logging_cluster.sql(1, f"CREATE TABLE {site}.big (a INT PRIMARY KEY, b INT)")
+    logging_cluster.catch_up()
+    w.wait_current(address(logging_cluster, 2))
+    for gate in gates.values():
+        gate.open.clear()
+    shut = time.monotonic()
+    logging_cluster.sql(1, f"INSERT INTO {site}.big SELECT seq, seq FROM {site}.seq_1_to_600000")
+    committed = time.monotonic()
+    told = w.wait_for("write", site, "big", timeout=60)[0]
+    assert int(told[0]) / 1e6 - committed > 0.5, "too small to take time"
+    assert not was_current(w, (shut + 0.2 + 0.2 * util.PATIENCE) * 1e6, int(told[0])), w.tail()
+    for gate in gates.values():
+        gate.open.set()
+    w.wait_current()
+
+
+def test_a_node_that_is_lost_counts_until_the_group_has_voted_it_out(logging_cluster, site, watch):
+    w = watch(logging_cluster)
+    w.wait_current(address(logging_cluster, 2))
+    since = len(w.lines)
+    logging_cluster.script("kill", "3")
+    w.wait_for("not", "current", since=since)
+    w.wait_for("current", since=since)
+    with logging_cluster.connect(2) as db, db.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'wsrep_cluster_size'")
+        assert cursor.fetchone()[1] == "2"
 
 
 def test_an_event_that_is_too_large_is_a_gap(logging_cluster, site, watch):

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_pool.c - the end of a pool: who has a connection is told.
+ */
+#include "base/err.h"
+#include "tests/unit/pool_scene.h"
+
+/* What owns a connection and lives no longer than it: freed when it is told. */
+struct holder {
+    unsigned *n_told;
+};
+
+static void on_lost(struct server *s, int rc, const struct err *err)
+{
+    struct holder *holder = s->owner;
+
+    assert_int_equal(rc, ERR_SHUTDOWN);
+    assert_null(err);
+    (*holder->n_told)++;
+    mem_free(MEM_OTHER, holder);
+}
+
+static const struct server_events holder_events = {.on_lost = on_lost};
+
+static struct server *hold(struct fixture *f, bool is_side, unsigned *n_told)
+{
+    struct want want = {.hostgroup = 10, .account = f->account[0], .is_side = is_side};
+    struct holder *holder = mem_new(MEM_OTHER, sizeof(*holder));
+    struct server *s;
+
+    holder->n_told = n_told;
+    s = server_open(&f->pool, f->nodes.items[0], &want, holder, &holder_events);
+    assert_non_null(s);
+    return s;
+}
+
+TEST(pool_close_tells_who_has_a_connection_that_is_no_clients)
+{
+    struct fixture f;
+    unsigned n_told = 0;
+    struct server *s;
+
+    pool_scene_begin(&f, 0, 100);
+    (void)hold(&f, false, &n_told); /* connecting */
+    s = hold(&f, false, &n_told);
+    server_connecting_ended(s);
+    server_to(s, SERVER_LOGIN);
+    s = hold(&f, false, &n_told);
+    server_connecting_ended(s);
+    server_to(s, SERVER_LOGIN);
+    server_to(s, SERVER_LENT);
+    (void)hold(&f, true, &n_told);
+    pool_scene_end(&f);
+    assert_int_equal(n_told, 4);
+}
