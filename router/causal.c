@@ -1,177 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * causal.c - see causal.h.
- *
- *   write of ...                     raises            read of ...               depends on
- *   rows of a table that are known   TABLE, ROW        rows that are known       REST, ROW
- *   a table                          TABLE, REST       a table                   TABLE
- *   tables that are not known        SCHEMA            tables not known          (is not kept)
- *
- * Each write raises SOME of its schemas as well, each read depends on SCHEMA of its tables' schemas
- * and of the session's, and on the one slot that stands for everything.
  */
 #include "router/causal.h"
 
-#include <xxhash.h>
-
 #include "base/clock.h"
+#include "router/causal_spot.h"
 
-#define NAME_BYTES 256
-#define EVERYTHING CAUSAL_SLOTS
-#define FLAGS      (CAUSAL_FOREIGN | CAUSAL_STRAY)
-#define STRAY_US   UINT64_C(60000000)
-#define SPOTS_MAX  (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
-
-/* Seeds of hashes: what a slot stands for. */
-enum kind {
-    KIND_TABLE = 1, /* any write of a table */
-    KIND_SCHEMA,    /* a write of a schema that cannot be told to tables */
-    KIND_SOME,      /* any write of a schema */
-    KIND_REST,      /* a write of a table that cannot be told to rows */
-    KIND_ROW
-};
-
-/* The hashes that one write is about. */
-struct spots {
-    unsigned n;
-    struct {
-        uint32_t hash;
-        uint8_t kind;
-    } items[SPOTS_MAX];
-};
-
-/* --- hashes ---------------------------------------------------------------------------------- */
-
-static uint64_t lower_hash(struct slice text, uint64_t seed)
-{
-    char lower[NAME_BYTES] = {0};
-    size_t n = text.len < NAME_BYTES ? text.len : NAME_BYTES;
-
-    for (size_t i = 0; i < n; i++) {
-        char c = text.data[i];
-
-        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
-    return XXH3_64bits_withSeed(lower, n, seed);
-}
-
-uint32_t causal_hash(struct slice schema, struct slice table)
-{
-    return (uint32_t)lower_hash(table, lower_hash(schema, KIND_TABLE));
-}
-
-/*
- * Can the name be written in one way only, but for the case of letters? Not so one with bytes that
- * depend on the client's character set, and one with a quote (it is doubled or not, as it stands in
- * quotes of its kind or not). MariaDB has no names of more than 64 characters.
- */
-static bool is_plain(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '-' || c == '$' || c == '.' || c == ' ')) {
-            return false;
-        }
-    }
-    return name.len <= 64;
-}
-
-static struct slice plain(struct slice name)
-{
-    return is_plain(name) ? name : SLICE("?");
-}
-
-/*
- * Seeds far from each other: XXH3 of a few bytes adds the seed to them, more or less, and with
- * seeds 2 and 3 "wp2" of one kind was "wp1" of the other.
- */
-static uint64_t schema_hash_of(struct slice schema, enum kind kind)
-{
-    return lower_hash(plain(schema), kind * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-static uint64_t table_hash(struct slice schema, struct slice table, enum kind kind)
-{
-    return lower_hash(plain(table), schema_hash_of(schema, kind));
-}
-
-static uint64_t row_hash(struct slice schema, struct slice table, uint64_t key)
-{
-    return XXH3_64bits_withSeed(&key, sizeof(key), table_hash(schema, table, KIND_ROW));
-}
-
-static struct slice schema_of(const struct table_name *table, struct slice schema)
-{
-    return table->schema.len > 0 ? table->schema : schema;
-}
-
-static uint64_t bloom_bit(uint64_t hash)
-{
-    return UINT64_C(1) << ((uint32_t)hash >> 26);
-}
-
-static uint32_t slot_of(uint64_t hash)
-{
-    return (uint32_t)hash % CAUSAL_SLOTS;
-}
-
-/* --- what a write is about ------------------------------------------------------------------- */
-
-static void add(struct spots *spots, uint64_t hash, enum kind kind)
-{
-    CHECK(spots->n < SPOTS_MAX);
-    spots->items[spots->n].hash = (uint32_t)hash;
-    spots->items[spots->n].kind = (uint8_t)kind;
-    spots->n++;
-}
-
-static void add_schema(struct spots *spots, struct slice schema)
-{
-    add(spots, schema_hash_of(schema, KIND_SCHEMA), KIND_SCHEMA);
-    add(spots, schema_hash_of(schema, KIND_SOME), KIND_SOME);
-}
-
-static void add_table(struct spots *spots, struct slice schema, struct slice table)
-{
-    add(spots, table_hash(schema, table, KIND_TABLE), KIND_TABLE);
-    add(spots, schema_hash_of(schema, KIND_SOME), KIND_SOME);
-}
-
-static void add_rows(struct spots *spots, struct slice schema, struct slice table,
-                     const struct row_keys *rows)
-{
-    if (rows == NULL || rows->n == 0) {
-        add(spots, table_hash(schema, table, KIND_REST), KIND_REST);
-        return;
-    }
-    for (unsigned i = 0; i < rows->n; i++) {
-        add(spots, row_hash(schema, table, rows->hash[i]), KIND_ROW);
-    }
-}
-
-static void spots_of(struct spots *spots, const struct causal_write *write)
-{
-    const struct facts *facts = write->facts;
-    bool is_broad = (facts->flags & (FACT_TABLES_UNKNOWN | FACT_DDL)) != 0;
-    const struct row_keys *rows = facts->n_tables == 1 && !is_broad ? write->rows : NULL;
-
-    spots->n = 0;
-    if (is_broad || facts->n_tables == 0) {
-        add_schema(spots, write->schema);
-    }
-    for (unsigned i = 0; i < facts->n_tables; i++) {
-        const struct table_name *t = &facts->tables[i];
-        struct slice schema = schema_of(t, write->schema);
-
-        add_table(spots, schema, t->name);
-        add_rows(spots, schema, t->name, rows);
-        if (is_broad || !is_plain(t->name)) { /* which one it is, is not sure */
-            add(spots, schema_hash_of(schema, KIND_SCHEMA), KIND_SCHEMA);
-        }
-    }
-}
+#define FLAGS    (CAUSAL_FOREIGN | CAUSAL_STRAY)
+#define STRAY_US UINT64_C(60000000)
 
 /* --- marks ----------------------------------------------------------------------------------- */
 
@@ -240,26 +77,30 @@ static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spot
     for (unsigned i = 0; i < spots->n; i++) {
         uint8_t kind = spots->items[i].kind;
 
-        mark(causal, slot_of(spots->items[i].hash), written_us);
+        mark(causal, spot_slot(spots->items[i].hash), written_us);
         if (bloom != NULL && kind != KIND_REST && kind != KIND_ROW) {
-            *bloom |= bloom_bit(spots->items[i].hash);
+            *bloom |= spot_bloom_bit(spots->items[i].hash);
         }
     }
 }
 
 void causal_mark(struct causal *causal, uint64_t *bloom, const struct causal_write *write)
 {
+    uint64_t written_us = stamp_write(causal, write->is_stray);
     struct spots spots;
 
     spots_of(&spots, write);
-    mark_spots(causal, bloom, &spots, stamp_write(causal, write->is_stray));
+    mark_spots(causal, bloom, &spots, written_us);
+    if (spots_may_change_rights(write)) {
+        mark(causal, EVERYTHING, written_us);
+    }
 }
 
 void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice schema, bool is_stray)
 {
     struct spots spots = {.n = 0};
 
-    add_schema(&spots, schema);
+    spots_add_schema(&spots, schema);
     mark_spots(causal, bloom, &spots, stamp_write(causal, is_stray));
 }
 
@@ -269,10 +110,10 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
     struct spots spots = {.n = 0};
 
     if (table.len == 0) {
-        add_schema(&spots, schema);
+        spots_add_schema(&spots, schema);
     } else {
-        add_table(&spots, schema, table);
-        add_rows(&spots, schema, table, rows);
+        spots_add_table(&spots, schema, table);
+        spots_add_rows(&spots, schema, table, rows);
     }
     mark_spots(causal, NULL, &spots, stamp() | CAUSAL_FOREIGN);
 }
@@ -309,8 +150,8 @@ static bool remember_slot(struct causal_marks *marks, uint32_t slot)
 
 void causal_remember_schema(struct causal_marks *marks, struct slice schema)
 {
-    const uint32_t slots[] = {slot_of(schema_hash_of(schema, KIND_SCHEMA)),
-                              slot_of(schema_hash_of(schema, KIND_SOME))};
+    const uint32_t slots[] = {spot_slot(spot_schema_hash(schema, KIND_SCHEMA)),
+                              spot_slot(spot_schema_hash(schema, KIND_SOME))};
 
     for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
         if (has(marks->schema, marks->n_schemas, slots[i])) {
@@ -330,15 +171,16 @@ void causal_remember(struct causal_marks *marks, const struct causal_write *writ
     bool fits = true;
 
     marks->is_stray |= write->is_stray;
+    marks->everything |= spots_may_change_rights(write);
     spots_of(&spots, write);
     for (unsigned i = 0; i < spots.n && fits; i++) {
-        fits = remember_slot(marks, slot_of(spots.items[i].hash));
+        fits = remember_slot(marks, spot_slot(spots.items[i].hash));
     }
     if (fits) {
         return;
     }
     for (unsigned i = 0; i < write->facts->n_tables; i++) {
-        causal_remember_schema(marks, schema_of(&write->facts->tables[i], write->schema));
+        causal_remember_schema(marks, spot_schema_of(&write->facts->tables[i], write->schema));
     }
     if (write->facts->n_tables == 0 || (write->facts->flags & FACT_TABLES_UNKNOWN) != 0) {
         causal_remember_schema(marks, write->schema);
@@ -432,7 +274,7 @@ static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
 
 static void look_at(struct follow_check *check, uint64_t hash)
 {
-    look_at_slot(check, slot_of(hash), (check->bloom & bloom_bit(hash)) != 0);
+    look_at_slot(check, spot_slot(hash), (check->bloom & spot_bloom_bit(hash)) != 0);
 }
 
 static void look_at_tables(struct follow_check *check, const struct facts *facts,
@@ -441,11 +283,11 @@ static void look_at_tables(struct follow_check *check, const struct facts *facts
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
 
-        look_at(check, is_plain(t->name) && !is_broad
-                           ? table_hash(schema_of(t, schema), t->name, KIND_TABLE)
-                           : schema_hash_of(schema_of(t, schema), KIND_SOME));
+        look_at(check, spot_is_plain(t->name) && !is_broad
+                           ? spot_table_hash(spot_schema_of(t, schema), t->name, KIND_TABLE)
+                           : spot_schema_hash(spot_schema_of(t, schema), KIND_SOME));
         if (t->schema.len > 0) {
-            look_at(check, schema_hash_of(t->schema, KIND_SCHEMA));
+            look_at(check, spot_schema_hash(t->schema, KIND_SCHEMA));
         }
     }
 }
@@ -458,9 +300,9 @@ uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const str
         .causal = causal, .bloom = bloom, .now_us = now_us, .window_us = window_us};
 
     look_at_slot(&check, EVERYTHING, false);
-    look_at(&check, schema_hash_of(schema, KIND_SCHEMA));
+    look_at(&check, spot_schema_hash(schema, KIND_SCHEMA));
     if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
-        look_at_slot(&check, slot_of(schema_hash_of(schema, KIND_SOME)), bloom != 0);
+        look_at_slot(&check, spot_slot(spot_schema_hash(schema, KIND_SOME)), bloom != 0);
     }
     look_at_tables(&check, facts, schema, is_broad);
     *flags = causal_has_strays(causal, now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
@@ -488,10 +330,10 @@ static bool depend(struct causal_deps *deps, uint32_t slot)
 static bool depend_on_rows(struct causal_deps *deps, const struct table_name *table,
                            struct slice schema, const struct row_keys *rows)
 {
-    bool fits = depend(deps, slot_of(table_hash(schema, table->name, KIND_REST)));
+    bool fits = depend(deps, spot_slot(spot_table_hash(schema, table->name, KIND_REST)));
 
     for (unsigned i = 0; i < rows->n; i++) {
-        fits = fits && depend(deps, slot_of(row_hash(schema, table->name, rows->hash[i])));
+        fits = fits && depend(deps, spot_slot(spot_row_hash(schema, table->name, rows->hash[i])));
     }
     return fits;
 }
@@ -504,14 +346,14 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
 
     for (unsigned i = 0; i < facts->n_tables && fits; i++) {
         const struct table_name *t = &facts->tables[i];
-        struct slice s = schema_of(t, schema);
+        struct slice s = spot_schema_of(t, schema);
 
-        if (!is_plain(t->name)) {
+        if (!spot_is_plain(t->name)) {
             return false;
         }
         fits = is_bound ? depend_on_rows(deps, t, s, rows)
-                        : depend(deps, slot_of(table_hash(s, t->name, KIND_TABLE)));
-        fits = fits && depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));
+                        : depend(deps, spot_slot(spot_table_hash(s, t->name, KIND_TABLE)));
+        fits = fits && depend(deps, spot_slot(spot_schema_hash(s, KIND_SCHEMA)));
     }
     return fits;
 }
@@ -519,13 +361,13 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
 static bool depend_on_schemas(struct causal_deps *deps, const struct facts *facts,
                               struct slice schema)
 {
-    bool fits = depend(deps, slot_of(schema_hash_of(schema, KIND_SOME)));
+    bool fits = depend(deps, spot_slot(spot_schema_hash(schema, KIND_SOME)));
 
     for (unsigned i = 0; i < facts->n_tables && fits; i++) {
-        struct slice s = schema_of(&facts->tables[i], schema);
+        struct slice s = spot_schema_of(&facts->tables[i], schema);
 
-        fits = depend(deps, slot_of(schema_hash_of(s, KIND_SOME))) &&
-               depend(deps, slot_of(schema_hash_of(s, KIND_SCHEMA)));
+        fits = depend(deps, spot_slot(spot_schema_hash(s, KIND_SOME))) &&
+               depend(deps, spot_slot(spot_schema_hash(s, KIND_SCHEMA)));
     }
     return fits;
 }
@@ -538,7 +380,7 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
         return false;
     }
     (void)depend(out, EVERYTHING);
-    (void)depend(out, slot_of(schema_hash_of(schema, KIND_SCHEMA)));
+    (void)depend(out, spot_slot(spot_schema_hash(schema, KIND_SCHEMA)));
     if (!(is_broad ? depend_on_schemas(out, facts, schema)
                    : depend_on_tables(out, facts, schema, rows))) {
         out->n = 0;
@@ -552,7 +394,7 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
 
 uint64_t causal_schema_version(const struct causal *causal, struct slice schema)
 {
-    return atomic_load(&causal->slots[slot_of(schema_hash_of(schema, KIND_SCHEMA))].version) +
+    return atomic_load(&causal->slots[spot_slot(spot_schema_hash(schema, KIND_SCHEMA))].version) +
            atomic_load(&causal->slots[EVERYTHING].version);
 }
 

@@ -267,6 +267,45 @@ TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
     mem_free(MEM_ROUTER, c);
 }
 
+/* Who may read what, in any schema: whatever schema the statement came from. */
+TEST(causal_rights_that_may_have_changed_void_everything)
+{
+    static const char *const changes[] = {"GRANT SELECT ON a.b TO c",
+                                          "REVOKE ALL ON a.b FROM c",
+                                          "DROP USER c",
+                                          "CREATE OR REPLACE USER c IDENTIFIED BY 'd'",
+                                          "RENAME USER c TO d",
+                                          "DROP ROLE c",
+                                          "FLUSH PRIVILEGES",
+                                          "UPDATE mysql.global_priv SET Priv = '{}'",
+                                          "DELETE FROM MySQL.db"};
+    static const char *const others[] = {"UPDATE u SET a = 1", "CREATE TABLE u (a INT)",
+                                         "ALTER TABLE u ADD b INT", "DROP TABLE u",
+                                         "CREATE DATABASE u"};
+
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct causal *c = causal_new();
+        struct causal_deps deps = deps_of(c, "SELECT b FROM t", "s", NULL);
+        bool foreign;
+        uint64_t mine = 0;
+
+        write_at(c, &mine, changes[i], "other", 5000);
+        assert_false(causal_deps_hold(c, &deps));
+        assert_int_equal(causal_deps_written_us(c, &deps, &foreign), 5000000);
+        assert_int_equal(follow_us(c, 0, "SELECT b FROM t", "s", 5100), 5000000);
+        mem_free(MEM_ROUTER, c);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct causal *c = causal_new();
+        struct causal_deps deps = deps_of(c, "SELECT b FROM t", "s", NULL);
+        uint64_t mine = 0;
+
+        write_at(c, &mine, others[i], "other", 5000);
+        assert_true(causal_deps_hold(c, &deps));
+        mem_free(MEM_ROUTER, c);
+    }
+}
+
 static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
