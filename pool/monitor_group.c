@@ -198,7 +198,7 @@ static void note_returns(struct group *g, const struct roles *before)
 
 static bool can_commit(enum role_why why)
 {
-    return why != WHY_OLD_VIEW && why != WHY_OTHER_CLUSTER && why != WHY_SPLIT &&
+    return why != WHY_OLD_VIEW && why != WHY_LEFT && why != WHY_OTHER_CLUSTER && why != WHY_SPLIT &&
            why != WHY_NOT_PRIMARY && why != WHY_NOT_READY;
 }
 
@@ -231,6 +231,21 @@ static uint64_t that_can_end(const struct group *g, uint64_t mask)
     return can;
 }
 
+/* A node that is lost, too, stays one that has left; until it serves again. */
+static void note_left(const struct group *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        unsigned index = g->nodes[i].index;
+        atomic_ullong *left_ms = &watch_of(g, index)->node->shared.left_ms;
+
+        if (g->decided.why[index] == WHY_LEFT && atomic_load(left_ms) == 0) {
+            atomic_store(left_ms, clock_now_ms());
+        } else if ((serving(&g->decided) & MASK(index)) != 0) {
+            atomic_store(left_ms, 0);
+        }
+    }
+}
+
 static void take_decision(struct group *g, const struct roles *fresh)
 {
     struct roles before = g->decided;
@@ -239,6 +254,7 @@ static void take_decision(struct group *g, const struct roles *fresh)
 
     g->decided = *fresh;
     g->is_decided = true;
+    note_left(g);
     g->ready = is_first ? fresh->writers : g->ready & fresh->writers;
     if (!is_first && (fresh->writers & ~g->ready) != 0) {
         g->leaving = (g->leaving | that_can_end(g, gone)) & ~fresh->writers;

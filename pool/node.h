@@ -60,8 +60,9 @@ struct node {
         atomic_ullong
             checked_us; /* clock_now_us() when the last check that it answered began; 0 = none */
         atomic_ullong
-            applied_us; /* all that was acknowledged before, by any node of its cluster, is
+            applied_us;        /* all that was acknowledged before, by any node of its cluster, is
                                         visible on it (applied.h); 0 = not known. By the monitor */
+        atomic_ullong left_ms; /* when the others were seen to be without it; 0 = they are not */
         atomic_bool
             is_numbered;        /* a node of a cluster, watched: what it has applied is found out */
         atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */

@@ -194,6 +194,17 @@ static bool is_in_old_view(const struct view *view, const struct node_report *r)
            is_asked_after(r->answered_ms, view);
 }
 
+/*
+ * All members of the newer view are here and say so: who is not one of them is not in it, however
+ * long ago he was asked. A node that shuts down answers no check for a second before it is gone, but
+ * it still answers statements.
+ */
+static bool has_left(const struct view *view, const struct node_report *r)
+{
+    return r->conf_id != UINT64_MAX && r->conf_id < view->conf_id && view->size != 0 &&
+           view->n == view->size;
+}
+
 /* In a newer one than the one that counts, or in one of the same number: the cluster is split. */
 static bool is_in_other_view(const struct view *view, const struct node_report *r)
 {
@@ -243,6 +254,9 @@ static enum role_why why_not_synced(const struct view *view, const struct node_r
     }
     if (is_in_old_view(view, r)) {
         return WHY_OLD_VIEW;
+    }
+    if (has_left(view, r)) {
+        return WHY_LEFT;
     }
     if (is_in_other_view(view, r)) {
         return WHY_SPLIT;

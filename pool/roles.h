@@ -16,10 +16,11 @@
  * larger wsrep_cluster_size, then the one that wrote before. In it the highest
  * wsrep_cluster_conf_id is the newest view. A node of a lower one is out when it was asked after
  * the newer view had been seen: a report from before the change accuses nobody (report->view_ms),
- * nor does one from the same moment, as nodes do not enter a view all at once. No sizes are
- * compared against what was before: a component without quorum says non-Primary itself, and one
- * that has not noticed the cut has the older conf_id, and a wsrep_cluster_size that counts nodes
- * which are elsewhere. When an older view is whole, the cluster is split (somebody has bootstrapped
+ * nor does one from the same moment, as nodes do not enter a view all at once. But when all members
+ * of the newer view are known and say so, others have left, asked or not. No sizes are compared
+ * against what was before: a component without quorum says non-Primary itself, and one that has not
+ * noticed the cut has the older conf_id, and a wsrep_cluster_size that counts nodes which are
+ * elsewhere. When an older view is whole, the cluster is split (somebody has bootstrapped
  * a part of it): then the larger part counts, of equal ones the part that wrote before, and nodes
  * of the other part are out: what is written in two parts is lost in one of them.
  *
@@ -55,6 +56,7 @@
     X(WHY_NOT_READY, "not-ready", "wsrep_ready is OFF")                                           \
     X(WHY_NOT_PRIMARY, "non-primary", "wsrep_cluster_status is not Primary")                      \
     X(WHY_OLD_VIEW, "old-view", "other nodes are in a newer view of the cluster")                 \
+    X(WHY_LEFT, "left", "the newer view of the cluster is without it")                            \
     X(WHY_OTHER_CLUSTER, "other-cluster", "its wsrep_cluster_state_uuid is not that of the most") \
     X(WHY_SPLIT, "split", "its component of the cluster is Primary, but another one counts")      \
     X(WHY_JOINING, "joining", "wsrep_local_state is not Synced")                                  \

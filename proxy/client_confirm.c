@@ -38,6 +38,14 @@ static void look_at_view(struct client *c)
     }
 }
 
+/* Do the others go on without it, since before the statement could have reached them? */
+static bool has_left_before(const struct task *task)
+{
+    uint64_t left_ms = atomic_load(&task->refused_by->shared.left_ms);
+
+    return left_ms != 0 && left_ms < task->sent_ms + CONFIRM_LEAVE_MS;
+}
+
 /* --- the port --------------------------------------------------------------------------------- */
 
 /* A connection to a port that should be closed. Owned by its callbacks. */
@@ -47,7 +55,7 @@ struct probe {
     uint64_t since_us; /* task->confirm_since_us of the statement it is for */
 };
 
-static void probe_ended(struct probe *p, bool is_refused)
+static void probe_ended(struct probe *p, bool is_refused, bool is_open)
 {
     struct client *c = worker_find_client(p->worker, p->client_id);
     bool is_awaited = c != NULL && c->task != NULL && c->task->confirms == CONFIRM_SHUTDOWN &&
@@ -57,11 +65,11 @@ static void probe_ended(struct probe *p, bool is_refused)
     if (!is_awaited) {
         return; /* it left, or waited too long; maybe for another node by now */
     }
-    if (is_refused) {
+    if (is_refused || has_left_before(c->task)) {
         client_confirmed(c);
-    } else {
+    } else if (is_open) {
         client_refuted(c);
-    }
+    } /* else the node is about to go: time will tell */
 }
 
 static void on_ready(struct server *s)
@@ -69,13 +77,13 @@ static void on_ready(struct server *s)
     struct probe *p = s->owner;
 
     server_close(s, "its port is open", 0);
-    probe_ended(p, false);
+    probe_ended(p, false, true);
 }
 
 static void on_lost(struct server *s, int rc, const struct err *err)
 {
     (void)err;
-    probe_ended(s->owner, rc == ERR_NODE_REFUSED);
+    probe_ended(s->owner, rc == ERR_NODE_REFUSED, false);
 }
 
 static const struct server_events probe_events = {.on_ready = on_ready, .on_lost = on_lost};
@@ -116,7 +124,12 @@ void client_confirm_look(struct client *c)
         return;
     }
     look_again(c);
-    if (c->state != CLIENT_CLOSING && c->task->confirms == CONFIRM_VIEW) {
+    if (c->state == CLIENT_CLOSING) {
+        return;
+    }
+    if (c->task->confirms == CONFIRM_VIEW) {
         look_at_view(c);
+    } else if (has_left_before(c->task)) {
+        client_confirmed(c);
     }
 }

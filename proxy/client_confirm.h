@@ -10,7 +10,9 @@
  *   order; what it had not sent is nowhere, and what it had sent it has committed. A node that lost
  *   its group says the same. Sure: its port refuses connections while it still answers on this one,
  *   as only a node in its shutdown does; and the statement was sent less than a second before, so
- *   that it was not under way when a group was cut that only now is given up.
+ *   that it was not under way when a group was cut that only now is given up. Or all others are seen
+ *   in a view without it, which began less than a second after the statement was sent: a group that
+ *   was cut takes longer to go on (evs.suspect_timeout), so the statement came after that.
  *
  * Seen on MariaDB 10.11.19 with Galera 26.4.23: of 16 writes at a shutdown that got 1180 none was
  * there; of writes in a partition that got errors some were.
@@ -20,13 +22,15 @@
 
 #include "proxy/client.h"
 
-#define CONFIRM_MAX_MS 300 /* then the client gets the node's error */
+/* Less than evs.suspect_timeout: what was sent longer ago may have gone to a node cut off already. */
+#define CONFIRM_LEAVE_MS 1000
+#define CONFIRM_MAX_MS   300 /* then the client gets the node's error */
 
 /* What is being made sure of. */
 enum confirm {
     CONFIRM_NOTHING,
     CONFIRM_VIEW,    /* the node's view is what it was */
-    CONFIRM_SHUTDOWN /* its port is closed */
+    CONFIRM_SHUTDOWN /* its port is closed, or the others are without it */
 };
 
 /* client_is_confirming - the refusal is complete, and its client waits for what is found out. */

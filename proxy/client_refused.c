@@ -18,9 +18,6 @@
 #define REFUSAL_MAX  600
 #define NOT_DECIDED  LEDGER_DECISION_COUNT
 
-/* Less than evs.suspect_timeout: what was sent longer ago may have gone to a node cut off already. */
-#define LEAVE_MS 1000
-
 /* A write that was refused so soon was not on its way to others: no group is lost so fast. */
 #define QUICK_MS 200
 
@@ -86,7 +83,7 @@ static enum ledger_decision decide_refused(struct client *c, const struct err *e
         task->confirms = CONFIRM_VIEW;
         return client_has_retries(c, false) ? LEDGER_DEADLOCK : LEDGER_NO_RETRIES;
     }
-    if (!has_text(err, LEFT_TEXT) || c->worker->now_ms - task->sent_ms >= LEAVE_MS) {
+    if (!has_text(err, LEFT_TEXT) || c->worker->now_ms - task->sent_ms >= CONFIRM_LEAVE_MS) {
         return NOT_DECIDED;
     }
     task->confirms = CONFIRM_SHUTDOWN;

@@ -187,6 +187,29 @@ TEST(roles_node_that_says_an_old_view_after_a_newer_one_was_seen_is_out)
     assert_int_equal(r.offline, 0);
 }
 
+/* A node that shuts down answers nothing more for a while: the others say that it has left. */
+TEST(roles_node_that_is_not_in_a_newer_view_of_known_members_is_out_before_it_is_asked)
+{
+    struct scene s;
+    struct roles r;
+
+    roles_make(&s, 3);
+    s.in.previous = A;
+    s.nodes[0].health = HEALTH_SUSPECT;
+    set_view(&s, 0, 7, 1000, NOW - 900);
+    set_view(&s, 1, 8, NOW, NOW);
+    set_view(&s, 2, 8, NOW, NOW);
+    assert_int_equal(roles_of(&s).writers, A); /* a view of three: it may be in it */
+    s.reports[1].cluster_size = s.reports[2].cluster_size = 2;
+    r = roles_of(&s);
+    assert_roles(&r, B, C, C, A);
+    assert_int_equal(r.why[0], WHY_LEFT);
+    s.nodes[0].health = HEALTH_UP;
+    assert_int_equal(roles_of(&s).writers, B);
+    set_view(&s, 2, 7, 1000, NOW - 500); /* one of the two may be C, or A */
+    assert_int_equal(roles_of(&s).writers, A);
+}
+
 TEST(roles_view_without_a_time_counts_from_the_answer)
 {
     struct scene s;
