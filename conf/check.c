@@ -343,10 +343,10 @@ static void check_user(struct check *check, const struct conf_user *user)
                     "mysql_users: default_hostgroup %d of \"%s\" has no server in mysql_servers",
                     user->default_hostgroup, user->username);
     }
-    if (user->active && user->use_ssl) {
+    if (user->active && user->frontend && user->use_ssl && !check->conf->vars.mysql_have_ssl) {
         fault_warning(check->faults, at.file, at.line,
-                      "mysql_users: use_ssl of \"%s\" is not acted on yet: logins without TLS are "
-                      "accepted",
+                      "mysql_users: \"%s\" has use_ssl=1, but clients are not offered TLS "
+                      "(mysql-have_ssl): it cannot log in",
                       user->username);
     }
     if (user->active && !user->transaction_persistent) {

@@ -54,6 +54,9 @@ bool tls_versions_are_good(const char *versions);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
 
+/* tls_context_days - until its certificate expires; negative = it has. */
+int tls_context_days(const struct tls_context *context);
+
 /* A self-signed authority and a certificate of its, as PEM. Its key is not kept by anybody. */
 struct tls_made {
     char *ca, *cert, *key; /* owned */

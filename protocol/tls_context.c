@@ -239,6 +239,17 @@ int tls_context_new(struct tls_context **out, const struct tls_settings *setting
     return 0;
 }
 
+int tls_context_days(const struct tls_context *context)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(context->ssl);
+    int days = 0, seconds = 0;
+
+    if (cert == NULL || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1) {
+        return 0;
+    }
+    return days == 0 && seconds < 0 ? -1 : days;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *context)
 {
     if (context != NULL) {

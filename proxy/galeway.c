@@ -101,6 +101,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct snapshot *fresh;
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
+    struct certificates_read certificates = {.context = NULL};
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
@@ -111,8 +112,14 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         return rc;
     }
     topology = topology_new(&g->nodes, conf, faults);
-    rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    rc = topology == NULL ? ERR_CONFIG : 0;
+    if (rc == 0) {
+        rc = certificates_read(&g->certificates, conf, false, g->started != NULL, &certificates,
+                               faults);
+    }
+    rc = rc != 0 ? rc : accounts_load(&g->accounts, conf);
     if (rc != 0) {
+        certificates_drop(&certificates);
         topology_free(topology);
         rules_free(rules);
         return rc;
@@ -130,6 +137,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
                              (uint64_t)conf->vars.mysql_eventslog_filesize);
     }
     publish(g, fresh);
+    certificates_use(&g->certificates, &certificates);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
     limit_cache(g, &conf->vars);
@@ -143,6 +151,18 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         foreign_configure(g, conf);
     }
     return 0;
+}
+
+int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults)
+{
+    struct certificates_read certificates;
+    int rc =
+        certificates_read(&g->certificates, g->snapshot->conf, true, makes, &certificates, faults);
+
+    if (rc == 0) {
+        certificates_use(&g->certificates, &certificates);
+    }
+    return rc;
 }
 
 static bool is_same(const struct key *key, const struct conf_vars *a, const struct conf_vars *b)

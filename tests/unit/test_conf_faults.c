@@ -137,9 +137,10 @@ TEST(conf_users_are_checked_as_a_whole)
     WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=2; active=0},\n"
                    "{username=\"v\"; default_hostgroup=1; frontend=0; backend=0})\n",
             4, "never used");
-    WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1; backend=0; use_ssl=1},\n"
-                   "{username=\"u\"; default_hostgroup=1; frontend=0})\n",
-            3, "use_ssl of \"u\" is not acted on yet");
+    WARNING(SERVER "mysql_variables={have_ssl=false}\nmysql_users=(\n"
+                   "{username=\"u\"; default_hostgroup=1; backend=0; use_ssl=1},\n"
+                   "{username=\"u\"; default_hostgroup=1; frontend=0; use_ssl=1})\n",
+            4, "\"u\" has use_ssl=1, but clients are not offered TLS");
     WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1},\n"
                    "{username=\"v\"; default_hostgroup=1; transaction_persistent=0})\n",
             4, "transaction_persistent=0 of \"v\" acts as 1");
