@@ -92,14 +92,15 @@ static void end(struct server *s)
 
 static void on_stream_end(struct stream *stream, int rc)
 {
-    struct server *quitting = CONTAINER_OF(stream, struct server, stream);
+    struct server *s = CONTAINER_OF(stream, struct server, stream);
 
-    if (quitting->is_quitting) {
-        end(quitting);
-        return;
+    if (s->is_quitting) {
+        end(s);
+    } else if (rc == ERR_TLS && s->state == SERVER_LOGIN) {
+        server_secured(s, rc); /* TLS 1.3: it looks at our certificate when we are done */
+    } else {
+        server_lost(s, rc == UV_EOF || rc == ERR_TLS ? ERR_NODE_LOST : rc, NULL);
     }
-    server_lost(CONTAINER_OF(stream, struct server, stream), rc == UV_EOF ? ERR_NODE_LOST : rc,
-                NULL);
 }
 
 static void on_stream_drained(struct stream *stream)
@@ -134,6 +135,11 @@ static void on_stream_connected(struct stream *stream, int rc)
     server_expect(s, EXPECT_GREETING, FOLLOW_ONE);
 }
 
+static void on_stream_secured(struct stream *stream, int rc)
+{
+    server_secured(CONTAINER_OF(stream, struct server, stream), rc);
+}
+
 static void on_stream_closed(struct stream *stream)
 {
     struct server *s = CONTAINER_OF(stream, struct server, stream);
@@ -148,6 +154,7 @@ static const struct stream_events server_stream_events = {
     .on_end = on_stream_end,
     .on_drained = on_stream_drained,
     .on_connected = on_stream_connected,
+    .on_secured = on_stream_secured,
     .on_closed = on_stream_closed,
 };
 
@@ -208,6 +215,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
     }
     s->is_side = want->is_side;
     s->opened_us = clock_now_us();
+    s->tls_changes = atomic_load(&node->shared.tls_changes);
     s->owner = owner;
     s->events = events;
     rc = stream_connect(&s->stream, pool->streams, &server_stream_events,

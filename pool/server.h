@@ -273,6 +273,7 @@ struct log_who server_who(const struct server *s, const char *doing);
 void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence);
 int server_change_user(struct server *s, const struct want *want) MUST_CHECK;
 bool server_dialog_done(struct server *s);
+void server_secured(struct server *s, int rc);
 void server_on_bytes(struct stream *stream, uint8_t *data, size_t len);
 void server_connecting_ended(struct server *s);
 int server_setup_text(struct writer *w);

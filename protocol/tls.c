@@ -20,7 +20,7 @@
 struct tls {
     SSL *ssl;
     struct tls_context *context; /* a reference */
-    tls_sink *sink;
+    tls_sink_fn *sink;
     void *sink_arg;
     const uint8_t *in; /* lent */
     size_t in_len;
@@ -86,7 +86,9 @@ static bool set_host(SSL *ssl, const char *host, bool checks_name)
     if (is_address) {
         return true;
     }
-    return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+    /* SSL_set_tlsext_host_name() without its cast, which takes const away. */
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)host) == 1 &&
            (!checks_name || X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
 }
 
@@ -130,7 +132,7 @@ void tls_free(struct tls *t)
     }
 }
 
-void tls_use_sink(struct tls *t, tls_sink *sink, void *arg)
+void tls_use_sink(struct tls *t, tls_sink_fn *sink, void *arg)
 {
     t->sink = sink;
     t->sink_arg = arg;

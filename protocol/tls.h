@@ -69,8 +69,8 @@ struct tls_made {
 int tls_make(struct tls_made *made, const char *host) MUST_CHECK;
 void tls_made_free(struct tls_made *made);
 
-/* tls_sink - 0, or a negative code: the call that wrote fails with it. */
-typedef int tls_sink(void *arg, const uint8_t *data, size_t len);
+/* tls_sink_fn - 0, or a negative code: the call that wrote fails with it. */
+typedef int tls_sink_fn(void *arg, const uint8_t *data, size_t len);
 
 /*
  * tls_new - the server's end or the client's, as the context is. host: of the node, "" = not
@@ -80,7 +80,7 @@ struct tls *tls_new(struct tls_context *context, const char *host) MUST_CHECK;
 void tls_free(struct tls *t); /* NULL is fine */
 
 /* tls_use_sink - before anything else, and when it comes to another thread. */
-void tls_use_sink(struct tls *t, tls_sink *sink, void *arg);
+void tls_use_sink(struct tls *t, tls_sink_fn *sink, void *arg);
 
 /*
  * tls_give - bytes from the peer; lent until all are taken (tls_has_input) or dropped, after which

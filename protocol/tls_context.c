@@ -107,10 +107,11 @@ static bool set_ciphers(SSL_CTX *ssl, const char *ciphers)
 /* A key that is locked: nobody is there who could be asked. */
 static int no_password(char *buf, int size, int rwflag, void *arg)
 {
-    (void)buf;
-    (void)size;
     (void)rwflag;
     (void)arg;
+    if (size > 0) {
+        buf[0] = '\0';
+    }
     return -1;
 }
 

@@ -147,7 +147,7 @@ int certificates_read(const struct certificates *c, const struct conf *conf, boo
                       struct certificates_read *out, struct faults *faults)
 {
     const struct conf_vars *vars = &conf->vars;
-    struct made_files own;
+    struct made_files own = {.ca = ""};
     struct tls_settings s = {.is_server = true,
                              .cert = vars->mysql_ssl_cert,
                              .key = vars->mysql_ssl_key,

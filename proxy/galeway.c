@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pool/monitor.h"
+#include "pool/node_tls.h"
 #include "proxy/events_log.h"
 #include "proxy/foreign.h"
 #include "proxy/worker.h"
@@ -102,6 +103,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
     struct certificates_read certificates = {.context = NULL};
+    struct node_tls_set node_tls = {{NULL}};
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
@@ -117,8 +119,10 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         rc = certificates_read(&g->certificates, conf, false, g->started != NULL, &certificates,
                                faults);
     }
+    rc = rc != 0 ? rc : node_tls_read(&g->nodes, conf, false, &node_tls, faults);
     rc = rc != 0 ? rc : accounts_load(&g->accounts, conf);
     if (rc != 0) {
+        node_tls_drop(&node_tls);
         certificates_drop(&certificates);
         topology_free(topology);
         rules_free(rules);
@@ -138,6 +142,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     }
     publish(g, fresh);
     certificates_use(&g->certificates, &certificates);
+    node_tls_use(&g->nodes, conf, &node_tls);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
     limit_cache(g, &conf->vars);
@@ -155,14 +160,19 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 
 int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults)
 {
+    const struct conf *conf = g->snapshot->conf;
     struct certificates_read certificates;
-    int rc =
-        certificates_read(&g->certificates, g->snapshot->conf, true, makes, &certificates, faults);
+    struct node_tls_set node_tls = {{NULL}};
+    int rc = certificates_read(&g->certificates, conf, true, makes, &certificates, faults);
 
-    if (rc == 0) {
-        certificates_use(&g->certificates, &certificates);
+    rc = rc != 0 ? rc : node_tls_read(&g->nodes, conf, true, &node_tls, faults);
+    if (rc != 0) {
+        certificates_drop(&certificates);
+        return rc;
     }
-    return rc;
+    certificates_use(&g->certificates, &certificates);
+    node_tls_use(&g->nodes, conf, &node_tls);
+    return 0;
 }
 
 static bool is_same(const struct key *key, const struct conf_vars *a, const struct conf_vars *b)

@@ -100,6 +100,7 @@ static void take_config(struct worker *w)
         causal_mark_missed(&w->galeway->causal);
     }
     snapshot_unref(old);
+    pool_config_changed(&w->pool);
     failover_nodes_changed(w);
 }
 

@@ -14,14 +14,26 @@ def _name(text):
 
 
 class Authority:
-    """Signs certificates and keeps all files in a folder."""
+    """Signs certificates and keeps all files in a folder; one that is there already is used on."""
 
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
         folder.mkdir(parents=True, exist_ok=True)
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = self._sign(name, self.key.public_key(), 3650, is_ca=True)
-        self.file = self._write(f"{name}.pem", self.certificate)
+        key_file = folder / f"{name}-key.pem"
+        self.file = str(folder / f"{name}.pem")
+        if key_file.exists():
+            self.key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+            return
+        self.key = self._make_key(key_file)
+        self._write(f"{name}.pem", self._sign(name, self.key.public_key(), 3650, is_ca=True))
+
+    @staticmethod
+    def _make_key(path):
+        key = ec.generate_private_key(ec.SECP256R1())
+        path.write_bytes(key.private_bytes(serialization.Encoding.PEM,
+                                           serialization.PrivateFormat.TraditionalOpenSSL,
+                                           serialization.NoEncryption()))
+        return key
 
     def _sign(self, name, public_key, days, is_ca=False, hosts=()):
         now = datetime.datetime.utcnow()
@@ -43,13 +55,10 @@ class Authority:
 
     def issue(self, name, hosts=(), days=3650):
         """The files of a certificate and its key; days < 0: it has expired."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        cert = self._write(f"{name}-cert.pem", self._sign(name, key.public_key(), days, hosts=hosts))
         path = self.folder / f"{name}-key.pem"
-        path.write_bytes(key.private_bytes(serialization.Encoding.PEM,
-                                           serialization.PrivateFormat.TraditionalOpenSSL,
-                                           serialization.NoEncryption()))
-        return cert, str(path)
+        public_key = self._make_key(path).public_key()
+        return (self._write(f"{name}-cert.pem", self._sign(name, public_key, days, hosts=hosts)),
+                str(path))
 
     def revoke(self, *cert_files):
         """The file of a list that has these certificates."""

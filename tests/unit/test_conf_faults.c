@@ -121,7 +121,12 @@ TEST(conf_servers_are_checked_as_a_whole)
             "{address=\"a\"; hostgroup=2; max_connections=600; status=\"OFFLINE_HARD\"})\n",
             3, "the highest of its rows that are not OFFLINE_HARD: 5");
     WARNING("mysql_servers=(\n{address=\"a\"; max_connections=0})\n", 2, "is never used");
-    WARNING("mysql_servers=(\n{address=\"a\"; use_ssl=1})\n", 2, "not encrypted");
+    WARNING("mysql_servers=(\n{address=\"a\"; hostgroup=1; use_ssl=1},\n"
+            "{address=\"a\"; hostgroup=2})\n",
+            3, "so all are encrypted");
+    WARNING("mysql_servers=({address=\"a\"})\nmysql_servers_ssl_params=(\n"
+            "{hostname=\"a\"; username=\"u\"})\n",
+            3, "only rows with an empty username count");
     WARNING("mysql_servers=()\n", 0, "there are no servers");
 }
 

@@ -6,6 +6,9 @@
 #include "base/mem.h"
 #include "tests/unit/tls_scene.h"
 
+#define HOST_16 "a-rather-long-.-"
+#define HOST_64 HOST_16 HOST_16 HOST_16 HOST_16 /* the longest that a certificate can have */
+
 /* The contexts of one test. */
 struct scene {
     struct tls_files files;
@@ -133,6 +136,7 @@ TEST(tls_record_that_was_changed_is_refused)
 
 TEST(tls_garbage_is_no_handshake)
 {
+    static const uint8_t head[] = {0x16, 3, 1, 1, 0xf0, 1, 0, 1};
     struct scene s;
     uint64_t random = 1;
 
@@ -146,7 +150,7 @@ TEST(tls_garbage_is_no_handshake)
             bytes[at] = (uint8_t)test_random(&random);
         }
         if (i % 2 == 0) { /* a record's head, so that more than that is looked at */
-            memcpy(bytes, "\x16\x03\x01\x01\xf0\x01\x00\x01", 8);
+            memcpy(bytes, head, sizeof(head));
         }
         tls_give(p->server.tls, bytes, sizeof(bytes));
         rc = tls_shake(p->server.tls);
@@ -322,9 +326,7 @@ TEST(tls_versions_and_ciphers_are_as_told)
 
 TEST(tls_made_certificates_differ_and_take_any_host)
 {
-    static const char *const hosts[] = {"", "db", "a,IP:6.6.6.6", "\xff\n",
-                                        "a-name-that-is-longer-than-a-certificate-can-have-one-in-"
-                                        "its-field-for-names"};
+    static const char *const hosts[] = {"", "db", "a,IP:6.6.6.6", "\xff\n", HOST_64 "a"};
     struct tls_made a, b;
 
     for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
