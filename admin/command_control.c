@@ -175,6 +175,21 @@ static void do_flush_configdb(struct run *run)
     }
 }
 
+/* Whole or not at all: all files that were read must be good. */
+static void do_reload_tls(struct run *run)
+{
+    struct faults faults = {0};
+    int rc = galeway_read_tls(run->store->galeway, true, &faults);
+
+    if (rc == 0) {
+        say_ok(run);
+    } else {
+        reply_error(run->reply, err_number(rc), err_sqlstate(rc), "Nothing was changed: %s",
+                    faults.count > 0 ? faults.items[0].text : err_text(rc));
+    }
+    faults_fini(&faults);
+}
+
 static void do_nothing_yet(struct run *run)
 {
     store_warn(run->store, "Note", 1235, "There is nothing to do: Galeway has none of it (yet)");
@@ -220,7 +235,7 @@ static const struct control {
     {"FLUSH LOGS", do_flush_logs, false},
     {"FLUSH MYSQL CLIENT HOSTS", do_nothing_yet, false},
     {"FLUSH CONFIGDB", do_flush_configdb, true},
-    {"RELOAD TLS", do_nothing_yet, false},
+    {"RELOAD TLS", do_reload_tls, false},
 };
 
 void command_proxysql(struct run *run, size_t at)

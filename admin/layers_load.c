@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/walk.h"
+#include "pool/node_tls.h"
+#include "proxy/galeway.h"
 #include "router/rules.h"
 
 #define NOTHING         "Nothing was changed"
@@ -307,11 +309,19 @@ static int publish(struct store *store, unsigned modules, struct conf *conf,
 }
 
 /* galeway_apply() does; the rest of it cannot fail for what a row says. */
-static void check_rules(const struct conf *conf, struct faults *faults)
+static void check_more(struct galeway *g, const struct conf *conf, struct faults *faults)
 {
+    struct certificates_read certificates;
     struct rules *rules = NULL;
 
-    if (conf != NULL && rules_new(&rules, conf, faults) == 0) {
+    if (conf == NULL) {
+        return;
+    }
+    if (certificates_read(&g->certificates, conf, false, false, &certificates, faults) == 0) {
+        certificates_drop(&certificates);
+    }
+    node_tls_judge(conf, faults);
+    if (rules_new(&rules, conf, faults) == 0) {
         rules_free(rules);
     }
 }
@@ -328,7 +338,7 @@ int layers_apply(struct store *store, unsigned modules, bool dry, struct reply *
     }
     rc = conf_judge_text(&conf, CONFIG_TEXT_NAME, (struct slice){text.text, text.len}, &faults);
     if (dry || rc != 0) {
-        check_rules(conf, &faults);
+        check_more(store->galeway, conf, &faults);
     }
     if (dry) {
         say_restart(store, modules, rc == 0 ? conf : NULL, &faults);
@@ -371,7 +381,7 @@ static void judge_start(struct store *store, const struct config_text *text)
     struct conf *conf = NULL;
 
     (void)!conf_judge_text(&conf, CONFIG_TEXT_NAME, (struct slice){text->text, text->len}, &faults);
-    check_rules(conf, &faults);
+    check_more(store->galeway, conf, &faults);
     if (faults.errors > 0) {
         store_warn(store, "Warning", 1231,
                    "Saved, but the next start would apply nothing of DISK: %s would run",

@@ -24,6 +24,7 @@
     X(MEM_ROUTER, "router")              \
     X(MEM_CACHE, "query_cache")          \
     X(MEM_FIGURES, "statistics")         \
+    X(MEM_TLS, "tls")                    \
     X(MEM_ADMIN, "admin")                \
     X(MEM_LOG, "log")                    \
     X(MEM_OTHER, "other")

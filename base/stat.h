@@ -65,6 +65,12 @@
     X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
     X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
     X(STAT_EVENTS_LOST, "Eventslog_lost", "lines of the statement log that were not written")     \
+    X(STAT_TLS_HANDSHAKES, "Tls_client_handshakes", "TLS handshakes of clients that succeeded")   \
+    X(STAT_TLS_RESUMED, "Tls_client_resumed", "of these, sessions resumed by a ticket")           \
+    X(STAT_TLS_FAILED, "Tls_client_failed", "TLS handshakes of clients that failed")              \
+    X(STAT_TLS_REFUSED, "Tls_client_refused", "logins refused because they came without TLS")     \
+    X(STAT_TLS_NODE_HANDSHAKES, "Tls_server_handshakes", "TLS handshakes with nodes")             \
+    X(STAT_TLS_NODE_FAILED, "Tls_server_failed", "TLS handshakes with nodes that failed")         \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {

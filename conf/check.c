@@ -150,12 +150,6 @@ static void check_server(struct check *check, const struct conf_server *server)
             "mysql_servers: %s: the port must be 1 to 65535 (0 is for the path of a socket)",
             server->address);
     }
-    if (server->use_ssl) {
-        fault_warning(faults, at.file, at.line,
-                      "mysql_servers: %s: use_ssl is not acted on yet: connections to this server "
-                      "are not encrypted",
-                      server->address);
-    }
     if (server->compression) {
         fault_warning(faults, at.file, at.line,
                       "mysql_servers: %s: compression is not acted on yet", server->address);
@@ -213,6 +207,13 @@ static bool check_against(struct check *check, size_t index)
                 server->address, server->port, server->max_connections, servers[i].max_connections,
                 servers[i].place.file, servers[i].place.line, node_limit(check->conf, server));
         }
+        if (is_new && server->use_ssl != servers[i].use_ssl) {
+            fault_warning(check->faults, server->place.file, server->place.line,
+                          "mysql_servers: %s:%u: use_ssl=%d here and %d at %s:%d: its connections "
+                          "serve all hostgroups, so all are encrypted",
+                          server->address, server->port, server->use_ssl, servers[i].use_ssl,
+                          servers[i].place.file, servers[i].place.line);
+        }
         is_new = false;
     }
     return is_new;
@@ -235,6 +236,23 @@ static void check_servers(struct check *check)
     if (conf->n_servers == 0 && check->faults->errors == 0) {
         fault_warning(check->faults, conf->n_files > 0 ? conf->files[0] : "", 0,
                       "mysql_servers: there are no servers");
+    }
+}
+
+/* Pooled connections serve one user after the other: what is special for one cannot be kept. */
+static void check_ssl_params(struct check *check)
+{
+    const struct conf *conf = check->conf;
+
+    for (size_t i = 0; i < conf->n_ssl_params; i++) {
+        const struct conf_ssl_params *row = &conf->ssl_params[i];
+
+        if (row->username[0] != '\0') {
+            fault_warning(check->faults, row->place.file, row->place.line,
+                          "mysql_servers_ssl_params: %s:%u: the row is not acted on: connections "
+                          "change their user, so only rows with an empty username count",
+                          row->hostname, row->port);
+        }
     }
 }
 
@@ -343,10 +361,10 @@ static void check_user(struct check *check, const struct conf_user *user)
                     "mysql_users: default_hostgroup %d of \"%s\" has no server in mysql_servers",
                     user->default_hostgroup, user->username);
     }
-    if (user->active && user->use_ssl) {
+    if (user->active && user->frontend && user->use_ssl && !check->conf->vars.mysql_have_ssl) {
         fault_warning(check->faults, at.file, at.line,
-                      "mysql_users: use_ssl of \"%s\" is not acted on yet: logins without TLS are "
-                      "accepted",
+                      "mysql_users: \"%s\" has use_ssl=1, but clients are not offered TLS "
+                      "(mysql-have_ssl): it cannot log in",
                       user->username);
     }
     if (user->active && !user->transaction_persistent) {
@@ -449,6 +467,7 @@ void conf_check(const struct conf *conf, const struct conf_place *keys, struct f
 
     check_variables(&check);
     check_servers(&check);
+    check_ssl_params(&check);
     check_galera(&check);
     check_users(&check);
     conf_check_rules(conf, faults);

@@ -47,6 +47,8 @@ struct conf {
     size_t n_firewall_users;
     struct conf_firewall_rule *firewall_rules;
     size_t n_firewall_rules;
+    struct conf_ssl_params *ssl_params;
+    size_t n_ssl_params;
     /* accepted and checked, not acted on */
     struct conf_fingerprint *fingerprints;
     size_t n_fingerprints;
@@ -54,8 +56,6 @@ struct conf {
     size_t n_hostgroups;
     struct conf_replication *replications;
     size_t n_replications;
-    struct conf_ssl_params *ssl_params;
-    size_t n_ssl_params;
     struct conf_collation *collations;
     size_t n_collations;
     struct conf_scheduler *schedulers;

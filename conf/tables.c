@@ -262,7 +262,7 @@ static const struct table tables[] = {
     TABLE("mysql_replication_hostgroups", replication_columns, struct conf_replication,
           CONF_OTHER_MAX, replications, true),
     TABLE("mysql_servers_ssl_params", ssl_params_columns, struct conf_ssl_params,
-          CONF_SERVERS_MAX, ssl_params, true),
+          CONF_SERVERS_MAX, ssl_params, false),
     TABLE("mysql_collations", collation_columns, struct conf_collation, CONF_OTHER_MAX,
           collations, true),
     TABLE("scheduler", scheduler_columns, struct conf_scheduler, CONF_OTHER_MAX, schedulers, true),

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pool/library.h"
+#include "pool/sql_tls.h"
 #include "protocol/bytes.h"
 
 #define READ_TIMEOUT_S 2 /* within a packet */
@@ -33,6 +34,7 @@ enum { PACKET_EVENT = 0x00, PACKET_ERROR = 0xff, PACKET_END = 0xfe };
 
 struct follow_link {
     MYSQL *mysql;
+    struct sql_tls *tls; /* owned; NULL = plain */
     MARIADB_RPL *stream; /* NULL = questions */
     unsigned answer_ms;
     int wake_fd;
@@ -128,6 +130,16 @@ static MYSQL *new_mysql(void)
     return mysql;
 }
 
+static void say_tls_or_last(const struct follow_link *link, struct follow_error *error)
+{
+    if (sql_tls_why(link->tls)[0] != '\0') {
+        error->number = CR_SSL_CONNECTION_ERROR;
+        (void)snprintf(error->text, sizeof(error->text), "TLS: %s", sql_tls_why(link->tls));
+    } else {
+        say_last(link, error);
+    }
+}
+
 struct follow_link *follow_link_open(const struct follow_target *target, struct follow_error *error)
 {
     bool is_unix = target->node->port == 0;
@@ -143,6 +155,12 @@ struct follow_link *follow_link_open(const struct follow_target *target, struct 
     }
     link = mem_new(MEM_POOL, sizeof(*link));
     link->mysql = new_mysql();
+    link->tls = sql_tls_new(link->mysql, target->node);
+    if (sql_tls_why(link->tls)[0] != '\0') {
+        say_tls_or_last(link, error);
+        follow_link_close(link);
+        return NULL;
+    }
     link->answer_ms = target->answer_ms;
     link->wake_fd = target->wake_fd;
     status = mysql_real_connect_start(&connected, link->mysql, is_unix ? NULL : host, target->user,
@@ -153,7 +171,7 @@ struct follow_link *follow_link_open(const struct follow_target *target, struct 
                                          wait_status(link, status, until, link->wake_fd));
     }
     if (connected == NULL) {
-        say_last(link, error);
+        say_tls_or_last(link, error);
         follow_link_close(link);
         return NULL;
     }
@@ -173,6 +191,7 @@ void follow_link_close(struct follow_link *link)
         mariadb_rpl_close(link->stream);
     }
     mysql_close(link->mysql);
+    sql_tls_free(link->tls);
     mem_free(MEM_POOL, link);
 }
 
@@ -238,7 +257,9 @@ static bool has_read_ahead(const struct follow_link *link)
 {
     const MARIADB_PVIO *pvio = link->mysql->net.pvio;
 
-    return pvio != NULL && pvio->cache != NULL && pvio->cache_pos < pvio->cache + pvio->cache_size;
+    return (pvio != NULL && pvio->cache != NULL &&
+            pvio->cache_pos < pvio->cache + pvio->cache_size) ||
+           sql_tls_has_input(link->tls);
 }
 
 /* "#42000text" behind a number. */

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pool/library.h"
+#include "pool/sql_tls.h"
 
 #define GRACE_MS     50 /* to read what has come when the deadline passes */
 #define GRACES_MAX   3
@@ -60,6 +61,9 @@ struct sql_link {
     uint64_t connect_began_us;
     uint64_t asked_us;
     uint64_t connect_us;
+    unsigned tls_changes; /* of the node when it was opened */
+    unsigned tls_failures;
+    struct sql_tls *tls; /* owned; NULL = plain */
     struct sql_target target;
     char host[NI_MAXHOST]; /* the library looks at these until the login has ended */
     char user[USER_MAX];
@@ -88,6 +92,7 @@ enum report_kind sql_kind_of(unsigned error)
     case CR_SERVER_LOST_EXTENDED:
     case CR_MALFORMED_PACKET:
     case CR_UNKNOWN_HOST:
+    case CR_SSL_CONNECTION_ERROR: /* it is not who it should be, or does not take us for that */
     case CR_VERSION_ERROR: /* from here on: what answers is no database, or none that can be used */
     case CR_SERVER_HANDSHAKE_ERR:
     case CR_NET_PACKET_TOO_LARGE:
@@ -243,6 +248,8 @@ static void close_mysql(struct sql_link *link, bool is_polite)
         }
         mysql_close(link->mysql);
         link->mysql = NULL;
+        sql_tls_free(link->tls);
+        link->tls = NULL;
     }
     link->step = LINK_CLOSED;
 }
@@ -270,11 +277,27 @@ static void say_timeout(const struct sql_link *link, struct sql_result *result)
     }
 }
 
+static void fail_tls(struct sql_link *link)
+{
+    struct sql_result result = {.kind = sql_kind_of(CR_SSL_CONNECTION_ERROR),
+                                .error = CR_SSL_CONNECTION_ERROR,
+                                .took_us = clock_now_us() - link->connect_began_us};
+
+    result.connect_us = result.took_us;
+    (void)snprintf(result.text, sizeof(result.text), "TLS: %s", sql_tls_why(link->tls));
+    close_mysql(link, false);
+    finish(link, &result);
+}
+
 static void fail(struct sql_link *link)
 {
     struct sql_result result = {.error = mysql_errno(link->mysql)};
     bool was_asking = link->step != LINK_CONNECTING;
 
+    if (!was_asking && sql_tls_why(link->tls)[0] != '\0') {
+        fail_tls(link);
+        return;
+    }
     result.kind = sql_kind_of(result.error == 0 ? CR_SERVER_LOST : result.error);
     (void)snprintf(result.text, sizeof(result.text), "%s", mysql_error(link->mysql));
     if (link->timed_out) {
@@ -419,11 +442,26 @@ static void fail_unresolved(struct sql_link *link)
     finish(link, &result);
 }
 
+/*
+ * A connection from before use_ssl was changed is not as new ones are. One from before a handshake
+ * failed does not tell whether others can be opened.
+ */
+static bool is_secured_as_new(const struct sql_link *link)
+{
+    const struct node *node = link->target.node;
+
+    return link->tls_changes == atomic_load(&node->shared.tls_changes) &&
+           (link->tls == NULL || link->tls_failures == atomic_load(&node->shared.tls_failures));
+}
+
 static void open_link(struct sql_link *link)
 {
     const struct sql_target *t = &link->target;
     bool is_unix = t->node->port == 0;
 
+    if (!is_secured_as_new(link)) {
+        close_mysql(link, false);
+    }
     link->was_kept = link->mysql != NULL;
     if (link->was_kept) {
         proceed(link, ask(link));
@@ -433,7 +471,14 @@ static void open_link(struct sql_link *link)
         fail_unresolved(link);
         return;
     }
+    link->tls_changes = atomic_load(&t->node->shared.tls_changes);
+    link->tls_failures = atomic_load(&t->node->shared.tls_failures);
     link->mysql = library_new(PACKET_MAX);
+    link->tls = sql_tls_new(link->mysql, t->node);
+    if (sql_tls_why(link->tls)[0] != '\0') {
+        fail_tls(link);
+        return;
+    }
     link->step = LINK_CONNECTING;
     link->connect_began_us = clock_now_us();
     limit(link, t->connect_ms);

@@ -137,7 +137,7 @@ static void tell_service(struct group *g, unsigned index, bool served, bool serv
     const struct watch *w = g->monitor->watches[index];
     struct monitor_event e =
         begin(serves ? EVENT_NODE_ONLINE : EVENT_NODE_OFFLINE, g->writer_hostgroup, w->node);
-    bool is_told = why == WHY_REFUSED || why == WHY_SILENT; /* by tell_health() */
+    bool is_told = why == WHY_REFUSED || why == WHY_SILENT || why == WHY_TLS; /* by tell_health() */
 
     if ((served && serves) || (!serves && (is_told || (!served && why == was_why)))) {
         return;

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "pool/cluster.h"
+#include "pool/node_tls.h"
 
 #define FIRST_RECOVERY_MS \
     250 /* after the first failure; doubles up to mysql-shun_recovery_time_sec */
@@ -26,6 +27,7 @@ void nodes_fini(struct nodes *nodes)
     for (unsigned i = 0; i < atomic_load(&nodes->count); i++) {
         mem_free(MEM_POOL, nodes->items[i]->address);
         mem_free(MEM_POOL, nodes->items[i]->text);
+        node_tls_slot_free(nodes->items[i]->tls);
         free(nodes->items[i]);
     }
     for (unsigned i = 0; i < atomic_load(&nodes->n_clusters); i++) {
@@ -67,6 +69,7 @@ static struct node *node_new(const struct conf_server *server)
 
     CHECK(node != NULL);
     *node = (struct node){.port = server->port, .shared.load_factor = 1024};
+    node->tls = node_tls_slot_new();
     node->address = mem_copy(MEM_POOL, slice_of(server->address));
     node->text = mem_new(MEM_POOL, size);
     if (server->port != 0) {

@@ -45,6 +45,7 @@ struct node {
     char *text;                       /* owned: "10.0.0.1:3306" */
     struct sockaddr_storage sockaddr; /* resolved when the configuration was loaded */
     bool is_resolved;
+    struct node_tls_slot *tls; /* owned: how connections to it are secured; node_tls.h */
     /* what all workers see and change */
     struct {
         _Alignas(CACHE_LINE) atomic_uint n_connections; /* open or opening, of all workers */
@@ -64,8 +65,10 @@ struct node {
                                         visible on it (applied.h); 0 = not known. By the monitor */
         atomic_ullong left_ms; /* when the others were seen to be without it; 0 = they are not */
         atomic_bool
-            is_numbered;        /* a node of a cluster, watched: what it has applied is found out */
-        atomic_uint latency_us; /* of the monitor's checks, smoothed; 0 = not known */
+            is_numbered; /* a node of a cluster, watched: what it has applied is found out */
+        atomic_uint tls_failures; /* raised with each handshake that failed */
+        atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
+        atomic_uint latency_us;   /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
                                         control, slow start) */

@@ -368,6 +368,10 @@ static bool is_retired(const struct pool *pool, const struct server *s)
 {
     uint64_t max_age = (uint64_t)pool->conf->vars.mysql_connection_max_age_ms;
 
+    if (s->tls_changes !=
+        atomic_load_explicit(&s->node->shared.tls_changes, memory_order_relaxed)) {
+        return true; /* encrypted otherwise than new ones, or not at all */
+    }
     /* +-10 % by id, so that connections opened together do not leave together */
     return max_age != 0 &&
            pool->now_ms - s->created_ms > max_age + max_age / 10 * (s->id % 20) / 10 - max_age / 10;
@@ -459,6 +463,17 @@ static void trim_node(struct pool *pool, unsigned index)
             break;
         }
         server_quit(s, "idle");
+    }
+}
+
+void pool_config_changed(struct pool *pool)
+{
+    LIST_FOREACH_SAFE (it, next, &pool->all) {
+        struct server *s = CONTAINER_OF(it, struct server, in_all);
+
+        if (s->state == SERVER_FREE && is_retired(pool, s)) {
+            server_quit(s, "too old");
+        }
     }
 }
 

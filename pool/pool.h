@@ -129,6 +129,9 @@ void pool_serve_waiters(struct pool *pool);
 /* pool_room - a connection of the node is gone or failed: somebody who waits may open one. */
 void pool_room(struct pool *pool, struct node *node);
 
+/* pool_config_changed - free connections that are not as new ones would be are closed. */
+void pool_config_changed(struct pool *pool);
+
 /* pool_tick - upkeep: age, idle time, minimum. Called a few times a second. */
 void pool_tick(struct pool *pool);
 

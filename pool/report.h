@@ -13,6 +13,7 @@
 #define REPORT_UUID_MAX    40
 #define REPORT_VERSION_MAX 96
 #define REPORT_ERROR_MAX   200
+#define REPORT_TLS_ERROR   2026 /* CR_SSL_CONNECTION_ERROR: no TLS handshake */
 
 enum report_kind {
     REPORT_NONE,    /* not checked yet */

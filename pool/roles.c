@@ -218,6 +218,14 @@ static bool is_in_other_view(const struct view *view, const struct node_report *
 
 /* --- one node alone --------------------------------------------------------------------------- */
 
+static enum role_why why_down(const struct node_report *report)
+{
+    if (report != NULL && report->kind == REPORT_TIMEOUT) {
+        return WHY_SILENT;
+    }
+    return report != NULL && report->error == REPORT_TLS_ERROR ? WHY_TLS : WHY_REFUSED;
+}
+
 /* WHY_FIT, or what puts it out whatever it is used for. */
 static enum role_why why_not_reached(const struct roles_node *node)
 {
@@ -234,8 +242,7 @@ static enum role_why why_not_reached(const struct roles_node *node)
         return WHY_NOT_RESOLVED;
     }
     if (node->health == HEALTH_DOWN) {
-        return node->report != NULL && node->report->kind == REPORT_TIMEOUT ? WHY_SILENT
-                                                                            : WHY_REFUSED;
+        return why_down(node->report);
     }
     return WHY_FIT;
 }

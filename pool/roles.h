@@ -52,6 +52,7 @@
     X(WHY_ADMIN_HARD, "offline-hard", "OFFLINE_HARD in mysql_servers")                            \
     X(WHY_ADMIN_SHUNNED, "shunned", "SHUNNED in mysql_servers")                                   \
     X(WHY_REFUSED, "refused", "it refuses connections, or they break")                            \
+    X(WHY_TLS, "tls-failed", "no TLS handshake with it: its check says why")                      \
     X(WHY_SILENT, "silent", "it does not answer")                                                 \
     X(WHY_NOT_READY, "not-ready", "wsrep_ready is OFF")                                           \
     X(WHY_NOT_PRIMARY, "non-primary", "wsrep_cluster_status is not Primary")                      \

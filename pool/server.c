@@ -17,6 +17,7 @@
 #include "pool/server_stmt.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "protocol/tls.h"
 
 static const struct sm_state server_states[SERVER_STATE_COUNT] = {
     [SERVER_CONNECTING] = {"connecting", BIT(SERVER_LOGIN) | BIT(SERVER_CLOSING)},
@@ -91,14 +92,15 @@ static void end(struct server *s)
 
 static void on_stream_end(struct stream *stream, int rc)
 {
-    struct server *quitting = CONTAINER_OF(stream, struct server, stream);
+    struct server *s = CONTAINER_OF(stream, struct server, stream);
 
-    if (quitting->is_quitting) {
-        end(quitting);
-        return;
+    if (s->is_quitting) {
+        end(s);
+    } else if (rc == ERR_TLS && s->state == SERVER_LOGIN) {
+        server_secured(s, rc); /* TLS 1.3: it looks at our certificate when we are done */
+    } else {
+        server_lost(s, rc == UV_EOF || rc == ERR_TLS ? ERR_NODE_LOST : rc, NULL);
     }
-    server_lost(CONTAINER_OF(stream, struct server, stream), rc == UV_EOF ? ERR_NODE_LOST : rc,
-                NULL);
 }
 
 static void on_stream_drained(struct stream *stream)
@@ -133,6 +135,11 @@ static void on_stream_connected(struct stream *stream, int rc)
     server_expect(s, EXPECT_GREETING, FOLLOW_ONE);
 }
 
+static void on_stream_secured(struct stream *stream, int rc)
+{
+    server_secured(CONTAINER_OF(stream, struct server, stream), rc);
+}
+
 static void on_stream_closed(struct stream *stream)
 {
     struct server *s = CONTAINER_OF(stream, struct server, stream);
@@ -147,6 +154,7 @@ static const struct stream_events server_stream_events = {
     .on_end = on_stream_end,
     .on_drained = on_stream_drained,
     .on_connected = on_stream_connected,
+    .on_secured = on_stream_secured,
     .on_closed = on_stream_closed,
 };
 
@@ -207,6 +215,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
     }
     s->is_side = want->is_side;
     s->opened_us = clock_now_us();
+    s->tls_changes = atomic_load(&node->shared.tls_changes);
     s->owner = owner;
     s->events = events;
     rc = stream_connect(&s->stream, pool->streams, &server_stream_events,
@@ -232,18 +241,25 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move)
 
     if (s == NULL) {
         node_unreserve(move->node);
-        (void)close(move->fd);
+        server_move_drop(move);
         return NULL;
     }
     s->thread_id = move->thread_id;
     s->created_ms = move->created_ms;
     s->multi_statements = move->multi_statements;
     memcpy(s->salt, move->salt, SALT_LEN);
-    if (stream_open(&s->stream, pool->streams, &server_stream_events, move->fd) != 0 ||
-        stream_read_start(&s->stream) != 0) {
+    s->tls_changes = move->tls_changes;
+    if (stream_open(&s->stream, pool->streams, &server_stream_events, move->fd) != 0) {
         if (!s->stream.is_open) {
             (void)close(move->fd);
         }
+        tls_free(move->tls);
+        server_drop(s);
+        node_unreserve(move->node);
+        return NULL;
+    }
+    stream_adopt_tls(&s->stream, move->tls);
+    if (stream_read_start(&s->stream) != 0) {
         server_drop(s);
         node_unreserve(move->node);
         return NULL;
@@ -305,10 +321,33 @@ void server_quit_timeout(struct server *s)
     }
 }
 
-void server_leave(struct server *s)
+int server_depart(struct server *s, struct server_move *move)
 {
+    int fd = stream_detach_fd(&s->stream);
+
+    if (fd < 0) {
+        return fd;
+    }
+    *move = (struct server_move){.node = s->node,
+                                 .account = s->account,
+                                 .thread_id = s->thread_id,
+                                 .caps = s->caps,
+                                 .multi_statements = s->multi_statements,
+                                 .created_ms = s->created_ms,
+                                 .hostgroup = s->traffic->hostgroup,
+                                 .fd = fd,
+                                 .tls = stream_release_tls(&s->stream),
+                                 .tls_changes = s->tls_changes};
+    memcpy(move->salt, s->salt, SALT_LEN);
     s->is_counted = false;
     server_close(s, "handed to another worker", 0);
+    return 0;
+}
+
+void server_move_drop(const struct server_move *move)
+{
+    tls_free(move->tls);
+    (void)close(move->fd);
 }
 
 void server_lost(struct server *s, int rc, const struct err *err)

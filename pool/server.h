@@ -131,14 +131,17 @@ struct server {
     /* state */
     uint8_t state; /* enum server_state */
     bool was_reset;
-    bool multi_statements; /* COM_SET_OPTION state on the node */
-    bool is_counted;       /* in node->n_connections */
-    bool is_connecting;    /* in node->n_connecting */
-    bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
-    bool kill_pending;     /* a side connection is killing its statement */
-    bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
-    bool must_reset;       /* has state of a session: reset before it serves another */
-    bool must_close;       /* has state that neither a reset nor a change of user takes away */
+    bool multi_statements;  /* COM_SET_OPTION state on the node */
+    bool is_counted;        /* in node->n_connections */
+    bool is_connecting;     /* in node->n_connecting */
+    bool unfit_seen;        /* a pipelined SET failed: the reply behind it must not be trusted */
+    bool kill_pending;      /* a side connection is killing its statement */
+    bool statement_sent;    /* the client's command is among what was sent; its reply is awaited */
+    bool must_reset;        /* has state of a session: reset before it serves another */
+    bool must_close;        /* has state that neither a reset nor a change of user takes away */
+    bool login_by_sha2;     /* the plugin that the node's greeting named */
+    uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
+    unsigned tls_changes;   /* of its node when it was opened */
     uint64_t created_ms;
     uint64_t opened_us;
     uint64_t since_ms;  /* of the state */
@@ -189,8 +192,10 @@ struct server_move {
     bool multi_statements;
     uint8_t salt[SALT_LEN];
     uint64_t created_ms;
-    int hostgroup; /* it served last */
-    int fd;        /* owned by the message */
+    int hostgroup;   /* it served last */
+    int fd;          /* owned by the message, as is tls */
+    struct tls *tls; /* NULL = plain */
+    unsigned tls_changes;
 };
 
 /* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.
@@ -251,10 +256,12 @@ void server_quit(struct server *s, const char *reason);
 void server_quit_timeout(struct server *s);
 
 /*
- * server_leave - its descriptor was handed to another worker: close ours; the node's count goes
- * along.
+ * server_depart - to another worker, which takes it with server_adopt: the node's count goes along,
+ * ours is closed. Returns 0 and what the other needs in *move, or a negative errno: nothing
+ * happened. server_move_drop - nobody takes it.
  */
-void server_leave(struct server *s);
+int server_depart(struct server *s, struct server_move *move) MUST_CHECK;
+void server_move_drop(const struct server_move *move);
 
 /* server_lost - close it and tell the owner (on_lost), if there is one. err may be NULL. */
 void server_lost(struct server *s, int rc, const struct err *err);
@@ -266,6 +273,7 @@ struct log_who server_who(const struct server *s, const char *doing);
 void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence);
 int server_change_user(struct server *s, const struct want *want) MUST_CHECK;
 bool server_dialog_done(struct server *s);
+void server_secured(struct server *s, int rc);
 void server_on_bytes(struct stream *stream, uint8_t *data, size_t len);
 void server_connecting_ended(struct server *s);
 int server_setup_text(struct writer *w);

@@ -2,20 +2,25 @@
 /*
  * server_login.c - the dialogs in which a node asks who we are: login and COM_CHANGE_USER.
  *
- *   greeting --> login --> [switch --> response] --> [more data ...] --> OK --> session tracking on --> ready
+ *   greeting --> [TLS request --> handshake] --> login --> [switch --> response] --> [more data ...] --> OK --> session tracking on --> ready
  *   COM_CHANGE_USER + response --> switch --> OK --> session tracking on --> ready
  *
  * MariaDB answers COM_CHANGE_USER with a request to switch that carries the connection's own salt
  * again (seen with 10.11.19), so the response to it can be sent along and one round trip is saved.
  * When a node gives another salt after all, it refuses what we sent and the connection is closed.
  */
+#include <openssl/crypto.h>
+#include <stdio.h>
+
 #include "base/err.h"
+#include "pool/node_tls.h"
 #include "pool/pool.h"
 #include "pool/server.h"
 #include "protocol/auth.h"
 #include "protocol/command.h"
 #include "protocol/greet.h"
 #include "protocol/packet.h"
+#include "protocol/tls.h"
 
 #define DIALOG_BYTES  2048
 #define LOGIN_CHARSET 45 /* utf8mb4_general_ci; the base of all profiles, see pool_init */
@@ -72,13 +77,89 @@ static int challenge_response(struct server *s, struct slice plugin, const uint8
     return len;
 }
 
-static void on_greeting(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+static uint32_t login_caps(const struct server *s)
+{
+    uint32_t caps = LOGIN_CAPS | s->caps | (s->stream.is_secured ? CAP_SSL : 0);
+
+    return s->pool->conf->vars.mysql_enable_load_data_local_infile ? caps | CAP_LOCAL_FILES : caps;
+}
+
+static void send_login(struct server *s)
 {
     uint8_t bytes[DIALOG_BYTES], response[SHA256_LEN];
     struct writer w = writer_of(bytes, sizeof(bytes));
-    struct greeting g;
-    struct login login = {.charset = LOGIN_CHARSET, .max_packet = 1u << 30};
+    struct login login = {.charset = LOGIN_CHARSET, .max_packet = 1u << 30, .caps = login_caps(s)};
     int n;
+
+    login.plugin = s->login_by_sha2 ? SLICE(PLUGIN_SHA2) : SLICE(PLUGIN_NATIVE);
+    n = challenge_response(s, login.plugin, s->salt, response);
+    if (n < 0) {
+        fail(s, ERR_NODE_LOGIN,
+             "the password of the account is not known in a form that this node's plugin needs");
+        return;
+    }
+    login.user = slice_of(s->account->name);
+    login.response = (struct slice){(const char *)response, (size_t)n};
+    login_encode(&w, &login, s->login_sequence);
+    expect_replace(s, EXPECT_LOGIN);
+    write_dialog(s, &w);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+static void begin_tls(struct server *s, const struct node_tls *node_tls, uint32_t offered)
+{
+    uint8_t bytes[64];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    struct login login = {.charset = LOGIN_CHARSET, .max_packet = 1u << 30, .caps = login_caps(s)};
+    struct tls *tls;
+
+    if ((offered & CAP_SSL) == 0) {
+        stat_add(s->pool->stats, STAT_TLS_NODE_FAILED, 1);
+        fail(s, ERR_NODE_TLS, "mysql_servers has use_ssl=1, but the node does not offer TLS");
+        return;
+    }
+    tls = tls_new(node_tls->context, s->node->port == 0 ? "" : s->node->address);
+    if (tls == NULL) {
+        server_lost(s, ERR_MEMORY, NULL);
+        return;
+    }
+    tls_request_encode(&w, &login, s->login_sequence++);
+    write_dialog(s, &w);
+    if (s->state == SERVER_CLOSING) {
+        tls_free(tls);
+        return;
+    }
+    stream_secure(&s->stream, tls, NULL, 0);
+}
+
+void server_secured(struct server *s, int rc)
+{
+    char text[SERVER_ERROR_MAX];
+
+    if (rc == 0 && s->carry_len > 0) { /* sent before: anybody could have */
+        fail(s, ERR_NODE_PROTOCOL, "the node sent more than its greeting before the handshake");
+        return;
+    }
+    if (rc == 0) {
+        stat_add(s->pool->stats, STAT_TLS_NODE_HANDSHAKES, 1);
+        send_login(s);
+        return;
+    }
+    stat_add(s->pool->stats, STAT_TLS_NODE_FAILED, 1);
+    atomic_fetch_add(&s->node->shared.tls_failures, 1); /* the monitor makes a handshake, too */
+    nodes_poke(s->pool->nodes, s->node);
+    (void)snprintf(text, sizeof(text), "TLS with node %s failed: %s", s->node->text,
+                   rc == ERR_TLS  ? tls_why(s->stream.tls)
+                   : rc == UV_EOF ? "it closed the connection"
+                                  : err_text(rc));
+    fail(s, ERR_NODE_TLS, text);
+}
+
+static void on_greeting(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+{
+    struct greeting g;
+    struct node_tls *tls;
 
     if (greeting_decode(&g, payload, len) != 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node's greeting is malformed");
@@ -87,23 +168,18 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     s->thread_id = g.thread_id;
     memcpy(s->salt, g.salt, SALT_LEN);
     s->pool->learn_version(s->pool, g.version, g.charset);
-    login.plugin = slice_eq(g.plugin, SLICE(PLUGIN_SHA2)) ? g.plugin : SLICE(PLUGIN_NATIVE);
-    n = challenge_response(s, login.plugin, s->salt, response);
-    if (n < 0) {
-        fail(s, ERR_NODE_LOGIN,
-             "the password of the account is not known in a form that this node's plugin needs");
-        return;
+    s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
+    s->login_sequence = (uint8_t)(sequence + 1);
+    tls = node_tls_get(s->node);
+    if (tls == NULL) {
+        send_login(s);
+    } else {
+        begin_tls(s, tls, g.caps);
+        node_tls_unref(tls);
     }
-    login.caps = LOGIN_CAPS | s->caps;
-    if (s->pool->conf->vars.mysql_enable_load_data_local_infile) {
-        login.caps |= CAP_LOCAL_FILES;
-    }
-    login.user = slice_of(s->account->name);
-    login.response = (struct slice){(const char *)response, (size_t)n};
-    login_encode(&w, &login, (uint8_t)(sequence + 1));
-    expect_replace(s, EXPECT_LOGIN);
-    write_dialog(s, &w);
 }
+
+/* --- the rest of the dialog ------------------------------------------------------------------- */
 
 static void send_response(struct server *s, const uint8_t *data, size_t len, uint8_t sequence)
 {
@@ -154,7 +230,7 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
     if (len == 2 && payload[1] == 3) {
         return;
     }
-    if (len == 2 && payload[1] == 4) {
+    if (len == 2 && payload[1] == 4 && !s->stream.is_secured) {
         const uint8_t ask_for_key = 2;
 
         send_response(s, &ask_for_key, 1, (uint8_t)(sequence + 1));
@@ -164,6 +240,11 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
     clear_len = strlen(secret.clear) + 1;
     memcpy(clear, secret.clear, clear_len);
     secret_wipe(&secret);
+    if (len == 2 && payload[1] == 4) { /* nobody else can read it */
+        send_response(s, clear, clear_len, (uint8_t)(sequence + 1));
+        OPENSSL_cleanse(clear, sizeof(clear));
+        return;
+    }
     sha2_unmask(clear, clear_len, s->salt);
     rc = rsa_encrypt((struct slice){(const char *)payload + 1, len - 1},
                      (struct slice){(const char *)clear, clear_len}, block, sizeof(block), &n);
@@ -213,6 +294,8 @@ void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len
 {
     if (len == 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node sent an empty packet");
+    } else if (s->stream.tls != NULL && !s->stream.is_secured) {
+        fail(s, ERR_NODE_PROTOCOL, "the node sent more than its greeting before the handshake");
     } else if (payload[0] == 0xff) {
         on_refused(s, payload, len);
     } else if (s->expects[s->first_expect].what == EXPECT_GREETING) {

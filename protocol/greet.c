@@ -17,9 +17,8 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 
-#define GREETING_VERSION   10
-#define SALT_FIRST_PART    8
-#define LOGIN_FIXED_LENGTH 32 /* up to the user; a request for TLS is no more than that */
+#define GREETING_VERSION 10
+#define SALT_FIRST_PART  8
 
 enum { FIRST_AUTH_MORE = 0x01, FIRST_AUTH_SWITCH = 0xfe };
 
@@ -136,7 +135,7 @@ int login_decode(struct login *l, const uint8_t *payload, size_t len)
     if (r.failed || (l->caps & CAP_PROTOCOL_41) == 0) {
         goto fail;
     }
-    if (len == LOGIN_FIXED_LENGTH && (l->caps & CAP_SSL) != 0) {
+    if (len == TLS_REQUEST_LENGTH && (l->caps & CAP_SSL) != 0) {
         return 0;
     }
     l->user = get_zero(&r);

@@ -47,6 +47,8 @@ struct login {
 void greeting_encode(struct writer *w, const struct greeting *g, uint8_t sequence);
 int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len) MUST_CHECK;
 
+#define TLS_REQUEST_LENGTH 32 /* a login up to the user; a request for TLS is no more than that */
+
 /*
  * login_decode - a client's login. Returns 0, ERR_HANDSHAKE (no CAP_PROTOCOL_41 or a malformed
  *                body). A message of 32 bytes with CAP_SSL is a request for TLS: caps are set, user

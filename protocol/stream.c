@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream.c - see stream.h. Only this file, the listener and the worker's loop touch libuv handles.
+ * stream.c - see stream.h; what TLS adds is in stream_tls.c. Only these, the listener and the worker's
+ * loop touch libuv handles.
  */
 #include "protocol/stream.h"
 
@@ -9,21 +10,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "protocol/stream_inside.h"
+#include "protocol/tls.h"
 
-/*
- * Bytes read or queued, with the request that writes them. Owned by the loop (reading, free) or a
- * stream.
- */
-struct stream_chunk {
-    struct stream_chunk *next;
-    struct stream *stream; /* while queued */
-    uv_write_t request;
-    size_t start, end; /* queued bytes: data[start..end) */
-    bool is_lent;      /* the loop's reading chunk: a stream took it into its queue */
-    uint8_t data[STREAM_CHUNK_HEADROOM + STREAM_CHUNK_BYTES];
-};
-
-static struct stream_chunk *chunk_new(struct stream_loop *loop)
+struct stream_chunk *stream_chunk_new(struct stream_loop *loop)
 {
     struct stream_chunk *chunk = loop->free_chunks;
 
@@ -42,7 +32,7 @@ static struct stream_chunk *chunk_new(struct stream_loop *loop)
     return chunk;
 }
 
-static void chunk_free(struct stream_loop *loop, struct stream_chunk *chunk)
+void stream_chunk_free(struct stream_loop *loop, struct stream_chunk *chunk)
 {
     if (loop->n_free < STREAM_FREE_CHUNKS) {
         chunk->next = loop->free_chunks;
@@ -61,6 +51,7 @@ void stream_loop_init(struct stream_loop *loop, uv_loop_t *uv)
 void stream_loop_fini(struct stream_loop *loop)
 {
     mem_free(MEM_BUFFER, loop->reading);
+    mem_free(MEM_BUFFER, loop->sealed_in);
     while (loop->free_chunks != NULL) {
         struct stream_chunk *chunk = loop->free_chunks;
 
@@ -149,8 +140,12 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct stream_loop *loop = s->loop;
 
     (void)suggested;
+    if (s->tls != NULL) {
+        stream_tls_alloc(s, buf);
+        return;
+    }
     if (loop->reading == NULL) {
-        loop->reading = chunk_new(loop);
+        loop->reading = stream_chunk_new(loop);
     }
     if (loop->reading == NULL) {
         *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS to read_cb: the connection ends */
@@ -159,24 +154,42 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)loop->reading->data + STREAM_CHUNK_HEADROOM, STREAM_CHUNK_BYTES);
 }
 
+static void end(struct stream *s, int rc)
+{
+    if (s->tls != NULL) {
+        stream_tls_end(s, rc);
+    } else if (!s->is_ended && !s->is_closing) {
+        s->is_ended = true;
+        stream_read_stop(s);
+        s->events->on_end(s, rc);
+    }
+}
+
+void stream_give_bytes(struct stream *s, uint8_t *data, size_t n)
+{
+    struct stream_loop *loop = s->loop;
+
+    s->events->on_bytes(s, data, n);
+    if (loop->reading != NULL && loop->reading->is_lent) {
+        loop->reading = NULL; /* a stream's queue owns it now */
+    }
+}
+
 static void read_cb(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct stream *s = CONTAINER_OF(handle, struct stream, u.uv);
-    struct stream_loop *loop = s->loop;
 
     if (n > 0) {
-        loop->n_reads++;
-        s->events->on_bytes(s, (uint8_t *)buf->base, (size_t)n);
-        if (loop->reading != NULL && loop->reading->is_lent) {
-            loop->reading = NULL; /* a stream's queue owns it now */
+        s->loop->n_reads++;
+        if (s->tls == NULL) {
+            stream_give_bytes(s, (uint8_t *)buf->base, (size_t)n);
+        } else {
+            stream_tls_read(s, (uint8_t *)buf->base, (size_t)n);
         }
     } else if (n < 0) {
         (void)uv_read_stop(handle);
         s->is_reading = false;
-        if (!s->is_ended && !s->is_closing) {
-            s->is_ended = true;
-            s->events->on_end(s, (int)n);
-        }
+        end(s, (int)n);
     }
 }
 
@@ -215,16 +228,12 @@ static void written_cb(uv_write_t *request, int status)
     }
     s->queued_bytes -= n;
     s->loop->queued_bytes -= n;
-    chunk_free(s->loop, chunk);
+    stream_chunk_free(s->loop, chunk);
     if (s->is_closing) {
         return;
     }
     if (status != 0) {
-        if (!s->is_ended) {
-            s->is_ended = true;
-            stream_read_stop(s);
-            s->events->on_end(s, status);
-        }
+        end(s, status);
     } else if (s->queue != NULL) {
         write_next(s);
     } else {
@@ -242,7 +251,7 @@ static void write_next(struct stream *s)
     CHECK(rc == 0); /* fails only for handles that are not open or for descriptors sent along */
 }
 
-static void queue_push(struct stream *s, struct stream_chunk *chunk)
+void stream_queue_push(struct stream *s, struct stream_chunk *chunk)
 {
     size_t n = chunk->end - chunk->start;
 
@@ -275,11 +284,11 @@ static int enqueue(struct stream *s, const uint8_t *data, size_t len)
         chunk->is_lent = true;
         chunk->start = (size_t)(data - chunk->data);
         chunk->end = chunk->start + len;
-        queue_push(s, chunk);
+        stream_queue_push(s, chunk);
         return 0;
     }
     while (len > 0) {
-        struct stream_chunk *chunk = chunk_new(loop);
+        struct stream_chunk *chunk = stream_chunk_new(loop);
         size_t n = MIN(len, (size_t)STREAM_CHUNK_BYTES);
 
         if (chunk == NULL) {
@@ -287,7 +296,7 @@ static int enqueue(struct stream *s, const uint8_t *data, size_t len)
         }
         memcpy(chunk->data, data, n);
         chunk->end = n;
-        queue_push(s, chunk);
+        stream_queue_push(s, chunk);
         data += n;
         len -= n;
     }
@@ -301,6 +310,9 @@ int stream_write(struct stream *s, const uv_buf_t *bufs, unsigned n)
 
     if (s->is_closing || s->is_ended) {
         return UV_EPIPE;
+    }
+    if (s->tls != NULL) {
+        return stream_tls_write(s, bufs, n);
     }
     if (s->queue == NULL) {
         rc = uv_try_write(&s->u.uv, bufs, n);
@@ -345,11 +357,13 @@ static void closed_cb(uv_handle_t *handle)
 
         s->queue = chunk->next;
         s->loop->queued_bytes -= chunk->end - chunk->start;
-        chunk_free(s->loop, chunk);
+        stream_chunk_free(s->loop, chunk);
     }
     s->queue_tail = NULL;
     s->queued_bytes = 0;
     s->is_open = false;
+    tls_free(s->tls);
+    s->tls = NULL;
     s->events->on_closed(s);
 }
 
@@ -367,6 +381,9 @@ void stream_close(struct stream *s)
 {
     CHECK(s->is_open);
     if (!s->is_closing) {
+        if (s->tls != NULL) {
+            stream_tls_close(s);
+        }
         s->is_closing = true;
         s->is_reading = false;
         uv_close(&s->u.handle, closed_cb);

@@ -9,6 +9,9 @@
  *
  *   open --> reading <--> paused --> closing --> closed (on_closed: the memory may go)
  *
+ * With TLS (stream_secure) the same calls hold: what is read is decrypted into the loop's buffer,
+ * what is written is encrypted first. A peer that is slow stops its source as without.
+ *
  * Thread: all functions belong to the loop's thread.
  */
 #ifndef PROTOCOL_STREAM_H
@@ -25,6 +28,7 @@
 
 struct stream;
 struct stream_chunk;
+struct tls;
 
 struct stream_events {
     void (*on_bytes)(struct stream *s, uint8_t *data,
@@ -33,6 +37,8 @@ struct stream_events {
                    int rc); /* UV_EOF or an error; nothing more will be read; close it */
     void (*on_drained)(struct stream *s); /* all that was queued is written */
     void (*on_connected)(struct stream *s, int rc);
+    /* The handshake has ended: 0, or why it failed (UV_EOF: the peer left): close it. */
+    void (*on_secured)(struct stream *s, int rc);
     void (*on_closed)(struct stream *s);
 };
 
@@ -41,6 +47,9 @@ struct stream_loop {
     uv_loop_t *uv;                    /* borrowed */
     struct stream_chunk *reading;     /* owned: where the next read goes */
     struct stream_chunk *free_chunks; /* owned */
+    struct stream_chunk *sealed_in;   /* owned: where encrypted bytes are read */
+    struct stream_chunk *sealed_out;  /* owned, while a call encrypts: what is to be written */
+    struct stream_chunk *sealed_out_tail;
     unsigned n_free;
     size_t queued_bytes; /* in all streams of the loop */
     uint64_t n_reads;    /* since the start */
@@ -58,6 +67,8 @@ struct stream {
     struct stream_chunk *queue;         /* owned: the head is being written */
     struct stream_chunk *queue_tail;
     size_t queued_bytes;
+    struct tls *tls; /* owned; NULL = plain */
+    bool is_secured; /* the handshake is done */
     bool is_open;
     bool is_reading;
     bool is_closing;
@@ -98,6 +109,21 @@ static inline bool stream_is_drained(const struct stream *s)
 {
     return s->queue == NULL;
 }
+
+/*
+ * stream_secure - from now on with TLS: the handshake begins, on_secured follows, once, later or
+ * before it returns. Takes tls, which has had no byte yet. data: what was already read of the
+ * peer's part of it. Until on_secured nothing may be written. Begins to read.
+ */
+void stream_secure(struct stream *s, struct tls *tls, const uint8_t *data, size_t len);
+
+/*
+ * stream_release_tls - for another stream with the descriptor of this one: NULL when it is plain.
+ * This one can only be closed then. stream_adopt_tls - the other end of it, before anything is read
+ * or written.
+ */
+struct tls *stream_release_tls(struct stream *s) MUST_CHECK;
+void stream_adopt_tls(struct stream *s, struct tls *tls);
 
 /*
  * stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be

@@ -116,7 +116,8 @@ static void log_end(const struct client *c, enum close_reason reason, int rc)
     bool is_usual = reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN;
 
     stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, is_usual ? 0 : 1);
-    if (is_usual || reason == CLOSE_DENIED) { /* a refused login has its line already */
+    if (is_usual || reason == CLOSE_DENIED ||
+        reason == CLOSE_TLS) { /* a refused login has its line already */
         log_debug(&who, "closing: %s (age %llums, %llu commands)", reason_text(reason), age,
                   (unsigned long long)c->questions);
         return;
@@ -321,6 +322,10 @@ static size_t take_packets(struct client *c, uint8_t *data, size_t len)
             }
             c->sequence++;
             client_login_packet(c, data + at + PACKET_HEADER, payload);
+            if (c->login != NULL && c->login->wants_tls) {
+                client_login_secure(c, data + at + whole, len - at - whole);
+                return len;
+            }
         } else if (len - at >= whole && payload < PACKET_MAX) {
             client_command(c, data + at, whole, true);
         } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
@@ -462,6 +467,11 @@ static void on_drained(struct stream *stream)
     }
 }
 
+static void on_secured(struct stream *stream, int rc)
+{
+    client_login_secured(CONTAINER_OF(stream, struct client, stream), rc);
+}
+
 static void on_closed(struct stream *stream)
 {
     struct client *c = CONTAINER_OF(stream, struct client, stream);
@@ -474,6 +484,7 @@ static const struct stream_events client_stream_events = {
     .on_bytes = on_bytes,
     .on_end = on_end,
     .on_drained = on_drained,
+    .on_secured = on_secured,
     .on_closed = on_closed,
 };
 

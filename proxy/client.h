@@ -52,6 +52,7 @@ enum client_state {
     X(CLOSE_GONE, "client", "it closed the connection")                                     \
     X(CLOSE_RESET, "client", "the connection broke")                                        \
     X(CLOSE_LOGIN_GONE, "client", "it left during the login")                               \
+    X(CLOSE_TLS, "client", "the TLS handshake failed")                                      \
     X(CLOSE_DENIED, "proxy", "access denied")                                               \
     X(CLOSE_LIMIT, "proxy", "a connection limit")                                           \
     X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                        \
@@ -75,6 +76,7 @@ enum close_reason {
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
+    bool wants_tls; /* it has just asked for it */
     uint8_t charset;
     uint32_t caps;
     char user[4 * 128 + 1]; /* terminated */
@@ -175,6 +177,12 @@ bool client_ok_text(struct client *c, struct slice text);
 /* client_login.c */
 void client_login_begin(struct client *c);
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len);
+/*
+ * client_login_secure - it has asked for TLS; data: what came behind. client_login_secured - the
+ * handshake has ended.
+ */
+void client_login_secure(struct client *c, const uint8_t *data, size_t len);
+void client_login_secured(struct client *c, int rc);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
 const char *client_peer_name(const struct client *c, char *out, size_t cap);

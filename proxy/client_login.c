@@ -9,6 +9,7 @@
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 #include "protocol/packet.h"
+#include "protocol/tls.h"
 #include "proxy/client_stmt.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -53,6 +54,15 @@ static bool login_new(struct client *c, enum auth_step step, bool is_change_user
     return true;
 }
 
+/* Once for each connection: COM_CHANGE_USER may begin with a greeting, too. */
+static bool offers_tls(const struct client *c)
+{
+    struct worker *w = c->worker;
+
+    certificates_refresh(&w->galeway->certificates, &w->tls, &w->tls_changes);
+    return w->tls != NULL && c->stream.tls == NULL && !c->login->is_change_user;
+}
+
 static void greet(struct client *c)
 {
     struct worker *w = c->worker;
@@ -63,6 +73,7 @@ static void greet(struct client *c)
 
     auth_check_salt(&c->login->auth);
     copy_version(w);
+    g.caps |= offers_tls(c) ? CAP_SSL : 0;
     g.version = slice_of(w->version);
     g.charset = w->charset;
     g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
@@ -129,6 +140,23 @@ static void denied(struct client *c, bool with_password)
     if (is_old ? error_early(c, ERR_ACCESS_DENIED, text)
                : client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
                               slice_of(text))) {
+        refused(c, CLOSE_DENIED);
+    }
+}
+
+/* The password was right, but anybody could have seen what follows. */
+static void denied_without_tls(struct client *c)
+{
+    char peer[64], text[700];
+    struct log_who who = client_who(c, "logging in");
+
+    stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
+    (void)snprintf(text, sizeof(text),
+                   "Access denied for user '%s'@'%s': this user may log in with TLS only",
+                   c->login->user, client_peer_name(c, peer, sizeof(peer)));
+    log_info(&who, "%s", text);
+    if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
+                     slice_of(text))) {
         refused(c, CLOSE_DENIED);
     }
 }
@@ -226,6 +254,10 @@ static void accepted(struct client *c, struct account *account)
         denied(c, true);
         return;
     }
+    if (user->use_ssl && c->stream.tls == NULL) {
+        denied_without_tls(c);
+        return;
+    }
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
     if (!begin_session(c, account, user)) {
         return;
@@ -258,8 +290,8 @@ static void learn(struct account *account, const struct secret *secret,
 
 static void check_answer(struct client *c, struct account *account, struct slice response)
 {
-    const struct auth_line line = {c->stream.u.handle.type == UV_NAMED_PIPE,
-                                   c->worker->galeway->rsa};
+    const struct auth_line line = {
+        c->stream.u.handle.type == UV_NAMED_PIPE || c->stream.tls != NULL, c->worker->galeway->rsa};
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct auth_learnt learnt = {0};
@@ -349,6 +381,17 @@ static bool charset_refused(struct client *c)
     return true;
 }
 
+/*
+ * A login that says CAP_SSL comes behind the handshake; a request for TLS before it, when it was
+ * offered.
+ */
+static bool takes_login(const struct client *c, const struct login *l, size_t len)
+{
+    bool is_request = len == TLS_REQUEST_LENGTH;
+
+    return (l->caps & CAP_SSL) == 0 || (is_request ? offers_tls(c) : c->stream.tls != NULL);
+}
+
 static void first_message(struct client *c, const uint8_t *payload, size_t len)
 {
     struct login l;
@@ -357,8 +400,12 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
         old_client(c, payload, len);
         return;
     }
-    if (login_decode(&l, payload, len) != 0 || (l.caps & CAP_SSL) != 0) {
+    if (login_decode(&l, payload, len) != 0 || !takes_login(c, &l, len)) {
         client_refuse(c, ERR_HANDSHAKE, CLOSE_PROTOCOL);
+        return;
+    }
+    if (len == TLS_REQUEST_LENGTH && (l.caps & CAP_SSL) != 0) {
+        c->login->wants_tls = true;
         return;
     }
     keep_login(c, &l);
@@ -376,6 +423,33 @@ void client_login_packet(struct client *c, const uint8_t *payload, size_t len)
     } else {
         check_response(c, (struct slice){(const char *)payload, len});
     }
+}
+
+void client_login_secure(struct client *c, const uint8_t *data, size_t len)
+{
+    struct tls *tls = tls_new(c->worker->tls, "");
+
+    c->login->wants_tls = false;
+    if (tls == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    stream_secure(&c->stream, tls, data, len);
+}
+
+void client_login_secured(struct client *c, int rc)
+{
+    struct stat_set *stats = &c->worker->stats;
+    struct log_who who = client_who(c, "logging in");
+
+    if (rc == 0) {
+        stat_add(stats, STAT_TLS_HANDSHAKES, 1);
+        stat_add(stats, STAT_TLS_RESUMED, tls_was_resumed(c->stream.tls) ? 1 : 0);
+        return;
+    }
+    stat_add(stats, STAT_TLS_FAILED, 1);
+    log_info(&who, "no TLS handshake: %s", rc == ERR_TLS ? tls_why(c->stream.tls) : err_text(rc));
+    client_close(c, CLOSE_TLS, rc);
 }
 
 void client_change_user(struct client *c, const uint8_t *payload, size_t len)

@@ -175,6 +175,30 @@ bool client_left_unready(struct client *c, struct node *node, const struct err *
     return true;
 }
 
+/*
+ * Without a TLS handshake nothing was sent: a node that has not failed so serves it, if there is
+ * one. Else the client is told what is wrong.
+ */
+static bool may_pass_by(struct client *c, const struct server *s, int rc)
+{
+    struct task *task = c->task;
+    struct route route;
+
+    if (rc != ERR_NODE_TLS) {
+        return false;
+    }
+    task->lost_nodes |= UINT64_C(1) << s->node->index;
+    if (!client_choose(c, &route)) {
+        return false;
+    }
+    for (size_t i = 0; i < route.n; i++) {
+        if ((task->lost_nodes & UINT64_C(1) << route.nodes[i]->index) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void statement_lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
     enum ledger_decision decision = decide_lost(c);
@@ -187,7 +211,9 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
         return;
     }
     client_note(c, s->node, decision, err == NULL ? 0 : err->number);
-    if (err == NULL && ledger_ran_again(decision)) {
+    if (decision == LEDGER_NOT_SENT && may_pass_by(c, s, rc)) {
+        client_begin_again(c, decision);
+    } else if (err == NULL && ledger_ran_again(decision)) {
         c->task->lost_nodes |= UINT64_C(1) << s->node->index;
         client_begin_again(c, decision);
     } else if (decision == LEDGER_ROLLED_BACK) {

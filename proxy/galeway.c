@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pool/monitor.h"
+#include "pool/node_tls.h"
 #include "proxy/events_log.h"
 #include "proxy/foreign.h"
 #include "proxy/worker.h"
@@ -101,6 +102,8 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct snapshot *fresh;
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
+    struct certificates_read certificates = {.context = NULL};
+    struct node_tls_set node_tls = {{NULL}};
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
@@ -111,8 +114,16 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         return rc;
     }
     topology = topology_new(&g->nodes, conf, faults);
-    rc = topology == NULL ? ERR_CONFIG : accounts_load(&g->accounts, conf);
+    rc = topology == NULL ? ERR_CONFIG : 0;
+    if (rc == 0) {
+        rc = certificates_read(&g->certificates, conf, false, g->started != NULL, &certificates,
+                               faults);
+    }
+    rc = rc != 0 ? rc : node_tls_read(&g->nodes, conf, false, &node_tls, faults);
+    rc = rc != 0 ? rc : accounts_load(&g->accounts, conf);
     if (rc != 0) {
+        node_tls_drop(&node_tls);
+        certificates_drop(&certificates);
         topology_free(topology);
         rules_free(rules);
         return rc;
@@ -130,6 +141,8 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
                              (uint64_t)conf->vars.mysql_eventslog_filesize);
     }
     publish(g, fresh);
+    certificates_use(&g->certificates, &certificates);
+    node_tls_use(&g->nodes, conf, &node_tls);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
     limit_cache(g, &conf->vars);
@@ -142,6 +155,23 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         monitor_configure(g->monitor, conf);
         foreign_configure(g, conf);
     }
+    return 0;
+}
+
+int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults)
+{
+    const struct conf *conf = g->snapshot->conf;
+    struct certificates_read certificates;
+    struct node_tls_set node_tls = {{NULL}};
+    int rc = certificates_read(&g->certificates, conf, true, makes, &certificates, faults);
+
+    rc = rc != 0 ? rc : node_tls_read(&g->nodes, conf, true, &node_tls, faults);
+    if (rc != 0) {
+        certificates_drop(&certificates);
+        return rc;
+    }
+    certificates_use(&g->certificates, &certificates);
+    node_tls_use(&g->nodes, conf, &node_tls);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "pool/node.h"
 #include "pool/queue.h"
 #include "protocol/auth.h"
+#include "proxy/certificates.h"
 #include "proxy/schema_look.h"
 #include "router/cache.h"
 #include "router/causal.h"
@@ -66,6 +67,7 @@ struct galeway {
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
     struct events_log *events;           /* owned: statements that rules log */
     struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
+    struct certificates certificates;    /* for TLS with clients */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
@@ -116,6 +118,12 @@ void galeway_say_restart(const struct galeway *g, const struct conf *conf, struc
  * faults also says what counts after a restart only.
  */
 int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUST_CHECK;
+
+/*
+ * galeway_read_tls - read the files of certificates again, those for clients and those for nodes.
+ * makes: see certificates_read. 0, or ERR_CONFIG: nothing changed, faults says why. Control thread.
+ */
+int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults) MUST_CHECK;
 
 /*
  * galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a

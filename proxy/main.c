@@ -109,6 +109,7 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
+    certificates_init(&g->certificates);
     g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
@@ -123,6 +124,7 @@ static void galeway_fini(struct galeway *g)
     accounts_fini(&g->accounts);
     nodes_fini(&g->nodes);
     rsa_key_free(g->rsa);
+    certificates_fini(&g->certificates);
     map_fini(&g->clients.accounts);
     (void)pthread_mutex_destroy(&g->snapshot_lock);
     (void)pthread_mutex_destroy(&g->listeners_lock);
@@ -363,6 +365,17 @@ static int run(struct process *p, const sigset_t *signals)
     return rc;
 }
 
+/* What --check does not do: make certificates when there are none. */
+static void start_tls(struct galeway *g)
+{
+    struct faults faults = {0};
+
+    if (g->certificates.context == NULL && galeway_read_tls(g, true, &faults) != 0) {
+        log_faults(&faults);
+    }
+    faults_fini(&faults);
+}
+
 static int serve(struct galeway *g, const char *file)
 {
     struct process process = {.galeway = g, .file = file};
@@ -385,6 +398,7 @@ static int serve(struct galeway *g, const char *file)
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length,
                (size_t)conf->vars.mysql_queue_max_bytes);
     g->rsa = rsa_key_new();
+    start_tls(g);
     galeway_first_look(g);
     rc = init_workers(g);
     rc = rc != 0 ? rc : run(&process, &signals);

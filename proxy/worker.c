@@ -100,6 +100,7 @@ static void take_config(struct worker *w)
         causal_mark_missed(&w->galeway->causal);
     }
     snapshot_unref(old);
+    pool_config_changed(&w->pool);
     failover_nodes_changed(w);
 }
 
@@ -217,11 +218,12 @@ static struct worker *worker_of(struct pool *pool)
 static void give_away(struct pool *pool, struct server *s, const struct waiter *to)
 {
     struct worker *w = worker_of(pool);
-    int fd = stream_detach_fd(&s->stream);
+    struct server_move move;
     struct mail *mail;
+    int rc = server_depart(s, &move);
 
-    if (fd < 0) { /* out of descriptors: closing it makes room for one over there */
-        server_close(s, "cannot be handed over", fd);
+    if (rc != 0) { /* out of descriptors: closing it makes room for one over there */
+        server_close(s, "cannot be handed over", rc);
         mail = mail_new(MAIL_WAKE);
         mail->client_id = to->client_id;
         worker_post(w->galeway->workers[to->worker], mail);
@@ -229,16 +231,7 @@ static void give_away(struct pool *pool, struct server *s, const struct waiter *
     }
     mail = mail_new(MAIL_SERVER);
     mail->client_id = to->client_id;
-    mail->move = (struct server_move){.node = s->node,
-                                      .account = s->account,
-                                      .thread_id = s->thread_id,
-                                      .caps = s->caps,
-                                      .multi_statements = s->multi_statements,
-                                      .created_ms = s->created_ms,
-                                      .hostgroup = s->traffic->hostgroup,
-                                      .fd = fd};
-    memcpy(mail->move.salt, s->salt, SALT_LEN);
-    server_leave(s);
+    mail->move = move;
     worker_post(w->galeway->workers[to->worker], mail);
 }
 
@@ -524,7 +517,7 @@ static void finish(struct worker *w)
             struct mail *next = mail->next;
 
             if (mail->kind == MAIL_SERVER) {
-                (void)close(mail->move.fd);
+                server_move_drop(&mail->move);
             } else if (mail->kind == MAIL_READ) {
                 figures_request_unref(mail->request);
             }
@@ -539,6 +532,7 @@ static void finish(struct worker *w)
     rules_worker_fini(w);
     stream_loop_fini(&w->streams);
     map_fini(&w->clients_by_id);
+    tls_context_unref(w->tls);
     snapshot_unref(w->snapshot);
 }
 

@@ -79,6 +79,8 @@ struct worker {
     char version[VERSION_TEXT_MAX];
     uint8_t charset;
     unsigned version_changes;
+    struct tls_context *tls; /* a reference, or NULL: see certificates.h */
+    unsigned tls_changes;
     /* clients and server connections */
     struct list clients;
     struct list waiting; /* clients in the queue, oldest first */

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import util
+from certs import Authority
 from util import Cluster, Direct, Galeway
 
 # DIRECT_ONLY=1 tries the tests themselves: everything that needs the proxy is left out, and said.
@@ -100,6 +101,38 @@ def _logging_cluster():
 def logging_cluster(_logging_cluster):
     """Three nodes with binary logs that this test has for itself and may break."""
     yield from alone(_logging_cluster)
+
+
+@pytest.fixture(scope="session")
+def _tls_cluster():
+    nodes = Cluster("tls-cluster", util.BASE_PORT + 150)
+    nodes.certs = nodes.folder / "certs"
+    with nodes.use.held():
+        is_new = not (nodes.certs / "authority-key.pem").exists()
+        nodes.authority = Authority(nodes.certs, "authority")
+        if is_new:
+            nodes.authority.issue("node", ["127.0.0.1"])
+        for file in nodes.certs.iterdir():
+            file.chmod(0o644)  # nodes may run as another user
+        nodes.config = "\n".join(
+            [f"ssl_{what} = {nodes.certs}/{name}.pem" for what, name in
+             (("ca", "authority"), ("cert", "node-cert"), ("key", "node-key"))]
+            + ["log_bin = binlog", "log_slave_updates = ON", "wsrep_gtid_mode = ON",
+               "wsrep_gtid_domain_id = 7", "[sst]", "ssl-mode = DISABLED"])
+        nodes.join()
+        nodes.sql(1, "GRANT REPLICATION SLAVE ON *.* TO 'monitor'@'%'")
+        if is_new:
+            nodes.sql(1, "FLUSH SSL")  # nodes may be older than their certificates; it is replicated
+    yield nodes
+    nodes.leave()
+
+
+@pytest.fixture
+def tls_cluster(_tls_cluster):
+    """Three nodes with TLS and binary logs that this test has for itself."""
+    with _tls_cluster.use.held():
+        yield _tls_cluster
+        _tls_cluster.heal()
 
 
 @pytest.fixture

@@ -38,7 +38,6 @@ LOGINS = {
     "attributes-cut": frame(login(caps=CAPS | wire.CONNECT_ATTRS, rest=b"mysql_native_password\0\xfa\3ab"), 1),
     "long-user": frame(login(user=b"u" * 300 + b"\0"), 1),
     "schema-without-end": frame(login(caps=CAPS | wire.CONNECT_WITH_DB, rest=b"nowhere"), 1),
-    "tls-request": frame(struct.pack("<IIB23x", CAPS | wire.SSL, 1 << 30, 45), 1),
     "two-in-one": frame(login(), 1) + frame(b"\x03SELECT 1", 0),
 }
 

@@ -26,6 +26,7 @@ static void start(struct desk *d)
     d->galeway = (struct galeway){0};
     nodes_init(&d->galeway.nodes);
     accounts_init(&d->galeway.accounts);
+    certificates_init(&d->galeway.certificates);
     d->galeway.cache = cache_new(&(struct cache_limits){0});
     assert_int_equal(pthread_mutex_init(&d->galeway.snapshot_lock, NULL), 0);
     assert_int_equal(pthread_mutex_init(&d->galeway.node_facts.lock, NULL), 0);
@@ -47,6 +48,7 @@ static void stop(struct desk *d)
     store_session_fini(&d->guest);
     store_close(d->store);
     cache_free(d->galeway.cache);
+    certificates_fini(&d->galeway.certificates);
     snapshot_unref(d->galeway.snapshot);
     conf_unref(d->galeway.started);
     accounts_fini(&d->galeway.accounts);

@@ -56,6 +56,14 @@ static void on_connected(struct stream *s, int rc)
     e->connected_rc = rc;
 }
 
+static void on_secured(struct stream *s, int rc)
+{
+    struct end *e = CONTAINER_OF(s, struct end, stream);
+
+    e->n_secured++;
+    e->secured_rc = rc;
+}
+
 static void on_closed(struct stream *s)
 {
     CONTAINER_OF(s, struct end, stream)->n_closed++;
@@ -65,6 +73,7 @@ const struct stream_events ends_events = {.on_bytes = on_bytes,
                                           .on_end = on_end,
                                           .on_drained = on_drained,
                                           .on_connected = on_connected,
+                                          .on_secured = on_secured,
                                           .on_closed = on_closed};
 
 void ends_make(struct ends_loop *f)

@@ -16,8 +16,8 @@ struct end {
     struct end *sink;      /* where on_bytes writes what it gets; NULL = only kept */
     struct end *second;    /* and there as well */
     bool close_after_sink; /* close the sink right after a write to it */
-    unsigned n_bytes, n_drained, n_end, n_connected, n_closed;
-    int end_rc, connected_rc;
+    unsigned n_bytes, n_drained, n_end, n_connected, n_secured, n_closed;
+    int end_rc, connected_rc, secured_rc;
 };
 
 struct ends_loop {

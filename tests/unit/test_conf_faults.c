@@ -121,7 +121,12 @@ TEST(conf_servers_are_checked_as_a_whole)
             "{address=\"a\"; hostgroup=2; max_connections=600; status=\"OFFLINE_HARD\"})\n",
             3, "the highest of its rows that are not OFFLINE_HARD: 5");
     WARNING("mysql_servers=(\n{address=\"a\"; max_connections=0})\n", 2, "is never used");
-    WARNING("mysql_servers=(\n{address=\"a\"; use_ssl=1})\n", 2, "not encrypted");
+    WARNING("mysql_servers=(\n{address=\"a\"; hostgroup=1; use_ssl=1},\n"
+            "{address=\"a\"; hostgroup=2})\n",
+            3, "so all are encrypted");
+    WARNING("mysql_servers=({address=\"a\"})\nmysql_servers_ssl_params=(\n"
+            "{hostname=\"a\"; username=\"u\"})\n",
+            3, "only rows with an empty username count");
     WARNING("mysql_servers=()\n", 0, "there are no servers");
 }
 
@@ -137,9 +142,10 @@ TEST(conf_users_are_checked_as_a_whole)
     WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=2; active=0},\n"
                    "{username=\"v\"; default_hostgroup=1; frontend=0; backend=0})\n",
             4, "never used");
-    WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1; backend=0; use_ssl=1},\n"
-                   "{username=\"u\"; default_hostgroup=1; frontend=0})\n",
-            3, "use_ssl of \"u\" is not acted on yet");
+    WARNING(SERVER "mysql_variables={have_ssl=false}\nmysql_users=(\n"
+                   "{username=\"u\"; default_hostgroup=1; backend=0; use_ssl=1},\n"
+                   "{username=\"u\"; default_hostgroup=1; frontend=0; use_ssl=1})\n",
+            4, "\"u\" has use_ssl=1, but clients are not offered TLS");
     WARNING(SERVER "mysql_users=(\n{username=\"u\"; default_hostgroup=1},\n"
                    "{username=\"v\"; default_hostgroup=1; transaction_persistent=0})\n",
             4, "transaction_persistent=0 of \"v\" acts as 1");

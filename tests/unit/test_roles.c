@@ -149,6 +149,7 @@ enum change {
     SET_SHUNNED,
     SET_UNRESOLVED,
     SET_REFUSED,
+    SET_TLS_FAILED,
     SET_SILENT,
     SET_TRAFFIC_REFUSED,
     SET_NOT_READY,
@@ -170,16 +171,27 @@ static const struct {
     enum change change;
     enum role_why why;
 } changes[] = {
-    {SET_SOFT, WHY_ADMIN_SOFT},         {SET_HARD, WHY_ADMIN_HARD},
-    {SET_SHUNNED, WHY_ADMIN_SHUNNED},   {SET_UNRESOLVED, WHY_NOT_RESOLVED},
-    {SET_REFUSED, WHY_REFUSED},         {SET_SILENT, WHY_SILENT},
-    {SET_TRAFFIC_REFUSED, WHY_REFUSED}, {SET_NOT_READY, WHY_NOT_READY},
-    {SET_NOT_CONNECTED, WHY_NOT_READY}, {SET_NON_PRIMARY, WHY_NOT_PRIMARY},
-    {SET_OLD_VIEW, WHY_OLD_VIEW},       {SET_OTHER_CLUSTER, WHY_OTHER_CLUSTER},
-    {SET_JOINING, WHY_JOINING},         {SET_JOINED, WHY_JOINING},
-    {SET_NO_STATE, WHY_JOINING},        {SET_DONOR_REJECTS, WHY_DONOR_REJECTS},
-    {SET_DESYNC, WHY_DESYNC},           {SET_REJECTS, WHY_REJECTS},
-    {SET_BEHIND, WHY_BEHIND},           {SET_NO_WSREP, WHY_NO_WSREP},
+    {SET_SOFT, WHY_ADMIN_SOFT},
+    {SET_HARD, WHY_ADMIN_HARD},
+    {SET_SHUNNED, WHY_ADMIN_SHUNNED},
+    {SET_UNRESOLVED, WHY_NOT_RESOLVED},
+    {SET_REFUSED, WHY_REFUSED},
+    {SET_SILENT, WHY_SILENT},
+    {SET_TLS_FAILED, WHY_TLS},
+    {SET_TRAFFIC_REFUSED, WHY_REFUSED},
+    {SET_NOT_READY, WHY_NOT_READY},
+    {SET_NOT_CONNECTED, WHY_NOT_READY},
+    {SET_NON_PRIMARY, WHY_NOT_PRIMARY},
+    {SET_OLD_VIEW, WHY_OLD_VIEW},
+    {SET_OTHER_CLUSTER, WHY_OTHER_CLUSTER},
+    {SET_JOINING, WHY_JOINING},
+    {SET_JOINED, WHY_JOINING},
+    {SET_NO_STATE, WHY_JOINING},
+    {SET_DONOR_REJECTS, WHY_DONOR_REJECTS},
+    {SET_DESYNC, WHY_DESYNC},
+    {SET_REJECTS, WHY_REJECTS},
+    {SET_BEHIND, WHY_BEHIND},
+    {SET_NO_WSREP, WHY_NO_WSREP},
 };
 
 static void change_figures(struct node_report *r, enum change change)
@@ -214,11 +226,13 @@ static void change_node(struct scene *s, unsigned node, enum change change)
                 : change == SET_SHUNNED ? SERVER_SHUNNED
                                         : SERVER_ONLINE;
     n->is_resolved = change != SET_UNRESOLVED;
-    if (change == SET_REFUSED || change == SET_SILENT || change == SET_TRAFFIC_REFUSED) {
+    if (change == SET_REFUSED || change == SET_TLS_FAILED || change == SET_SILENT ||
+        change == SET_TRAFFIC_REFUSED) {
         n->health = HEALTH_DOWN;
-        r->kind = change == SET_REFUSED  ? REPORT_BROKEN
-                  : change == SET_SILENT ? REPORT_TIMEOUT
-                                         : REPORT_OK;
+        r->error = change == SET_TLS_FAILED ? REPORT_TLS_ERROR : 0;
+        r->kind = change == SET_REFUSED || change == SET_TLS_FAILED ? REPORT_BROKEN
+                  : change == SET_SILENT                            ? REPORT_TIMEOUT
+                                                                    : REPORT_OK;
     }
     change_figures(r, change);
 }
