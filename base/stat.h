@@ -19,6 +19,8 @@
     X(STAT_LOGIN_FAILED, "Access_Denied_Wrong_Password", "logins refused")                        \
     X(STAT_REFUSED_MAX_CONNECTIONS, "Access_Denied_Max_Connections", "refused with 1040")         \
     X(STAT_REFUSED_USER_LIMIT, "Access_Denied_Max_User_Connections", "refused with 1226")         \
+    X(STAT_PROXY_HEADERS, "Proxy_headers", "PROXY headers of load balancers taken")               \
+    X(STAT_PROXY_REFUSED, "Proxy_headers_refused", "malformed, missing, or not believed")         \
     X(STAT_SERVERS_CREATED, "Server_Connections_created", "server connections opened")            \
     X(STAT_SERVERS_CONNECTED, "Server_Connections_connected", "server connections now")           \
     X(STAT_SERVERS_ABORTED, "Server_Connections_aborted", "server connections lost or failed")    \

@@ -4,7 +4,6 @@
  */
 #include "proxy/client.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -13,6 +12,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
@@ -74,25 +74,8 @@ struct log_who client_who(const struct client *c, const char *doing)
     return (struct log_who){.client_id = c->id,
                             .server_id = c->server == NULL ? 0 : c->server->id,
                             .user = user_name(c),
+                            .peer = client_peer_text(c),
                             .doing = doing};
-}
-
-const char *client_peer_name(const struct client *c, char *out, size_t cap)
-{
-    struct sockaddr_storage address;
-    int len = sizeof(address);
-
-    (void)snprintf(out, cap, "localhost");
-    if (c->stream.u.handle.type != UV_TCP ||
-        uv_tcp_getpeername(&c->stream.u.tcp, (struct sockaddr *)(void *)&address, &len) != 0) {
-        return out;
-    }
-    if (address.ss_family == AF_INET) {
-        (void)uv_ip4_name((const struct sockaddr_in *)(const void *)&address, out, cap);
-    } else {
-        (void)uv_ip6_name((const struct sockaddr_in6 *)(const void *)&address, out, cap);
-    }
-    return out;
 }
 
 /* --- closing --------------------------------------------------------------------------------- */
@@ -200,6 +183,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     kill_unregister(c);
     release_counts(c);
     free_login(c);
+    mem_free(MEM_CLIENT, c->peer);
+    c->peer = NULL;
     mem_free(MEM_CLIENT, c->place);
     c->place = NULL;
     mem_free(MEM_BUFFER, c->in);
@@ -280,7 +265,7 @@ static void in_drop(struct client *c)
  * The header of a packet is looked at as on a node: its number first (a command begins with 0),
  * then its length.
  */
-static bool is_header_good(struct client *c, const uint8_t *packet)
+static bool is_header_good(struct client *c, const uint8_t *packet, size_t len)
 {
     uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
     int rc = 0;
@@ -293,6 +278,7 @@ static bool is_header_good(struct client *c, const uint8_t *packet)
         c->sequence = (uint8_t)(due + 1);
     }
     if (rc != 0) {
+        client_peer_hint(c, packet, len);
         client_refuse(c, rc, CLOSE_PROTOCOL);
     }
     return rc == 0;
@@ -305,14 +291,14 @@ static bool is_header_good(struct client *c, const uint8_t *packet)
 static size_t take_packets(struct client *c, uint8_t *data, size_t len)
 {
     size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
-    size_t at = 0;
+    size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
 
-    while (len - at >= PACKET_HEADER && (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) &&
-           !c->close_when_drained) {
+    while (len - at >= PACKET_HEADER && !c->awaits_header &&
+           (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->close_when_drained) {
         size_t payload = packet_length(data + at);
         size_t whole = PACKET_HEADER + payload;
 
-        if (!is_header_good(c, data + at)) {
+        if (!is_header_good(c, data + at, len - at)) {
             return len;
         }
         if (c->state == CLIENT_LOGIN) {
@@ -540,5 +526,6 @@ void client_accept(struct worker *w, uv_stream_t *listener)
         }
         return;
     }
+    client_peer_begin(c);
     client_login_begin(c);
 }

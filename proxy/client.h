@@ -16,6 +16,7 @@
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
+#include "base/address.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "pool/queue.h"
@@ -27,6 +28,7 @@
 #include "proxy/task.h"
 #include "router/cache.h"
 
+struct client_peer;
 struct client_place;
 struct kept_warnings;
 struct said_error;
@@ -75,6 +77,7 @@ enum close_reason {
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
+    bool lacks_header; /* of the PROXY protocol, and must have one */
     uint8_t charset;
     uint32_t caps;
     char user[4 * 128 + 1]; /* terminated */
@@ -90,6 +93,7 @@ struct client {
     uint8_t sequence; /* of the next packet made here */
     bool is_read_paused;
     bool close_when_drained;
+    bool awaits_header; /* its first bytes may be, or must be, a PROXY header */
     uint8_t close_reason;
     int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
@@ -101,6 +105,7 @@ struct client {
     struct task *task;     /* the command that is worked on */
     /* owned */
     struct client_login *login;
+    struct client_peer *peer; /* who is behind a load balancer; NULL = it connected itself */
     struct stream stream;
     uint8_t *in; /* bytes not dealt with: an incomplete packet, or commands sent ahead */
     uint32_t in_len, in_cap;
@@ -177,7 +182,6 @@ void client_login_begin(struct client *c);
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
-const char *client_peer_name(const struct client *c, char *out, size_t cap);
 
 /* client_command.c: one whole command (header included), or the head of a long one. */
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);

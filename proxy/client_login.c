@@ -9,6 +9,7 @@
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 #include "protocol/packet.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -117,14 +118,13 @@ static void refused(struct client *c, enum close_reason reason)
 
 static void denied(struct client *c, bool with_password)
 {
-    char peer[64], text[700];
+    char peer[ADDRESS_TEXT_MAX], text[700];
     struct log_who who = client_who(c, "logging in");
     bool is_old = (c->login->caps & CAP_PROTOCOL_41) == 0;
 
     stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
     (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
-                   c->login->user, client_peer_name(c, peer, sizeof(peer)),
-                   with_password ? "YES" : "NO");
+                   c->login->user, client_peer_name(c, peer), with_password ? "YES" : "NO");
     log_info(&who, "%s", text);
     if (is_old ? error_early(c, ERR_ACCESS_DENIED, text)
                : client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
@@ -353,6 +353,10 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
 {
     struct login l;
 
+    if (c->login->lacks_header) {
+        client_peer_refuse(c);
+        return;
+    }
     if (len >= 2 && (peek_u16(payload) & CAP_PROTOCOL_41) == 0) {
         old_client(c, payload, len);
         return;

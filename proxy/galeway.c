@@ -101,11 +101,15 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct snapshot *fresh;
     struct rules *rules = NULL;
     struct row_key_patterns row_patterns;
+    struct networks balancers;
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
         row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
+    rc = rc != 0
+             ? rc
+             : networks_read(&balancers, slice_of(conf->vars.mysql_proxy_protocol_networks), &why);
     rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
         return rc;
@@ -124,6 +128,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     topology_use(&g->nodes, topology);
     fresh->rules = rules;
     fresh->row_patterns = row_patterns;
+    fresh->balancers = balancers;
     fresh->digest_mode = digest_mode(&conf->vars);
     if (g->events != NULL) {
         events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "conf/conf.h"
+#include "conf/networks.h"
 #include "pool/account.h"
 #include "pool/node.h"
 #include "pool/queue.h"
@@ -35,6 +36,7 @@ struct snapshot {
     struct topology *topology;            /* owned */
     struct rules *rules;                  /* owned; of conf */
     struct row_key_patterns row_patterns; /* of conf: mysql-query_cache_row_keys */
+    struct networks balancers;            /* of conf: mysql-proxy_protocol_networks */
     uint32_t digest_mode;                 /* to be added to a session's mode for facts_scan() */
 };
 
