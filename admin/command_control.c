@@ -175,6 +175,12 @@ static void do_flush_configdb(struct run *run)
     }
 }
 
+static void do_flush_hosts(struct run *run)
+{
+    hosts_flush(&run->store->galeway->hosts);
+    say_ok(run);
+}
+
 static void do_nothing_yet(struct run *run)
 {
     store_warn(run->store, "Note", 1235, "There is nothing to do: Galeway has none of it (yet)");
@@ -218,7 +224,7 @@ static const struct control {
     {"READONLY", do_read_only, false},
     {"READWRITE", do_read_write, false},
     {"FLUSH LOGS", do_flush_logs, false},
-    {"FLUSH MYSQL CLIENT HOSTS", do_nothing_yet, false},
+    {"FLUSH MYSQL CLIENT HOSTS", do_flush_hosts, false},
     {"FLUSH CONFIGDB", do_flush_configdb, true},
     {"RELOAD TLS", do_nothing_yet, false},
 };
@@ -239,7 +245,7 @@ void command_proxysql(struct run *run, size_t at)
     }
     command_syntax(run, at,
                    "PAUSE, RESUME, READONLY, READWRITE, FLUSH LOGS, FLUSH QUERY CACHE, "
-                   "FLUSH CONFIGDB, RELOAD TLS, SHUTDOWN [SLOW] or KILL");
+                   "FLUSH MYSQL CLIENT HOSTS, FLUSH CONFIGDB, RELOAD TLS, SHUTDOWN [SLOW] or KILL");
 }
 
 /* FLUSH LOGS without PROXYSQL in front. */

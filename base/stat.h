@@ -19,6 +19,16 @@
     X(STAT_LOGIN_FAILED, "Access_Denied_Wrong_Password", "logins refused")                        \
     X(STAT_REFUSED_MAX_CONNECTIONS, "Access_Denied_Max_Connections", "refused with 1040")         \
     X(STAT_REFUSED_USER_LIMIT, "Access_Denied_Max_User_Connections", "refused with 1226")         \
+    X(STAT_REFUSED_DESCRIPTORS, "Access_Denied_Descriptors", "refused: too few descriptors")      \
+    X(STAT_REFUSED_HOST_CLIENTS, "Access_Denied_Max_Address_Connections",                         \
+      "refused: too many clients of one address")                                                 \
+    X(STAT_REFUSED_RATE, "Access_Denied_Max_Connects_Per_Sec", "refused: too many in a second")   \
+    X(STAT_REFUSED_BLOCKED, "Access_Denied_Blocked_Host", "refused: failed logins of an address") \
+    X(STAT_LOGIN_TIMEOUTS, "Login_timeouts", "logins that took too long")                         \
+    X(STAT_IDLE_TIMEOUTS, "Idle_timeouts", "clients closed after mysql-wait_timeout")             \
+    X(STAT_PACKETS_REFUSED, "Packets_refused", "packets above mysql-max_allowed_packet")          \
+    X(STAT_STMTS_REFUSED, "Com_stmt_prepare_refused", "prepared statements above the limit")      \
+    X(STAT_QUEUE_REFUSED, "Queue_refused", "statements that found the queue full")                \
     X(STAT_PROXY_HEADERS, "Proxy_headers", "PROXY headers of load balancers taken")               \
     X(STAT_PROXY_REFUSED, "Proxy_headers_refused", "malformed, missing, or not believed")         \
     X(STAT_SERVERS_CREATED, "Server_Connections_created", "server connections opened")            \

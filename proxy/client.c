@@ -11,6 +11,7 @@
 #include "base/sm.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_admit.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
@@ -24,7 +25,9 @@
 #define LOGIN_PACKET_MAX 65536
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
-    [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_LOGIN] = {"login", BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) |
+                                   BIT(CLIENT_CLOSING)},
+    [CLIENT_DENIED] = {"denied", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
     [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
@@ -78,6 +81,15 @@ struct log_who client_who(const struct client *c, const char *doing)
                             .doing = doing};
 }
 
+void client_on_alarm(struct client *c)
+{
+    if (c->state == CLIENT_DENIED) {
+        client_login_denied(c);
+    } else {
+        rules_on_alarm(c);
+    }
+}
+
 /* --- closing --------------------------------------------------------------------------------- */
 
 static const char *reason_text(enum close_reason reason)
@@ -99,7 +111,7 @@ static void log_end(const struct client *c, enum close_reason reason, int rc)
     bool is_usual = reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN;
 
     stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, is_usual ? 0 : 1);
-    if (is_usual || reason == CLOSE_DENIED) { /* a refused login has its line already */
+    if (is_usual || reason == CLOSE_DENIED || reason == CLOSE_LIMIT) { /* refused: has its line */
         log_debug(&who, "closing: %s (age %llums, %llu commands)", reason_text(reason), age,
                   (unsigned long long)c->questions);
         return;
@@ -144,6 +156,7 @@ static void free_login(struct client *c)
 static void release_counts(struct client *c)
 {
     (void)atomic_fetch_sub(&c->worker->galeway->n_clients, 1);
+    client_admit_end(c);
     if (c->session.account != NULL) {
         (void)atomic_fetch_sub(&c->session.account->n_clients, 1);
     }
@@ -158,6 +171,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
         return;
     }
     log_end(c, reason, rc);
+    client_admit_closing(c, reason);
     (void)queue_remove(&w->galeway->queue, &c->waiter);
     figures_stop_waiting(c);
     if (list_is_linked(&c->in_warned)) {
@@ -219,6 +233,7 @@ void client_refuse(struct client *c, int rc, enum close_reason reason)
     if (reason == CLOSE_PROTOCOL) {
         stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
     }
+    stat_add(&c->worker->stats, STAT_PACKETS_REFUSED, rc == ERR_PACKET_TOO_LARGE ? 1 : 0);
     if (client_error_rc(c, rc)) {
         client_close_because(c, reason, rc);
     }

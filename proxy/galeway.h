@@ -16,6 +16,7 @@
 #include "pool/node.h"
 #include "pool/queue.h"
 #include "protocol/auth.h"
+#include "proxy/hosts.h"
 #include "proxy/schema_look.h"
 #include "router/cache.h"
 #include "router/causal.h"
@@ -82,6 +83,8 @@ struct galeway {
     /* clients of all workers */
     struct client_index clients; /* whose is which id: for KILL */
     atomic_int n_clients;
+    int max_clients; /* as many as descriptors allow, whatever mysql-max_connections says; 0 = all */
+    struct hosts hosts;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
     atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
