@@ -154,7 +154,7 @@ static void do_read_write(struct run *run)
 
 static void do_flush_logs(struct run *run)
 {
-    int rc = log_reopen();
+    int rc = galeway_rotate_logs(run->store->galeway);
 
     if (rc == 0) {
         say_ok(run);

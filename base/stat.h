@@ -77,6 +77,7 @@
     X(STAT_MIRRORED, "Mirror_sent", "copies of statements that were sent to another hostgroup")   \
     X(STAT_MIRROR_DROPPED, "Mirror_dropped", "copies that were not sent: too many, or no node")   \
     X(STAT_EVENTS_LOST, "Eventslog_lost", "lines of the statement log that were not written")     \
+    X(STAT_AUDIT_LOST, "Auditlog_lost", "lines of the audit log that were not written")           \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {

@@ -11,6 +11,7 @@
 #include "base/sm.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/audit.h"
 #include "proxy/client_admit.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_peer.h"
@@ -103,6 +104,17 @@ static const char *reason_text(enum close_reason reason)
     return texts[reason];
 }
 
+static void audit_end(const struct client *c, enum close_reason reason, int rc)
+{
+    bool is_refused = reason == CLOSE_LIMIT || reason == CLOSE_PROTOCOL;
+    struct slice why = slice_of(rc != 0 && is_refused ? err_text(rc) : reason_text(reason));
+
+    if (reason == CLOSE_QUIT && c->is_logged_in) {
+        audit_client(c, AUDIT_QUIT, (struct slice){"", 0});
+    }
+    audit_client(c, c->is_logged_in ? AUDIT_CLOSE : AUDIT_CONNECT_ERR, why);
+}
+
 static void log_end(const struct client *c, enum close_reason reason, int rc)
 {
     struct log_who who = client_who(c, NULL);
@@ -171,6 +183,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
         return;
     }
     log_end(c, reason, rc);
+    audit_end(c, reason, rc);
     client_admit_closing(c, reason);
     (void)queue_remove(&w->galeway->queue, &c->waiter);
     figures_stop_waiting(c);

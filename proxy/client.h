@@ -96,6 +96,7 @@ struct client {
     uint8_t sequence; /* of the next packet made here */
     bool is_read_paused;
     bool close_when_drained;
+    bool is_logged_in;  /* once; COM_CHANGE_USER changes nothing */
     bool is_admitted;   /* client_admit.h */
     bool awaits_header; /* its first bytes may be, or must be, a PROXY header */
     uint8_t close_reason;

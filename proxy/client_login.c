@@ -9,6 +9,7 @@
 #include "protocol/caps.h"
 #include "protocol/collation.h"
 #include "protocol/packet.h"
+#include "proxy/audit.h"
 #include "proxy/client_admit.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
@@ -107,6 +108,7 @@ static void refused(struct client *c, enum close_reason reason)
     client_stmts_drop(c);
     session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
     warnings_drop(c);
+    audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
     mem_free(MEM_CLIENT, c->login);
     c->login = NULL;
     client_task_end(c);
@@ -156,6 +158,9 @@ static void finish_login(struct client *c)
 {
     struct client_login *login = c->login;
 
+    audit_client(c, login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
+                 (struct slice){"", 0});
+    c->is_logged_in = true;
     c->login = NULL;
     mem_free(MEM_CLIENT, login);
     kill_register(c);

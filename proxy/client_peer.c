@@ -25,10 +25,13 @@ static struct address socket_address(const struct client *c)
     struct sockaddr *to = (struct sockaddr *)(void *)&address;
     int len = sizeof(address);
 
-    if (c->stream.u.handle.type != UV_TCP || uv_tcp_getpeername(&c->stream.u.tcp, to, &len) != 0) {
-        return (struct address){.family = ADDRESS_NONE};
+    if (c->stream.u.handle.type == UV_TCP && uv_tcp_getpeername(&c->stream.u.tcp, to, &len) == 0) {
+        return address_of(to);
     }
-    return address_of(to);
+    if (c->host != NULL && c->peer == NULL) { /* the socket was reset, and does not know it */
+        return host_address(c->host);
+    }
+    return (struct address){.family = ADDRESS_NONE};
 }
 
 struct address client_address(const struct client *c)

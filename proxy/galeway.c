@@ -134,6 +134,11 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
         events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
                              (uint64_t)conf->vars.mysql_eventslog_filesize);
     }
+    if (g->audit.log != NULL) {
+        events_log_configure(g->audit.log, conf->datadir, conf->vars.mysql_auditlog_filename,
+                             (uint64_t)conf->vars.mysql_auditlog_filesize);
+        atomic_store(&g->audit.is_on, conf->vars.mysql_auditlog_filename[0] != '\0');
+    }
     publish(g, fresh);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
     atomic_store(&g->queue.max_bytes, (size_t)conf->vars.mysql_queue_max_bytes);
@@ -187,6 +192,13 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults)
         }
     }
     return rc;
+}
+
+int galeway_rotate_logs(struct galeway *g)
+{
+    events_log_rotate(g->events);
+    events_log_rotate(g->audit.log);
+    return log_reopen();
 }
 
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset)

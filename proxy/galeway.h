@@ -68,7 +68,11 @@ struct galeway {
     struct monitor *monitor;             /* owned by main.c; NULL until it runs */
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
     struct events_log *events;           /* owned: statements that rules log */
-    struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
+    struct {
+        struct events_log *log; /* owned */
+        atomic_bool is_on;
+    } audit;             /* audit.h */
+    struct rsa_key *rsa; /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
@@ -127,6 +131,9 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUS
  * moment.
  */
 void galeway_first_look(struct galeway *g);
+
+/* galeway_rotate_logs - all logs go on in new files. 0 or a negative errno of the log's. Any thread. */
+int galeway_rotate_logs(struct galeway *g) MUST_CHECK;
 
 /* galeway_learn_version - a node's greeting said so. Any thread. */
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset);

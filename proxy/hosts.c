@@ -279,6 +279,11 @@ void hosts_tick(struct hosts *hosts, uint64_t now_ms)
     unlock(hosts);
 }
 
+struct address host_address(const struct host *host)
+{
+    return host->address;
+}
+
 size_t hosts_count(struct hosts *hosts)
 {
     size_t n;

@@ -79,6 +79,9 @@ void hosts_flush(struct hosts *hosts);
  */
 struct host_errors *hosts_errors(struct hosts *hosts, bool is_flush, size_t *n);
 
+/* host_address - without port. */
+struct address host_address(const struct host *host);
+
 size_t hosts_count(struct hosts *hosts);
 
 #endif

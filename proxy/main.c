@@ -111,7 +111,8 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     hosts_init(&g->hosts);
-    g->events = events_log_new();
+    g->events = events_log_new("mysql-eventslog_filename", "events");
+    g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
     g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
@@ -119,6 +120,7 @@ static void galeway_init(struct galeway *g)
 static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
+    events_log_free(g->audit.log);
     cache_free(g->cache);
     snapshot_unref(g->snapshot);
     conf_unref(g->started);
@@ -289,8 +291,7 @@ static void control(struct process *p, const sigset_t *signals)
         if (sig == SIGHUP) {
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
-            (void)!log_reopen();
-            events_log_rotate(p->galeway->events);
+            (void)!galeway_rotate_logs(p->galeway);
         } else {
             end_workers(p->galeway, draining);
             draining = true;

@@ -360,6 +360,7 @@ static void tick_shared(struct worker *w)
     if (w->index == 0) {
         hosts_tick(&w->galeway->hosts, w->now_ms);
         stat_set_to(&w->stats, STAT_EVENTS_LOST, events_log_dropped(w->galeway->events));
+        stat_set_to(&w->stats, STAT_AUDIT_LOST, events_log_dropped(w->galeway->audit.log));
     }
 }
 
