@@ -20,6 +20,7 @@
     X(STAT_REFUSED_MAX_CONNECTIONS, "Access_Denied_Max_Connections", "refused with 1040")         \
     X(STAT_REFUSED_USER_LIMIT, "Access_Denied_Max_User_Connections", "refused with 1226")         \
     X(STAT_REFUSED_DESCRIPTORS, "Access_Denied_Descriptors", "refused: too few descriptors")      \
+    X(STAT_ACCEPT_FAILED, "Accept_failures", "times ports were closed for want of descriptors")   \
     X(STAT_REFUSED_HOST_CLIENTS, "Access_Denied_Max_Address_Connections",                         \
       "refused: too many clients of one address")                                                 \
     X(STAT_REFUSED_RATE, "Access_Denied_Max_Connects_Per_Sec", "refused: too many in a second")   \

@@ -374,6 +374,7 @@ static void on_timer(uv_timer_t *timer)
     warnings_tick(w);
     mirror_tick(w);
     pool_tick(&w->pool);
+    listeners_tick(w);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
         update_busy(w);
