@@ -35,6 +35,7 @@
     X(STAT_SERVERS_CREATED, "Server_Connections_created", "server connections opened")            \
     X(STAT_SERVERS_CONNECTED, "Server_Connections_connected", "server connections now")           \
     X(STAT_SERVERS_ABORTED, "Server_Connections_aborted", "server connections lost or failed")    \
+    X(STAT_CONNECTS_THROTTLED, "Server_Connections_throttled", "not opened in this second")       \
     X(STAT_SERVERS_MOVED, "Server_Connections_moved", "server connections moved between workers") \
     X(STAT_QUESTIONS, "Questions", "commands of clients")                                         \
     X(STAT_ANSWERED_HERE, "Answered_here", "commands answered without a node")                    \

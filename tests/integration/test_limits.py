@@ -268,3 +268,19 @@ def test_connections_of_a_user_and_in_all(make):
     assert proxy.console.status("Access_Denied_Max_Connections") == 1
     text = proxy.log_path.read_text()
     assert "refused: it has 1 connections" in text and "refused: Too many connections" in text
+
+
+def test_server_connections_a_second(make):
+    """What is more waits, and fails nobody."""
+    proxy = make(throttle_connections_per_sec_to_hostgroup=2)
+    clients = [connect(proxy) for _ in range(6)]
+    began = time.monotonic()
+    for client in clients:  # each needs a connection of its own
+        client.send(b"\x03BEGIN")
+    for client in clients:
+        assert client.read_packet().payload[0] == 0
+    assert time.monotonic() - began > 1
+    assert proxy.console.status("Server_Connections_throttled") > 0
+    assert "hostgroup 10: 2 connections were opened in this second" in proxy.log_path.read_text()
+    for client in clients:
+        client.close()
