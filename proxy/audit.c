@@ -31,7 +31,7 @@ size_t audit_room(const struct audit_event *e)
 
 size_t audit_format(const struct audit_event *e, char *out, size_t cap)
 {
-    struct json_line line = {.base = out, .cap = cap};
+    struct json_line line = json_line_in(out, cap);
 
     json_add(&line, "{\"event\":\"%s\"", e->event);
     json_time(&line, "time", e->now_us, true);

@@ -27,7 +27,7 @@ size_t event_room(const struct event *e)
 
 size_t event_write(const struct event *e, char *out, size_t cap)
 {
-    struct json_line o = {.base = out, .cap = cap};
+    struct json_line o = json_line_in(out, cap);
 
     json_add(&o, "{\"hostgroup_id\":%d,\"thread_id\":%llu,\"event\":\"%s\"", e->hostgroup,
              (unsigned long long)e->thread_id, e->kind);

@@ -15,16 +15,16 @@ size_t json_room(struct slice text)
     return ESCAPED_MAX * text.len;
 }
 
-void json_add(struct json_line *o, const char *format, ...)
+void json_add(struct json_line *line, const char *format, ...)
 {
     va_list args;
     int n;
 
     va_start(args, format);
-    n = vsnprintf(o->base + o->len, o->cap - o->len, format, args);
+    n = vsnprintf(line->base + line->len, line->cap - line->len, format, args);
     va_end(args);
-    CHECK(n >= 0 && (size_t)n < o->cap - o->len);
-    o->len += (size_t)n;
+    CHECK(n >= 0 && (size_t)n < line->cap - line->len);
+    line->len += (size_t)n;
 }
 
 /* The length of the well-formed UTF-8 character at p; 0 = it is none. */
@@ -46,30 +46,30 @@ static size_t utf8_length(const unsigned char *p, size_t left)
     return code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : len;
 }
 
-void json_text(struct json_line *o, const char *name, struct slice text)
+void json_text(struct json_line *line, const char *name, struct slice text)
 {
     const unsigned char *p = (const unsigned char *)text.data;
 
-    json_add(o, ",\"%s\":\"", name);
+    json_add(line, ",\"%s\":\"", name);
     for (size_t i = 0; i < text.len;) {
         size_t len = p[i] < 0x20 || p[i] == 0x7f ? 0 : utf8_length(p + i, text.len - i);
 
         if (len == 0) {
-            json_add(o, "\\u%04x", p[i]);
+            json_add(line, "\\u%04x", p[i]);
             i++;
         } else {
             if (p[i] == '"' || p[i] == '\\') {
-                o->base[o->len++] = '\\';
+                line->base[line->len++] = '\\';
             }
-            memcpy(o->base + o->len, p + i, len);
-            o->len += len;
+            memcpy(line->base + line->len, p + i, len);
+            line->len += len;
             i += len;
         }
     }
-    json_add(o, "\"");
+    json_add(line, "\"");
 }
 
-void json_time(struct json_line *o, const char *name, uint64_t unix_us, bool is_ms)
+void json_time(struct json_line *line, const char *name, uint64_t unix_us, bool is_ms)
 {
     time_t seconds = (time_t)(unix_us / 1000000);
     unsigned us = (unsigned)(unix_us % 1000000);
@@ -78,5 +78,5 @@ void json_time(struct json_line *o, const char *name, uint64_t unix_us, bool is_
 
     (void)localtime_r(&seconds, &tm);
     (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-    json_add(o, ",\"%s\":\"%s.%0*u\"", name, text, is_ms ? 3 : 6, is_ms ? us / 1000 : us);
+    json_add(line, ",\"%s\":\"%s.%0*u\"", name, text, is_ms ? 3 : 6, is_ms ? us / 1000 : us);
 }

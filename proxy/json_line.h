@@ -18,6 +18,12 @@ struct json_line {
 /* json_room - bytes that a text may need, its name and quotes left out. */
 size_t json_room(struct slice text);
 
+/* json_line_in - an empty one. */
+static inline struct json_line json_line_in(void *out, size_t cap)
+{
+    return (struct json_line){.base = out, .cap = cap};
+}
+
 /* json_add - as it is: the caller sees to it that it is JSON. */
 void json_add(struct json_line *line, const char *format, ...) PRINTF_LIKE(2, 3);
 
