@@ -100,7 +100,10 @@ static void check_networks(struct check *check)
     } else if (networks.is_any) {
         fault_warning(check->faults, at.file, at.line,
                       "mysql-proxy_protocol_networks: * lets every client say which address it "
-                      "has: name the load balancers");
+                      "has%s: name the load balancers",
+                      check->conf->vars.mysql_proxy_protocol_required
+                          ? ", and refuses who says none (mysql-proxy_protocol_required)"
+                          : "");
     }
 }
 
