@@ -154,7 +154,7 @@ static void do_read_write(struct run *run)
 
 static void do_flush_logs(struct run *run)
 {
-    int rc = log_reopen();
+    int rc = galeway_rotate_logs(run->store->galeway);
 
     if (rc == 0) {
         say_ok(run);
@@ -190,9 +190,9 @@ static void do_reload_tls(struct run *run)
     faults_fini(&faults);
 }
 
-static void do_nothing_yet(struct run *run)
+static void do_flush_hosts(struct run *run)
 {
-    store_warn(run->store, "Note", 1235, "There is nothing to do: Galeway has none of it (yet)");
+    hosts_flush(&run->store->galeway->hosts);
     say_ok(run);
 }
 
@@ -233,7 +233,7 @@ static const struct control {
     {"READONLY", do_read_only, false},
     {"READWRITE", do_read_write, false},
     {"FLUSH LOGS", do_flush_logs, false},
-    {"FLUSH MYSQL CLIENT HOSTS", do_nothing_yet, false},
+    {"FLUSH MYSQL CLIENT HOSTS", do_flush_hosts, false},
     {"FLUSH CONFIGDB", do_flush_configdb, true},
     {"RELOAD TLS", do_reload_tls, false},
 };
@@ -254,7 +254,7 @@ void command_proxysql(struct run *run, size_t at)
     }
     command_syntax(run, at,
                    "PAUSE, RESUME, READONLY, READWRITE, FLUSH LOGS, FLUSH QUERY CACHE, "
-                   "FLUSH CONFIGDB, RELOAD TLS, SHUTDOWN [SLOW] or KILL");
+                   "FLUSH MYSQL CLIENT HOSTS, FLUSH CONFIGDB, RELOAD TLS, SHUTDOWN [SLOW] or KILL");
 }
 
 /* FLUSH LOGS without PROXYSQL in front. */

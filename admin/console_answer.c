@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "admin/console_client.h"
+#include "admin/console_audit.h"
 #include "admin/wire_sql.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -199,6 +199,7 @@ void console_engine_run(struct console_client *c, struct slice sql, struct reply
     c->core->running = c;
     c->core->engine.run(c->core->engine.store, &c->session, sql, reply);
     c->core->running = NULL;
+    console_audit_run(c, sql, reply);
 }
 
 void console_run(struct console_client *c, struct slice sql, enum wire_form form)

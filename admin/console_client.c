@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "admin/console_audit.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sm.h"
@@ -127,6 +128,9 @@ void console_close(struct console_client *c, const char *reason)
         log_info(&who, "closing: %s", reason);
     } else {
         log_debug(&who, "closing");
+    }
+    if (c->has_session) {
+        console_audit(c, CONSOLE_AUDIT_CLOSE, NULL, reason);
     }
     console_client_to(c, CONSOLE_CLOSING);
     c->core->n_served -= c->is_served ? 1 : 0;
@@ -365,6 +369,7 @@ static struct console_client *client_new(struct console_core *core)
         return NULL;
     }
     *c = (struct console_client){.core = core, .since_ms = uv_now(core->streams.uv)};
+    c->created_ms = c->since_ms;
     /*
      * Workers' clients have the number of their worker there: no id is given twice, but with 64
      * workers.

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "admin/console_client.h"
+#include "admin/console_audit.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/stat.h"
@@ -114,6 +114,12 @@ static void reset_connection(struct console_client *c)
     console_ok(c);
 }
 
+static void quit(struct console_client *c)
+{
+    console_audit(c, CONSOLE_AUDIT_QUIT, NULL, NULL);
+    console_close(c, NULL);
+}
+
 void console_command(struct console_client *c, const uint8_t *payload, size_t len)
 {
     struct slice body = {(const char *)payload + 1, len - 1};
@@ -121,7 +127,7 @@ void console_command(struct console_client *c, const uint8_t *payload, size_t le
     console_client_to(c, CONSOLE_IDLE);
     c->core->questions++;
     switch (payload[0]) {
-    case COM_QUIT: console_close(c, NULL); break;
+    case COM_QUIT: quit(c); break;
     case COM_PING: console_ok(c); break;
     case COM_QUERY: console_run_text(c, body); break;
     case COM_INIT_DB: use_schema(c, body); break;

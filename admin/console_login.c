@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "admin/console_client.h"
+#include "admin/console_audit.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/credential.h"
@@ -88,6 +88,7 @@ static void denied(struct console_client *c, bool with_password)
     (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
                    c->login->user, c->peer, with_password ? "YES" : "NO");
     log_info(&who, "%s", text);
+    console_audit(c, CONSOLE_AUDIT_CONNECT_ERR, c->login->user, "access denied");
     console_errorf(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED), "%s", text);
     console_close_when_sent(c, NULL);
 }
@@ -132,6 +133,7 @@ static void accepted(struct console_client *c, bool is_admin)
     c->core->engine.begin(&c->session, c->login->user, is_admin);
     c->session.id = c->id;
     c->has_session = true;
+    console_audit(c, CONSOLE_AUDIT_CONNECT_OK, NULL, NULL);
     who = console_client_who(c);
     log_debug(&who, "logged in");
     if (use_schema(c)) {
@@ -163,6 +165,7 @@ static void refuse_remote(struct console_client *c)
 {
     struct log_who who = console_client_who(c);
 
+    console_audit(c, CONSOLE_AUDIT_CONNECT_ERR, c->login->user, "default password");
     log_warn(&who, "refused: 'admin' with its default password, from another machine");
     console_errorf(c, err_number(ERR_TOO_MANY_CONNECTIONS), "42000",
                    "User 'admin' with its default password may log in from this machine only; "

@@ -78,6 +78,9 @@ struct stats_table {
 #define QUERY_CACHE                                                          \
     "user VARCHAR NOT NULL,schema VARCHAR NOT NULL,digest VARCHAR NOT NULL," \
     "entries INTEGER NOT NULL,bytes INTEGER NOT NULL" CACHE_COUNTS(QUERY_CACHE_COUNT)
+#define CLIENT_HOSTS \
+    "client_address VARCHAR NOT NULL,error_count INT NOT NULL,last_updated BIGINT NOT NULL"
+#define RESET_ELSEWHERE BIT(31) /* reading it resets what no worker has */
 #define CHECKED                                                 \
     "hostname VARCHAR NOT NULL,port INT NOT NULL DEFAULT 3306," \
     "time_start_us INT NOT NULL DEFAULT 0,"
@@ -150,9 +153,9 @@ static const struct stats_table tables[] = {
     {"stats_mysql_gtid_executed",
      "hostname VARCHAR NOT NULL,port INT NOT NULL,gtid_executed VARCHAR,events INT NOT NULL", NULL,
      NULL, 0, 0},
-    {"stats_mysql_client_host_cache",
-     "client_address VARCHAR NOT NULL,error_count INT NOT NULL,last_updated BIGINT NOT NULL", NULL,
-     NULL, 0, 0},
+    {"stats_mysql_client_host_cache", CLIENT_HOSTS, NULL, stats_fill_hosts, 0, 0},
+    {"stats_mysql_client_host_cache_reset", CLIENT_HOSTS, NULL, stats_fill_hosts_reset, 0,
+     RESET_ELSEWHERE},
     {"stats_proxysql_servers_checksums",
      "hostname VARCHAR NOT NULL,port INT NOT NULL,name VARCHAR NOT NULL,version INT NOT NULL,"
      "epoch INT NOT NULL,checksum VARCHAR NOT NULL,changed_at INT NOT NULL,"
@@ -458,7 +461,7 @@ unsigned stats_refresh(struct galeway *g, sqlite3 *db, const struct stats_named 
         reset |= (named->emptied >> i & 1) != 0 ? reset_of(&tables[i]) : 0;
     }
     if (parts != 0) {
-        figures_read(g, parts, reset, &report);
+        figures_read(g, parts, reset & ~RESET_ELSEWHERE, &report);
     }
     (void)run(db, "SAVEPOINT stats_refresh");
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {

@@ -36,6 +36,12 @@ static void fill_extended(struct stats_fill *f, const struct figures_client *c)
         n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"server_thread_id\":%u",
                       c->server_thread);
     }
+    if (c->balancer.family != ADDRESS_NONE) {
+        char balancer[ADDRESS_TEXT_MAX];
+
+        n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"balancer\":\"%s:%u\"",
+                      address_text(&c->balancer, balancer), c->balancer.port);
+    }
     (void)snprintf(text + n, sizeof(text) - (size_t)n, "}");
     fill_text(f, text);
 }

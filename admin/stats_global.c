@@ -191,6 +191,7 @@ void stats_fill_memory(struct stats_fill *f)
     fill_named(f, "mysql_query_rules_memory", mem_bytes(MEM_ROUTER));
     add_bounded(f, "clients_connected", (uint64_t)atomic_load(&f->g->n_clients),
                 (uint64_t)vars->mysql_max_connections);
+    add_bounded(f, "client_addresses", hosts_count(&f->g->hosts), HOSTS_MAX);
     add_bounded(f, "queue_waiting", atomic_load(&f->g->queue.n_waiting), f->g->queue.max_waiting);
     add_bounded(f, "queue_waiting_bytes", atomic_load(&f->g->queue.n_bytes),
                 atomic_load(&f->g->queue.max_bytes));

@@ -67,6 +67,9 @@ void stats_fill_query_cache(struct stats_fill *f); /* stats_cache.c */
 void stats_add_query_cache(struct stats_fill *f);  /* rows of stats_mysql_global */
 void stats_fill_cluster(struct stats_fill *f);     /* cluster_table.c */
 
+void stats_fill_hosts(struct stats_fill *f); /* stats_hosts.c */
+void stats_fill_hosts_reset(struct stats_fill *f);
+
 void stats_fill_follower(struct stats_fill *f); /* follower_table.c */
 
 void stats_fill_runtime_servers(struct stats_fill *f); /* runtime_servers.c */

@@ -27,6 +27,10 @@
       "MariaDB client")                                                                           \
     X(ERR_ACCESS_DENIED, 1045, "28000", "Access denied")                                          \
     X(ERR_TOO_MANY_CONNECTIONS, 1040, "08004", "Too many connections")                            \
+    X(ERR_HOST_CLIENTS, 1040, "08004", "Too many connections from this address")                  \
+    X(ERR_HOST_RATE, 1040, "08004", "Too many connections a second from this address")            \
+    X(ERR_CONNECT_RATE, 1040, "08004", "Too many connections a second")                           \
+    X(ERR_HOST_BLOCKED, 1129, "HY000", "The address is blocked: too many of its logins failed")   \
     X(ERR_USER_LIMIT, 1226, "42000", "User has exceeded the 'max_user_connections' resource")     \
     X(ERR_NODE_LOST, 2013, "HY000", "Lost connection to server during query")                     \
     X(ERR_NODE_REFUSED, 2003, "HY000", "Can't connect to server")                                 \

@@ -19,9 +19,23 @@
     X(STAT_LOGIN_FAILED, "Access_Denied_Wrong_Password", "logins refused")                        \
     X(STAT_REFUSED_MAX_CONNECTIONS, "Access_Denied_Max_Connections", "refused with 1040")         \
     X(STAT_REFUSED_USER_LIMIT, "Access_Denied_Max_User_Connections", "refused with 1226")         \
+    X(STAT_REFUSED_DESCRIPTORS, "Access_Denied_Descriptors", "refused: too few descriptors")      \
+    X(STAT_ACCEPT_FAILED, "Accept_failures", "times ports were closed for want of descriptors")   \
+    X(STAT_REFUSED_HOST_CLIENTS, "Access_Denied_Max_Address_Connections",                         \
+      "refused: too many clients of one address")                                                 \
+    X(STAT_REFUSED_RATE, "Access_Denied_Max_Connects_Per_Sec", "refused: too many in a second")   \
+    X(STAT_REFUSED_BLOCKED, "Access_Denied_Blocked_Host", "refused: failed logins of an address") \
+    X(STAT_LOGIN_TIMEOUTS, "Login_timeouts", "logins that took too long")                         \
+    X(STAT_IDLE_TIMEOUTS, "Idle_timeouts", "clients closed after mysql-wait_timeout")             \
+    X(STAT_PACKETS_REFUSED, "Packets_refused", "packets above mysql-max_allowed_packet")          \
+    X(STAT_STMTS_REFUSED, "Com_stmt_prepare_refused", "prepared statements above the limit")      \
+    X(STAT_QUEUE_REFUSED, "Queue_refused", "statements that found the queue full")                \
+    X(STAT_PROXY_HEADERS, "Proxy_headers", "PROXY headers of load balancers taken")               \
+    X(STAT_PROXY_REFUSED, "Proxy_headers_refused", "malformed, missing, or not believed")         \
     X(STAT_SERVERS_CREATED, "Server_Connections_created", "server connections opened")            \
     X(STAT_SERVERS_CONNECTED, "Server_Connections_connected", "server connections now")           \
     X(STAT_SERVERS_ABORTED, "Server_Connections_aborted", "server connections lost or failed")    \
+    X(STAT_CONNECTS_THROTTLED, "Server_Connections_throttled", "not opened in this second")       \
     X(STAT_SERVERS_MOVED, "Server_Connections_moved", "server connections moved between workers") \
     X(STAT_QUESTIONS, "Questions", "commands of clients")                                         \
     X(STAT_ANSWERED_HERE, "Answered_here", "commands answered without a node")                    \
@@ -71,6 +85,7 @@
     X(STAT_TLS_REFUSED, "Tls_client_refused", "logins refused because they came without TLS")     \
     X(STAT_TLS_NODE_HANDSHAKES, "Tls_server_handshakes", "TLS handshakes with nodes")             \
     X(STAT_TLS_NODE_FAILED, "Tls_server_failed", "TLS handshakes with nodes that failed")         \
+    X(STAT_AUDIT_LOST, "Auditlog_lost", "lines of the audit log that were not written")           \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 
 enum stat_id {

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/credential.h"
 #include "conf/iface.h"
+#include "conf/networks.h"
 #include "conf/row_pattern.h"
 
 #define CONNECTIONS_MAX 1000000 /* of all nodes together: what one process can hold */
@@ -86,6 +87,26 @@ static void check_row_keys(struct check *check)
     }
 }
 
+static void check_networks(struct check *check)
+{
+    struct conf_place at = key_place(check, KEY_mysql_proxy_protocol_networks);
+    struct networks networks;
+    const char *why = "";
+
+    if (networks_read(&networks, slice_of(check->conf->vars.mysql_proxy_protocol_networks), &why) !=
+        0) {
+        fault_error(check->faults, at.file, at.line, "mysql-proxy_protocol_networks: no. %u %s",
+                    networks.n + 1, why);
+    } else if (networks.is_any) {
+        fault_warning(check->faults, at.file, at.line,
+                      "mysql-proxy_protocol_networks: * lets every client say which address it "
+                      "has%s: name the load balancers",
+                      check->conf->vars.mysql_proxy_protocol_required
+                          ? ", and refuses who says none (mysql-proxy_protocol_required)"
+                          : "");
+    }
+}
+
 static void check_variables(struct check *check)
 {
     const struct conf_vars *vars = &check->conf->vars;
@@ -105,6 +126,7 @@ static void check_variables(struct check *check)
                       vars->mysql_connect_timeout_server, vars->mysql_connect_timeout_server_max);
     }
     check_row_keys(check);
+    check_networks(check);
     if (check_interfaces(check, KEY_mysql_interfaces, vars->mysql_interfaces) == 0) {
         at = key_place(check, KEY_mysql_interfaces);
         fault_error(check->faults, at.file, at.line, "mysql-interfaces: names no interface");

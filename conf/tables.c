@@ -165,7 +165,7 @@ static const struct column hostgroup_columns[] = {
     {"multiplex", COL_BOOL, H(multiplex), 0, 1, "1", true, NULL},
     {"connection_warming", COL_BOOL, H(connection_warming), 0, 1, "0", true, NULL},
     {"throttle_connections_per_sec", COL_U32, H(throttle_connections_per_sec), 1, 1000000,
-     "1000000", true, NULL},
+     "1000000", false, NULL},
     {"ignore_session_variables", COL_TEXT, H(ignore_session_variables), 0, 65535, "", true, NULL},
     {"hostgroup_settings", COL_TEXT, H(hostgroup_settings), 0, 65535, "", true, NULL},
     {"servers_defaults", COL_TEXT, H(servers_defaults), 0, 65535, "", true, NULL},

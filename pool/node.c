@@ -20,6 +20,7 @@ void nodes_init(struct nodes *nodes)
 {
     *nodes = (struct nodes){0};
     CHECK(pthread_mutex_init(&nodes->lock, NULL) == 0);
+    throttle_init(&nodes->throttle);
 }
 
 void nodes_fini(struct nodes *nodes)
@@ -34,6 +35,7 @@ void nodes_fini(struct nodes *nodes)
         free(atomic_load(&nodes->clusters[i]->homes));
         free(nodes->clusters[i]);
     }
+    throttle_fini(&nodes->throttle);
     (void)pthread_mutex_destroy(&nodes->lock);
 }
 

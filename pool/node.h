@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "conf/conf.h"
+#include "pool/throttle.h"
 
 #define NODES_MAX        64 /* a set of nodes is a 64-bit mask */
 #define NODE_VERSION_MAX 96
@@ -77,6 +78,7 @@ struct node {
 
 struct nodes {
     pthread_mutex_t lock; /* only for adding */
+    struct throttle throttle;
     struct node *items[NODES_MAX];
     atomic_uint count;
     struct cluster *clusters[CLUSTERS_MAX]; /* owned, as long as the process; cluster.h */

@@ -197,6 +197,21 @@ static void server_drop(struct server *s)
     pool_forget(s->pool, s);
 }
 
+/* The statement waits on; it is tried again, or gets a connection that becomes free. */
+static bool is_throttled(struct pool *pool, const struct want *want)
+{
+    unsigned limit = throttle_limit(pool->conf, want->hostgroup);
+
+    if (LIKELY(limit == 0) || want->is_side ||
+        throttle_pass(&pool->nodes->throttle, want->hostgroup, limit, pool->now_ms)) {
+        return false;
+    }
+    stat_add(pool->stats, STAT_CONNECTS_THROTTLED, 1);
+    log_info(NULL, "hostgroup %d: %u connections were opened in this second, another one waits",
+             want->hostgroup, limit);
+    return true;
+}
+
 struct server *server_open(struct pool *pool, struct node *node, const struct want *want,
                            void *owner, const struct server_events *events)
 {
@@ -204,6 +219,10 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
     int rc;
 
     if (!want->is_side && !node_reserve(node)) {
+        return NULL;
+    }
+    if (is_throttled(pool, want)) {
+        node_unreserve(node);
         return NULL;
     }
     s = server_new(pool, node, want->account, want->caps, want->hostgroup);

@@ -4,7 +4,6 @@
  */
 #include "proxy/client.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -12,7 +11,10 @@
 #include "base/sm.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/audit.h"
+#include "proxy/client_admit.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/rules_apply.h"
@@ -24,7 +26,9 @@
 #define LOGIN_PACKET_MAX 65536
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
-    [CLIENT_LOGIN] = {"login", BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_LOGIN] = {"login", BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) |
+                                   BIT(CLIENT_CLOSING)},
+    [CLIENT_DENIED] = {"denied", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
     [CLIENT_DELAYED] = {"delayed", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
@@ -74,25 +78,17 @@ struct log_who client_who(const struct client *c, const char *doing)
     return (struct log_who){.client_id = c->id,
                             .server_id = c->server == NULL ? 0 : c->server->id,
                             .user = user_name(c),
+                            .peer = client_peer_text(c),
                             .doing = doing};
 }
 
-const char *client_peer_name(const struct client *c, char *out, size_t cap)
+void client_on_alarm(struct client *c)
 {
-    struct sockaddr_storage address;
-    int len = sizeof(address);
-
-    (void)snprintf(out, cap, "localhost");
-    if (c->stream.u.handle.type != UV_TCP ||
-        uv_tcp_getpeername(&c->stream.u.tcp, (struct sockaddr *)(void *)&address, &len) != 0) {
-        return out;
-    }
-    if (address.ss_family == AF_INET) {
-        (void)uv_ip4_name((const struct sockaddr_in *)(const void *)&address, out, cap);
+    if (c->state == CLIENT_DENIED) {
+        client_login_denied(c);
     } else {
-        (void)uv_ip6_name((const struct sockaddr_in6 *)(const void *)&address, out, cap);
+        rules_on_alarm(c);
     }
-    return out;
 }
 
 /* --- closing --------------------------------------------------------------------------------- */
@@ -108,6 +104,17 @@ static const char *reason_text(enum close_reason reason)
     return texts[reason];
 }
 
+static void audit_end(const struct client *c, enum close_reason reason, int rc)
+{
+    bool is_refused = reason == CLOSE_LIMIT || reason == CLOSE_PROTOCOL;
+    struct slice why = slice_of(rc != 0 && is_refused ? err_text(rc) : reason_text(reason));
+
+    if (reason == CLOSE_QUIT && c->is_logged_in) {
+        audit_client(c, AUDIT_QUIT, (struct slice){"", 0});
+    }
+    audit_client(c, c->is_logged_in ? AUDIT_CLOSE : AUDIT_CONNECT_ERR, why);
+}
+
 static void log_end(const struct client *c, enum close_reason reason, int rc)
 {
     struct log_who who = client_who(c, NULL);
@@ -116,8 +123,8 @@ static void log_end(const struct client *c, enum close_reason reason, int rc)
     bool is_usual = reason == CLOSE_QUIT || reason == CLOSE_GONE || reason == CLOSE_SHUTDOWN;
 
     stat_add(&c->worker->stats, STAT_CLIENTS_ABORTED, is_usual ? 0 : 1);
-    if (is_usual || reason == CLOSE_DENIED ||
-        reason == CLOSE_TLS) { /* a refused login has its line already */
+    if (is_usual || reason == CLOSE_DENIED || reason == CLOSE_TLS || reason == CLOSE_LIMIT) {
+        /* refused: has its line */
         log_debug(&who, "closing: %s (age %llums, %llu commands)", reason_text(reason), age,
                   (unsigned long long)c->questions);
         return;
@@ -162,6 +169,7 @@ static void free_login(struct client *c)
 static void release_counts(struct client *c)
 {
     (void)atomic_fetch_sub(&c->worker->galeway->n_clients, 1);
+    client_admit_end(c);
     if (c->session.account != NULL) {
         (void)atomic_fetch_sub(&c->session.account->n_clients, 1);
     }
@@ -176,6 +184,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
         return;
     }
     log_end(c, reason, rc);
+    audit_end(c, reason, rc);
+    client_admit_closing(c, reason);
     (void)queue_remove(&w->galeway->queue, &c->waiter);
     figures_stop_waiting(c);
     if (list_is_linked(&c->in_warned)) {
@@ -201,6 +211,8 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     kill_unregister(c);
     release_counts(c);
     free_login(c);
+    mem_free(MEM_CLIENT, c->peer);
+    c->peer = NULL;
     mem_free(MEM_CLIENT, c->place);
     c->place = NULL;
     mem_free(MEM_BUFFER, c->in);
@@ -235,6 +247,7 @@ void client_refuse(struct client *c, int rc, enum close_reason reason)
     if (reason == CLOSE_PROTOCOL) {
         stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
     }
+    stat_add(&c->worker->stats, STAT_PACKETS_REFUSED, rc == ERR_PACKET_TOO_LARGE ? 1 : 0);
     if (client_error_rc(c, rc)) {
         client_close_because(c, reason, rc);
     }
@@ -281,7 +294,7 @@ static void in_drop(struct client *c)
  * The header of a packet is looked at as on a node: its number first (a command begins with 0),
  * then its length.
  */
-static bool is_header_good(struct client *c, const uint8_t *packet)
+static bool is_header_good(struct client *c, const uint8_t *packet, size_t len)
 {
     uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
     int rc = 0;
@@ -294,6 +307,7 @@ static bool is_header_good(struct client *c, const uint8_t *packet)
         c->sequence = (uint8_t)(due + 1);
     }
     if (rc != 0) {
+        client_peer_hint(c, packet, len);
         client_refuse(c, rc, CLOSE_PROTOCOL);
     }
     return rc == 0;
@@ -306,14 +320,14 @@ static bool is_header_good(struct client *c, const uint8_t *packet)
 static size_t take_packets(struct client *c, uint8_t *data, size_t len)
 {
     size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
-    size_t at = 0;
+    size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
 
-    while (len - at >= PACKET_HEADER && (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) &&
-           !c->close_when_drained) {
+    while (len - at >= PACKET_HEADER && !c->awaits_header &&
+           (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->close_when_drained) {
         size_t payload = packet_length(data + at);
         size_t whole = PACKET_HEADER + payload;
 
-        if (!is_header_good(c, data + at)) {
+        if (!is_header_good(c, data + at, len - at)) {
             return len;
         }
         if (c->state == CLIENT_LOGIN) {
@@ -551,5 +565,6 @@ void client_accept(struct worker *w, uv_stream_t *listener)
         }
         return;
     }
+    client_peer_begin(c);
     client_login_begin(c);
 }

@@ -3,6 +3,7 @@
  * client.h - one connection of an application: life and state.
  *
  *   LOGIN --> VERIFY (a node is asked about the schema) --> IDLE
+ *   LOGIN --> DENIED (its refusal waits) --> CLOSING, or IDLE after COM_CHANGE_USER
  *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
  *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
  *   IDLE --> DELAYED (a rule lets it wait) --> IDLE, and on with the command
@@ -16,6 +17,7 @@
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
+#include "base/address.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "pool/queue.h"
@@ -27,6 +29,7 @@
 #include "proxy/task.h"
 #include "router/cache.h"
 
+struct client_peer;
 struct client_place;
 struct kept_warnings;
 struct said_error;
@@ -34,6 +37,7 @@ struct worker;
 
 enum client_state {
     CLIENT_LOGIN,
+    CLIENT_DENIED,
     CLIENT_VERIFY,
     CLIENT_IDLE,
     CLIENT_DELAYED,
@@ -76,7 +80,9 @@ enum close_reason {
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
-    bool wants_tls; /* it has just asked for it */
+    bool wants_tls;     /* it has just asked for it */
+    bool lacks_header;  /* of the PROXY protocol, and must have one */
+    bool with_password; /* DENIED: for the text */
     uint8_t charset;
     uint32_t caps;
     char user[4 * 128 + 1]; /* terminated */
@@ -92,6 +98,9 @@ struct client {
     uint8_t sequence; /* of the next packet made here */
     bool is_read_paused;
     bool close_when_drained;
+    bool is_logged_in;  /* once; COM_CHANGE_USER changes nothing */
+    bool is_admitted;   /* client_admit.h */
+    bool awaits_header; /* its first bytes may be, or must be, a PROXY header */
     uint8_t close_reason;
     int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
@@ -99,10 +108,12 @@ struct client {
     uint64_t created_ms;
     /* borrowed */
     struct worker *worker;
+    struct host *host;     /* a reference, once it was let in; NULL: by a unix socket */
     struct server *server; /* lent to it; NULL = none */
     struct task *task;     /* the command that is worked on */
     /* owned */
     struct client_login *login;
+    struct client_peer *peer; /* who is behind a load balancer; NULL = it connected itself */
     struct stream stream;
     uint8_t *in; /* bytes not dealt with: an incomplete packet, or commands sent ahead */
     uint32_t in_len, in_cap;
@@ -117,9 +128,9 @@ struct client {
     struct upload_error *upload_error; /* what is said when all of it has come; NULL = nothing */
     struct waiter waiter;
     struct cache_waiter cache_waiter;
-    struct cache_flight *flight;    /* JOINED: a reference, else NULL */
-    struct alarm alarm;             /* DELAYED: until when; RUNNING: the statement's timeout */
-    struct client_place *place;     /* owned, or NULL: see rules_apply.h */
+    struct cache_flight *flight; /* JOINED: a reference, else NULL */
+    struct alarm alarm;          /* DELAYED, DENIED: until when; RUNNING: the statement's timeout */
+    struct client_place *place;  /* owned, or NULL: see rules_apply.h */
     struct kept_warnings *warnings; /* owned, or NULL: see warnings.h */
     struct said_error *said;        /* owned, or NULL: see warnings.h */
     struct task *held;              /* owned, or NULL: comes when the warnings are fetched */
@@ -142,6 +153,11 @@ void client_accept(struct worker *worker, uv_stream_t *listener);
 void client_to(struct client *c, enum client_state next);
 const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
+
+void client_on_alarm(struct client *c);
+
+/* client_check_time - close it, or its statement, when a time limit is over (client_time.c). */
+void client_check_time(struct client *c);
 
 /*
  * client_close - idempotent; the server connection goes back (or is drained), the statement is
@@ -171,6 +187,7 @@ bool client_write(struct client *c, const void *data, size_t len) MUST_CHECK;
 bool client_error(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
 bool client_error_rc(struct client *c, int rc);
 bool client_errorf(struct client *c, int rc, const char *format, ...) PRINTF_LIKE(3, 4);
+bool client_error_early(struct client *c, int rc, const char *text); /* without SQLSTATE */
 bool client_ok(struct client *c);
 bool client_ok_text(struct client *c, struct slice text);
 
@@ -185,7 +202,7 @@ void client_login_secure(struct client *c, const uint8_t *data, size_t len);
 void client_login_secured(struct client *c, int rc);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
-const char *client_peer_name(const struct client *c, char *out, size_t cap);
+void client_login_denied(struct client *c); /* DENIED long enough: it is told */
 
 /* client_command.c: one whole command (header included), or the head of a long one. */
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);

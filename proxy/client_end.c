@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/audit.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
@@ -153,6 +154,7 @@ void client_schema_accepted(struct client *c, struct schema *schema)
         }
         return;
     }
+    audit_client(c, AUDIT_INIT_DB, (struct slice){"", 0});
     if (client_ok(c)) {
         client_task_end(c);
     }

@@ -10,12 +10,16 @@
 #include "protocol/collation.h"
 #include "protocol/packet.h"
 #include "protocol/tls.h"
+#include "proxy/audit.h"
+#include "proxy/client_admit.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
+#define DENIED_TEXT_MAX 700
 
 static const struct conf *conf_of(const struct client *c)
 {
@@ -23,7 +27,7 @@ static const struct conf *conf_of(const struct client *c)
 }
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
-static bool error_early(struct client *c, int rc, const char *text)
+bool client_error_early(struct client *c, int rc, const char *text)
 {
     uint8_t bytes[800];
     struct writer w = writer_of(bytes, sizeof(bytes));
@@ -85,14 +89,8 @@ static void greet(struct client *c)
 
 void client_login_begin(struct client *c)
 {
-    struct worker *w = c->worker;
-
-    if (atomic_load(&w->galeway->n_clients) > worker_vars(w)->mysql_max_connections) {
-        stat_add(&w->stats, STAT_REFUSED_MAX_CONNECTIONS, 1);
-        if (error_early(c, ERR_TOO_MANY_CONNECTIONS, err_text(ERR_TOO_MANY_CONNECTIONS))) {
-            client_close_because(c, CLOSE_LIMIT, ERR_TOO_MANY_CONNECTIONS);
-        }
-    } else if (login_new(c, AUTH_GREETED, false)) {
+    if (client_admit_any(c) && login_new(c, AUTH_GREETED, false) &&
+        (c->awaits_header || client_admit(c))) {
         greet(c);
     }
 }
@@ -121,23 +119,28 @@ static void refused(struct client *c, enum close_reason reason)
     client_stmts_drop(c);
     session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
     warnings_drop(c);
+    audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
     mem_free(MEM_CLIENT, c->login);
     c->login = NULL;
     client_task_end(c);
 }
 
-static void denied(struct client *c, bool with_password)
+static void denied_text(const struct client *c, char *out, size_t cap)
 {
-    char peer[64], text[700];
-    struct log_who who = client_who(c, "logging in");
-    bool is_old = (c->login->caps & CAP_PROTOCOL_41) == 0;
+    char peer[ADDRESS_TEXT_MAX];
 
-    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
-    (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
-                   c->login->user, client_peer_name(c, peer, sizeof(peer)),
-                   with_password ? "YES" : "NO");
-    log_info(&who, "%s", text);
-    if (is_old ? error_early(c, ERR_ACCESS_DENIED, text)
+    (void)snprintf(out, cap, "Access denied for user '%s'@'%s' (using password: %s)",
+                   c->login->user, client_peer_name(c, peer),
+                   c->login->with_password ? "YES" : "NO");
+}
+
+void client_login_denied(struct client *c)
+{
+    bool is_old = (c->login->caps & CAP_PROTOCOL_41) == 0;
+    char text[DENIED_TEXT_MAX];
+
+    denied_text(c, text, sizeof(text));
+    if (is_old ? client_error_early(c, ERR_ACCESS_DENIED, text)
                : client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
                               slice_of(text))) {
         refused(c, CLOSE_DENIED);
@@ -147,13 +150,13 @@ static void denied(struct client *c, bool with_password)
 /* The password was right, but anybody could have seen what follows. */
 static void denied_without_tls(struct client *c)
 {
-    char peer[64], text[700];
+    char peer[ADDRESS_TEXT_MAX], text[700];
     struct log_who who = client_who(c, "logging in");
 
     stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
     (void)snprintf(text, sizeof(text),
                    "Access denied for user '%s'@'%s': this user may log in with TLS only",
-                   c->login->user, client_peer_name(c, peer, sizeof(peer)));
+                   c->login->user, client_peer_name(c, peer));
     log_info(&who, "%s", text);
     if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
                      slice_of(text))) {
@@ -161,10 +164,31 @@ static void denied_without_tls(struct client *c)
     }
 }
 
+/* Counted and logged at once, told later. */
+static void denied(struct client *c, bool with_password)
+{
+    uint64_t delay = (uint64_t)worker_vars(c->worker)->mysql_failed_login_delay_ms;
+    struct log_who who = client_who(c, "logging in");
+    char text[DENIED_TEXT_MAX];
+
+    c->login->with_password = with_password;
+    denied_text(c, text, sizeof(text));
+    log_info(&who, "%s", text);
+    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
+    client_admit_failed(c);
+    client_to(c, CLIENT_DENIED);
+    if (delay == 0 || alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms + delay) != 0) {
+        client_login_denied(c);
+    }
+}
+
 static void finish_login(struct client *c)
 {
     struct client_login *login = c->login;
 
+    audit_client(c, login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
+                 (struct slice){"", 0});
+    c->is_logged_in = true;
     c->login = NULL;
     mem_free(MEM_CLIENT, login);
     kill_register(c);
@@ -203,7 +227,11 @@ static bool count_client(struct account *account, const struct conf_user *user)
 
 static void refuse_user_limit(struct client *c, const struct conf_user *user)
 {
+    struct log_who who = client_who(c, "logging in");
+
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
+    log_info(&who, "refused: it has %u connections (max_connections of mysql_users)",
+             user->max_connections);
     if (client_errorf(
             c, ERR_USER_LIMIT,
             "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
@@ -258,6 +286,7 @@ static void accepted(struct client *c, struct account *account)
         denied_without_tls(c);
         return;
     }
+    client_admit_succeeded(c);
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
     if (!begin_session(c, account, user)) {
         return;
@@ -358,7 +387,7 @@ static void old_client(struct client *c, const uint8_t *payload, size_t len)
         return;
     }
     rc = rc == 0 ? ERR_OLD_CLIENT : rc;
-    if (error_early(c, rc, err_text(rc))) {
+    if (client_error_early(c, rc, err_text(rc))) {
         client_close_because(c, CLOSE_PROTOCOL, rc);
     }
 }
@@ -396,6 +425,9 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
 {
     struct login l;
 
+    if (!client_admit(c)) {
+        return;
+    }
     if (len >= 2 && (peek_u16(payload) & CAP_PROTOCOL_41) == 0) {
         old_client(c, payload, len);
         return;

@@ -165,6 +165,7 @@ void client_wait_in_queue(struct client *c)
     c->waiter.bytes = c->task->len;
     rc = queue_push(&w->galeway->queue, &c->waiter, c->session.account);
     if (rc != 0) {
+        struct log_who who = client_who(c, "waiting");
         char text[200];
 
         (void)snprintf(text, sizeof(text),
@@ -172,6 +173,8 @@ void client_wait_in_queue(struct client *c)
                        "(mysql-queue_max_length, mysql-queue_max_bytes)",
                        atomic_load(&w->galeway->queue.n_waiting),
                        atomic_load(&w->galeway->queue.n_bytes));
+        stat_add(&w->stats, STAT_QUEUE_REFUSED, 1);
+        log_warn(&who, "%s", text);
         client_end_with_error(c, err_number(rc), err_sqlstate(rc), slice_of(text));
         return;
     }

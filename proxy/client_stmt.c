@@ -189,6 +189,10 @@ static void prepare(struct client *c, struct task *task)
         return;
     }
     if (count >= (size_t)worker_vars(c->worker)->mysql_stmts_per_client) {
+        struct log_who who = client_who(c, "preparing a statement");
+
+        stat_add(&c->worker->stats, STAT_STMTS_REFUSED, 1);
+        log_info(&who, "it has %zu prepared statements (mysql-stmts_per_client)", count);
         if (client_error(c, ER_TOO_MANY_STMTS, "42000",
                          SLICE("Can't create more prepared statements (mysql-stmts_per_client)"))) {
             client_task_end(c);

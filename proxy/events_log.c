@@ -18,6 +18,7 @@
 #define NUMBER_MAX 99999999u /* eight digits, as ProxySQL names its files */
 
 struct events_log {
+    const char *variable, *name; /* static */
     pthread_mutex_t lock;
     pthread_cond_t filled;
     pthread_t thread;
@@ -37,10 +38,12 @@ struct events_log {
     char open_path[PATH_MAX];
 };
 
-struct events_log *events_log_new(void)
+struct events_log *events_log_new(const char *variable, const char *name)
 {
     struct events_log *log = mem_new(MEM_LOG, sizeof(*log));
 
+    log->variable = variable;
+    log->name = name;
     log->fd = -1;
     CHECK(pthread_mutex_init(&log->lock, NULL) == 0);
     CHECK(pthread_cond_init(&log->filled, NULL) == 0);
@@ -87,7 +90,7 @@ void events_log_configure(struct events_log *log, const char *folder, const char
         n = snprintf(path, sizeof(path), "%s/%s", folder, file);
     }
     if (n < 0 || (size_t)n >= sizeof(path)) {
-        log_error(NULL, "mysql-eventslog_filename: the path is too long: nothing is logged");
+        log_error(NULL, "%s: the path is too long: nothing is logged", log->variable);
         path[0] = '\0';
     }
     CHECK(pthread_mutex_lock(&log->lock) == 0);
@@ -100,6 +103,13 @@ void events_log_rotate(struct events_log *log)
 {
     CHECK(pthread_mutex_lock(&log->lock) == 0);
     log->wants_new_file = true;
+    CHECK(pthread_mutex_unlock(&log->lock) == 0);
+}
+
+void events_log_lost(struct events_log *log)
+{
+    CHECK(pthread_mutex_lock(&log->lock) == 0);
+    log->dropped++;
     CHECK(pthread_mutex_unlock(&log->lock) == 0);
 }
 
@@ -123,9 +133,9 @@ static void close_file(struct events_log *log)
     }
 }
 
-static void say_not_written(const char *path, int rc)
+static void say_not_written(const struct events_log *log, const char *path, int rc)
 {
-    log_error(NULL, "cannot write %s (mysql-eventslog_filename): %s", path, err_text(rc));
+    log_error(NULL, "cannot write %s (%s): %s", path, log->variable, err_text(rc));
 }
 
 /* The next number that no file has: what is there is never written to again. */
@@ -137,7 +147,7 @@ static void open_file(struct events_log *log)
         (void)snprintf(name, sizeof(name), "%s.%08u", log->open_path, ++log->number);
         log->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
         if (log->fd < 0 && errno != EEXIST) {
-            say_not_written(name, -errno);
+            say_not_written(log, name, -errno);
             log->number--;
             return;
         }
@@ -155,7 +165,7 @@ static bool write_all(struct events_log *log, size_t len)
         if (n > 0) {
             at += (size_t)n;
         } else if (errno != EINTR) {
-            say_not_written(log->open_path, -errno);
+            say_not_written(log, log->open_path, -errno);
             close_file(log);
         }
     }
@@ -206,7 +216,7 @@ static void *run(void *arg)
 {
     struct events_log *log = arg;
 
-    (void)pthread_setname_np(pthread_self(), "events");
+    (void)pthread_setname_np(pthread_self(), log->name);
     CHECK(pthread_mutex_lock(&log->lock) == 0);
     while (!log->is_stopping || log->len > 0) {
         if (log->len > 0) {
@@ -229,7 +239,7 @@ static void start(struct events_log *log)
     log->writing = mem_new(MEM_LOG, EVENTS_BUFFER);
     log->is_running = pthread_create(&log->thread, NULL, run, log) == 0;
     if (!log->is_running) {
-        log_error(NULL, "no thread for the statement log: nothing is logged");
+        log_error(NULL, "%s: no thread for it: nothing is logged", log->variable);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "pool/server_stmt.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/worker.h"
 
@@ -53,7 +54,7 @@ static void count(struct client *c, struct figures_statement *s)
     char address[FIGURES_ADDRESS_MAX];
 
     if (worker_vars(w)->mysql_query_digests_track_hostname) {
-        s->address = slice_of(client_peer_name(c, address, sizeof(address)));
+        s->address = slice_of(client_peer_name(c, address));
     }
     figures_count(&w->figures, s, worker_vars(w));
     if (s->ended_us - s->began_us > (uint64_t)worker_vars(w)->mysql_long_query_time * 1000) {
@@ -68,7 +69,7 @@ static void count_error(struct client *c, struct figures_statement *s, const str
     char address[FIGURES_ADDRESS_MAX];
     struct slice before = s->address;
 
-    s->address = slice_of(client_peer_name(c, address, sizeof(address)));
+    s->address = slice_of(client_peer_name(c, address));
     figures_failed(&c->worker->figures, s, node, number, text);
     s->address = before;
     c->task->is_error_counted = true;

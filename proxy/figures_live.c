@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "pool/server_stmt.h"
 #include "protocol/command.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
 #include "proxy/figures_read.h"
@@ -40,39 +41,17 @@ static const char *command_name(const struct client *c)
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-static uint16_t name_of(const struct sockaddr_storage *address, char *out, size_t cap)
-{
-    const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-
-    if (address->ss_family == AF_INET) {
-        (void)uv_ip4_name(in4, out, cap);
-        return ntohs(in4->sin_port);
-    }
-    if (address->ss_family == AF_INET6) {
-        (void)uv_ip6_name(in6, out, cap);
-        return ntohs(in6->sin6_port);
-    }
-    (void)snprintf(out, cap, "localhost");
-    return 0;
-}
-
-/* One end of a connection; "localhost" and no port when it is a unix socket. */
-static uint16_t end_of(const struct stream *stream, bool is_peer, char *out, size_t cap)
+/* Our end of a server connection; "localhost" and no port when it is a unix socket. */
+static struct address local_end(const struct stream *stream)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-    int len = sizeof(address);
     struct sockaddr *to = (struct sockaddr *)(void *)&address;
+    int len = sizeof(address);
 
-    if (stream->u.handle.type == UV_TCP) {
-        int rc = is_peer ? uv_tcp_getpeername(&stream->u.tcp, to, &len)
-                         : uv_tcp_getsockname(&stream->u.tcp, to, &len);
-
-        if (rc != 0) {
-            address.ss_family = AF_UNSPEC;
-        }
+    if (stream->u.handle.type == UV_TCP && uv_tcp_getsockname(&stream->u.tcp, to, &len) == 0) {
+        return address_of(to);
     }
-    return name_of(&address, out, cap);
+    return (struct address){.family = ADDRESS_NONE};
 }
 
 static struct figures_text *info_of(const struct task *task)
@@ -87,6 +66,7 @@ static void add_client(const struct client *c, struct figures_copy *copy)
 {
     const struct session *s = &c->session;
     struct figures_client *row = figures_list_add(&copy->clients, sizeof(*row));
+    struct address address = client_address(c);
 
     if (row == NULL) {
         return;
@@ -101,7 +81,9 @@ static void add_client(const struct client *c, struct figures_copy *copy)
     row->status = s->status;
     row->questions = c->questions;
     row->time_ms = c->worker->now_ms - (c->task != NULL ? c->task->since_ms : c->since_ms);
-    row->port = end_of(&c->stream, true, row->address, sizeof(row->address));
+    row->port = address.port;
+    row->balancer = client_balancer(c);
+    (void)address_text(&address, row->address);
     if (c->task != NULL) {
         row->info = info_of(c->task);
         row->hostgroup = c->task->route.hostgroup;
@@ -110,8 +92,9 @@ static void add_client(const struct client *c, struct figures_copy *copy)
         row->node = c->server->node;
         row->hostgroup = c->server->traffic->hostgroup;
         row->server_thread = c->server->thread_id;
-        row->local_port =
-            end_of(&c->server->stream, false, row->local_address, sizeof(row->local_address));
+        address = local_end(&c->server->stream);
+        row->local_port = address.port;
+        (void)address_text(&address, row->local_address);
     }
 }
 

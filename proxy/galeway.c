@@ -104,11 +104,15 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct row_key_patterns row_patterns;
     struct certificates_read certificates = {.context = NULL};
     struct node_tls_set node_tls = {{NULL}};
+    struct networks balancers;
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
     int rc =
         row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
+    rc = rc != 0
+             ? rc
+             : networks_read(&balancers, slice_of(conf->vars.mysql_proxy_protocol_networks), &why);
     rc = rc != 0 ? rc : rules_new(&rules, conf, faults);
     if (rc != 0) {
         return rc;
@@ -135,10 +139,16 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     topology_use(&g->nodes, topology);
     fresh->rules = rules;
     fresh->row_patterns = row_patterns;
+    fresh->balancers = balancers;
     fresh->digest_mode = digest_mode(&conf->vars);
     if (g->events != NULL) {
         events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
                              (uint64_t)conf->vars.mysql_eventslog_filesize);
+    }
+    if (g->audit.log != NULL) {
+        events_log_configure(g->audit.log, conf->datadir, conf->vars.mysql_auditlog_filename,
+                             (uint64_t)conf->vars.mysql_auditlog_filesize);
+        atomic_store(&g->audit.is_on, conf->vars.mysql_auditlog_filename[0] != '\0');
     }
     publish(g, fresh);
     certificates_use(&g->certificates, &certificates);
@@ -212,6 +222,13 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults)
         }
     }
     return rc;
+}
+
+int galeway_rotate_logs(struct galeway *g)
+{
+    events_log_rotate(g->events);
+    events_log_rotate(g->audit.log);
+    return log_reopen();
 }
 
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset)

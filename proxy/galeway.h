@@ -11,11 +11,13 @@
 #include <stdatomic.h>
 
 #include "conf/conf.h"
+#include "conf/networks.h"
 #include "pool/account.h"
 #include "pool/node.h"
 #include "pool/queue.h"
 #include "protocol/auth.h"
 #include "proxy/certificates.h"
+#include "proxy/hosts.h"
 #include "proxy/schema_look.h"
 #include "router/cache.h"
 #include "router/causal.h"
@@ -36,6 +38,7 @@ struct snapshot {
     struct topology *topology;            /* owned */
     struct rules *rules;                  /* owned; of conf */
     struct row_key_patterns row_patterns; /* of conf: mysql-query_cache_row_keys */
+    struct networks balancers;            /* of conf: mysql-proxy_protocol_networks */
     uint32_t digest_mode;                 /* to be added to a session's mode for facts_scan() */
 };
 
@@ -66,8 +69,12 @@ struct galeway {
     struct monitor *monitor;             /* owned by main.c; NULL until it runs */
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
     struct events_log *events;           /* owned: statements that rules log */
-    struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
-    struct certificates certificates;    /* for TLS with clients */
+    struct {
+        struct events_log *log; /* owned */
+        atomic_bool is_on;
+    } audit;                          /* audit.h */
+    struct rsa_key *rsa;              /* for caching_sha2_password without TLS */
+    struct certificates certificates; /* for TLS with clients */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */
@@ -82,6 +89,8 @@ struct galeway {
     /* clients of all workers */
     struct client_index clients; /* whose is which id: for KILL */
     atomic_int n_clients;
+    int max_clients; /* as many as descriptors allow, whatever mysql-max_connections says; 0 = all */
+    struct hosts hosts;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
     atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
@@ -130,6 +139,9 @@ int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults) MUST_
  * moment.
  */
 void galeway_first_look(struct galeway *g);
+
+/* galeway_rotate_logs - all logs go on in new files. 0 or a negative errno of the log's. Any thread. */
+int galeway_rotate_logs(struct galeway *g) MUST_CHECK;
 
 /* galeway_learn_version - a node's greeting said so. Any thread. */
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset);

@@ -14,7 +14,8 @@
 #include "proxy/bind.h"
 #include "proxy/worker.h"
 
-#define BACKLOG 4096
+#define BACKLOG  4096
+#define AGAIN_MS 200 /* how long ports are closed when there are no descriptors */
 
 struct listener {
     struct listener *next;
@@ -29,12 +30,25 @@ struct listener {
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
 
+/*
+ * EMFILE and the like. libuv would call again and again for as long as it lasts: only a closed
+ * listener ends that, and leaves the worker to its clients.
+ */
+static void starve(struct worker *w, int rc)
+{
+    stat_add(&w->stats, STAT_ACCEPT_FAILED, 1);
+    log_error(NULL, "cannot accept: %s: worker %u closes its ports for %d ms", err_text(rc),
+              w->index, AGAIN_MS);
+    listeners_close(w);
+    w->listen_again_ms = w->now_ms + AGAIN_MS;
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = CONTAINER_OF(stream, struct listener, u.stream);
 
-    if (status != 0) { /* EMFILE and the like: clients wait in the backlog */
-        log_warn(NULL, "cannot accept: %s", err_text(status));
+    if (status != 0) {
+        starve(l->worker, status);
         return;
     }
     client_accept(l->worker, stream);
@@ -93,7 +107,8 @@ static int find_unix_fd(const struct worker *w, const char *path)
     return copy;
 }
 
-static int open_one(struct worker *w, const struct iface *iface)
+/* is_again: other workers may have the ports already. */
+static int open_one(struct worker *w, const struct iface *iface, bool is_again)
 {
     struct listener *l = mem_new(MEM_OTHER, sizeof(*l));
     int fd;
@@ -105,8 +120,8 @@ static int open_one(struct worker *w, const struct iface *iface)
         fd = w->index == 0 ? bind_iface(iface, worker_vars(w), BIND_FIRST_SHARED)
                            : find_unix_fd(w->galeway->workers[0], l->path);
     } else {
-        fd =
-            bind_iface(iface, worker_vars(w), w->index == 0 ? BIND_FIRST_SHARED : BIND_JOIN_SHARED);
+        fd = bind_iface(iface, worker_vars(w),
+                        w->index == 0 && !is_again ? BIND_FIRST_SHARED : BIND_JOIN_SHARED);
     }
     if (fd < 0) {
         mem_free(MEM_OTHER, l);
@@ -115,7 +130,7 @@ static int open_one(struct worker *w, const struct iface *iface)
     return listener_start(l, fd);
 }
 
-int listeners_open(struct worker *w)
+static int open_all(struct worker *w, bool is_again)
 {
     struct slice rest = slice_of(worker_vars(w)->mysql_interfaces);
     struct iface iface;
@@ -123,7 +138,7 @@ int listeners_open(struct worker *w)
     int more;
 
     while ((more = iface_next(&rest, &iface, &why)) == 1) {
-        int rc = open_one(w, &iface);
+        int rc = open_one(w, &iface, is_again);
 
         if (rc != 0) {
             bind_log_failed(&iface, "mysql-interfaces", rc);
@@ -131,6 +146,11 @@ int listeners_open(struct worker *w)
         }
     }
     return more;
+}
+
+int listeners_open(struct worker *w)
+{
+    return open_all(w, false);
 }
 
 void listeners_close(struct worker *w)
@@ -146,4 +166,19 @@ void listeners_close(struct worker *w)
         uv_close(&l->u.handle, on_closed);
     }
     unlock(w);
+}
+
+void listeners_tick(struct worker *w)
+{
+    if (LIKELY(w->listen_again_ms == 0) || w->now_ms < w->listen_again_ms) {
+        return;
+    }
+    w->listen_again_ms = 0;
+    if (w->listeners != NULL || w->is_draining || atomic_load(&w->galeway->is_paused)) {
+        return;
+    }
+    if (open_all(w, true) != 0) {
+        listeners_close(w);
+        w->listen_again_ms = w->now_ms + AGAIN_MS;
+    }
 }

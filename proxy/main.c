@@ -27,6 +27,8 @@
 #include "proxy/foreign.h"
 #include "proxy/worker.h"
 
+#define DESCRIPTORS_KEPT_MAX ((rlim_t)1000) /* for all but clients */
+
 struct options {
     const char *file;
     bool check_only;
@@ -108,7 +110,9 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
-    g->events = events_log_new();
+    hosts_init(&g->hosts);
+    g->events = events_log_new("mysql-eventslog_filename", "events");
+    g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
     certificates_init(&g->certificates);
     g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
@@ -117,6 +121,7 @@ static void galeway_init(struct galeway *g)
 static void galeway_fini(struct galeway *g)
 {
     events_log_free(g->events);
+    events_log_free(g->audit.log);
     cache_free(g->cache);
     snapshot_unref(g->snapshot);
     conf_unref(g->started);
@@ -126,6 +131,7 @@ static void galeway_fini(struct galeway *g)
     rsa_key_free(g->rsa);
     certificates_fini(&g->certificates);
     map_fini(&g->clients.accounts);
+    hosts_fini(&g->hosts);
     (void)pthread_mutex_destroy(&g->snapshot_lock);
     (void)pthread_mutex_destroy(&g->listeners_lock);
     (void)pthread_mutex_destroy(&g->node_facts.lock);
@@ -134,21 +140,29 @@ static void galeway_fini(struct galeway *g)
     (void)pthread_cond_destroy(&g->pause.changed);
 }
 
-/* Each client is a descriptor: as many as the system gives. */
-static void raise_descriptors(const struct conf *conf)
+/*
+ * Each client is a descriptor: as many as the system gives. Some are kept for server connections,
+ * files and the console, so that a client too many is told so, and nothing else fails for want of
+ * one.
+ */
+static void raise_descriptors(struct galeway *g, const struct conf *conf)
 {
     struct rlimit limit;
+    rlim_t kept;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < (rlim_t)conf->vars.mysql_max_connections + 1000) {
-        log_warn(
-            NULL,
-            "only %llu descriptors may be open (ulimit -n): too few for mysql-max_connections = %d",
-            (unsigned long long)limit.rlim_cur, conf->vars.mysql_max_connections);
+    kept = MIN(DESCRIPTORS_KEPT_MAX, limit.rlim_cur / 4);
+    if (limit.rlim_cur - kept < (rlim_t)conf->vars.mysql_max_connections) {
+        g->max_clients = (int)(limit.rlim_cur - kept);
+        log_warn(NULL,
+                 "only %llu descriptors may be open (ulimit -n): there will be %d clients at most, "
+                 "not the %d of mysql-max_connections",
+                 (unsigned long long)limit.rlim_cur, g->max_clients,
+                 conf->vars.mysql_max_connections);
     }
 }
 
@@ -279,8 +293,7 @@ static void control(struct process *p, const sigset_t *signals)
         if (sig == SIGHUP) {
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
-            (void)!log_reopen();
-            events_log_rotate(p->galeway->events);
+            (void)!galeway_rotate_logs(p->galeway);
         } else {
             end_workers(p->galeway, draining);
             draining = true;
@@ -394,7 +407,7 @@ static int serve(struct galeway *g, const char *file)
         return 1;
     }
     block_signals(&signals);
-    raise_descriptors(conf);
+    raise_descriptors(g, conf);
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length,
                (size_t)conf->vars.mysql_queue_max_bytes);
     g->rsa = rsa_key_new();

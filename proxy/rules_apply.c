@@ -17,6 +17,7 @@
 #include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
+#include "proxy/client_peer.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/event.h"
@@ -28,41 +29,29 @@
 
 /* --- what rules look at ----------------------------------------------------------------------- */
 
-/* Address without port; "" for a unix socket. Returns the port. */
-static uint16_t put_address(const struct sockaddr_storage *address, char *out, size_t cap)
-{
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-        (void)uv_ip4_name(in, out, cap);
-        return ntohs(in->sin_port);
-    }
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)address;
-
-        (void)uv_ip6_name(in, out, cap);
-        return ntohs(in->sin6_port);
-    }
-    return 0;
-}
-
 static const struct client_place *place_of(struct client *c)
 {
-    struct sockaddr_storage address = {0};
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    struct sockaddr *to = (struct sockaddr *)(void *)&address;
     int len = sizeof(address);
     struct client_place *place = c->place;
+    struct address client, reached;
 
     if (place != NULL) {
         return place;
     }
     place = c->place = mem_new(MEM_CLIENT, sizeof(*place));
+    client = client_address(c);
+    if (client.family != ADDRESS_NONE) {
+        (void)address_text(&client, place->client_addr);
+    }
     if (c->stream.u.handle.type == UV_TCP) {
-        (void)uv_tcp_getpeername(&c->stream.u.tcp, (struct sockaddr *)(void *)&address, &len);
-        (void)put_address(&address, place->client_addr, sizeof(place->client_addr));
-        address = (struct sockaddr_storage){0};
-        len = sizeof(address);
-        (void)uv_tcp_getsockname(&c->stream.u.tcp, (struct sockaddr *)(void *)&address, &len);
-        place->proxy_port = put_address(&address, place->proxy_addr, sizeof(place->proxy_addr));
+        (void)uv_tcp_getsockname(&c->stream.u.tcp, to, &len);
+        reached = address_of(to);
+        place->proxy_port = reached.port;
+        if (reached.family != ADDRESS_NONE) {
+            (void)address_text(&reached, place->proxy_addr);
+        }
     } else {
         size_t room = sizeof(place->proxy_addr) - 1;
 

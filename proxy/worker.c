@@ -110,7 +110,7 @@ static void take_config(struct worker *w)
  */
 static bool is_at_rest(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN ||
+    return c->state == CLIENT_LOGIN || c->state == CLIENT_DENIED ||
            (c->state == CLIENT_IDLE && (c->session.status & STATUS_IN_TRANS) == 0);
 }
 
@@ -301,41 +301,10 @@ static void check_waiting(struct worker *w)
     }
 }
 
-static void check_transaction(struct client *c)
-{
-    const struct conf_vars *vars = worker_vars(c->worker);
-    uint64_t now = c->worker->now_ms;
-
-    if (c->state == CLIENT_CLOSING || (c->session.pins & BIT(PIN_TRANSACTION)) == 0) {
-        return;
-    }
-    if (now - c->session.pin_details->origins[PIN_TRANSACTION].since_ms >
-        (uint64_t)vars->mysql_max_transaction_time) {
-        client_close(c, CLOSE_TRANSACTION, 0);
-    } else if (c->state == CLIENT_IDLE &&
-               now - c->since_ms > (uint64_t)vars->mysql_max_transaction_idle_time) {
-        client_close(c, CLOSE_TRANSACTION_IDLE, 0);
-    }
-}
-
 static void check_clients(struct worker *w)
 {
-    uint64_t login = (uint64_t)worker_vars(w)->mysql_connect_timeout_client;
-    uint64_t idle = (uint64_t)worker_vars(w)->mysql_wait_timeout;
-    uint64_t statement = (uint64_t)worker_vars(w)->mysql_default_query_timeout;
-
     LIST_FOREACH_SAFE (it, next, &w->clients) {
-        struct client *c = CONTAINER_OF(it, struct client, in_worker);
-
-        if (c->state == CLIENT_LOGIN && w->now_ms - c->since_ms > login) {
-            client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
-        } else if (c->state == CLIENT_IDLE && w->now_ms - c->since_ms > idle) {
-            client_close(c, CLOSE_IDLE_TIMEOUT, 0);
-        } else if (c->state == CLIENT_RUNNING && w->now_ms - c->since_ms > statement &&
-                   c->task->verdict.timeout_ms < 0 && !c->task->timed_out) {
-            rules_timed_out(c);
-        }
-        check_transaction(c);
+        client_check_time(CONTAINER_OF(it, struct client, in_worker));
     }
 }
 
@@ -378,11 +347,13 @@ static void consider_another(struct worker *w)
     }
 }
 
-/* The log is of all workers: the first has its counter. */
-static void count_lost_events(struct worker *w)
+/* What is of all workers: the first looks after it, and has its counters. */
+static void tick_shared(struct worker *w)
 {
     if (w->index == 0) {
+        hosts_tick(&w->galeway->hosts, w->now_ms);
         stat_set_to(&w->stats, STAT_EVENTS_LOST, events_log_dropped(w->galeway->events));
+        stat_set_to(&w->stats, STAT_AUDIT_LOST, events_log_dropped(w->galeway->audit.log));
     }
 }
 
@@ -396,11 +367,12 @@ static void on_timer(uv_timer_t *timer)
     warnings_tick(w);
     mirror_tick(w);
     pool_tick(&w->pool);
+    listeners_tick(w);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
         update_busy(w);
         figures_tick(&w->figures);
-        count_lost_events(w);
+        tick_shared(w);
         consider_another(w);
     }
     if (w->is_draining) {
@@ -442,7 +414,7 @@ static void on_alarm(struct alarms *alarms, struct alarm *alarm)
     struct worker *w = CONTAINER_OF(alarms, struct worker, alarms);
 
     set_now(w);
-    rules_on_alarm(CONTAINER_OF(alarm, struct client, alarm));
+    client_on_alarm(CONTAINER_OF(alarm, struct client, alarm));
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

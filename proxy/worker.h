@@ -74,6 +74,7 @@ struct worker {
     bool is_stopping;
     uint64_t drain_deadline_ms;
     struct listener *listeners; /* owned: listener.c */
+    uint64_t listen_again_ms;   /* they are closed until then; 0 = no */
     /* configuration */
     struct snapshot *snapshot; /* a reference */
     char version[VERSION_TEXT_MAX];
@@ -138,6 +139,7 @@ static inline const struct conf_vars *worker_vars(const struct worker *w)
 /* listener.c */
 int listeners_open(struct worker *w) MUST_CHECK;
 void listeners_close(struct worker *w);
+void listeners_tick(struct worker *w); /* open them again, when they had to be closed */
 
 /* kill.c: interrupt what runs for a client that left, or that KILL names. */
 void kill_statement(struct worker *w, struct server *victim);

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 import wire
+from test_stats import Console
 
 
 def hold(proxy):
@@ -54,6 +55,8 @@ def test_full_queue_is_an_error_and_the_client_goes_on(galeway):
         thread.join()
     for client, _ in refused:
         assert client.value("SELECT 1 FROM DUAL FOR UPDATE") == "1"
+    assert Console(proxy).status("Queue_refused") == 2
+    assert "Too many statements wait for a server connection" in proxy.log_path.read_text()
 
 
 def test_who_waits_on_another_worker_gets_the_connection(galeway, schema):

@@ -214,16 +214,18 @@ class Client:
 
     def __init__(self, host="127.0.0.1", port=None, unix=None, user="", password="", db=None,
                  caps=DEFAULT_CAPS, charset=45, timeout=30, login=True, attrs=None,
-                 receive_buffer=None, tls=None, tls_session=None):
-        """tls: an ssl.SSLContext; tls_session: of a connection before, to be resumed."""
+                 receive_buffer=None, source=None, ahead=b"", tls=None, tls_session=None):
+        """source: the address to come from. ahead: bytes that go before all others. tls: an
+        ssl.SSLContext; tls_session: of a connection before, to be resumed."""
         self.caps = caps | (CONNECT_WITH_DB if db is not None else 0)
         self.timeout = timeout
         self.user, self.password, self.charset = user, password, charset
         self.seq = 0
         self.buffer = bytearray()
         self.login_packets = []
-        self.sock = self._open(host, port, unix, receive_buffer)
+        self.sock = self._open(host, port, unix, receive_buffer, source)
         try:
+            self.sock.sendall(ahead)
             self._greet()
             if tls is None and login and TLS_EVERYWHERE and self.greeting.caps & SSL:
                 tls = unchecked()
@@ -235,11 +237,13 @@ class Client:
             self.sock.close()
             raise
 
-    def _open(self, host, port, unix, receive_buffer):
-        family = socket.AF_UNIX if unix else socket.AF_INET
+    def _open(self, host, port, unix, receive_buffer, source):
+        family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            sock.bind((source, 0))
         sock.settimeout(self.timeout)
         sock.connect(unix or (host, port))
         if not unix:

@@ -214,6 +214,16 @@ TEST(conf_variables_are_checked_as_a_whole)
     WARNING(SERVER "mysql_variables={\nconnect_timeout_server=20000}\n", 3, "no second attempt");
 }
 
+TEST(conf_networks_of_balancers_are_checked)
+{
+    ERROR("mysql_variables={\nproxy_protocol_networks=\"10.0.0.0/8, 10.0.0.0/33\"\n}\n", 2,
+          "mysql-proxy_protocol_networks: no. 2 is no network");
+    WARNING("mysql_variables={\nproxy_protocol_networks=\"*\"\n}\n", 2,
+            "and refuses who says none (mysql-proxy_protocol_required): name the load balancers");
+    WARNING("mysql_variables={\nproxy_protocol_networks=\"*\"\nproxy_protocol_required=false\n}\n",
+            2, "which address it has: name the load balancers");
+}
+
 TEST(conf_what_is_accepted_only_is_a_warning_when_it_would_matter)
 {
     WARNING("mysql_variables={\nservers_stats=true}\n", 0, "or are empty: 1");

@@ -19,6 +19,9 @@
 #define LLVMFuzzerTestOneInput fuzz_greet
 #include "tests/fuzz/fuzz_greet.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_proxy_header
+#include "tests/fuzz/fuzz_proxy_header.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_reply
 #include "tests/fuzz/fuzz_reply.c"
 #undef LLVMFuzzerTestOneInput
@@ -84,6 +87,11 @@ TEST(corpus_of_follow)
 TEST(corpus_of_greet)
 {
     run_corpus(fuzz_greet, "greet");
+}
+
+TEST(corpus_of_proxy_header)
+{
+    run_corpus(fuzz_proxy_header, "proxy_header");
 }
 
 TEST(corpus_of_reply)

@@ -115,7 +115,7 @@ static void forget(const char *name)
 
 TEST(events_log_writes_what_was_added_before_it_ends)
 {
-    struct events_log *log = events_log_new();
+    struct events_log *log = events_log_new("mysql-eventslog_filename", "events");
 
     assert_non_null(mkdtemp(folder));
     events_log_configure(log, folder, "e.log", 1 << 20);
@@ -132,13 +132,13 @@ TEST(events_log_writes_what_was_added_before_it_ends)
 
 TEST(events_log_begins_new_files_and_never_an_old_one)
 {
-    struct events_log *log = events_log_new();
+    struct events_log *log = events_log_new("mysql-eventslog_filename", "events");
 
     assert_non_null(mkdtemp(folder));
     events_log_configure(log, folder, "e.log", 1 << 20);
     events_log_add(log, "first\n", 6);
     events_log_free(log);
-    log = events_log_new();
+    log = events_log_new("mysql-eventslog_filename", "events");
     events_log_configure(log, folder, "e.log", 1 << 20);
     events_log_add(log, "second\n", 7);
     events_log_free(log);
@@ -151,7 +151,7 @@ TEST(events_log_begins_new_files_and_never_an_old_one)
 
 TEST(events_log_that_cannot_be_written_counts_what_is_lost)
 {
-    struct events_log *log = events_log_new();
+    struct events_log *log = events_log_new("mysql-eventslog_filename", "events");
     char path[64];
 
     assert_non_null(mkdtemp(folder));

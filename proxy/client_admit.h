@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_admit.h - is there room for one more client, and for one of this address? What its logins
+ * told about the address.
+ *
+ * Refused before the greeting where the address is known by then; a client behind a load balancer
+ * when its login is there, in place of an answer to it. Thread: the worker's.
+ */
+#ifndef PROXY_CLIENT_ADMIT_H
+#define PROXY_CLIENT_ADMIT_H
+
+#include "proxy/client.h"
+
+/*
+ * client_admit_any - whatever address it has; before anything else is done. client_admit - its
+ * address is known. False: it has its error, and is closing.
+ */
+bool client_admit_any(struct client *c);
+bool client_admit(struct client *c);
+
+/* client_admit_failed, client_admit_succeeded - a password was wrong, was right. */
+void client_admit_failed(struct client *c);
+void client_admit_succeeded(struct client *c);
+
+/* client_admit_closing - why it goes: a login that never came counts as one that failed. */
+void client_admit_closing(struct client *c, enum close_reason reason);
+
+/* client_admit_end - its place at its address is free. Idempotent. */
+void client_admit_end(struct client *c);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_time.c - what may take only so long: logins, idling, statements, transactions. Looked at
+ * once a second.
+ */
+#include "proxy/rules_apply.h"
+#include "proxy/worker.h"
+
+static void check_transaction(struct client *c)
+{
+    const struct conf_vars *vars = worker_vars(c->worker);
+    uint64_t now = c->worker->now_ms;
+
+    if (c->state == CLIENT_CLOSING || (c->session.pins & BIT(PIN_TRANSACTION)) == 0) {
+        return;
+    }
+    if (now - c->session.pin_details->origins[PIN_TRANSACTION].since_ms >
+        (uint64_t)vars->mysql_max_transaction_time) {
+        client_close(c, CLOSE_TRANSACTION, 0);
+    } else if (c->state == CLIENT_IDLE &&
+               now - c->since_ms > (uint64_t)vars->mysql_max_transaction_idle_time) {
+        client_close(c, CLOSE_TRANSACTION_IDLE, 0);
+    }
+}
+
+void client_check_time(struct client *c)
+{
+    const struct conf_vars *vars = worker_vars(c->worker);
+    uint64_t since = c->worker->now_ms - c->since_ms;
+
+    if ((c->state == CLIENT_LOGIN || c->state == CLIENT_DENIED) &&
+        since > (uint64_t)vars->mysql_connect_timeout_client) {
+        client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
+    } else if (c->state == CLIENT_IDLE && since > (uint64_t)vars->mysql_wait_timeout) {
+        client_close(c, CLOSE_IDLE_TIMEOUT, 0);
+    } else if (c->state == CLIENT_RUNNING && since > (uint64_t)vars->mysql_default_query_timeout &&
+               c->task->verdict.timeout_ms < 0 && !c->task->timed_out) {
+        rules_timed_out(c);
+    }
+    check_transaction(c);
+}
