@@ -133,5 +133,6 @@ void account_learn_clear(struct account *account, struct slice clear)
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
     secret_learn(&account->shared.secret, clear);
+    secret_learn_ed25519(&account->shared.secret, clear);
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
 }

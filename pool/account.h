@@ -26,6 +26,7 @@ struct account {
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
+    atomic_bool asks_otherwise; /* a node was seen that asks it by a plugin that is not native */
     struct {
         pthread_mutex_t lock;
         struct secret secret;

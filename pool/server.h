@@ -137,6 +137,8 @@ struct server {
     bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
     bool kill_pending;     /* a side connection is killing its statement */
     bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
+    bool is_stepwise;      /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
+    bool was_unserved;     /* the node asked by a plugin that was answered with nothing */
     bool must_reset;       /* has state of a session: reset before it serves another */
     bool must_close;       /* has state that neither a reset nor a change of user takes away */
     uint64_t created_ms;

@@ -256,10 +256,16 @@ static void learn(struct account *account, const struct secret *secret,
     }
 }
 
+/* Private: nobody else can read it. */
+static struct auth_line line_of(const struct client *c)
+{
+    return (struct auth_line){.is_private = c->stream.u.handle.type == UV_NAMED_PIPE,
+                              .rsa = c->worker->galeway->rsa};
+}
+
 static void check_answer(struct client *c, struct account *account, struct slice response)
 {
-    const struct auth_line line = {c->stream.u.handle.type == UV_NAMED_PIPE,
-                                   c->worker->galeway->rsa};
+    const struct auth_line line = line_of(c);
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct auth_learnt learnt = {0};
@@ -381,6 +387,7 @@ void client_login_packet(struct client *c, const uint8_t *payload, size_t len)
 void client_change_user(struct client *c, const uint8_t *payload, size_t len)
 {
     struct log_who who = client_who(c, "reading a command");
+    const struct auth_line line = line_of(c);
     struct login l;
 
     if (len == 1) { /* as MariaDB: it begins with a greeting again */
@@ -406,7 +413,7 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));
 
-        auth_check_switch(&c->login->auth, c->login->auth.plugin, &w, &c->sequence);
+        auth_check_switch(&c->login->auth, NULL, &line, &w, &c->sequence);
         (void)!client_write(c, bytes, w.len);
     }
 }
