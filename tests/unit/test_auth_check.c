@@ -111,7 +111,6 @@ TEST(auth_check_asks_for_another_plugin_once)
         assert_string_equal((const char *)e.bytes + 5, cases[i].asked);
         assert_memory_not_equal(e.auth.salt, first, SALT_LEN);
         assert_int_equal(e.auth.step, AUTH_SWITCHED);
-        auth_check_named(&e.auth, SLICE("dialog"));
         assert_int_equal(answer(&e, "?", 1), AUTH_WRONG);
     }
 }
