@@ -2,6 +2,7 @@
 /*
  * client.h - one connection of an application: life and state.
  *
+ *   LOGIN --> LOOKUP (a node is asked about the user) --> LOGIN
  *   LOGIN --> VERIFY (a node is asked about the schema) --> IDLE
  *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
  *   IDLE --> ANSWERING (a reply made here is not yet written) --> IDLE
@@ -34,6 +35,7 @@ struct worker;
 
 enum client_state {
     CLIENT_LOGIN,
+    CLIENT_LOOKUP,
     CLIENT_VERIFY,
     CLIENT_IDLE,
     CLIENT_DELAYED,
@@ -71,10 +73,15 @@ enum close_reason {
 #undef X
 };
 
+#define LOGIN_RESPONSE_MAX RSA_BLOCK_MAX
+
 /* Lives only while a client logs in (or changes its user). */
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
+    bool has_asked; /* a node was asked about the user (client_user.h) */
+    uint16_t response_len;
+    uint8_t response[LOGIN_RESPONSE_MAX]; /* LOOKUP: what is looked at when the node has answered */
     uint8_t charset;
     uint32_t caps;
     char user[4 * 128 + 1]; /* terminated */
@@ -177,6 +184,8 @@ void client_login_begin(struct client *c);
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
+void client_login_asked(struct client *c, bool is_known); /* a node was asked about the user */
+void client_login_free(struct client *c);                 /* wiped: it had passwords */
 const char *client_peer_name(const struct client *c, char *out, size_t cap);
 
 /* client_command.c: one whole command (header included), or the head of a long one. */

@@ -26,6 +26,7 @@
 struct events_log;
 struct follower;
 struct monitor;
+struct users;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -64,8 +65,9 @@ struct galeway {
     struct node_facts node_facts;
     struct monitor *monitor;             /* owned by main.c; NULL until it runs */
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
-    struct events_log *events;           /* owned: statements that rules log */
-    struct rsa_key *rsa;                 /* for caching_sha2_password without TLS */
+    struct users *users;       /* owned by main.c: those of the nodes; NULL only in tests */
+    struct events_log *events; /* owned: statements that rules log */
+    struct rsa_key *rsa;       /* for caching_sha2_password without TLS */
     /* configuration: replaced under the lock by the control thread */
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshot; /* a reference */

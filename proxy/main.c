@@ -22,6 +22,8 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "pool/monitor.h"
+#include "pool/users.h"
+#include "proxy/client_user.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/foreign.h"
@@ -109,12 +111,14 @@ static void galeway_init(struct galeway *g)
     CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
     CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
     g->events = events_log_new();
+    g->users = client_users_new(g);
     g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
+    users_free(g->users);
     events_log_free(g->events);
     cache_free(g->cache);
     snapshot_unref(g->snapshot);
@@ -328,6 +332,7 @@ static int start_monitor(struct galeway *g)
     rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
     if (rc == 0) {
         foreign_configure(g, s->conf);
+        users_configure(g->users, s->conf);
     }
     snapshot_unref(s);
     return rc;
@@ -357,6 +362,8 @@ static int run(struct process *p, const sigset_t *signals)
         console_stop(p->console);
     }
     foreign_stop(g);
+    users_free(g->users); /* before the workers that it writes to */
+    g->users = NULL;
     monitor_stop(g->monitor);
     g->monitor = NULL;
     free_workers(g, g->n_workers);
