@@ -207,14 +207,16 @@ bool client_user_may_run(struct client *c)
 void client_user_after(struct client *c)
 {
     const struct facts *f = &c->task->facts;
+    const struct conf *conf = c->worker->snapshot->conf;
     struct users *users = c->worker->galeway->users;
 
-    if (users == NULL || c->worker->snapshot->conf->vars.mysql_users_from_hostgroup < 0 ||
-        !changes_users(f)) {
+    if (users == NULL || conf->vars.mysql_users_from_hostgroup < 0 || !changes_users(f)) {
         return;
     }
-    if (sets_password(f)) {
+    if (sets_password(f) && conf_user_find(conf, slice_of(c->session.account->name)) == NULL) {
         c->session.must_set_password = false;
+        /* Was it his own, no other connection can be opened until he logs in with the new one. */
+        session_pin(&c->session, PIN_PASSWORD, f->digest, c->worker->now_ms);
     }
     users_poke(users);
 }
