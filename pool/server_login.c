@@ -159,8 +159,11 @@ static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint
     if (s->expects[s->first_expect].what == EXPECT_CHANGE_USER && !s->is_stepwise) {
         if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE)) || data.len < SALT_LEN ||
             memcmp(data.data, s->salt, SALT_LEN) != 0) {
-            fail(s, ERR_NODE_LOST,
-                 "the node asks for another authentication than the one sent along");
+            struct log_who who = server_who(s, "logging in");
+
+            log_info(&who, "the node asks for another authentication than the one sent along");
+            server_lost(s, ERR_NODE_LOST,
+                        NULL); /* nothing of the client's was sent: it tries again */
         }
         return; /* what was sent along answers it */
     }
