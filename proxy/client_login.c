@@ -277,8 +277,8 @@ static void refuse_unusable(struct client *c)
 
     (void)snprintf(text, sizeof(text),
                    "Access denied for user '%s'@'%s': a login by ed25519 does not show the "
-                   "password, which Galeway needs for the nodes; log in once through its unix "
-                   "socket, or give the user a row in mysql_users",
+                   "password, which Galeway needs for the nodes; log in once over a private "
+                   "line (its unix socket), or give the user a row in mysql_users",
                    c->login->user, client_peer_name(c, peer, sizeof(peer)));
     refuse_with(c, ERR_ACCESS_DENIED, text);
 }
