@@ -148,6 +148,7 @@ struct account *account_follow(struct accounts *a, struct slice name, const stru
         CRYPTO_memcmp(&account->shared.followed, secret, sizeof(*secret)) != 0) {
         forget_configured(account);
         account->shared.secret = account->shared.followed = *secret;
+        atomic_fetch_add(&account->followed_version, 1);
     }
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
     return account;

@@ -26,7 +26,8 @@ struct account {
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
-    atomic_bool asks_otherwise; /* a node was seen that asks it by a plugin that is not native */
+    atomic_uint followed_version; /* raised when a user of the nodes showed another password */
+    atomic_bool asks_otherwise;   /* a node was seen that asks it by a plugin that is not native */
     struct {
         pthread_mutex_t lock;
         struct secret secret;

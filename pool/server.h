@@ -124,6 +124,7 @@ struct server {
     uint64_t id;
     struct node *node;
     struct account *account; /* whose login it is */
+    uint32_t login_version;  /* account->followed_version when it logged in */
     uint32_t thread_id;      /* on the node */
     uint32_t caps;           /* of CAPS_OF_IDENTITY */
     bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */

@@ -112,6 +112,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     }
     s->thread_id = g.thread_id;
     memcpy(s->salt, g.salt, SALT_LEN);
+    s->login_version = atomic_load(&s->account->followed_version);
     s->pool->learn_version(s->pool, g.version, g.charset);
     login.plugin = slice_eq(g.plugin, SLICE(PLUGIN_SHA2)) ? g.plugin : SLICE(PLUGIN_NATIVE);
     n = challenge_response(s->account, login.plugin, salt_of(s), response, &may_go_on);
@@ -318,6 +319,7 @@ int server_change_user(struct server *s, const struct want *want)
         return ERR_NODE_LOGIN;
     }
     s->is_stepwise = change == CHANGE_STEPWISE;
+    s->login_version = atomic_load(&want->account->followed_version);
     login.user = slice_of(want->account->name);
     login.schema = want->schema == NULL ? (struct slice){NULL, 0} : want->schema->name;
     change_user_encode(&w, &login);

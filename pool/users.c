@@ -164,7 +164,9 @@ static bool was_seen(const struct users *u, struct slice name)
     uint64_t hash = hash_of(u, name);
     size_t slot = hash % USERS_SEEN_SLOTS;
 
-    return u->seen[slot].hash == hash && clock_now_ms() < u->seen[slot].until_ms;
+    uint64_t now = clock_now_ms();
+
+    return u->seen[slot].hash == hash && now < u->seen[slot].until_ms && now >= u->expect_until;
 }
 
 /* Under the lock. */
@@ -443,6 +445,13 @@ void users_configure(struct users *u, struct conf *conf)
         CHECK(pthread_create(&u->thread, NULL, users_run, u) == 0);
     }
     users_wake(u);
+}
+
+void users_expect(struct users *u)
+{
+    lock(u);
+    u->expect_until = clock_now_ms() + USERS_EXPECT_MS;
+    unlock(u);
 }
 
 void users_poke(struct users *u)

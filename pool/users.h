@@ -28,6 +28,7 @@
 #define USERS_WAITING_MAX 1024   /* logins that wait for an answer */
 #define USERS_ASK_GAP_MS  50
 #define USERS_SEEN_MS     1000
+#define USERS_EXPECT_MS   5000
 #define USERS_NODE_MAX    288
 
 /* code, word for tables */
@@ -71,6 +72,13 @@ void users_free(struct users *users);
  * mysql-users_from_hostgroup. The console's thread, or the main thread before it.
  */
 void users_configure(struct users *users, struct conf *conf);
+
+/*
+ * users_expect - a statement that changes users is about to run: until USERS_EXPECT_MS from now each
+ * login of an unknown name asks a node. Its answer may reach a client before users_poke() is called.
+ * Any thread.
+ */
+void users_expect(struct users *users);
 
 /* users_poke - a statement that changes users has run: read them again soon. Any thread. */
 void users_poke(struct users *users);

@@ -56,7 +56,8 @@ struct users {
         uint64_t batch;
     } waiting[USERS_WAITING_MAX];
     size_t n_waiting;
-    uint64_t seed; /* of the hashes */
+    uint64_t seed;         /* of the hashes */
+    uint64_t expect_until; /* clock_now_ms(); nothing counts as seen until then */
     struct {
         uint64_t hash, until_ms;
     } seen[USERS_SEEN_SLOTS]; /* by hash: a later name takes the place of an earlier one */

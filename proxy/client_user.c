@@ -190,10 +190,23 @@ bool client_user_may_send(struct client *c, uint8_t command)
     return false;
 }
 
+/* NULL = users are not followed, or the statement does not change them. */
+static struct users *changed_users(const struct client *c)
+{
+    const struct conf_vars *vars = worker_vars(c->worker);
+    bool is_followed = vars->mysql_users_from_hostgroup >= 0;
+
+    return is_followed && changes_users(&c->task->facts) ? c->worker->galeway->users : NULL;
+}
+
 bool client_user_may_run(struct client *c)
 {
     const struct facts *f = &c->task->facts;
+    struct users *users = changed_users(c);
 
+    if (users != NULL) {
+        users_expect(users);
+    }
     if (!c->session.must_set_password || (f->verb == VERB_SET && (f->flags & FACT_MULTI) == 0) ||
         sets_password(f)) {
         return true;
@@ -208,9 +221,9 @@ void client_user_after(struct client *c)
 {
     const struct facts *f = &c->task->facts;
     const struct conf *conf = c->worker->snapshot->conf;
-    struct users *users = c->worker->galeway->users;
+    struct users *users = changed_users(c);
 
-    if (users == NULL || conf->vars.mysql_users_from_hostgroup < 0 || !changes_users(f)) {
+    if (users == NULL) {
         return;
     }
     if (sets_password(f) && conf_user_find(conf, slice_of(c->session.account->name)) == NULL) {

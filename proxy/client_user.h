@@ -53,7 +53,10 @@ int client_user_accept(struct login_user *user, const struct auth_learnt *learnt
  */
 bool client_user_may_send(struct client *c, uint8_t command);
 
-/* client_user_may_run - the same of the statement that is c->task. */
+/*
+ * client_user_may_run - the same of the statement that is c->task; if it may change users, that is
+ * expected from now on.
+ */
 bool client_user_may_run(struct client *c);
 
 /* client_user_after - the statement of c->task has succeeded: it may have changed users. */

@@ -176,6 +176,25 @@ def test_change_on_a_node_is_seen_by_the_interval(cluster, follows, users):
         "of the nodes of hostgroup 10: '%' (locked)"]
 
 
+def test_name_that_another_gets(cluster, follows, users):
+    """Connections to the nodes of who had the name before do not serve who has it now."""
+    proxy = follows(interval=200)
+    name = users.create("IDENTIFIED BY 'first'")
+    cluster.sql(1, f"GRANT PROCESS ON *.* TO '{name}'@'%'")
+    with login(proxy, name, "first") as client:
+        grants = [row[0] for row in client.rows("SHOW GRANTS FOR CURRENT_USER() ")]
+        assert "PROCESS" in grants[0]
+        assert client.value("SELECT COUNT(*) FROM information_schema.INNODB_METRICS") != "0"
+    cluster.sql(1, f"DROP USER '{name}'@'%'")
+    wait_until(lambda: refused(proxy.port, name, "first"), 5, "gone")
+    cluster.sql(1, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'second'")
+    wait_until(lambda: refused(proxy.port, name, "second") is None, 5, "the new one")
+    with login(proxy, name, "second") as client:
+        for sql in ("SELECT COUNT(*) FROM information_schema.INNODB_METRICS",
+                    "SELECT COUNT(*) FROM information_schema.INNODB_METRICS FOR UPDATE"):
+            assert wire.parse_error(client.query(sql)[-1].payload)[0] == 1227
+
+
 def test_expired_password(cluster, follows, users):
     """All but SET is refused until the password is set, and then the session goes on."""
     proxy = follows()

@@ -225,3 +225,16 @@ TEST(users_walk_tells_accounts_and_no_passwords)
     assert_string_equal(text, "a: '10.%' (only by plugin pam), '%' (locked)\n");
     users_free(u);
 }
+
+TEST(users_are_asked_for_while_they_change)
+{
+    struct users_asked asked = {.n = 1, .names = {"a"}};
+    struct users *u = followed();
+    struct user_list list = {0};
+
+    users_expect(u);
+    users_set_asked(u, 10, &asked, &list);
+    assert_int_equal(find(u, "a", "10.0.0.1"), USERS_UNKNOWN);
+    assert_int_equal(users_ask(u, SLICE("a"), (struct users_waiter){0, 1}), USERS_ASK_WAIT);
+    users_free(u);
+}
