@@ -239,7 +239,7 @@ void client_refuse(struct client *c, int rc, enum close_reason reason)
 
 static size_t packet_limit(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP || c->state == CLIENT_VERIFY
+    return client_is_logging_in(c) || c->state == CLIENT_VERIFY
                ? LOGIN_PACKET_MAX
                : (size_t)worker_vars(c->worker)->mysql_max_allowed_packet;
 }
@@ -431,7 +431,7 @@ static void on_end(struct stream *stream, int rc)
 {
     struct client *c = CONTAINER_OF(stream, struct client, stream);
 
-    if (c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP) {
+    if (client_is_logging_in(c)) {
         client_close(c, CLOSE_LOGIN_GONE, 0);
     } else if (rc == UV_EOF) {
         client_close(c, CLOSE_GONE, 0);

@@ -144,6 +144,12 @@ uint32_t client_mode(const struct client *c);
 /* client_new - take the next connection of a listener. */
 void client_accept(struct worker *worker, uv_stream_t *listener);
 
+/* client_is_logging_in - nothing but the user and the password matters yet. */
+static inline bool client_is_logging_in(const struct client *c)
+{
+    return c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP;
+}
+
 void client_to(struct client *c, enum client_state next);
 const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
@@ -184,8 +190,9 @@ void client_login_begin(struct client *c);
 void client_login_packet(struct client *c, const uint8_t *payload, size_t len);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
-void client_login_asked(struct client *c, bool is_known); /* a node was asked about the user */
-void client_login_free(struct client *c);                 /* wiped: it had passwords */
+void client_login_asked(struct client *c,
+                        bool is_known);   /* a node was asked about the user; NULL = it has left */
+void client_login_free(struct client *c); /* wiped: it had passwords */
 const char *client_peer_name(const struct client *c, char *out, size_t cap);
 
 /* client_command.c: one whole command (header included), or the head of a long one. */

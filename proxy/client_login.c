@@ -362,7 +362,7 @@ void client_login_asked(struct client *c, bool is_known)
     struct login_user user;
     size_t len;
 
-    if (c->state != CLIENT_LOOKUP) {
+    if (c == NULL || c->state != CLIENT_LOOKUP) {
         return;
     }
     len = c->login->response_len;

@@ -109,7 +109,7 @@ static void take_config(struct worker *w)
  */
 static bool is_at_rest(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP ||
+    return client_is_logging_in(c) ||
            (c->state == CLIENT_IDLE && (c->session.status & STATUS_IN_TRANS) == 0);
 }
 
@@ -174,10 +174,7 @@ static void read_mail(struct worker *w, struct mail *mail)
         }
         break;
     case MAIL_LOGIN:
-        c = worker_find_client(w, mail->client_id);
-        if (c != NULL) {
-            client_login_asked(c, mail->is_known);
-        }
+        client_login_asked(worker_find_client(w, mail->client_id), mail->is_known);
         break;
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;
@@ -340,8 +337,7 @@ static void check_clients(struct worker *w)
     LIST_FOREACH_SAFE (it, next, &w->clients) {
         struct client *c = CONTAINER_OF(it, struct client, in_worker);
 
-        if ((c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP) &&
-            w->now_ms - c->since_ms > login) {
+        if (client_is_logging_in(c) && w->now_ms - c->since_ms > login) {
             client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
         } else if (c->state == CLIENT_IDLE && w->now_ms - c->since_ms > idle) {
             client_close(c, CLOSE_IDLE_TIMEOUT, 0);

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of the nodes log in without a row of mysql_users (mysql-users_from_hostgroup)."""
-import contextlib
 import itertools
 import os
-import socket
 import threading
 import time
 
@@ -11,29 +9,21 @@ import pymysql
 import pytest
 
 import wire
-from util import DEFAULT_ACCOUNTS, account, run, wait_until
+from util import account, run, wait_until
 
 ADMIN = {"user": "admin", "password": "admin"}
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def follows(cluster, galeway):
+def follows(galeway, users_monitor):
     """follows(interval=...) is a Galeway that knows no user but those of the nodes."""
-    may_read(cluster, True)
-
     def make(interval=60000, users=None, **variables):
         return galeway(users=users or [account("galeway")],
                        variables={"users_from_hostgroup": 10, "users_refresh_interval": interval,
-                                  **variables})
+                                  **users_monitor, **variables})
 
     return make
-
-
-def may_read(cluster, allowed):
-    verb, to = ("GRANT", "TO") if allowed else ("REVOKE", "FROM")
-    with contextlib.suppress(pymysql.err.OperationalError):  # there is no such grant
-        cluster.sql(1, f"{verb} SELECT ON mysql.global_priv {to} 'monitor'@'%'")
 
 
 @pytest.fixture
@@ -217,9 +207,11 @@ def test_expired_password(cluster, follows, users):
         assert client.value("SELECT 1") == "1"
     with login(proxy, name, "y") as client:
         assert client.value("SELECT 2") == "2"
+    cut_expired(cluster, follows, users)
 
 
-def test_expired_password_that_may_not_log_in(cluster, follows, users):
+def cut_expired(cluster, follows, users):
+    """Not let in at all. In one test with the above: the setting is the node's."""
     name = users.create("IDENTIFIED BY 'x' PASSWORD EXPIRE")
     cluster.sql(1, "SET GLOBAL disconnect_on_expired_password=1")
     try:
@@ -347,19 +339,15 @@ def test_one_unknown_name_is_asked_for_once_a_second(follows):
 
 def test_monitor_that_may_not_read_them(cluster, follows, users):
     """Said in the log and in stats_users_follow; a row of mysql_users is not concerned."""
-    name = users.create("IDENTIFIED BY 'x'")
-    proxy = follows(interval=200)
-    may_read(cluster, False)
-    try:
-        proxy.stop()
-        proxy.start()
-        wait_until(lambda: state(proxy)["state"] == "denied", 10, "denied")
-        assert "global_priv" in state(proxy)["error"]
-        assert "needs GRANT SELECT ON mysql.global_priv" in proxy.log_path.read_text()
-        assert "9001" in refused(proxy.port, name, "x")
-        assert refused(proxy.port, "galeway", "galeway") is None
-    finally:
-        may_read(cluster, True)
+    name, monitor = users.create("IDENTIFIED BY 'x'"), users.create("IDENTIFIED BY 'm'")
+    cluster.sql(1, f"GRANT BINLOG MONITOR ON *.* TO '{monitor}'@'%'")
+    proxy = follows(interval=200, monitor_username=monitor, monitor_password="m")
+    wait_until(lambda: state(proxy)["state"] == "denied", 10, "denied")
+    assert "global_priv" in state(proxy)["error"]
+    assert "needs GRANT SELECT ON mysql.global_priv" in proxy.log_path.read_text()
+    assert "9001" in refused(proxy.port, name, "x")
+    assert refused(proxy.port, "galeway", "galeway") is None
+    cluster.sql(1, f"GRANT SELECT ON mysql.global_priv TO '{monitor}'@'%'")
     wait_until(lambda: refused(proxy.port, name, "x") is None, 10, "the user read")
     wait_until(lambda: state(proxy)["state"] == "current", 10, "all read")
 

@@ -60,8 +60,7 @@ TEST(ed25519_stored_form_is_mariadbs)
                                             "=v2JI8Env2fd5YGonZ082tX3UAW+yJYldOlj4R1bfK4",
                                             "Gv2JI8Env2fd5YGonZ082tX3UAW+yJYldOlj4R1bfK=",
                                             "Gv2JI8Env2fd5YGonZ082tX3UAW yJYldOlj4R1bfK4",
-                                            "Gv2JI8Env2fd5YGonZ082tX3UAW\xff"
-                                            "yJYldOlj4R1bfK4"};
+                                            "Gv2JI8Env2fd5YGonZ082tX3UAW\377yJYldOlj4R1bfK4"};
     uint8_t key[ED25519_KEY_LEN], hash[ED25519_HASH_LEN], own[ED25519_KEY_LEN];
 
     assert_int_equal(ed25519_parse(key, SLICE(STORED_X)), 0);
