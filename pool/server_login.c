@@ -143,6 +143,18 @@ static void send_response(struct server *s, const uint8_t *data, size_t len, uin
     write_dialog(s, &w);
 }
 
+/* Is the switch the one that was answered before it came? */
+static void compare_sent_along(struct server *s, struct slice plugin, struct slice salt)
+{
+    struct log_who who = server_who(s, "logging in");
+
+    if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE)) || salt.len < SALT_LEN ||
+        memcmp(salt.data, s->salt, SALT_LEN) != 0) {
+        log_info(&who, "the node asks for another authentication than the one sent along");
+        server_lost(s, ERR_NODE_LOST, NULL); /* nothing of the client's was sent: it tries again */
+    }
+}
+
 static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
 {
     uint8_t response[RESPONSE_MAX];
@@ -158,15 +170,8 @@ static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint
         atomic_store(&s->account->asks_otherwise, true);
     }
     if (s->expects[s->first_expect].what == EXPECT_CHANGE_USER && !s->is_stepwise) {
-        if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE)) || data.len < SALT_LEN ||
-            memcmp(data.data, s->salt, SALT_LEN) != 0) {
-            struct log_who who = server_who(s, "logging in");
-
-            log_info(&who, "the node asks for another authentication than the one sent along");
-            server_lost(s, ERR_NODE_LOST,
-                        NULL); /* nothing of the client's was sent: it tries again */
-        }
-        return; /* what was sent along answers it */
+        compare_sent_along(s, plugin, data);
+        return;
     }
     if (data.len >= SALT_LEN && !slice_eq(plugin, SLICE(PLUGIN_ED25519))) {
         memcpy(s->salt, data.data, SALT_LEN);

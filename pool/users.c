@@ -28,6 +28,24 @@ static void unlock(struct users *u)
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
+/* Room for one more. */
+static int list_reserve(struct user_list *list)
+{
+    size_t cap = MAX(list->cap * 2, (size_t)64);
+    struct user_account *grown;
+
+    if (list->n < list->cap) {
+        return 0;
+    }
+    grown = mem_try_grow(MEM_POOL, list->items, cap * sizeof(*grown));
+    if (grown == NULL) {
+        return ERR_MEMORY;
+    }
+    list->items = grown;
+    list->cap = cap;
+    return 0;
+}
+
 void user_list_add(struct user_list *list, const char *host, const char *name, const char *priv)
 {
     struct user_record *record = NULL;
@@ -37,31 +55,21 @@ void user_list_add(struct user_list *list, const char *host, const char *name, c
         list->n_malformed += rc == ERR_MALFORMED;
         return;
     }
-    if (rc == 0 && list->n == list->cap) {
-        size_t cap = list->cap == 0 ? 64 : list->cap * 2;
-        struct user_record **grown =
-            cap > USERS_RECORDS_MAX * 2
-                ? NULL
-                : mem_try_grow(MEM_POOL, list->items, cap * sizeof(list->items[0]));
-
-        rc = cap > USERS_RECORDS_MAX * 2 ? ERR_LIMIT : grown == NULL ? ERR_MEMORY : 0;
-        if (rc == 0) {
-            list->items = grown;
-            list->cap = cap;
-        }
+    if (rc == 0) {
+        rc = list->n == USERS_RECORDS_MAX ? ERR_LIMIT : list_reserve(list);
     }
     if (rc != 0) {
         list->rc = rc;
         user_record_free(record);
         return;
     }
-    list->items[list->n++] = record;
+    list->items[list->n++].record = record;
 }
 
 void user_list_fini(struct user_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        user_record_free(list->items[i]);
+        user_record_free(list->items[i].record);
     }
     mem_free(MEM_POOL, list->items);
     *list = (struct user_list){0};
@@ -69,8 +77,8 @@ void user_list_fini(struct user_list *list)
 
 static int compare(const void *a, const void *b)
 {
-    const struct user_record *x = *(struct user_record *const *)a;
-    const struct user_record *y = *(struct user_record *const *)b;
+    const struct user_record *x = ((const struct user_account *)a)->record;
+    const struct user_record *y = ((const struct user_account *)b)->record;
     int order = strcmp(x->name, y->name);
 
     return order != 0 ? order : user_host_compare(&x->host, &y->host);
@@ -79,29 +87,33 @@ static int compare(const void *a, const void *b)
 static void user_free(struct user *user)
 {
     for (size_t i = 0; i < user->n; i++) {
-        user_record_free(user->records[i]);
+        user_record_free(user->accounts[i].record);
     }
-    mem_free(MEM_POOL, user->records);
+    mem_free(MEM_POOL, user->accounts);
     mem_free(MEM_POOL, user);
+}
+
+static bool is_same_name(const struct user_list *list, size_t a, size_t b)
+{
+    return strcmp(list->items[a].record->name, list->items[b].record->name) == 0;
 }
 
 /* The accounts of the list by name, most specific first; the list is empty then. */
 static void group(struct user_list *list, struct map *by_name)
 {
     if (list->n > 0) {
-        qsort(list->items, list->n, sizeof(list->items[0]), compare);
+        qsort(list->items, list->n, sizeof(*list->items), compare);
     }
     for (size_t i = 0, n; i < list->n; i += n) {
         struct user *user = mem_new(MEM_POOL, sizeof(*user));
 
-        for (n = 1; i + n < list->n && strcmp(list->items[i]->name, list->items[i + n]->name) == 0;
-             n++) {
+        for (n = 1; i + n < list->n && is_same_name(list, i, i + n); n++) {
         }
         user->n = n;
-        user->records = mem_new(MEM_POOL, n * sizeof(user->records[0]));
-        memcpy(user->records, list->items + i, n * sizeof(user->records[0]));
-        if (map_put(by_name, slice_of(user->records[0]->name), user) != 0) {
-            user_free(user); /* more than there may be: who is not known is asked for by name */
+        user->accounts = mem_new(MEM_POOL, n * sizeof(*user->accounts));
+        memcpy(user->accounts, list->items + i, n * sizeof(*user->accounts));
+        if (map_put(by_name, slice_of(user->accounts[0].record->name), user) != 0) {
+            user_free(user); /* no memory, or too many with those that were asked for */
         }
     }
     list->n = 0;
@@ -198,7 +210,7 @@ void users_set_asked(struct users *u, int hostgroup, const struct users_asked *a
         u->seen[hash % USERS_SEEN_SLOTS].until_ms = until;
     }
     for (size_t i = 0; i < list->n; i++) { /* a name that compares equal on the node only */
-        forget(u, slice_of(list->items[i]->name));
+        forget(u, slice_of(list->items[i].record->name));
     }
     group(list, &u->by_name);
     set_counts(u);
@@ -233,8 +245,8 @@ enum users_answer users_find(struct users *u, struct slice name, const char *pee
     user = u->hostgroup < 0 ? NULL : map_get(&u->by_name, name);
     answer = u->hostgroup < 0 ? USERS_NOT_FOLLOWED : was_seen(u, name) ? USERS_NONE : USERS_UNKNOWN;
     for (size_t i = 0; user != NULL && i < user->n && answer != USERS_FOUND; i++) {
-        if (user_host_fits(&user->records[i]->host, peer, u->server.resolves)) {
-            fill_found(u, user->records[i], found);
+        if (user_host_fits(&user->accounts[i].record->host, peer, u->server.resolves)) {
+            fill_found(u, user->accounts[i].record, found);
             answer = USERS_FOUND;
         }
     }
@@ -363,7 +375,7 @@ static void write_accounts(const struct user *user, char text[ACCOUNTS_TEXT_MAX]
 
     text[0] = '\0';
     for (size_t i = 0; i < user->n && len < ACCOUNTS_TEXT_MAX; i++) {
-        const struct user_record *r = user->records[i];
+        const struct user_record *r = user->accounts[i].record;
         int n = snprintf(
             text + len, ACCOUNTS_TEXT_MAX - len, "%s'%s'%s%s%s%s", i == 0 ? "" : ", ", r->host_text,
             r->is_locked ? " (locked)" : "", user_record_is_served(r) ? "" : " (only by plugin ",
@@ -384,9 +396,9 @@ void users_walk(struct users *u, void (*each)(void *arg, const struct users_row 
     }
     lock(u);
     while (u->hostgroup >= 0 && (user = map_next(&u->by_name, &pos)) != NULL) {
-        struct users_row row = {.name = user->records[0]->name,
+        struct users_row row = {.name = user->accounts[0].record->name,
                                 .accounts = accounts,
-                                .max_connections = user->records[0]->max_connections,
+                                .max_connections = user->accounts[0].record->max_connections,
                                 .hostgroup = u->hostgroup};
 
         write_accounts(user, accounts);

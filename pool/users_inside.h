@@ -14,15 +14,19 @@
 
 #define USERS_SEEN_SLOTS 4096
 
+struct user_account {
+    struct user_record *record; /* owned */
+};
+
 /* A name and its accounts. */
 struct user {
     size_t n;
-    struct user_record **records; /* owned; who is asked first comes first; never empty */
+    struct user_account *accounts; /* owned; who is asked first comes first; never empty */
 };
 
 /* What a node said, while it is read. */
 struct user_list {
-    struct user_record **items; /* owned */
+    struct user_account *items; /* owned */
     size_t n, cap;
     size_t n_malformed;
     int rc; /* ERR_LIMIT, ERR_MEMORY: it is not whole */
@@ -94,7 +98,7 @@ void users_end_wait(struct users *users, uint64_t batch, bool is_known);
 /* users_wake - the thread has mail. */
 void users_wake(struct users *users);
 
-/* users_run - users_thread.c: the thread. */
-void *users_run(void *users);
+/* users_run - users_thread.c: the thread; arg: struct users. */
+void *users_run(void *arg);
 
 #endif

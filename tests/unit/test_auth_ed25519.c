@@ -56,7 +56,7 @@ TEST(ed25519_stored_form_is_mariadbs)
 {
     static const char *const malformed[] = {"",
                                             "Gv2JI8",
-                                            STORED_X "=",
+                                            "Gv2JI8Env2fd5YGonZ082tX3UAW+yJYldOlj4R1bfK4=",
                                             "=v2JI8Env2fd5YGonZ082tX3UAW+yJYldOlj4R1bfK4",
                                             "Gv2JI8Env2fd5YGonZ082tX3UAW+yJYldOlj4R1bfK=",
                                             "Gv2JI8Env2fd5YGonZ082tX3UAW yJYldOlj4R1bfK4",

@@ -60,8 +60,9 @@ TEST(users_find_the_most_specific_account)
     assert_int_equal(find(u, "a", "10.0.0.1"), USERS_FOUND);
     assert_int_equal(find(u, "b", "10.0.0.1"), USERS_FOUND);
     assert_int_equal(find(u, "c", "10.0.0.1"), USERS_UNKNOWN);
-    assert_string_equal(((struct user *)map_get(&u->by_name, SLICE("a")))->records[0]->host_text,
-                        "10.0.0.1");
+    assert_string_equal(
+        ((struct user *)map_get(&u->by_name, SLICE("a")))->accounts[0].record->host_text,
+        "10.0.0.1");
     assert_true(users_has(u, SLICE("a")) && !users_has(u, SLICE("c")));
     assert_true(!users_view(u, &view)); /* no thread has begun */
     assert_int_equal(view.n_users, 2);
