@@ -172,7 +172,7 @@ $(FUZZERS): $(B)/%: $(B)/%.o $(LIB)
 -include $(ALL_C:%.c=$(B)/%.d)
 
 # Libraries by name. Asked once a run, and only replaced when the answer changed.
-PKGS := libuv openssl libpcre2-8 libxxhash libconfig jansson sqlite3 libmariadb zlib
+PKGS := libuv openssl libsodium libpcre2-8 libxxhash libconfig jansson sqlite3 libmariadb zlib
 build/flags.mk: FORCE
 	@tests/setup/packages.sh build && mkdir -p build && tmp=build/flags.$$$$ && { \
 	    cflags=$$(pkg-config --cflags $(PKGS) cmocka) && libs=$$(pkg-config --libs $(PKGS)) && \

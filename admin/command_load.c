@@ -164,7 +164,7 @@ static int leave_one_user(struct store *store, const char *name)
                     "CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM main.mysql_users "
                     "WHERE 0; INSERT INTO temp.kept SELECT * FROM main.mysql_users;"
                     "DELETE FROM main.mysql_users WHERE username <> %Q;"
-                    "INSERT INTO main.mysql_users SELECT * FROM main.runtime_mysql_users "
+                    "INSERT INTO main.mysql_users SELECT * FROM main._loaded_mysql_users "
                     "WHERE username <> %Q",
                     name, name);
 }

@@ -173,10 +173,15 @@ static void refuse_remote(struct console_client *c)
     console_close_when_sent(c, NULL);
 }
 
+static struct auth_line line_of(const struct console_client *c)
+{
+    return (struct auth_line){c->stream.u.handle.type == UV_NAMED_PIPE, c->core->galeway->rsa};
+}
+
 static void check_with(struct console_client *c, const struct secret *secret, bool is_admin,
                        struct slice response)
 {
-    const struct auth_line line = {c->stream.u.handle.type == UV_NAMED_PIPE, c->core->galeway->rsa};
+    const struct auth_line line = line_of(c);
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct auth_learnt learnt = {0};
@@ -254,6 +259,7 @@ void console_change_user(struct console_client *c, const uint8_t *payload, size_
 {
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
+    const struct auth_line line = line_of(c);
     struct login l;
 
     if (change_user_decode(&l, c->caps, payload, len) != 0) {
@@ -265,6 +271,6 @@ void console_change_user(struct console_client *c, const uint8_t *payload, size_
     }
     keep_login(c->login, &l);
     console_client_to(c, CONSOLE_LOGIN);
-    auth_check_switch(&c->login->auth, c->login->auth.plugin, &w, &c->sequence);
+    auth_check_switch(&c->login->auth, NULL, &line, &w, &c->sequence);
     (void)!console_write(c, bytes, w.len);
 }

@@ -13,6 +13,7 @@
 #include "pool/homes.h"
 #include "pool/monitor.h"
 #include "pool/schema.h"
+#include "pool/users.h"
 #include "proxy/rules_apply.h"
 #include "router/digest.h"
 
@@ -388,8 +389,15 @@ void explain_route(struct galeway *g, struct slice user, struct slice schema, st
                         .schema = schema,
                         .sql = sql,
                         .out = out};
+    struct conf_user followed = {0}; /* one of the nodes who has logged in */
 
     x.user = conf_user_find(x.snapshot->conf, user);
+    if (x.user == NULL && x.account != NULL && !conf_user_is_named(x.snapshot->conf, user) &&
+        users_has(g->users, user)) {
+        followed.username = x.account->name;
+        followed.default_hostgroup = x.snapshot->conf->vars.mysql_users_from_hostgroup;
+        x.user = &followed;
+    }
     if (x.user == NULL || x.account == NULL) {
         reply_error(out, 1133, "28000", "EXPLAIN ROUTE: mysql_users has no active user '%.*s'",
                     SLICE_ARGS(user));

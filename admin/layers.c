@@ -90,10 +90,13 @@ const char *layer_prefix(enum layer layer)
 
 const char *layer_table(const struct config_table *table, enum layer layer)
 {
-    bool is_shown_live = strcmp(table->name, "mysql_servers") == 0;
-
-    return is_shown_live && layer == LAYER_RUNTIME ? "main._loaded_mysql_servers"
-                                                   : table->in[layer];
+    if (layer == LAYER_RUNTIME && strcmp(table->name, "mysql_servers") == 0) {
+        return "main._loaded_mysql_servers";
+    }
+    if (layer == LAYER_RUNTIME && strcmp(table->name, "mysql_users") == 0) {
+        return "main._loaded_mysql_users";
+    }
+    return table->in[layer];
 }
 
 static int create_tables(struct store *store, enum layer layer)

@@ -32,8 +32,8 @@ const char *module_name(enum module module);
 
 /*
  * layer_table - where a layer has a table's rows. RUNTIME's are in main.runtime_x, but of
- * mysql_servers in a table of its own: runtime_mysql_servers shows where the nodes are now
- * (runtime_servers.c).
+ * mysql_servers and mysql_users in tables of their own: runtime_mysql_servers shows where the nodes
+ * are now (runtime_servers.c), runtime_mysql_users those of the nodes, too (users_table.c).
  */
 const char *layer_table(const struct config_table *table, enum layer layer);
 

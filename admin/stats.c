@@ -183,6 +183,12 @@ static const struct stats_table tables[] = {
      "events INTEGER NOT NULL,transactions INTEGER NOT NULL,writes INTEGER NOT NULL,"
      "row_keys INTEGER NOT NULL,gaps INTEGER NOT NULL,connects INTEGER NOT NULL,"
      "error VARCHAR NOT NULL", NULL, stats_fill_follower, 0, 0},
+    {"stats_users_follow",
+     "hostgroup INT NOT NULL PRIMARY KEY,state VARCHAR NOT NULL,state_ms INTEGER NOT NULL,"
+     "node VARCHAR NOT NULL,users INTEGER NOT NULL,accounts INTEGER NOT NULL,"
+     "malformed INTEGER NOT NULL,age_ms INTEGER NOT NULL,readings INTEGER NOT NULL,"
+     "lookups INTEGER NOT NULL,lookup_names INTEGER NOT NULL,lookups_refused INTEGER NOT NULL,"
+     "waiting INTEGER NOT NULL,error VARCHAR NOT NULL", NULL, stats_fill_users_follow, 0, 0},
     {"stats_retries",
      "worker INT NOT NULL,number INTEGER NOT NULL,time_us INTEGER NOT NULL,"
      "digest VARCHAR NOT NULL,user VARCHAR NOT NULL,hostgroup INT NOT NULL,"
@@ -199,6 +205,16 @@ static const struct stats_table tables[] = {
      "max_latency_ms INT UNSIGNED NOT NULL DEFAULT 0,comment VARCHAR NOT NULL DEFAULT '',"
      "PRIMARY KEY (hostgroup_id,hostname,port)",
      NULL, stats_fill_runtime_servers, 0, 0},
+    {"runtime_mysql_users",
+     "username VARCHAR NOT NULL,password VARCHAR,active INT NOT NULL DEFAULT 1,"
+     "use_ssl INT NOT NULL DEFAULT 0,default_hostgroup INT NOT NULL DEFAULT 0,"
+     "default_schema VARCHAR,schema_locked INT NOT NULL DEFAULT 0,"
+     "transaction_persistent INT NOT NULL DEFAULT 1,fast_forward INT NOT NULL DEFAULT 0,"
+     "backend INT NOT NULL DEFAULT 1,frontend INT NOT NULL DEFAULT 1,"
+     "max_connections INT NOT NULL DEFAULT 10000,attributes VARCHAR NOT NULL DEFAULT '',"
+     "comment VARCHAR NOT NULL DEFAULT '',PRIMARY KEY (username,backend),"
+     "UNIQUE (username,frontend)",
+     NULL, stats_fill_runtime_users, 0, 0},
     {"mysql_server_connect_log",
      CHECKED "connect_success_time_us INT DEFAULT 0,connect_error VARCHAR," CHECKED_KEY, NULL,
      stats_fill_connect_log, 0, 0},

@@ -94,6 +94,7 @@ void stats_fill_users(struct stats_fill *f)
         fill_number(f, user->max_connections);
         fill_row(f);
     }
+    stats_add_followed_users(f);
 }
 
 /* --- pins ------------------------------------------------------------------------------------ */

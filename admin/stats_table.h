@@ -74,6 +74,11 @@ void stats_fill_follower(struct stats_fill *f); /* follower_table.c */
 
 void stats_fill_runtime_servers(struct stats_fill *f); /* runtime_servers.c */
 
+/* users_table.c; stats_add_followed_users: rows of stats_mysql_users */
+void stats_fill_runtime_users(struct stats_fill *f);
+void stats_fill_users_follow(struct stats_fill *f);
+void stats_add_followed_users(struct stats_fill *f);
+
 /* monitor_tables.c; stats_add_monitor: rows of stats_mysql_global */
 void stats_fill_events(struct stats_fill *f);
 void stats_fill_connect_log(struct stats_fill *f);

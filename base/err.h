@@ -26,6 +26,14 @@
       "Client does not support authentication protocol requested by server; consider upgrading "  \
       "MariaDB client")                                                                           \
     X(ERR_ACCESS_DENIED, 1045, "28000", "Access denied")                                          \
+    X(ERR_ACCOUNT_LOCKED, 4151, "HY000", "Access denied, this account is locked")                 \
+    X(ERR_PASSWORD_EXPIRED, 1862, "HY000",                                                        \
+      "Your password has expired. To log in you must change it using a client that supports "     \
+      "expired passwords")                                                                        \
+    X(ERR_MUST_SET_PASSWORD, 1820, "HY000",                                                       \
+      "You must SET PASSWORD before executing this statement")                                    \
+    X(ERR_USERS_UNREADABLE, 9001, "HY000",                                                        \
+      "The user is not known here, and no node can be asked for him now")                         \
     X(ERR_TOO_MANY_CONNECTIONS, 1040, "08004", "Too many connections")                            \
     X(ERR_HOST_CLIENTS, 1040, "08004", "Too many connections from this address")                  \
     X(ERR_HOST_RATE, 1040, "08004", "Too many connections a second from this address")            \

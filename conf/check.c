@@ -423,8 +423,15 @@ static void check_twice(struct check *check, struct map *names, const struct con
 
 static void check_users(struct check *check)
 {
+    struct conf_place at = key_place(check, KEY_mysql_users_from_hostgroup);
+    int hostgroup = check->conf->vars.mysql_users_from_hostgroup;
     struct map frontends, backends;
 
+    if (hostgroup >= 0 && !conf_is_served(check->conf, hostgroup)) {
+        fault_error(check->faults, at.file, at.line,
+                    "mysql-users_from_hostgroup: hostgroup %d has no server in mysql_servers",
+                    hostgroup);
+    }
     map_init(&frontends, MEM_CONF, CONF_USERS_MAX);
     map_init(&backends, MEM_CONF, CONF_USERS_MAX);
     for (size_t i = 0; i < check->conf->n_users; i++) {

@@ -25,12 +25,14 @@ static struct conf *conf_new(void)
     conf_vars_init(&conf->vars);
     conf->datadir = mem_copy(MEM_CONF, SLICE(DEFAULT_DATADIR));
     map_init(&conf->users_by_name, MEM_CONF, CONF_USERS_MAX);
+    map_init(&conf->users_not_for_clients, MEM_CONF, CONF_USERS_MAX);
     return conf;
 }
 
 static void conf_free(struct conf *conf)
 {
     map_fini(&conf->users_by_name);
+    map_fini(&conf->users_not_for_clients);
     tables_free(conf);
     mem_free(MEM_CONF, conf->served);
     for (size_t i = 0; i < conf->n_files; i++) {
@@ -103,13 +105,12 @@ static int index_users(struct conf *conf)
 {
     for (size_t i = 0; i < conf->n_users; i++) {
         struct conf_user *user = &conf->users[i];
+        bool is_for_clients = user->active && user->frontend;
+        int rc = map_put(is_for_clients ? &conf->users_by_name : &conf->users_not_for_clients,
+                         slice_of(user->username), user);
 
-        if (user->active && user->frontend) {
-            int rc = map_put(&conf->users_by_name, slice_of(user->username), user);
-
-            if (rc != 0) {
-                return rc;
-            }
+        if (rc != 0) {
+            return rc;
         }
     }
     return 0;
@@ -189,6 +190,12 @@ int conf_judge_text(struct conf **out, const char *name, struct slice text, stru
 const struct conf_user *conf_user_find(const struct conf *conf, struct slice name)
 {
     return map_get(&conf->users_by_name, name);
+}
+
+bool conf_user_is_named(const struct conf *conf, struct slice name)
+{
+    return conf_user_find(conf, name) != NULL ||
+           map_get(&conf->users_not_for_clients, name) != NULL;
 }
 
 const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hostgroup)

@@ -36,7 +36,8 @@ struct conf {
     size_t n_servers;
     struct conf_user *users;
     size_t n_users;
-    struct map users_by_name; /* -> struct conf_user: active ones for clients */
+    struct map users_by_name;         /* -> struct conf_user: active ones for clients */
+    struct map users_not_for_clients; /* the same of the others */
     struct conf_galera *galera;
     size_t n_galera;
     struct conf_rule *rules; /* as written: not in the order of rule_id */
@@ -95,6 +96,9 @@ void conf_unref(struct conf *conf);
 
 /* conf_user_find - an active user that clients may be, or NULL. */
 const struct conf_user *conf_user_find(const struct conf *conf, struct slice name);
+
+/* conf_user_is_named - has mysql_users a row of this name, be it active and for clients or not? */
+bool conf_user_is_named(const struct conf *conf, struct slice name);
 
 /* conf_galera_of_writer - the active row whose writer_hostgroup is hg, or NULL. */
 const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hostgroup);

@@ -4,6 +4,8 @@
  */
 #include "pool/account.h"
 
+#include <openssl/crypto.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/attributes.h"
@@ -15,11 +17,21 @@ void accounts_init(struct accounts *a)
     map_init(&a->by_name, MEM_POOL, ACCOUNTS_MAX);
 }
 
+static void forget_configured(struct account *account)
+{
+    if (account->shared.configured != NULL) {
+        OPENSSL_cleanse(account->shared.configured, strlen(account->shared.configured));
+    }
+    mem_free(MEM_POOL, account->shared.configured);
+    account->shared.configured = NULL;
+}
+
 static void account_free(struct account *account)
 {
     secret_wipe(&account->shared.secret);
+    secret_wipe(&account->shared.followed);
     (void)pthread_mutex_destroy(&account->shared.lock);
-    mem_free(MEM_POOL, account->shared.configured);
+    forget_configured(account);
     mem_free(MEM_POOL, account->name);
     mem_free(MEM_POOL, account);
 }
@@ -42,6 +54,7 @@ static struct account *account_new(struct accounts *a, struct slice name)
 
     account->name = mem_copy(MEM_POOL, name);
     account->id = ++a->next_id;
+    atomic_store(&account->causal_window_ms, CONF_UNSET);
     CHECK(pthread_mutex_init(&account->shared.lock, NULL) == 0);
     return account;
 }
@@ -58,7 +71,8 @@ static int account_set_password(struct account *account, const char *password)
         rc = secret_parse(&fresh, slice_of(password));
         if (rc == 0) {
             account->shared.secret = fresh;
-            mem_free(MEM_POOL, account->shared.configured);
+            secret_wipe(&account->shared.followed);
+            forget_configured(account);
             account->shared.configured = mem_copy(MEM_POOL, slice_of(password));
         }
         secret_wipe(&fresh);
@@ -67,20 +81,28 @@ static int account_set_password(struct account *account, const char *password)
     return rc;
 }
 
-static int load_one(struct accounts *a, const struct conf_user *user)
+/* Under the lock of all. NULL = there are too many. */
+static struct account *get_or_make(struct accounts *a, struct slice name)
 {
-    struct slice name = slice_of(user->username);
     struct account *account = map_get(&a->by_name, name);
-    int64_t window_ms;
-    int rc = 0;
 
     if (account == NULL) {
         account = account_new(a, name);
-        rc = map_put(&a->by_name, slice_of(account->name), account);
-        if (rc != 0) {
+        if (map_put(&a->by_name, slice_of(account->name), account) != 0) {
             account_free(account);
-            return rc;
+            return NULL;
         }
+    }
+    return account;
+}
+
+static int load_one(struct accounts *a, const struct conf_user *user)
+{
+    struct account *account = get_or_make(a, slice_of(user->username));
+    int64_t window_ms;
+
+    if (account == NULL) {
+        return ERR_LIMIT;
     }
     if (!attributes_causal_window(user->attributes, &window_ms)) {
         return ERR_CONFIG;
@@ -111,6 +133,38 @@ struct account *account_find(struct accounts *a, struct slice name)
     return account;
 }
 
+struct account *account_follow(struct accounts *a, struct slice name, const struct secret *secret)
+{
+    struct account *account;
+
+    CHECK(pthread_mutex_lock(&a->lock) == 0);
+    account = get_or_make(a, name);
+    CHECK(pthread_mutex_unlock(&a->lock) == 0);
+    if (account == NULL) {
+        return NULL;
+    }
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    if (account->shared.configured != NULL ||
+        CRYPTO_memcmp(&account->shared.followed, secret, sizeof(*secret)) != 0) {
+        forget_configured(account);
+        account->shared.secret = account->shared.followed = *secret;
+        atomic_fetch_add(&account->followed_version, 1);
+    }
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+    return account;
+}
+
+bool account_can_log_in(struct account *account)
+{
+    const struct secret *s = &account->shared.secret;
+    bool can;
+
+    CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
+    can = s->is_empty || s->has_stage1 || s->has_clear || s->has_ed25519_hash;
+    CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
+    return can;
+}
+
 void account_secret(struct account *account, struct secret *copy)
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
@@ -133,5 +187,6 @@ void account_learn_clear(struct account *account, struct slice clear)
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
     secret_learn(&account->shared.secret, clear);
+    secret_learn_ed25519(&account->shared.secret, clear);
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
 }

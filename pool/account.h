@@ -26,10 +26,13 @@ struct account {
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
+    atomic_uint followed_version; /* raised when a user of the nodes showed another password */
+    atomic_bool asks_otherwise;   /* a node was seen that asks it by a plugin that is not native */
     struct {
         pthread_mutex_t lock;
         struct secret secret;
-        char *configured; /* owned: the text the secret was made from */
+        char *configured;       /* owned: the text the secret was made from; NULL = of a node */
+        struct secret followed; /* what the node had of it, before anything was learnt */
     } shared;
 };
 
@@ -50,6 +53,16 @@ int accounts_load(struct accounts *a, const struct conf *conf) MUST_CHECK;
 
 /* account_find - NULL when no configuration ever had it. Any thread. */
 struct account *account_find(struct accounts *a, struct slice name);
+
+/*
+ * account_follow - the account of a user that is not configured but that a node has: made when it is
+ * new. secret: what the node has of his password; what was learnt is kept as long as it stays the
+ * same. NULL: more than ACCOUNTS_MAX. Any thread; once the user was proven to be who he says.
+ */
+struct account *account_follow(struct accounts *a, struct slice name, const struct secret *secret);
+
+/* account_can_log_in - is enough known of the password for a login to a node? Any thread. */
+bool account_can_log_in(struct account *account);
 
 /* account_secret - a copy, to be wiped by the caller (secret_wipe). Any thread. */
 void account_secret(struct account *account, struct secret *copy);

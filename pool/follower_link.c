@@ -63,6 +63,7 @@ static void say_last(const struct follow_link *link, struct follow_error *error)
 bool follow_error_is_denied(const struct follow_error *error)
 {
     return error->number == ER_ACCESS_DENIED_ERROR || error->number == ER_DBACCESS_DENIED_ERROR ||
+           error->number == ER_TABLEACCESS_DENIED_ERROR ||
            error->number == ER_SPECIFIC_ACCESS_DENIED_ERROR ||
            error->number == ER_ACCESS_DENIED_NO_PASSWORD_ERROR;
 }

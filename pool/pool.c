@@ -158,11 +158,21 @@ static bool is_schema_stale(const struct server *s)
     return s->schema != NULL && s->schema_changes != atomic_load(s->pool->schema_changes);
 }
 
+/*
+ * It logged in with another password than the user has now: he may be somebody else who got the
+ * name. It asks the node again.
+ */
+static bool is_login_stale(const struct server *s)
+{
+    return s->login_version != atomic_load(&s->account->followed_version);
+}
+
 static void hand_over(struct server *s, void *owner, const struct server_events *events)
 {
     s->owner = owner;
     s->events = events;
-    s->must_reset |= is_schema_stale(s); /* only now: a session's own connection stays as it is */
+    /* Only now: a session's own connection stays as it is. */
+    s->must_reset |= is_schema_stale(s) || is_login_stale(s);
 }
 
 static struct server *lend(struct pool *pool, struct server *s, void *owner,

@@ -124,6 +124,7 @@ struct server {
     uint64_t id;
     struct node *node;
     struct account *account; /* whose login it is */
+    uint32_t login_version;  /* account->followed_version when it logged in */
     uint32_t thread_id;      /* on the node */
     uint32_t caps;           /* of CAPS_OF_IDENTITY */
     bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */
@@ -137,6 +138,8 @@ struct server {
     bool unfit_seen;        /* a pipelined SET failed: the reply behind it must not be trusted */
     bool kill_pending;      /* a side connection is killing its statement */
     bool statement_sent;    /* the client's command is among what was sent; its reply is awaited */
+    bool is_stepwise;       /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
+    bool was_unserved;      /* the node asked by a plugin that was answered with nothing */
     bool must_reset;        /* has state of a session: reset before it serves another */
     bool must_close;        /* has state that neither a reset nor a change of user takes away */
     bool login_by_sha2;     /* the plugin that the node's greeting named */

@@ -4,10 +4,14 @@
  *
  *   greeting --> [TLS request --> handshake] --> login --> [switch --> response] --> [more data ...] --> OK --> session tracking on --> ready
  *   COM_CHANGE_USER + response --> switch --> OK --> session tracking on --> ready
+ *   COM_CHANGE_USER --> switch --> response --> [switch --> response ...] --> OK --> session tracking on --> ready
  *
  * MariaDB answers COM_CHANGE_USER with a request to switch that carries the connection's own salt
  * again (seen with 10.11.19), so the response to it can be sent along and one round trip is saved.
  * When a node gives another salt after all, it refuses what we sent and the connection is closed.
+ * Stepwise, where that cannot be: ed25519 signs a nonce of the switch, and an account with several
+ * plugins (IDENTIFIED VIA a OR b) is asked by all in the node's order until one is satisfied. What
+ * cannot be answered is answered with nothing, so that the next one is asked for.
  */
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -24,6 +28,9 @@
 
 #define DIALOG_BYTES  2048
 #define LOGIN_CHARSET 45 /* utf8mb4_general_ci; the base of all profiles, see pool_init */
+
+static const char unserved_text[] =
+    "the node asks for an authentication plugin that the account's password cannot serve";
 
 #define LOGIN_CAPS                                                            \
     (CAP_LONG_PASSWORD | CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | \
@@ -55,26 +62,44 @@ static void fail(struct server *s, int rc, const char *text)
 }
 
 /*
- * The answer to a plugin's challenge. Returns its length, or -1 when the account cannot answer it.
+ * The answer to a plugin's challenge. Returns its length, or -1 when the account cannot answer it;
+ * *may_go_on: it can answer another one.
  */
-static int challenge_response(struct server *s, struct slice plugin, const uint8_t salt[SALT_LEN],
-                              uint8_t out[SHA256_LEN])
+static int challenge_response(struct account *account, struct slice plugin, struct slice challenge,
+                              uint8_t out[RESPONSE_MAX], bool *may_go_on)
 {
+    const uint8_t *salt = (const uint8_t *)challenge.data;
     struct secret secret;
     int len = -1;
 
-    account_secret(s->account, &secret);
+    account_secret(account, &secret);
     if (secret.is_empty) {
         len = 0;
+    } else if (slice_eq(plugin, SLICE(PLUGIN_ED25519)) && secret.has_clear &&
+               challenge.len == ED25519_NONCE_LEN) {
+        secret_learn_ed25519(&secret, slice_of(secret.clear));
+    }
+    if (len == 0 || challenge.len < SALT_LEN) {
+        /* nothing to answer, or nothing to answer to */
     } else if (slice_eq(plugin, SLICE(PLUGIN_NATIVE)) && secret.has_stage1) {
         native_response(out, secret.stage1, salt);
         len = SHA1_LEN;
     } else if (slice_eq(plugin, SLICE(PLUGIN_SHA2)) && secret.has_clear) {
         sha2_response(out, slice_of(secret.clear), salt);
         len = SHA256_LEN;
+    } else if (slice_eq(plugin, SLICE(PLUGIN_ED25519)) && secret.has_ed25519_hash &&
+               challenge.len == ED25519_NONCE_LEN) {
+        ed25519_sign(out, secret.ed25519_hash, salt);
+        len = ED25519_SIGNATURE_LEN;
     }
+    *may_go_on = secret.has_stage1 || secret.has_ed25519_hash;
     secret_wipe(&secret);
     return len;
+}
+
+static struct slice salt_of(const struct server *s)
+{
+    return (struct slice){(const char *)s->salt, SALT_LEN};
 }
 
 static uint32_t login_caps(const struct server *s)
@@ -86,20 +111,21 @@ static uint32_t login_caps(const struct server *s)
 
 static void send_login(struct server *s)
 {
-    uint8_t bytes[DIALOG_BYTES], response[SHA256_LEN];
+    uint8_t bytes[DIALOG_BYTES], response[RESPONSE_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct login login = {.charset = LOGIN_CHARSET, .max_packet = 1u << 30, .caps = login_caps(s)};
+    bool may_go_on;
     int n;
 
     login.plugin = s->login_by_sha2 ? SLICE(PLUGIN_SHA2) : SLICE(PLUGIN_NATIVE);
-    n = challenge_response(s, login.plugin, s->salt, response);
-    if (n < 0) {
+    n = challenge_response(s->account, login.plugin, salt_of(s), response, &may_go_on);
+    if (n < 0 && !may_go_on) {
         fail(s, ERR_NODE_LOGIN,
              "the password of the account is not known in a form that this node's plugin needs");
         return;
     }
     login.user = slice_of(s->account->name);
-    login.response = (struct slice){(const char *)response, (size_t)n};
+    login.response = (struct slice){(const char *)response, (size_t)MAX(n, 0)};
     login_encode(&w, &login, s->login_sequence);
     expect_replace(s, EXPECT_LOGIN);
     write_dialog(s, &w);
@@ -167,6 +193,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     }
     s->thread_id = g.thread_id;
     memcpy(s->salt, g.salt, SALT_LEN);
+    s->login_version = atomic_load(&s->account->followed_version);
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
     s->login_sequence = (uint8_t)(sequence + 1);
@@ -192,31 +219,46 @@ static void send_response(struct server *s, const uint8_t *data, size_t len, uin
     write_dialog(s, &w);
 }
 
+/* Is the switch the one that was answered before it came? */
+static void compare_sent_along(struct server *s, struct slice plugin, struct slice salt)
+{
+    struct log_who who = server_who(s, "logging in");
+
+    if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE)) || salt.len < SALT_LEN ||
+        memcmp(salt.data, s->salt, SALT_LEN) != 0) {
+        log_info(&who, "the node asks for another authentication than the one sent along");
+        server_lost(s, ERR_NODE_LOST, NULL); /* nothing of the client's was sent: it tries again */
+    }
+}
+
 static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
 {
-    uint8_t response[SHA256_LEN];
+    uint8_t response[RESPONSE_MAX];
     struct slice plugin, data;
+    bool may_go_on;
     int n;
 
-    if (auth_switch_decode(&plugin, &data, payload, len) != 0 || data.len < SALT_LEN) {
+    if (auth_switch_decode(&plugin, &data, payload, len) != 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node's request for another authentication is malformed");
         return;
     }
-    if (s->expects[s->first_expect].what == EXPECT_CHANGE_USER) {
-        if (memcmp(data.data, s->salt, SALT_LEN) != 0 || !slice_eq(plugin, SLICE(PLUGIN_NATIVE))) {
-            fail(s, ERR_NODE_LOST,
-                 "the node asks for another authentication than the one sent along");
-        }
-        return; /* what was sent along answers it */
+    if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE))) {
+        atomic_store(&s->account->asks_otherwise, true);
     }
-    memcpy(s->salt, data.data, SALT_LEN);
-    n = challenge_response(s, plugin, s->salt, response);
-    if (n < 0) {
-        fail(s, ERR_NODE_LOGIN,
-             "the node asks for an authentication plugin that the account's password cannot serve");
+    if (s->expects[s->first_expect].what == EXPECT_CHANGE_USER && !s->is_stepwise) {
+        compare_sent_along(s, plugin, data);
         return;
     }
-    send_response(s, response, (size_t)n, (uint8_t)(sequence + 1));
+    if (data.len >= SALT_LEN && !slice_eq(plugin, SLICE(PLUGIN_ED25519))) {
+        memcpy(s->salt, data.data, SALT_LEN);
+    }
+    n = challenge_response(s->account, plugin, data, response, &may_go_on);
+    if (n < 0 && !may_go_on) {
+        fail(s, ERR_NODE_LOGIN, unserved_text);
+        return;
+    }
+    s->was_unserved |= n < 0;
+    send_response(s, response, (size_t)MAX(n, 0), (uint8_t)(sequence + 1));
 }
 
 /* caching_sha2_password: 3 = the fast path was right, 4 = send the password, else a public key. */
@@ -265,12 +307,13 @@ static void dialog_pop(struct server *s)
 
 static void on_logged_in(struct server *s)
 {
-    bool was_login = s->expects[s->first_expect].what == EXPECT_LOGIN;
+    bool is_last = s->expects[s->first_expect].what == EXPECT_LOGIN || s->is_stepwise;
     uint8_t bytes[256];
     struct writer w = writer_of(bytes, sizeof(bytes));
 
+    s->is_stepwise = s->was_unserved = false;
     dialog_pop(s);
-    if (was_login) {
+    if (is_last) { /* nothing was sent along */
         CHECK(server_setup_text(&w) == 0);
         server_expect(s, EXPECT_SETUP, FOLLOW_RESULT);
         write_dialog(s, &w);
@@ -287,6 +330,10 @@ static void on_refused(struct server *s, const uint8_t *payload, size_t len)
         return;
     }
     log_warn(&who, "the node refuses: %u %.*s", err.number, SLICE_ARGS(err.message));
+    if (s->was_unserved) {
+        fail(s, ERR_NODE_LOGIN, unserved_text);
+        return;
+    }
     server_lost(s, ERR_NODE_LOGIN, &err);
 }
 
@@ -311,35 +358,70 @@ void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len
     }
 }
 
-int server_change_user(struct server *s, const struct want *want)
-{
-    uint8_t bytes[DIALOG_BYTES], response[SHA256_LEN];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-    struct account *before = s->account;
-    struct login login = {
-        .caps = LOGIN_CAPS, .charset = LOGIN_CHARSET, .plugin = SLICE(PLUGIN_NATIVE)};
-    uv_buf_t buf;
-    size_t at;
-    int n;
+enum change { CHANGE_ALONG, CHANGE_STEPWISE, CHANGE_NOT };
 
-    s->account = want->account;
-    n = challenge_response(s, login.plugin, s->salt, response);
-    s->account = before;
-    if (n < 0) {
+/* Is the account asked by one plugin, whose answer can be sent along? */
+static enum change change_of(struct account *account)
+{
+    enum change change = CHANGE_NOT;
+    struct secret secret;
+
+    account_secret(account, &secret);
+    if (secret.is_empty ||
+        (secret.has_stage1 && !secret.is_either && !atomic_load(&account->asks_otherwise))) {
+        change = CHANGE_ALONG;
+    } else if (secret.has_stage1 || secret.has_ed25519_hash) {
+        change = CHANGE_STEPWISE;
+    }
+    secret_wipe(&secret);
+    return change;
+}
+
+/* Appends what answers the switch, and what is asked once the login is over. */
+static int send_along(struct server *s, struct account *account, struct writer *w)
+{
+    uint8_t response[RESPONSE_MAX];
+    bool may_go_on;
+    int n = challenge_response(account, SLICE(PLUGIN_NATIVE), salt_of(s), response, &may_go_on);
+    size_t at = packet_begin(w);
+
+    if (n < 0) { /* the password changed a moment ago */
         return ERR_NODE_LOGIN;
     }
+    put_bytes(w, response, (size_t)n);
+    packet_end(w, at, 2);
+    return server_setup_text(w);
+}
+
+int server_change_user(struct server *s, const struct want *want)
+{
+    uint8_t bytes[DIALOG_BYTES];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    struct login login = {
+        .caps = LOGIN_CAPS, .charset = LOGIN_CHARSET, .plugin = SLICE(PLUGIN_NATIVE)};
+    enum change change = change_of(want->account);
+    uv_buf_t buf;
+    int rc = 0;
+
+    if (change == CHANGE_NOT) {
+        return ERR_NODE_LOGIN;
+    }
+    s->is_stepwise = change == CHANGE_STEPWISE;
+    s->login_version = atomic_load(&want->account->followed_version);
     login.user = slice_of(want->account->name);
     login.schema = want->schema == NULL ? (struct slice){NULL, 0} : want->schema->name;
     change_user_encode(&w, &login);
-    at = packet_begin(&w);
-    put_bytes(&w, response, (size_t)n);
-    packet_end(&w, at, 2);
-    if (server_setup_text(&w) != 0 || w.failed) {
-        return ERR_LIMIT;
+    if (!s->is_stepwise) {
+        rc = send_along(s, want->account, &w);
+    }
+    if (rc != 0 || w.failed) {
+        return rc != 0 ? rc : ERR_LIMIT;
     }
     server_expect(s, EXPECT_CHANGE_USER, FOLLOW_ONE);
-    server_expect(s, EXPECT_SETUP, FOLLOW_RESULT);
+    if (!s->is_stepwise) {
+        server_expect(s, EXPECT_SETUP, FOLLOW_RESULT);
+    }
     buf = uv_buf_init((char *)bytes, (unsigned)w.len);
-    n = server_write(s, &buf, 1);
-    return n < 0 ? n : 0;
+    rc = server_write(s, &buf, 1);
+    return rc < 0 ? rc : 0;
 }

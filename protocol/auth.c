@@ -112,6 +112,30 @@ void secret_wipe(struct secret *s)
     OPENSSL_cleanse(s, sizeof(*s));
 }
 
+static bool stage2_fits(const uint8_t stage2[SHA1_LEN], struct slice clear)
+{
+    uint8_t stage1[SHA1_LEN];
+    bool fits;
+
+    sha1(stage1, clear.data, clear.len);
+    fits = native_stage1_fits(stage1, stage2);
+    OPENSSL_cleanse(stage1, sizeof(stage1));
+    return fits;
+}
+
+bool secret_fits_clear(const struct secret *s, struct slice clear)
+{
+    if (clear.len == 0) {
+        return s->is_empty;
+    }
+    if (s->has_clear) {
+        return clear.len == strlen(s->clear) && CRYPTO_memcmp(clear.data, s->clear, clear.len) == 0;
+    }
+    return (s->has_stage2 && stage2_fits(s->stage2, clear)) ||
+           (s->has_ed25519_key && ed25519_clear_fits(s->ed25519_key, clear)) ||
+           (s->has_sha2 && sha2_check_full(s->sha2, clear));
+}
+
 /* SHA1(salt + stage2): what stage1 is hidden with. */
 static void native_mask(uint8_t out[SHA1_LEN], const uint8_t stage2[SHA1_LEN],
                         const uint8_t salt[SALT_LEN])

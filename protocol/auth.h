@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth.h - the arithmetic of mysql_native_password and caching_sha2_password, both roles.
+ * auth.h - the arithmetic of mysql_native_password, caching_sha2_password and ed25519, both roles.
  *
  * No I/O, no state. Compares take constant time. Facts: MariaDB documentation ("Authentication
  * plugin - mysql_native_password"), MySQL 8.0 documentation ("Caching SHA-2 Pluggable
@@ -13,20 +13,30 @@
 #include "base/base.h"
 #include "protocol/greet.h"
 
-#define SHA1_LEN   20
-#define SHA256_LEN 32
+#define SHA1_LEN              20
+#define SHA256_LEN            32
+#define ED25519_NONCE_LEN     32
+#define ED25519_KEY_LEN       32
+#define ED25519_SIGNATURE_LEN 64
+#define ED25519_HASH_LEN      64
+#define RESPONSE_MAX          64 /* bytes of the longest answer of ours to a challenge */
 
 /* A password as the configuration has it. What is not known is marked so. */
 struct secret {
-    bool is_empty;      /* no password */
-    bool has_clear;     /* clear is set */
-    bool has_stage1;    /* stage1 = SHA1(password): enough to log in to nodes by native */
-    bool has_stage2;    /* stage2 = SHA1(SHA1(password)): enough to check a native login */
-    bool has_sha2;      /* sha2 = stored form of caching_sha2 */
-    bool has_sha2_fast; /* sha2_fast = SHA256(SHA256(password)): the fast path's cache */
+    bool is_empty;         /* no password */
+    bool is_either;        /* what is set below may be of different passwords: each is right */
+    bool has_clear;        /* clear is set */
+    bool has_stage1;       /* stage1 = SHA1(password): enough to log in to nodes by native */
+    bool has_stage2;       /* stage2 = SHA1(SHA1(password)): enough to check a native login */
+    bool has_sha2;         /* sha2 = stored form of caching_sha2 */
+    bool has_sha2_fast;    /* sha2_fast = SHA256(SHA256(password)): the fast path's cache */
+    bool has_ed25519_key;  /* ed25519_key, the public one: enough to check a login by ed25519 */
+    bool has_ed25519_hash; /* ed25519_hash = what a password is expanded to: enough to log in */
     uint8_t stage1[SHA1_LEN];
     uint8_t stage2[SHA1_LEN];
     uint8_t sha2_fast[SHA256_LEN];
+    uint8_t ed25519_key[ED25519_KEY_LEN];
+    uint8_t ed25519_hash[ED25519_HASH_LEN];
     char sha2[80];   /* terminated */
     char clear[128]; /* terminated */
 };
@@ -45,8 +55,14 @@ int secret_parse(struct secret *s, struct slice text) MUST_CHECK;
  */
 void secret_learn(struct secret *s, struct slice clear);
 
+/* secret_learn_ed25519 - the same for ed25519, apart because its point costs 50 us. */
+void secret_learn_ed25519(struct secret *s, struct slice clear);
+
 /* secret_wipe - zero it in a way the compiler keeps. */
 void secret_wipe(struct secret *s);
+
+/* secret_fits_clear - is the clear password right, by whatever is known of it? May be slow. */
+bool secret_fits_clear(const struct secret *s, struct slice clear);
 
 /* native_response - what a client sends: SHA1(pw) XOR SHA1(salt + SHA1(SHA1(pw))). */
 void native_response(uint8_t out[SHA1_LEN], const uint8_t stage1[SHA1_LEN],
@@ -98,6 +114,24 @@ int rsa_decrypt(const struct rsa_key *key, struct slice in, uint8_t *out,
                 size_t *out_len) MUST_CHECK;
 int rsa_encrypt(struct slice pem, struct slice in, uint8_t *out, size_t cap,
                 size_t *out_len) MUST_CHECK;
+
+/*
+ * ed25519 of MariaDB. ed25519_expand: from a password of any length (a secret as the password is);
+ * ed25519_public: the key that a server stores, ed25519_parse takes it from its stored text (43
+ * characters; else ERR_MALFORMED). ed25519_sign: a client's answer; ed25519_check: is it right?
+ * ed25519_clear_fits: is the password the one of this key? Any thread.
+ */
+void ed25519_expand(uint8_t hash[ED25519_HASH_LEN], struct slice clear);
+void ed25519_public(uint8_t key[ED25519_KEY_LEN], const uint8_t hash[ED25519_HASH_LEN]);
+int ed25519_parse(uint8_t key[ED25519_KEY_LEN], struct slice text) MUST_CHECK;
+void ed25519_sign(uint8_t signature[ED25519_SIGNATURE_LEN], const uint8_t hash[ED25519_HASH_LEN],
+                  const uint8_t nonce[ED25519_NONCE_LEN]);
+bool ed25519_check(const uint8_t key[ED25519_KEY_LEN], const uint8_t nonce[ED25519_NONCE_LEN],
+                   struct slice signature);
+bool ed25519_clear_fits(const uint8_t key[ED25519_KEY_LEN], struct slice clear);
+
+/* ed25519_random_nonce - what a client is to sign. */
+void ed25519_random_nonce(uint8_t nonce[ED25519_NONCE_LEN]);
 
 /*
  * auth_random_salt - SALT_LEN bytes (1..127, no '$', no zero) from a cryptographic random source.

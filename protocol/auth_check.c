@@ -25,23 +25,89 @@ void auth_check_salt(struct auth_check *a)
     auth_random_salt(a->salt);
 }
 
+enum way { WAY_NATIVE, WAY_SHA2, WAY_ED25519, WAY_CLEAR, WAY_NONE };
+
+/* In the order of preference. */
+static const char *const plugins[] = {[WAY_NATIVE] = PLUGIN_NATIVE,
+                                      [WAY_SHA2] = PLUGIN_SHA2,
+                                      [WAY_ED25519] = PLUGIN_ED25519,
+                                      [WAY_CLEAR] = PLUGIN_CLEAR};
+
+static enum way way_of(const char *plugin)
+{
+    unsigned way = 0;
+
+    while (way < WAY_NONE && plugins[way] != plugin) {
+        way++;
+    }
+    return (enum way)way;
+}
+
 void auth_check_named(struct auth_check *a, struct slice plugin)
 {
-    a->plugin = NULL;
-    if (plugin.len == 0 || slice_eq(plugin, SLICE(PLUGIN_NATIVE))) {
-        a->plugin = PLUGIN_NATIVE;
-    } else if (slice_eq(plugin, SLICE(PLUGIN_SHA2))) {
-        a->plugin = PLUGIN_SHA2;
+    a->plugin = plugin.len == 0 ? plugins[WAY_NATIVE] : NULL;
+    for (unsigned i = 0; i < ARRAY_SIZE(plugins); i++) {
+        if (slice_eq(plugin, slice_of(plugins[i]))) {
+            a->plugin = plugins[i];
+        }
     }
 }
 
-void auth_check_switch(struct auth_check *a, const char *plugin, struct writer *out,
-                       uint8_t *sequence)
+/* Nothing but a clear password would serve for logins to nodes. */
+static bool needs_clear(const struct secret *s)
 {
-    a->plugin = plugin == NULL ? PLUGIN_NATIVE : plugin;
+    return s->has_ed25519_key && !s->has_ed25519_hash && !s->has_clear && !s->has_stage2 &&
+           !s->has_sha2 && !s->is_empty;
+}
+
+/* BITs of the ways by which the password can be checked. */
+static unsigned ways_of(const struct secret *s, const struct auth_line *line)
+{
+    unsigned ways = line->is_private ? BIT(WAY_CLEAR) : 0;
+
+    ways |= s->has_stage2 || s->is_empty ? BIT(WAY_NATIVE) : 0;
+    ways |= s->has_clear || s->has_sha2 || s->is_empty ? BIT(WAY_SHA2) : 0;
+    ways |= s->has_ed25519_key || s->has_clear ? BIT(WAY_ED25519) : 0;
+    return line->is_private && needs_clear(s) ? BIT(WAY_CLEAR) : ways;
+}
+
+static enum way best_of(unsigned ways)
+{
+    unsigned way = 0;
+
+    while (way < WAY_NONE && (ways & BIT(way)) == 0) {
+        way++;
+    }
+    return (enum way)way;
+}
+
+static void ask(struct auth_check *a, enum way way, struct writer *out, uint8_t *sequence)
+{
+    a->plugin = plugins[way];
     a->step = AUTH_SWITCHED;
+    a->asked |= (uint8_t)BIT(way);
     auth_check_salt(a);
-    auth_switch_encode(out, slice_of(a->plugin), a->salt, (*sequence)++);
+    if (way == WAY_ED25519) {
+        ed25519_random_nonce(a->nonce);
+        auth_switch_encode_data(out, slice_of(a->plugin),
+                                (struct slice){(const char *)a->nonce, sizeof(a->nonce)},
+                                (*sequence)++);
+    } else {
+        auth_switch_encode(out, slice_of(a->plugin), a->salt, (*sequence)++);
+    }
+}
+
+void auth_check_switch(struct auth_check *a, const struct secret *secret,
+                       const struct auth_line *line, struct writer *out, uint8_t *sequence)
+{
+    static const struct secret any = {.is_empty = true, .has_ed25519_key = true};
+    unsigned ways = ways_of(secret == NULL ? &any : secret, line);
+    enum way named = way_of(a->plugin);
+
+    if (named == WAY_NONE || (ways & BIT(named)) == 0) {
+        named = best_of(ways);
+    }
+    ask(a, named == WAY_NONE ? WAY_NATIVE : named, out, sequence);
 }
 
 static enum auth_verdict verdict(bool is_right)
@@ -92,22 +158,29 @@ static enum auth_verdict check_sha2(const struct answer *a, struct slice respons
  */
 static enum auth_verdict check_clear(const struct answer *a, struct slice clear)
 {
-    const struct secret *s = a->secret;
     bool is_right;
 
     if (clear.len > 0 && clear.data[clear.len - 1] == '\0') {
         clear.len--;
     }
-    if (s->has_clear) {
-        is_right =
-            clear.len == strlen(s->clear) && CRYPTO_memcmp(clear.data, s->clear, clear.len) == 0;
-    } else {
-        is_right = s->has_sha2 && sha2_check_full(s->sha2, clear);
-    }
+    a->learnt->with_password = clear.len > 0;
+    is_right = secret_fits_clear(a->secret, clear);
     if (is_right) {
         a->learnt->clear = clear;
     }
     return verdict(is_right);
+}
+
+static enum auth_verdict check_ed25519(const struct answer *a, struct slice response)
+{
+    const struct secret *s = a->secret;
+    struct secret derived = {.has_ed25519_key = false};
+
+    if (s->has_ed25519_key) {
+        return verdict(ed25519_check(s->ed25519_key, a->check->nonce, response));
+    }
+    secret_learn_ed25519(&derived, slice_of(s->clear));
+    return verdict(ed25519_check(derived.ed25519_key, a->check->nonce, response));
 }
 
 static enum auth_verdict full_path(const struct answer *a, struct slice data)
@@ -131,30 +204,49 @@ static enum auth_verdict full_path(const struct answer *a, struct slice data)
     return check_clear(a, (struct slice){(const char *)clear, len});
 }
 
+static enum auth_verdict check_by(enum way way, const struct answer *a, struct slice response)
+{
+    switch (way) {
+    case WAY_NATIVE: return check_native(a, response);
+    case WAY_SHA2: return check_sha2(a, response);
+    case WAY_ED25519: return check_ed25519(a, response);
+    case WAY_CLEAR: return check_clear(a, response);
+    case WAY_NONE: break;
+    }
+    UNREACHABLE();
+}
+
 enum auth_verdict auth_check_answer(struct auth_check *check, const struct secret *secret,
                                     const struct auth_line *line, struct slice response,
                                     struct writer *out, uint8_t *sequence,
                                     struct auth_learnt *learnt)
 {
     struct answer a = {check, secret, line, out, sequence, learnt};
-    const char *plugin = check->plugin;
-    bool by_native = secret->has_stage2 || secret->is_empty;
-    bool by_sha2 = secret->has_clear || secret->has_sha2 || secret->is_empty;
+    enum way way = way_of(check->plugin), next = way;
+    unsigned ways = ways_of(secret, line);
+    bool serves = (ways & BIT(way)) != 0;
+    /* What came with the login is about the greeting's salt, which nobody signs. */
+    bool has_nonce = way != WAY_ED25519 || check->step != AUTH_RESPONSE;
 
     *learnt = (struct auth_learnt){.with_password = true};
     if (check->step >= AUTH_FULL) {
         return full_path(&a, response);
     }
-    if (plugin != NULL && strcmp(plugin, PLUGIN_NATIVE) == 0 && by_native) {
-        return check_native(&a, response);
+    if (serves && has_nonce) {
+        enum auth_verdict verdict = check_by(way, &a, response);
+
+        if (verdict != AUTH_WRONG || !secret->is_either) {
+            return verdict;
+        }
     }
-    if (plugin != NULL && strcmp(plugin, PLUGIN_SHA2) == 0 && by_sha2) {
-        return check_sha2(&a, response);
+    if (!serves || has_nonce) {
+        check->asked |= (uint8_t)(way == WAY_NONE ? 0 : BIT(way));
+        next = best_of(ways & ~(unsigned)check->asked);
     }
-    if (check->step != AUTH_RESPONSE) {
+    if (next == WAY_NONE) {
         return AUTH_WRONG;
     }
-    auth_check_switch(check, by_native ? PLUGIN_NATIVE : PLUGIN_SHA2, out, sequence);
+    ask(check, next, out, sequence);
     return AUTH_MORE;
 }
 

@@ -8,6 +8,12 @@
  *   caching_sha2_password: fast path --> verdict; else FULL --> (clear over a private line) verdict
  *            --> KEY (public key asked for) --> verdict
  *
+ * Each plugin is asked for once. client_ed25519 is only right behind a switch, which brings the
+ * nonce that is signed; it shows nothing that would serve for a login elsewhere. So over a private
+ * line, who has no other password is asked for it in clear (mysql_clear_password), as long as what
+ * it is expanded to is not known. On a line that others can read a clear password is never asked
+ * for, and not looked at.
+ *
  * No I/O: what is to be sent is appended to a writer of AUTH_SENT_MAX bytes.
  */
 #ifndef PROTOCOL_AUTH_CHECK_H
@@ -30,7 +36,9 @@ enum auth_verdict { AUTH_MORE, AUTH_RIGHT, AUTH_WRONG };
 /* One login; zeroed at the start. */
 struct auth_check {
     uint8_t salt[SALT_LEN];
-    uint8_t step;       /* enum auth_step */
+    uint8_t nonce[ED25519_NONCE_LEN]; /* of the last switch to client_ed25519 */
+    uint8_t step;                     /* enum auth_step */
+    uint8_t asked;                    /* bits: plugins that were asked for, or have failed */
     const char *plugin; /* static: the one that was asked for last; NULL = one we do not know */
 };
 
@@ -55,9 +63,12 @@ void auth_check_salt(struct auth_check *a);
 /* auth_check_named - what the login (or COM_CHANGE_USER) named; nothing = mysql_native_password. */
 void auth_check_named(struct auth_check *a, struct slice plugin);
 
-/* auth_check_switch - ask for another plugin (static text, or NULL = native) with a fresh salt. */
-void auth_check_switch(struct auth_check *a, const char *plugin, struct writer *out,
-                       uint8_t *sequence);
+/*
+ * auth_check_switch - ask for a plugin with a fresh salt (COM_CHANGE_USER): the one that was named,
+ * if it serves; secret: NULL = not known (yet).
+ */
+void auth_check_switch(struct auth_check *a, const struct secret *secret,
+                       const struct auth_line *line, struct writer *out, uint8_t *sequence);
 
 /*
  * auth_check_answer - the client's response to what it was sent last. Gives the verdict; AUTH_MORE:

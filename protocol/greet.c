@@ -272,6 +272,17 @@ void auth_switch_encode(struct writer *w, struct slice plugin, const uint8_t sal
     packet_end(w, at, sequence);
 }
 
+void auth_switch_encode_data(struct writer *w, struct slice plugin, struct slice data,
+                             uint8_t sequence)
+{
+    size_t at = packet_begin(w);
+
+    put_u8(w, FIRST_AUTH_SWITCH);
+    put_zero(w, plugin);
+    put_slice(w, data);
+    packet_end(w, at, sequence);
+}
+
 int auth_switch_decode(struct slice *plugin, struct slice *data, const uint8_t *payload, size_t len)
 {
     struct reader r = reader_of(payload, len);
@@ -284,7 +295,7 @@ int auth_switch_decode(struct slice *plugin, struct slice *data, const uint8_t *
         *plugin = *data = (struct slice){NULL, 0};
         return ERR_MALFORMED;
     }
-    if (data->len > 0 && data->data[data->len - 1] == '\0') {
+    if (data->len == SALT_LEN + 1 && data->data[SALT_LEN] == '\0') {
         data->len--;
     }
     return 0;

@@ -13,8 +13,10 @@
 
 #define SALT_LEN 20
 
-#define PLUGIN_NATIVE "mysql_native_password"
-#define PLUGIN_SHA2   "caching_sha2_password"
+#define PLUGIN_NATIVE  "mysql_native_password"
+#define PLUGIN_SHA2    "caching_sha2_password"
+#define PLUGIN_ED25519 "client_ed25519"
+#define PLUGIN_CLEAR   "mysql_clear_password"
 
 struct greeting {
     struct slice version; /* with MariaDB's "5.5.5-" prefix if it was sent */
@@ -76,10 +78,14 @@ void change_user_encode(struct writer *w, const struct login *l);
 
 /*
  * auth_switch_encode, auth_switch_decode - 0xfe, plugin, salt (20 bytes and a zero). salt may be
- * NULL: then no data is sent. data is given without its final zero and may have any length.
+ * NULL: then no data is sent. auth_switch_encode_data: other data, as it is. What is decoded may
+ * have any length; a salt is given without its final zero, other data (32 bytes of ed25519, of
+ * which the last may be 0) as they are.
  */
 void auth_switch_encode(struct writer *w, struct slice plugin, const uint8_t salt[SALT_LEN],
                         uint8_t sequence);
+void auth_switch_encode_data(struct writer *w, struct slice plugin, struct slice data,
+                             uint8_t sequence);
 int auth_switch_decode(struct slice *plugin, struct slice *data, const uint8_t *payload,
                        size_t len) MUST_CHECK;
 

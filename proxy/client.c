@@ -26,8 +26,9 @@
 #define LOGIN_PACKET_MAX 65536
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
-    [CLIENT_LOGIN] = {"login", BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) | BIT(CLIENT_IDLE) |
-                                   BIT(CLIENT_CLOSING)},
+    [CLIENT_LOGIN] = {"login", BIT(CLIENT_LOOKUP) | BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) |
+                                   BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
+    [CLIENT_LOOKUP] = {"lookup", BIT(CLIENT_LOGIN) | BIT(CLIENT_CLOSING)},
     [CLIENT_DENIED] = {"denied", BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
     [CLIENT_VERIFY] = {"verify", BIT(CLIENT_IDLE) | BIT(CLIENT_WAITING) | BIT(CLIENT_FITTING) |
                                      BIT(CLIENT_CLOSING)},
@@ -160,12 +161,6 @@ static void drop_server(struct client *c)
     pool_give(&c->worker->pool, s);
 }
 
-static void free_login(struct client *c)
-{
-    mem_free(MEM_CLIENT, c->login);
-    c->login = NULL;
-}
-
 static void release_counts(struct client *c)
 {
     (void)atomic_fetch_sub(&c->worker->galeway->n_clients, 1);
@@ -210,7 +205,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     session_reset(&c->session, &w->pool.profiles, NULL, 0);
     kill_unregister(c);
     release_counts(c);
-    free_login(c);
+    client_login_free(c);
     mem_free(MEM_CLIENT, c->peer);
     c->peer = NULL;
     mem_free(MEM_CLIENT, c->place);
@@ -257,7 +252,7 @@ void client_refuse(struct client *c, int rc, enum close_reason reason)
 
 static size_t packet_limit(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN || c->state == CLIENT_VERIFY
+    return client_is_logging_in(c) || c->state == CLIENT_VERIFY
                ? LOGIN_PACKET_MAX
                : (size_t)worker_vars(c->worker)->mysql_max_allowed_packet;
 }
@@ -454,7 +449,7 @@ static void on_end(struct stream *stream, int rc)
 {
     struct client *c = CONTAINER_OF(stream, struct client, stream);
 
-    if (c->state == CLIENT_LOGIN) {
+    if (client_is_logging_in(c) && c->state != CLIENT_DENIED) {
         client_close(c, CLOSE_LOGIN_GONE, 0);
     } else if (rc == UV_EOF) {
         client_close(c, CLOSE_GONE, 0);

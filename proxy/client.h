@@ -2,6 +2,7 @@
 /*
  * client.h - one connection of an application: life and state.
  *
+ *   LOGIN --> LOOKUP (a node is asked about the user) --> LOGIN
  *   LOGIN --> VERIFY (a node is asked about the schema) --> IDLE
  *   LOGIN --> DENIED (its refusal waits) --> CLOSING, or IDLE after COM_CHANGE_USER
  *   IDLE --> WAITING (for a server connection) --> FITTING --> RUNNING --> IDLE
@@ -37,6 +38,7 @@ struct worker;
 
 enum client_state {
     CLIENT_LOGIN,
+    CLIENT_LOOKUP,
     CLIENT_DENIED,
     CLIENT_VERIFY,
     CLIENT_IDLE,
@@ -76,6 +78,8 @@ enum close_reason {
 #undef X
 };
 
+#define LOGIN_RESPONSE_MAX RSA_BLOCK_MAX
+
 /* Lives only while a client logs in (or changes its user). */
 struct client_login {
     struct auth_check auth;
@@ -83,6 +87,9 @@ struct client_login {
     bool wants_tls;     /* it has just asked for it */
     bool lacks_header;  /* of the PROXY protocol, and must have one */
     bool with_password; /* DENIED: for the text */
+    bool has_asked;     /* a node was asked about the user (client_user.h) */
+    uint16_t response_len;
+    uint8_t response[LOGIN_RESPONSE_MAX]; /* LOOKUP: what is looked at when the node has answered */
     uint8_t charset;
     uint32_t caps;
     char user[4 * 128 + 1]; /* terminated */
@@ -150,6 +157,12 @@ uint32_t client_mode(const struct client *c);
 /* client_new - take the next connection of a listener. */
 void client_accept(struct worker *worker, uv_stream_t *listener);
 
+/* client_is_logging_in - nothing but the user and the password matters yet. */
+static inline bool client_is_logging_in(const struct client *c)
+{
+    return c->state == CLIENT_LOGIN || c->state == CLIENT_LOOKUP || c->state == CLIENT_DENIED;
+}
+
 void client_to(struct client *c, enum client_state next);
 const char *client_state_name(const struct client *c); /* static */
 struct log_who client_who(const struct client *c, const char *doing);
@@ -203,6 +216,9 @@ void client_login_secured(struct client *c, int rc);
 void client_change_user(struct client *c, const uint8_t *payload, size_t len);
 void client_login_verified(struct client *c, const struct err *err);
 void client_login_denied(struct client *c); /* DENIED long enough: it is told */
+void client_login_asked(struct client *c,
+                        bool is_known);   /* a node was asked about the user; NULL = it has left */
+void client_login_free(struct client *c); /* wiped: it had passwords */
 
 /* client_command.c: one whole command (header included), or the head of a long one. */
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);

@@ -9,6 +9,7 @@
 #include "proxy/client_cache.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_user.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
@@ -150,6 +151,9 @@ static void query(struct client *c, const uint8_t *packet, size_t len, bool is_w
         client_scan(c, task, sql);
     } else {
         facts_scan_head(&task->facts, sql, client_mode(c));
+    }
+    if (!client_user_may_run(c)) {
+        return;
     }
     if ((!rules_concern(c, sql) || !rules_apply(c, sql)) && !rules_delay(c)) {
         statement(c);
@@ -334,6 +338,9 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
     }
     command = packet[PACKET_HEADER];
     if (command != COM_QUIT && is_whole && told_of_loss(c)) {
+        return;
+    }
+    if (!client_user_may_send(c, command)) {
         return;
     }
     if (command == COM_QUERY) {

@@ -2,6 +2,7 @@
 /*
  * client_login.c - who is it, and may it: greeting, login, authentication switch, COM_CHANGE_USER.
  */
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -14,17 +15,13 @@
 #include "proxy/client_admit.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_user.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
 #define DENIED_TEXT_MAX 700
-
-static const struct conf *conf_of(const struct client *c)
-{
-    return c->worker->snapshot->conf;
-}
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
 bool client_error_early(struct client *c, int rc, const char *text)
@@ -65,6 +62,15 @@ static bool offers_tls(const struct client *c)
 
     certificates_refresh(&w->galeway->certificates, &w->tls, &w->tls_changes);
     return w->tls != NULL && c->stream.tls == NULL && !c->login->is_change_user;
+}
+
+void client_login_free(struct client *c)
+{
+    if (c->login != NULL) {
+        OPENSSL_cleanse(c->login, sizeof(*c->login));
+        mem_free(MEM_CLIENT, c->login);
+        c->login = NULL;
+    }
 }
 
 static void greet(struct client *c)
@@ -120,8 +126,7 @@ static void refused(struct client *c, enum close_reason reason)
     session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
     warnings_drop(c);
     audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
-    mem_free(MEM_CLIENT, c->login);
-    c->login = NULL;
+    client_login_free(c);
     client_task_end(c);
 }
 
@@ -184,13 +189,10 @@ static void denied(struct client *c, bool with_password)
 
 static void finish_login(struct client *c)
 {
-    struct client_login *login = c->login;
-
-    audit_client(c, login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
+    audit_client(c, c->login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
                  (struct slice){"", 0});
     c->is_logged_in = true;
-    c->login = NULL;
-    mem_free(MEM_CLIENT, login);
+    client_login_free(c);
     kill_register(c);
     if (client_ok(c)) {
         client_to(c, CLIENT_IDLE);
@@ -273,28 +275,24 @@ static bool begin_session(struct client *c, struct account *account, const struc
 }
 
 /* The password was right. */
-static void accepted(struct client *c, struct account *account)
+static void accepted(struct client *c, const struct login_user *user)
 {
-    const struct conf_user *user = conf_user_find(conf_of(c), slice_of(c->login->user));
     struct slice schema = slice_of(c->login->schema);
 
-    if (user == NULL) {
-        denied(c, true);
-        return;
-    }
-    if (user->use_ssl && c->stream.tls == NULL) {
+    if (user->row.use_ssl && c->stream.tls == NULL) {
         denied_without_tls(c);
         return;
     }
     client_admit_succeeded(c);
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
-    if (!begin_session(c, account, user)) {
+    if (!begin_session(c, user->account, &user->row)) {
         return;
     }
+    c->session.must_set_password = user->source == USER_FOLLOWED && user->found.is_expired;
     if (schema.len == 0) {
-        schema = slice_of(user->default_schema);
+        schema = slice_of(user->row.default_schema);
     }
-    if (schema.len == 0) {
+    if (schema.len == 0 || c->session.must_set_password) { /* a node would refuse to look at it */
         finish_login(c);
         return;
     }
@@ -304,51 +302,146 @@ static void accepted(struct client *c, struct account *account)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-/* What was proven is enough for logging in to nodes, and for the next clients. */
-static void learn(struct account *account, const struct secret *secret,
-                  const struct auth_learnt *learnt)
+/* Private: nobody else can read it. */
+static struct auth_line line_of(const struct client *c)
 {
-    if (learnt->has_stage1 &&
-        (!secret->has_stage1 || memcmp(secret->stage1, learnt->stage1, SHA1_LEN) != 0)) {
-        account_learn_stage1(account, learnt->stage1);
-    }
-    if (learnt->clear.len > 0) {
-        account_learn_clear(account, learnt->clear);
+    return (struct auth_line){.is_private =
+                                  c->stream.u.handle.type == UV_NAMED_PIPE || c->stream.tls != NULL,
+                              .rsa = c->worker->galeway->rsa};
+}
+
+static void refuse_with(struct client *c, int rc, const char *text)
+{
+    struct log_who who = client_who(c, "logging in");
+
+    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
+    log_info(&who, "%s", text);
+    if (client_error(c, err_number(rc), err_sqlstate(rc), slice_of(text))) {
+        refused(c, CLOSE_DENIED);
     }
 }
 
-static void check_answer(struct client *c, struct account *account, struct slice response)
+static void refuse_unserved(struct client *c, const struct login_user *user)
 {
-    const struct auth_line line = {
-        c->stream.u.handle.type == UV_NAMED_PIPE || c->stream.tls != NULL, c->worker->galeway->rsa};
+    char peer[ADDRESS_TEXT_MAX], text[800];
+
+    (void)snprintf(text, sizeof(text),
+                   "Access denied for user '%s'@'%s': the plugin '%s' of the account on the nodes "
+                   "is not served by Galeway",
+                   c->login->user, client_peer_name(c, peer), user->found.unserved);
+    refuse_with(c, ERR_ACCESS_DENIED, text);
+}
+
+/* Who has proved himself, but nothing that a node would take from us. */
+static void refuse_unusable(struct client *c)
+{
+    char peer[ADDRESS_TEXT_MAX], text[900];
+
+    (void)snprintf(text, sizeof(text),
+                   "Access denied for user '%s'@'%s': a login by ed25519 does not show the "
+                   "password, which Galeway needs for the nodes; log in once over a private "
+                   "line (TLS, its unix socket), or give the user a row in mysql_users",
+                   c->login->user, client_peer_name(c, peer));
+    refuse_with(c, ERR_ACCESS_DENIED, text);
+}
+
+static void proven(struct client *c, struct login_user *user, const struct auth_learnt *learnt)
+{
+    int rc = client_user_accept(user, learnt);
+
+    if (rc == 0) {
+        accepted(c, user);
+    } else if (rc == ERR_ACCESS_DENIED) {
+        denied(c, learnt->with_password);
+    } else if (rc == ERR_NODE_LOGIN) {
+        refuse_unusable(c);
+    } else {
+        refuse_with(c, rc, err_text(rc));
+    }
+}
+
+/*
+ * A node is asked about the user, and the response is looked at (again) when it has answered. False
+ * = it is not asked.
+ */
+static bool ask_and_wait(struct client *c, struct slice response)
+{
+    struct client_login *login = c->login;
+
+    if (response.len > sizeof(login->response) || client_user_ask(c) != USERS_ASK_WAIT) {
+        return false;
+    }
+    if (response.len > 0) {
+        memcpy(login->response, response.data, response.len);
+    }
+    login->response_len = (uint16_t)response.len;
+    client_to(c, CLIENT_LOOKUP);
+    return true;
+}
+
+static void check_answer(struct client *c, struct login_user *user, struct slice response)
+{
+    const struct auth_line line = line_of(c);
     uint8_t bytes[AUTH_SENT_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     struct auth_learnt learnt = {0};
-    struct secret secret;
     enum auth_verdict verdict;
 
-    account_secret(account, &secret);
-    verdict =
-        auth_check_answer(&c->login->auth, &secret, &line, response, &w, &c->sequence, &learnt);
+    verdict = auth_check_answer(&c->login->auth, &user->secret, &line, response, &w, &c->sequence,
+                                &learnt);
     if (verdict == AUTH_WRONG) {
-        denied(c, learnt.with_password);
+        /* Of a user of the nodes: perhaps it was changed there a moment ago. */
+        if (user->source != USER_FOLLOWED || !ask_and_wait(c, response)) {
+            denied(c, learnt.with_password);
+        }
     } else if ((w.len == 0 || client_write(c, bytes, w.len)) && verdict == AUTH_RIGHT) {
-        learn(account, &secret, &learnt);
-        accepted(c, account);
+        proven(c, user, &learnt);
     }
     auth_learnt_wipe(&learnt);
-    secret_wipe(&secret);
 }
 
 static void check_response(struct client *c, struct slice response)
 {
-    struct account *account = account_find(&c->worker->galeway->accounts, slice_of(c->login->user));
+    struct login_user user;
 
-    if (account == NULL || conf_user_find(conf_of(c), slice_of(c->login->user)) == NULL) {
-        denied(c, response.len > 0);
+    client_user_find(c, &user);
+    if (user.source == USER_UNKNOWN && ask_and_wait(c, response)) {
         return;
     }
-    check_answer(c, account, response);
+    if (user.source == USER_NONE || user.source == USER_UNKNOWN) {
+        denied(c, response.len > 0);
+    } else if (user.source == USER_FOLLOWED && !user.found.is_served) {
+        refuse_unserved(c, &user);
+    } else {
+        check_answer(c, &user, response);
+    }
+    login_user_wipe(&user);
+}
+
+void client_login_asked(struct client *c, bool is_known)
+{
+    uint8_t response[LOGIN_RESPONSE_MAX];
+    struct login_user user;
+    size_t len;
+
+    if (c == NULL || c->state != CLIENT_LOOKUP) {
+        return;
+    }
+    len = c->login->response_len;
+    memcpy(response, c->login->response, len);
+    OPENSSL_cleanse(c->login->response, sizeof(c->login->response));
+    client_to(c, CLIENT_LOGIN);
+    client_user_find(c, &user);
+    if (user.source == USER_UNKNOWN && !is_known) {
+        refuse_with(c, ERR_USERS_UNREADABLE, err_text(ERR_USERS_UNREADABLE));
+    } else {
+        check_response(c, (struct slice){(const char *)response, len});
+    }
+    login_user_wipe(&user);
+    OPENSSL_cleanse(response, sizeof(response));
+    if (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) {
+        client_input(c); /* what came meanwhile */
+    }
 }
 
 /* Bytes of the first n characters. */
@@ -487,6 +580,7 @@ void client_login_secured(struct client *c, int rc)
 void client_change_user(struct client *c, const uint8_t *payload, size_t len)
 {
     struct log_who who = client_who(c, "reading a command");
+    const struct auth_line line = line_of(c);
     struct login l;
 
     if (len == 1) { /* as MariaDB: it begins with a greeting again */
@@ -512,7 +606,7 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));
 
-        auth_check_switch(&c->login->auth, c->login->auth.plugin, &w, &c->sequence);
+        auth_check_switch(&c->login->auth, NULL, &line, &w, &c->sequence);
         (void)!client_write(c, bytes, w.len);
     }
 }

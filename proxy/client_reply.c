@@ -15,6 +15,7 @@
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_user.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
@@ -236,7 +237,6 @@ static void forget_schemas(struct client *c)
 {
     const struct facts *f = &c->task->facts;
     struct galeway *g = c->worker->galeway;
-
     if ((f->flags & FACT_CHANGES_SCHEMA) != 0 || f->verb == VERB_GRANT || f->verb == VERB_REVOKE ||
         f->verb == VERB_DROP) {
         atomic_fetch_add(&g->schema_epoch, 1);
@@ -304,6 +304,9 @@ static void on_done(struct server *s)
         client_homes_wrote(c, s);
     }
     forget_schemas(c);
+    if (!s->outcome.is_error) {
+        client_user_after(c);
+    }
     rules_after(c, s);
     local_learn(c, before);
     if (task->gathered != NULL) {

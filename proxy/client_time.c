@@ -28,8 +28,7 @@ void client_check_time(struct client *c)
     const struct conf_vars *vars = worker_vars(c->worker);
     uint64_t since = c->worker->now_ms - c->since_ms;
 
-    if ((c->state == CLIENT_LOGIN || c->state == CLIENT_DENIED) &&
-        since > (uint64_t)vars->mysql_connect_timeout_client) {
+    if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
     } else if (c->state == CLIENT_IDLE && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);

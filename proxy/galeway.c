@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "pool/monitor.h"
 #include "pool/node_tls.h"
+#include "pool/users.h"
 #include "proxy/events_log.h"
 #include "proxy/foreign.h"
 #include "proxy/worker.h"
@@ -164,6 +165,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     if (g->monitor != NULL) {
         monitor_configure(g->monitor, conf);
         foreign_configure(g, conf);
+        users_configure(g->users, conf);
     }
     return 0;
 }

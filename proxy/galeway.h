@@ -29,6 +29,7 @@
 struct events_log;
 struct follower;
 struct monitor;
+struct users;
 struct worker;
 
 /* One configuration and the topology made of it; workers switch between two statements. */
@@ -68,7 +69,8 @@ struct galeway {
     struct node_facts node_facts;
     struct monitor *monitor;             /* owned by main.c; NULL until it runs */
     _Atomic(struct follower *) follower; /* foreign.h; NULL until the cache is in use */
-    struct events_log *events;           /* owned: statements that rules log */
+    struct users *users;       /* owned by main.c: those of the nodes; NULL only in tests */
+    struct events_log *events; /* owned: statements that rules log */
     struct {
         struct events_log *log; /* owned */
         atomic_bool is_on;

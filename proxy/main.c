@@ -22,6 +22,8 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "pool/monitor.h"
+#include "pool/users.h"
+#include "proxy/client_user.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/foreign.h"
@@ -114,12 +116,14 @@ static void galeway_init(struct galeway *g)
     g->events = events_log_new("mysql-eventslog_filename", "events");
     g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
     certificates_init(&g->certificates);
+    g->users = client_users_new(g);
     g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
     map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
 }
 
 static void galeway_fini(struct galeway *g)
 {
+    users_free(g->users);
     events_log_free(g->events);
     events_log_free(g->audit.log);
     cache_free(g->cache);
@@ -343,6 +347,7 @@ static int start_monitor(struct galeway *g)
     rc = monitor_start(&g->monitor, &g->nodes, s->conf, FIRST_CHECKS_MS, on_nodes, g);
     if (rc == 0) {
         foreign_configure(g, s->conf);
+        users_configure(g->users, s->conf);
     }
     snapshot_unref(s);
     return rc;
@@ -372,6 +377,8 @@ static int run(struct process *p, const sigset_t *signals)
         console_stop(p->console);
     }
     foreign_stop(g);
+    users_free(g->users); /* before the workers that it writes to */
+    g->users = NULL;
     monitor_stop(g->monitor);
     g->monitor = NULL;
     free_workers(g, g->n_workers);

@@ -25,7 +25,8 @@
     X(PIN_UNKNOWN_STATE, "unknown state change", 1)            \
     X(PIN_UNSEEN_TEXT, "statement too long to be scanned", 1)  \
     X(PIN_NO_MULTIPLEXING, "multiplexing is off", 1)           \
-    X(PIN_STICKY, "sticky_conn", 1)
+    X(PIN_STICKY, "sticky_conn", 1)                            \
+    X(PIN_PASSWORD, "password changed", 0)
 
 enum pin {
 #define X(code, name, reset) code,

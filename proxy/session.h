@@ -60,7 +60,8 @@ struct session {
     bool completion_unknown; /* @@completion_type was set: COMMIT may be COMMIT RELEASE */
     bool multiplex_off;      /* rules said multiplex=0, or 1: until they say otherwise */
     bool multiplex_on;
-    int flag_in; /* next_query_flagIN of the statement before; 0 = none */
+    int flag_in;            /* next_query_flagIN of the statement before; 0 = none */
+    bool must_set_password; /* it has expired: nothing else may be done (client_user.h) */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
 };

@@ -110,7 +110,7 @@ static void take_config(struct worker *w)
  */
 static bool is_at_rest(const struct client *c)
 {
-    return c->state == CLIENT_LOGIN || c->state == CLIENT_DENIED ||
+    return client_is_logging_in(c) ||
            (c->state == CLIENT_IDLE && (c->session.status & STATUS_IN_TRANS) == 0);
 }
 
@@ -173,6 +173,9 @@ static void read_mail(struct worker *w, struct mail *mail)
         if (c != NULL) {
             client_cache_woken(c, mail->flight);
         }
+        break;
+    case MAIL_LOGIN:
+        client_login_asked(worker_find_client(w, mail->client_id), mail->is_known);
         break;
     case MAIL_SERVE: pool_serve_waiters(&w->pool); break;
     case MAIL_KILL: kill_client(w, mail->client_id, mail->kill_query, mail->account); break;

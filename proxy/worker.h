@@ -26,6 +26,7 @@
 enum mail_kind {
     MAIL_SERVER, /* a server connection for a client that waits */
     MAIL_WAKE,   /* a client that waits may try again */
+    MAIL_LOGIN,  /* what is to be known of the user of a login is read (client_user.h) */
     MAIL_ANSWER, /* the statement that a client waits for is over (client_cache.h) */
     MAIL_SERVE,  /* others wait: give what is free */
     MAIL_KILL,   /* KILL [QUERY] of a client of this worker */
@@ -46,6 +47,7 @@ struct mail {
     struct server_move move;         /* MAIL_SERVER */
     const void *flight;              /* MAIL_ANSWER: which, compared only */
     bool kill_query;                 /* MAIL_KILL */
+    bool is_known;                   /* MAIL_LOGIN: a node has answered */
     struct account *account;         /* MAIL_KILL: whose clients it may kill; NULL = any */
     struct figures_request *request; /* MAIL_READ: a reference */
 };

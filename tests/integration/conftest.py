@@ -135,6 +135,17 @@ def tls_cluster(_tls_cluster):
         _tls_cluster.heal()
 
 
+@pytest.fixture(scope="session")
+def users_monitor(cluster):
+    """Variables of a Galeway whose monitor may read the nodes' users: an account of this process."""
+    name = f"um_{worker_name()}"
+    cluster.sql(1, f"CREATE USER '{name}'@'%' IDENTIFIED BY '{name}'")
+    cluster.sql(1, f"GRANT BINLOG MONITOR ON *.* TO '{name}'@'%'")
+    cluster.sql(1, f"GRANT SELECT ON mysql.global_priv TO '{name}'@'%'")
+    yield {"monitor_username": name, "monitor_password": name}
+    cluster.sql(1, f"DROP USER '{name}'@'%'")
+
+
 @pytest.fixture
 def node(cluster):
     """node(2) is a PyMySQL connection to node 2."""

@@ -8,10 +8,10 @@
 set -euo pipefail
 
 build="gcc libc6-dev make pkg-config libuv1-dev libmariadb-dev libpcre2-dev libxxhash-dev
-    libconfig-dev libjansson-dev libssl-dev libsqlite3-dev zlib1g-dev libcmocka-dev"
+    libconfig-dev libjansson-dev libssl-dev libsodium-dev libsqlite3-dev zlib1g-dev libcmocka-dev"
 lint="clang libclang-rt-14-dev clang-format clang-tidy cppcheck"
 test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest-xdist
-    python3-pymysql python3-cryptography php-cli php-mysql wordpress libdbd-mysql-perl
+    python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
     libmariadb-java java:default-jre-headless sysbench haproxy python3-matplotlib procps node:nodejs npm:npm"
 
 if [ $# -eq 0 ]; then

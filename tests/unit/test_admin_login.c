@@ -121,7 +121,7 @@ TEST(console_login_switches_a_plugin_it_does_not_know)
     struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
                       .user = SLICE("admin"),
                       .response = SLICE("?"),
-                      .plugin = SLICE("client_ed25519")};
+                      .plugin = SLICE("dialog")};
     struct slice p, plugin, data;
     struct secret secret;
 

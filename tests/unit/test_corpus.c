@@ -31,6 +31,9 @@
 #define LLVMFuzzerTestOneInput fuzz_track
 #include "tests/fuzz/fuzz_track.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_user
+#include "tests/fuzz/fuzz_user.c"
+#undef LLVMFuzzerTestOneInput
 /* NOLINTEND(bugprone-suspicious-include,readability-identifier-naming) */
 
 typedef int (*fuzz_fn)(const uint8_t *data, size_t size);
@@ -107,4 +110,9 @@ TEST(corpus_of_stmt)
 TEST(corpus_of_track)
 {
     run_corpus(fuzz_track, "track");
+}
+
+TEST(corpus_of_user)
+{
+    run_corpus(fuzz_user, "user");
 }
