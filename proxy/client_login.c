@@ -13,6 +13,7 @@
 #include "protocol/tls.h"
 #include "proxy/audit.h"
 #include "proxy/client_admit.h"
+#include "proxy/client_denied.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/client_user.h"
@@ -21,7 +22,6 @@
 
 #define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
-#define DENIED_TEXT_MAX 700
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
 bool client_error_early(struct client *c, int rc, const char *text)
@@ -103,90 +103,6 @@ void client_login_begin(struct client *c)
 
 /* --- the outcome ----------------------------------------------------------------------------- */
 
-/*
- * A refused COM_CHANGE_USER leaves the connection to its old user, without what the session had
- * (10.11).
- */
-static void refused(struct client *c, enum close_reason reason)
-{
-    struct session *s = &c->session;
-    struct profile *fresh;
-
-    if (!c->login->is_change_user) {
-        client_close_after_write(c, reason);
-        return;
-    }
-    fresh = profile_of_charset(&c->worker->pool.profiles, s->charset);
-    if (fresh == NULL) {
-        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
-        return;
-    }
-    client_give_server(c);
-    client_stmts_drop(c);
-    session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
-    warnings_drop(c);
-    audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
-    client_login_free(c);
-    client_task_end(c);
-}
-
-static void denied_text(const struct client *c, char *out, size_t cap)
-{
-    char peer[ADDRESS_TEXT_MAX];
-
-    (void)snprintf(out, cap, "Access denied for user '%s'@'%s' (using password: %s)",
-                   c->login->user, client_peer_name(c, peer),
-                   c->login->with_password ? "YES" : "NO");
-}
-
-void client_login_denied(struct client *c)
-{
-    bool is_old = (c->login->caps & CAP_PROTOCOL_41) == 0;
-    char text[DENIED_TEXT_MAX];
-
-    denied_text(c, text, sizeof(text));
-    if (is_old ? client_error_early(c, ERR_ACCESS_DENIED, text)
-               : client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
-                              slice_of(text))) {
-        refused(c, CLOSE_DENIED);
-    }
-}
-
-/* The password was right, but anybody could have seen what follows. */
-static void denied_without_tls(struct client *c)
-{
-    char peer[ADDRESS_TEXT_MAX], text[700];
-    struct log_who who = client_who(c, "logging in");
-
-    stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
-    (void)snprintf(text, sizeof(text),
-                   "Access denied for user '%s'@'%s': this user may log in with TLS only",
-                   c->login->user, client_peer_name(c, peer));
-    log_info(&who, "%s", text);
-    if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
-                     slice_of(text))) {
-        refused(c, CLOSE_DENIED);
-    }
-}
-
-/* Counted and logged at once, told later. */
-static void denied(struct client *c, bool with_password)
-{
-    uint64_t delay = (uint64_t)worker_vars(c->worker)->mysql_failed_login_delay_ms;
-    struct log_who who = client_who(c, "logging in");
-    char text[DENIED_TEXT_MAX];
-
-    c->login->with_password = with_password;
-    denied_text(c, text, sizeof(text));
-    log_info(&who, "%s", text);
-    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
-    client_admit_failed(c);
-    client_to(c, CLIENT_DENIED);
-    if (delay == 0 || alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms + delay) != 0) {
-        client_login_denied(c);
-    }
-}
-
 static void finish_login(struct client *c)
 {
     audit_client(c, c->login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
@@ -210,7 +126,7 @@ void client_login_verified(struct client *c, const struct err *err)
     }
     log_info(&who, "%.*s", SLICE_ARGS(err->message));
     if (client_error(c, err->number, err->sqlstate, err->message)) {
-        refused(c, CLOSE_DENIED);
+        client_login_refused(c, CLOSE_DENIED);
     }
 }
 
@@ -280,7 +196,7 @@ static void accepted(struct client *c, const struct login_user *user)
     struct slice schema = slice_of(c->login->schema);
 
     if (user->row.use_ssl && c->stream.tls == NULL) {
-        denied_without_tls(c);
+        client_login_deny_plain(c);
         return;
     }
     client_admit_succeeded(c);
@@ -310,41 +226,6 @@ static struct auth_line line_of(const struct client *c)
                               .rsa = c->worker->galeway->rsa};
 }
 
-static void refuse_with(struct client *c, int rc, const char *text)
-{
-    struct log_who who = client_who(c, "logging in");
-
-    stat_add(&c->worker->stats, STAT_LOGIN_FAILED, 1);
-    log_info(&who, "%s", text);
-    if (client_error(c, err_number(rc), err_sqlstate(rc), slice_of(text))) {
-        refused(c, CLOSE_DENIED);
-    }
-}
-
-static void refuse_unserved(struct client *c, const struct login_user *user)
-{
-    char peer[ADDRESS_TEXT_MAX], text[800];
-
-    (void)snprintf(text, sizeof(text),
-                   "Access denied for user '%s'@'%s': the plugin '%s' of the account on the nodes "
-                   "is not served by Galeway",
-                   c->login->user, client_peer_name(c, peer), user->found.unserved);
-    refuse_with(c, ERR_ACCESS_DENIED, text);
-}
-
-/* Who has proved himself, but nothing that a node would take from us. */
-static void refuse_unusable(struct client *c)
-{
-    char peer[ADDRESS_TEXT_MAX], text[900];
-
-    (void)snprintf(text, sizeof(text),
-                   "Access denied for user '%s'@'%s': a login by ed25519 does not show the "
-                   "password, which Galeway needs for the nodes; log in once over a private "
-                   "line (TLS, its unix socket), or give the user a row in mysql_users",
-                   c->login->user, client_peer_name(c, peer));
-    refuse_with(c, ERR_ACCESS_DENIED, text);
-}
-
 static void proven(struct client *c, struct login_user *user, const struct auth_learnt *learnt)
 {
     int rc = client_user_accept(user, learnt);
@@ -352,11 +233,11 @@ static void proven(struct client *c, struct login_user *user, const struct auth_
     if (rc == 0) {
         accepted(c, user);
     } else if (rc == ERR_ACCESS_DENIED) {
-        denied(c, learnt->with_password);
+        client_login_deny(c, learnt->with_password);
     } else if (rc == ERR_NODE_LOGIN) {
-        refuse_unusable(c);
+        client_login_refuse_unusable(c);
     } else {
-        refuse_with(c, rc, err_text(rc));
+        client_login_refuse(c, rc, err_text(rc));
     }
 }
 
@@ -392,7 +273,7 @@ static void check_answer(struct client *c, struct login_user *user, struct slice
     if (verdict == AUTH_WRONG) {
         /* Of a user of the nodes: perhaps it was changed there a moment ago. */
         if (user->source != USER_FOLLOWED || !ask_and_wait(c, response)) {
-            denied(c, learnt.with_password);
+            client_login_deny(c, learnt.with_password);
         }
     } else if ((w.len == 0 || client_write(c, bytes, w.len)) && verdict == AUTH_RIGHT) {
         proven(c, user, &learnt);
@@ -409,9 +290,9 @@ static void check_response(struct client *c, struct slice response)
         return;
     }
     if (user.source == USER_NONE || user.source == USER_UNKNOWN) {
-        denied(c, response.len > 0);
+        client_login_deny(c, response.len > 0);
     } else if (user.source == USER_FOLLOWED && !user.found.is_served) {
-        refuse_unserved(c, &user);
+        client_login_refuse_plugin(c, &user);
     } else {
         check_answer(c, &user, response);
     }
@@ -433,7 +314,7 @@ void client_login_asked(struct client *c, bool is_known)
     client_to(c, CLIENT_LOGIN);
     client_user_find(c, &user);
     if (user.source == USER_UNKNOWN && !is_known) {
-        refuse_with(c, ERR_USERS_UNREADABLE, err_text(ERR_USERS_UNREADABLE));
+        client_login_refuse(c, ERR_USERS_UNREADABLE, err_text(ERR_USERS_UNREADABLE));
     } else {
         check_response(c, (struct slice){(const char *)response, len});
     }
@@ -476,7 +357,7 @@ static void old_client(struct client *c, const uint8_t *payload, size_t len)
         keep_login(c, &l);
     }
     if (rc == 0 && l.response.len == 0) {
-        denied(c, false);
+        client_login_deny(c, false);
         return;
     }
     rc = rc == 0 ? ERR_OLD_CLIENT : rc;
@@ -498,7 +379,7 @@ static bool charset_refused(struct client *c)
     if (client_errorf(c, ERR_CONFIG,
                       "Variable 'character_set_client' can't be set to the value of '%s'",
                       collation->charset)) {
-        refused(c, CLOSE_DENIED);
+        client_login_refused(c, CLOSE_DENIED);
     }
     return true;
 }

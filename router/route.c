@@ -4,8 +4,8 @@
  */
 #include "router/route.h"
 
-#include "pool/cluster.h"
 #include "pool/homes.h"
+#include "router/route_sight.h"
 
 #define AWAY_FROM_HOME \
     2 /* statements a site's own reader may be ahead before another one is better */
@@ -34,24 +34,7 @@ struct choices {
     uint64_t added; /* of items */
 };
 
-/* Who may do what at this moment. */
-struct sight {
-    bool is_decided; /* by the monitor; else as configured */
-    uint64_t writers, readers;
-    const struct homes *homes; /* NULL = sites have no home nodes */
-};
-
-static uint64_t bit_of(const struct node *node)
-{
-    return UINT64_C(1) << node->index;
-}
-
-static uint64_t mask_of(const atomic_ullong *mask)
-{
-    return atomic_load_explicit(mask, memory_order_relaxed);
-}
-
-static struct sight look(const struct role_set *roles)
+struct sight route_look(const struct role_set *roles)
 {
     const struct cluster *c = roles->cluster;
     struct sight sight = {.is_decided = c != NULL && atomic_load_explicit(&c->shared.is_decided,
@@ -86,11 +69,6 @@ static void add(struct choices *c, struct node *node, uint64_t score)
     }
     c->items[at] = (struct choice){node, score};
     c->n++;
-}
-
-static unsigned health_of(const struct node *node)
-{
-    return atomic_load_explicit(&node->shared.health, memory_order_relaxed);
 }
 
 static bool takes_traffic(const struct member *m, uint64_t now_ms)
@@ -134,19 +112,6 @@ static uint64_t draw(const struct route_input *in, const struct member *m)
                      UINT64_C(0xff51afd7ed558ccd);
 
     return (mixed >> 33) * MIN(MAX(m->weight, 1u), UINT32_C(1) << 24);
-}
-
-static bool is_numbered(const struct node *node)
-{
-    return atomic_load_explicit(&node->shared.is_numbered, memory_order_relaxed);
-}
-
-/* Has it applied what the read has to see? */
-static bool has_applied(const struct route_input *in, const struct node *node)
-{
-    return in->follow_us == 0 ||
-           atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= in->follow_us ||
-           (in->is_over && !is_numbered(node));
 }
 
 /* A writer of which nothing can be known (the monitor may not log in) serves after a while. */
@@ -471,7 +436,7 @@ bool route_find_roles(struct route_input *in, const struct topology *topology,
 
 void route_choose(struct route *route, const struct route_input *in)
 {
-    const struct sight sight = look(in->roles);
+    const struct sight sight = route_look(in->roles);
     struct choices c;
     bool read =
         (in->facts->flags & FACT_READ) != 0 && !in->in_transaction && in->follow_us != UINT64_MAX;
@@ -510,12 +475,12 @@ bool route_writes(const struct role_set *roles, const struct node *node)
 {
     const struct cluster *c = roles->cluster;
 
-    return !look(roles).is_decided || (mask_of(&c->shared.writers) & bit_of(node)) != 0;
+    return !route_look(roles).is_decided || (mask_of(&c->shared.writers) & bit_of(node)) != 0;
 }
 
 bool route_may_stay(const struct route_input *in, const struct node *node)
 {
-    const struct sight sight = look(in->roles);
+    const struct sight sight = route_look(in->roles);
     bool read = (in->facts->flags & FACT_READ) != 0;
     uint64_t needed = 0;
 
@@ -537,89 +502,4 @@ const char *route_reason_text(enum route_reason reason)
     };
 
     return texts[reason];
-}
-
-/* --- for people ------------------------------------------------------------------------------- */
-
-const char *route_role(const struct role_set *roles, const struct node *node)
-{
-    const struct cluster *c = roles->cluster;
-    uint64_t bit = bit_of(node);
-
-    if (!look(roles).is_decided) {
-        return "as configured";
-    }
-    if ((mask_of(&c->shared.writers) & bit) != 0) {
-        return (mask_of(&c->shared.readers) & bit) != 0 ? "writer and reader" : "writer";
-    }
-    if ((mask_of(&c->shared.backups) & bit) != 0) {
-        return (mask_of(&c->shared.readers) & bit) != 0 ? "backup writer and reader"
-                                                        : "backup writer";
-    }
-    return (mask_of(&c->shared.readers) & bit) != 0 ? "reader" : "offline";
-}
-
-static const struct member *member_in(const struct hostgroup *group, const struct node *node)
-{
-    for (size_t i = 0; group != NULL && i < group->n; i++) {
-        if (group->members[i].node == node) {
-            return &group->members[i];
-        }
-    }
-    return NULL;
-}
-
-/* As the decision sees it: in the list that it is taken from. */
-static const struct member *member_of(const struct route_input *in, const struct route *route,
-                                      const struct node *node)
-{
-    const struct role_set *roles = in->roles;
-    const struct member *m;
-
-    if (look(roles).is_decided) {
-        return member_in(route->is_writer ? roles->to_write : roles->to_read, node);
-    }
-    m = route->is_writer ? NULL : member_in(roles->readers, node);
-    return m != NULL ? m : member_in(roles->writers, node);
-}
-
-const char *route_why_not(const struct route_input *in, const struct route *route,
-                          const struct node *node)
-{
-    static const char *const statuses[] = {[SERVER_ONLINE] = NULL,
-                                           [SERVER_SHUNNED] = "SHUNNED in mysql_servers",
-                                           [SERVER_OFFLINE_SOFT] = "OFFLINE_SOFT in mysql_servers",
-                                           [SERVER_OFFLINE_HARD] = "OFFLINE_HARD in mysql_servers"};
-    const struct member *m = member_of(in, route, node);
-
-    for (size_t i = 0; i < route->n; i++) {
-        if (route->nodes[i] == node) {
-            return NULL;
-        }
-    }
-    if (m == NULL) {
-        return "it is in none of the hostgroups that are asked";
-    }
-    if (statuses[m->status] != NULL) {
-        return statuses[m->status];
-    }
-    if (!node->is_resolved) {
-        return "its address cannot be resolved";
-    }
-    if (health_of(node) == HEALTH_DOWN) {
-        return "down: the monitor or traffic found it so";
-    }
-    if (!node_is_up(node, in->now_ms)) {
-        return "down: connecting to it failed, it is tried again soon";
-    }
-    if (route->n == ROUTE_MAX_NODES) {
-        return "others are better, and no more are tried";
-    }
-    if (in->follow_us != UINT64_MAX && in->side == ROUTE_SPLIT && !has_applied(in, node)) {
-        return "up, but it is not known to have applied what was written";
-    }
-    if (route->reason == ROUTE_HOME) {
-        return "up, but another node is the home of the schema";
-    }
-    return route->is_writer ? "up, but another node has the role" : "up, but it does not read";
 }

@@ -114,3 +114,9 @@ void assert_roles(const struct roles *r, uint64_t writers, uint64_t backups, uin
     assert_int_equal(r->readers, readers);
     assert_int_equal(r->offline, offline);
 }
+
+void roles_uncheck(struct scene *s, unsigned node)
+{
+    s->nodes[node].health = HEALTH_UNCHECKED;
+    s->reports[node] = (struct node_report){.kind = REPORT_NONE};
+}

@@ -27,6 +27,9 @@ struct scene {
  */
 void roles_make(struct scene *s, unsigned n);
 
+/* roles_uncheck - nobody has looked at the node. */
+void roles_uncheck(struct scene *s, unsigned node);
+
 /* roles_assert_sets - each node is in a mask, and those that may have none in common have none. */
 void roles_assert_sets(const struct roles *r, const struct roles_input *in);
 

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_causal_follow.c - reads that follow for longer than a while: nodes that are behind, writes
+ * that did not run on the writer, rights that changed.
+ */
+#include "tests/unit/causal_scene.h"
+
+/* A node that is known to be behind for longer than the window is not to be read from. */
+TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
+{
+    struct causal *c = causal_new();
+    struct facts f = facts_of_text("SELECT a FROM t, u");
+    uint64_t mine = 0, flags;
+
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 900000, 1000, &flags), 0);
+    assert_int_equal(flags, 0);
+    write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 1000);
+    write_at(c, &mine, "INSERT INTO u VALUES (1)", "s", 2000);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001000, 1000, &flags), 2000000);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 1000, &flags), 2000000);
+    assert_int_equal(flags, CAUSAL_OVER);
+    assert_true(causal_follow_us(c, mine, &f, SLICE("s"), false, 9000000, 1000, &flags) ==
+                CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 0, &flags), 0);
+    assert_int_equal(flags, 0);
+    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, CAUSAL_EVER, &flags),
+                     2000000);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+/* Who may read what, in any schema: whatever schema the statement came from. */
+TEST(causal_rights_that_may_have_changed_void_everything)
+{
+    static const char *const changes[] = {"GRANT SELECT ON a.b TO c",
+                                          "REVOKE ALL ON a.b FROM c",
+                                          "DROP USER c",
+                                          "CREATE OR REPLACE USER c IDENTIFIED BY 'd'",
+                                          "RENAME USER c TO d",
+                                          "DROP ROLE c",
+                                          "FLUSH PRIVILEGES",
+                                          "UPDATE mysql.global_priv SET Priv = '{}'",
+                                          "DELETE FROM MySQL.db"};
+    static const char *const others[] = {"UPDATE u SET a = 1", "CREATE TABLE u (a INT)",
+                                         "ALTER TABLE u ADD b INT", "DROP TABLE u",
+                                         "CREATE DATABASE u"};
+
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct causal *c = causal_new();
+        struct causal_deps deps = deps_of(c, "SELECT b FROM t", "s", NULL);
+        bool foreign;
+        uint64_t mine = 0;
+
+        write_at(c, &mine, changes[i], "other", 5000);
+        assert_false(causal_deps_hold(c, &deps));
+        assert_int_equal(causal_deps_written_us(c, &deps, &foreign), 5000000);
+        assert_int_equal(follow_us(c, 0, "SELECT b FROM t", "s", 5100), 5000000);
+        mem_free(MEM_ROUTER, c);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct causal *c = causal_new();
+        struct causal_deps deps = deps_of(c, "SELECT b FROM t", "s", NULL);
+        uint64_t mine = 0;
+
+        write_at(c, &mine, others[i], "other", 5000);
+        assert_true(causal_deps_hold(c, &deps));
+        mem_free(MEM_ROUTER, c);
+    }
+}
+
+static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
+{
+    struct facts f = facts_of_text(sql);
+    struct causal_write write = {&f, SLICE("s"), NULL, true};
+
+    clock_set_us(now_ms * 1000);
+    causal_mark(c, bloom, &write);
+    clock_set_us(0);
+}
+
+/* Where reads of t of a session with this bloom may go; the flags of it. */
+static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t now_ms,
+                                uint64_t *flags)
+{
+    struct facts f = facts_of_text("SELECT a FROM t");
+
+    return causal_follow_us(c, bloom, &f, SLICE("s"), false, now_ms * 1000, WINDOW * 1000, flags);
+}
+
+TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)
+{
+    struct causal *c = causal_new();
+    uint64_t mine = 0, other = 0, flags;
+
+    assert_false(causal_has_strays(c, 1000));
+    write_stray_at(c, &mine, "INSERT INTO t VALUES (1)", 5000);
+    assert_true(causal_has_strays(c, 5000000));
+    assert_int_equal(stray_follow_us(c, 0, 5100, &flags), 5000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
+    assert_int_equal(stray_follow_us(c, mine, 5100, &flags), 5000000); /* not: the writer */
+    assert_int_equal(flags, CAUSAL_STRAY);
+    write_at(c, &other, "UPDATE t SET a = 2", "s", 6000); /* at the writer: it hides nothing */
+    assert_int_equal(stray_follow_us(c, 0, 6100, &flags), 6000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
+    assert_int_equal(stray_follow_us(c, mine, 60000, &flags), 6000000); /* past the window */
+    assert_int_equal(stray_follow_us(c, 0, 60000, &flags), 6000000);
+    assert_int_equal(flags, CAUSAL_STRAY | CAUSAL_OVER);
+    write_at(c, &other, "UPDATE t SET a = 2", "s", 65001); /* the minute is over */
+    assert_false(causal_has_strays(c, 65000001));
+    assert_true(stray_follow_us(c, mine, 65001, &flags) == CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    assert_int_equal(stray_follow_us(c, 0, 65001, &flags), 65001000);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_stray_write_asks_nothing_of_reads_of_other_tables)
+{
+    struct causal *c = causal_new();
+    uint64_t mine = 0, flags;
+
+    write_stray_at(c, &mine, "INSERT INTO z VALUES (1)", 5000);
+    write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 5000);
+    assert_true(stray_follow_us(c, mine, 5100, &flags) == CAUSAL_THE_WRITER);
+    assert_int_equal(flags, 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_stray_write_of_a_transaction_counts_when_it_ends)
+{
+    struct facts f = facts_of_text("INSERT INTO t VALUES (1)");
+    struct causal_write write = {&f, SLICE("s"), NULL, true};
+    struct causal *c = causal_new();
+    struct causal_marks marks = {.n = 0};
+    uint64_t flags;
+
+    causal_remember(&marks, &write);
+    assert_true(marks.is_stray);
+    clock_set_us(7000000);
+    causal_mark_again(c, &marks);
+    clock_set_us(0);
+    assert_int_equal(stray_follow_us(c, 0, 7100, &flags), 7000000);
+    assert_int_equal(flags, CAUSAL_STRAY);
+    mem_free(MEM_ROUTER, c);
+}
