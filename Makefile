@@ -191,9 +191,11 @@ lint: ## layers, sizes, words, format, both compilers with -Werror, clang-tidy, 
 	@$(MAKE) CC=gcc WERROR=1 B=build/lint-gcc objects
 	@$(MAKE) CC=clang WERROR=1 B=build/lint-clang objects tidy
 	@mkdir -p build/cppcheck
+	@# Of what it has found before it prints only, and ends with 0: what is printed counts.
 	cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr -I. \
 	    --suppressions-list=tests/lint/cppcheck.txt --cppcheck-build-dir=build/cppcheck \
-	    --error-exitcode=1 $(SRC) $(MAIN)
+	    --error-exitcode=1 $(SRC) $(MAIN) 2>build/cppcheck.found; \
+	    rc=$$?; cat build/cppcheck.found; test $$rc = 0 -a ! -s build/cppcheck.found
 	@echo "lint: clean"
 
 # A stamp for each source file: made again only when the file or a header it includes changed.

@@ -306,8 +306,10 @@ static void explain_choice(struct explain *x)
 
     if ((x->facts.flags & FACT_READ) != 0) {
         in.follow_us = causal_follow_us(
-            &x->g->causal, 0, &x->facts, x->schema, false, clock_now_us(),
-            session_window_us(x->account, x->result.causal_window_ms, vars->mysql_causal_window_ms),
+            &x->g->causal,
+            &(struct causal_read){&x->facts, x->schema, false, 0, clock_now_us(),
+                                  session_window_us(x->account, x->result.causal_window_ms,
+                                                    vars->mysql_causal_window_ms)},
             &flags);
     }
     in.is_stray = (flags & CAUSAL_STRAY) != 0;

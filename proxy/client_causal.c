@@ -38,10 +38,12 @@ static uint64_t find_follow_us(const struct client *c, uint64_t *flags)
     uint64_t written =
         session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
     uint64_t now_us = began_us(c);
-    uint64_t us = causal_follow_us(causal, written, f, schema, true, now_us, window_us, flags);
+    uint64_t us = causal_follow_us(
+        causal, &(struct causal_read){f, schema, true, written, now_us, window_us}, flags);
 
     if (!is_everywhere(c, us, *flags) && schemas_are_plain(c)) {
-        us = causal_follow_us(causal, written, f, schema, false, now_us, window_us, flags);
+        us = causal_follow_us(
+            causal, &(struct causal_read){f, schema, false, written, now_us, window_us}, flags);
     }
     if (is_everywhere(c, us, *flags)) {
         *flags = 0;
@@ -80,8 +82,11 @@ static void follow_bound(const struct client *c, struct route_input *in)
     const struct causal *causal = &c->worker->galeway->causal;
     uint64_t now_us = began_us(c);
     uint64_t flags;
-    uint64_t us = causal_follow_us(causal, 0, in->facts, client_stmt_schema(&c->session, c->task),
-                                   !schemas_are_plain(c), now_us, CAUSAL_EVER, &flags);
+    uint64_t us =
+        causal_follow_us(causal,
+                         &(struct causal_read){in->facts, client_stmt_schema(&c->session, c->task),
+                                               !schemas_are_plain(c), 0, now_us, CAUSAL_EVER},
+                         &flags);
 
     in->follow_us = MIN(us, now_us);
     in->is_stray = (flags & CAUSAL_STRAY) != 0;

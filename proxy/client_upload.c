@@ -60,9 +60,8 @@ static void finish(struct client *c)
     c->upload_discards = false;
     if (c->upload_error != NULL) {
         say_error(c);
-    } else if (discards) { /* the node answered before all of it had come */
-        client_task_end(c);
-    } else if (c->task->command == COM_STMT_SEND_LONG_DATA) {
+    } else if (discards /* the node answered before all of it had come */ ||
+               c->task->command == COM_STMT_SEND_LONG_DATA) {
         client_task_end(c);
     } else {
         client_to(c, CLIENT_RUNNING);

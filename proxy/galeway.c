@@ -97,6 +97,19 @@ static bool has_other_rows(const struct galeway *g, const struct conf *conf)
                                          conf->vars.mysql_query_cache_row_keys) != 0;
 }
 
+static void configure_logs(struct galeway *g, const struct conf *conf)
+{
+    if (g->events != NULL) {
+        events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
+                             (uint64_t)conf->vars.mysql_eventslog_filesize);
+    }
+    if (g->audit.log != NULL) {
+        events_log_configure(g->audit.log, conf->datadir, conf->vars.mysql_auditlog_filename,
+                             (uint64_t)conf->vars.mysql_auditlog_filesize);
+        atomic_store(&g->audit.is_on, conf->vars.mysql_auditlog_filename[0] != '\0');
+    }
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -142,15 +155,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     fresh->row_patterns = row_patterns;
     fresh->balancers = balancers;
     fresh->digest_mode = digest_mode(&conf->vars);
-    if (g->events != NULL) {
-        events_log_configure(g->events, conf->datadir, conf->vars.mysql_eventslog_filename,
-                             (uint64_t)conf->vars.mysql_eventslog_filesize);
-    }
-    if (g->audit.log != NULL) {
-        events_log_configure(g->audit.log, conf->datadir, conf->vars.mysql_auditlog_filename,
-                             (uint64_t)conf->vars.mysql_auditlog_filesize);
-        atomic_store(&g->audit.is_on, conf->vars.mysql_auditlog_filename[0] != '\0');
-    }
+    configure_logs(g, conf);
     publish(g, fresh);
     certificates_use(&g->certificates, &certificates);
     node_tls_use(&g->nodes, conf, &node_tls);

@@ -292,23 +292,26 @@ static void look_at_tables(struct follow_check *check, const struct facts *facts
     }
 }
 
-uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us,
+uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
                           uint64_t *flags)
 {
-    struct follow_check check = {
-        .causal = causal, .bloom = bloom, .now_us = now_us, .window_us = window_us};
+    bool is_broad = read->is_broad || (read->facts->flags & FACT_TABLES_UNKNOWN) != 0;
+    struct follow_check check = {.causal = causal,
+                                 .bloom = read->bloom,
+                                 .now_us = read->now_us,
+                                 .window_us = read->window_us};
 
     look_at_slot(&check, EVERYTHING, false);
-    look_at(&check, spot_schema_hash(schema, KIND_SCHEMA));
-    if (is_broad || (facts->flags & FACT_TABLES_UNKNOWN) != 0) {
-        look_at_slot(&check, spot_slot(spot_schema_hash(schema, KIND_SOME)), bloom != 0);
+    look_at(&check, spot_schema_hash(read->schema, KIND_SCHEMA));
+    if (is_broad) {
+        look_at_slot(&check, spot_slot(spot_schema_hash(read->schema, KIND_SOME)),
+                     read->bloom != 0);
     }
-    look_at_tables(&check, facts, schema, is_broad);
-    *flags = causal_has_strays(causal, now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
+    look_at_tables(&check, read->facts, read->schema, read->is_broad);
+    *flags = causal_has_strays(causal, read->now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
     *flags |= check.newest_us != 0 && !check.is_own && !check.is_new ? CAUSAL_OVER : 0;
     if ((*flags & CAUSAL_STRAY) != 0) {
-        return MIN(check.newest_us, now_us);
+        return MIN(check.newest_us, read->now_us);
     }
     return check.is_own ? CAUSAL_THE_WRITER : check.newest_us;
 }

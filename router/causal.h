@@ -74,6 +74,17 @@ struct causal_write {
     bool is_stray;               /* it does not run on the writer, where the session cannot go */
 };
 
+/* A read, and who asks. */
+struct causal_read {
+    const struct facts *facts;
+    struct slice schema; /* the session's */
+    bool is_broad; /* what its tables show is not known from writes that name them (views, triggers,
+                      cascading keys): any write of their schemas counts */
+    uint64_t bloom;     /* what the session wrote */
+    uint64_t now_us;    /* when it came; clock_now_us() */
+    uint64_t window_us; /* 0 = only what the session wrote counts */
+};
+
 /*
  * causal_hash - of a table's name, in any case of ASCII letters; not what slots are found by.
  * schema is the session's when the name has none.
@@ -118,20 +129,15 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
 
 /*
  * causal_follow_us - where a read of these facts may go: 0 = to any node; CAUSAL_THE_WRITER = where
- * the writes go, as the session wrote it itself (bloom); else clock_now_us() of the newest write: to
- * a node that has applied all that was acknowledged by then, or the writer. window_us: 0 = only what
- * the session wrote counts.
+ * the writes go, as the session wrote it itself; else clock_now_us() of the newest write: to
+ * a node that has applied all that was acknowledged by then, or the writer.
  *
  * *flags: CAUSAL_OVER when that write is older than window_us: a node of which it cannot be known
  * what it has applied may serve, one that is known to be behind may not. CAUSAL_STRAY when one of
  * these writes did not run on the writer, which then needs the same proof as others (the answer is a
  * time, not later than now_us). CAUSAL_FOREIGN when one of them was seen in a binary log.
- *
- * is_broad: what its tables show is not known from writes that name them (views, triggers, cascading
- * keys): any write of their schemas counts.
  */
-uint64_t causal_follow_us(const struct causal *causal, uint64_t bloom, const struct facts *facts,
-                          struct slice schema, bool is_broad, uint64_t now_us, uint64_t window_us,
+uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
                           uint64_t *flags);
 
 /*

@@ -48,8 +48,9 @@ static inline uint64_t follow_us(const struct causal *c, uint64_t bloom, const c
 {
     struct facts f = facts_of_text(sql);
     uint64_t flags;
-    uint64_t us = causal_follow_us(c, bloom, &f, slice_of(schema), false, now_ms * 1000,
-                                   WINDOW * 1000, &flags);
+    uint64_t us = causal_follow_us(
+        c, &(struct causal_read){&f, slice_of(schema), false, bloom, now_ms * 1000, WINDOW * 1000},
+        &flags);
 
     return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }

@@ -117,12 +117,18 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
     assert_int_equal(
-        causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000, &flags), 0);
+        causal_follow_us(
+            c, &(struct causal_read){&read, SLICE("s"), false, 0, 1000000, WINDOW * 1000}, &flags),
+        0);
     write_at(c, &mine, "INSERT INTO z VALUES (1)", "s", 1000);
     assert_int_equal(
-        causal_follow_us(c, 0, &read, SLICE("s"), false, 1000000, WINDOW * 1000, &flags), 1000000);
-    assert_true(causal_follow_us(c, mine, &read, SLICE("s"), false, 100000000, WINDOW * 1000,
-                                 &flags) == CAUSAL_THE_WRITER);
+        causal_follow_us(
+            c, &(struct causal_read){&read, SLICE("s"), false, 0, 1000000, WINDOW * 1000}, &flags),
+        1000000);
+    assert_true(causal_follow_us(
+                    c,
+                    &(struct causal_read){&read, SLICE("s"), false, mine, 100000000, WINDOW * 1000},
+                    &flags) == CAUSAL_THE_WRITER);
     mem_free(MEM_ROUTER, c);
 }
 
@@ -171,7 +177,9 @@ TEST(causal_time_of_a_write_never_goes_back)
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 4000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 5000), 5000000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 4999), 5000000);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 5000000, 0, &flags), 0);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 5000000, 0}, &flags),
+        0);
     mem_free(MEM_ROUTER, c);
 }
 

@@ -12,21 +12,32 @@ TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
     struct facts f = facts_of_text("SELECT a FROM t, u");
     uint64_t mine = 0, flags;
 
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 900000, 1000, &flags), 0);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 900000, 1000}, &flags),
+        0);
     assert_int_equal(flags, 0);
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 1000);
     write_at(c, &mine, "INSERT INTO u VALUES (1)", "s", 2000);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001000, 1000, &flags), 2000000);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001000, 1000}, &flags),
+        2000000);
     assert_int_equal(flags, 0);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 1000, &flags), 2000000);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 1000}, &flags),
+        2000000);
     assert_int_equal(flags, CAUSAL_OVER);
-    assert_true(causal_follow_us(c, mine, &f, SLICE("s"), false, 9000000, 1000, &flags) ==
-                CAUSAL_THE_WRITER);
+    assert_true(causal_follow_us(c,
+                                 &(struct causal_read){&f, SLICE("s"), false, mine, 9000000, 1000},
+                                 &flags) == CAUSAL_THE_WRITER);
     assert_int_equal(flags, 0);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, 0, &flags), 0);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 0}, &flags),
+        0);
     assert_int_equal(flags, 0);
-    assert_int_equal(causal_follow_us(c, 0, &f, SLICE("s"), false, 2001001, CAUSAL_EVER, &flags),
-                     2000000);
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, CAUSAL_EVER},
+                         &flags),
+        2000000);
     assert_int_equal(flags, 0);
     mem_free(MEM_ROUTER, c);
 }
@@ -86,7 +97,9 @@ static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t
 {
     struct facts f = facts_of_text("SELECT a FROM t");
 
-    return causal_follow_us(c, bloom, &f, SLICE("s"), false, now_ms * 1000, WINDOW * 1000, flags);
+    return causal_follow_us(
+        c, &(struct causal_read){&f, SLICE("s"), false, bloom, now_ms * 1000, WINDOW * 1000},
+        flags);
 }
 
 TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)

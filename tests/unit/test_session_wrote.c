@@ -86,8 +86,9 @@ static uint64_t follows_in(const struct wrote *w, const char *schema, const char
     uint64_t flags, us;
 
     facts_scan(&f, slice_of(sql), 0);
-    us = causal_follow_us(w->causal, 0, &f, slice_of(schema), false, now_ms * 1000, WINDOW_US,
-                          &flags);
+    us = causal_follow_us(
+        w->causal, &(struct causal_read){&f, slice_of(schema), false, 0, now_ms * 1000, WINDOW_US},
+        &flags);
     return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }
 
@@ -227,7 +228,9 @@ static bool needs_proof(const struct wrote *w, const char *sql, uint64_t now_ms)
     uint64_t flags;
 
     facts_scan(&f, slice_of(sql), 0);
-    (void)causal_follow_us(w->causal, 0, &f, SLICE("s"), false, now_ms * 1000, WINDOW_US, &flags);
+    (void)causal_follow_us(
+        w->causal, &(struct causal_read){&f, SLICE("s"), false, 0, now_ms * 1000, WINDOW_US},
+        &flags);
     return (flags & CAUSAL_STRAY) != 0;
 }
 
