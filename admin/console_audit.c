@@ -60,23 +60,25 @@ size_t console_audit_statement(struct slice sql, char out[CONSOLE_AUDIT_STATEMEN
     return kept;
 }
 
-static void write_event(const struct console_client *c, struct audit_event *e)
+static const char *user_of(const struct console_client *c)
+{
+    return c->has_session ? c->session.user : "";
+}
+
+static void write_event(const struct console_client *c, struct audit_event e)
 {
     struct galeway *g = c->core->galeway;
     char client[AUDIT_NAME_MAX], proxy[AUDIT_NAME_MAX];
 
     audit_socket_name(&c->stream.u.uv, true, client, sizeof(client));
     audit_socket_name(&c->stream.u.uv, false, proxy, sizeof(proxy));
-    e->thread_id = c->id;
-    e->client_addr = slice_of(client);
-    e->proxy_addr = slice_of(proxy);
-    e->now_us = clock_unix_us();
-    e->age_us = (uv_now(c->core->streams.uv) - c->created_ms) * 1000;
-    if (e->username.data == NULL) {
-        e->username = slice_of(c->has_session ? c->session.user : "");
-    }
-    e->schemaname = slice_of(c->has_session ? c->session.schema : "");
-    audit_write(g, e);
+    e.thread_id = c->id;
+    e.client_addr = slice_of(client);
+    e.proxy_addr = slice_of(proxy);
+    e.now_us = clock_unix_us();
+    e.age_us = (uv_now(c->core->streams.uv) - c->created_ms) * 1000;
+    e.schemaname = slice_of(c->has_session ? c->session.schema : "");
+    audit_write(g, &e);
 }
 
 void console_audit(const struct console_client *c, enum console_audit what, const char *user,
@@ -90,9 +92,9 @@ void console_audit(const struct console_client *c, enum console_audit what, cons
     };
 
     if (audit_is_on(c->core->galeway)) {
-        write_event(c, &(struct audit_event){
+        write_event(c, (struct audit_event){
                            .event = names[what],
-                           .username = slice_of(user),
+                           .username = slice_of(user != NULL ? user : user_of(c)),
                            .extra_info = slice_of(extra_info),
                            .has_age = what == CONSOLE_AUDIT_CLOSE,
                        });
@@ -106,8 +108,9 @@ void console_audit_run(const struct console_client *c, struct slice sql, const s
     if (audit_is_on(c->core->galeway)) {
         size_t len = console_audit_statement(sql, text);
 
-        write_event(c, &(struct audit_event){
+        write_event(c, (struct audit_event){
                            .event = "Admin_Statement",
+                           .username = slice_of(user_of(c)),
                            .statement = {text, len},
                            .error = reply->kind == REPLY_ERROR ? reply->number : 0,
                        });
