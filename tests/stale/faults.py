@@ -6,6 +6,8 @@ import time
 
 import pymysql
 
+NOT_READY = 1047
+
 
 class Faults:
     """One fault after the other, on nodes chosen at random; each is mended before the next."""
@@ -63,9 +65,14 @@ class Faults:
     def slow(self, n):
         """It applies nothing for a while: a table is locked by a statement of a client."""
         with self.cluster.connect(n, 10) as connection, connection.cursor() as cursor:
-            cursor.execute("FLUSH TABLES WITH READ LOCK")
-            self._hold(0.1, 0.6)
-            cursor.execute("UNLOCK TABLES")
+            try:
+                cursor.execute("FLUSH TABLES WITH READ LOCK")
+                self._hold(0.1, 0.6)
+                cursor.execute("UNLOCK TABLES")
+            except pymysql.err.OperationalError as error:  # the fault before this one is not over
+                if error.args[0] != NOT_READY:
+                    raise
+                self.say(f"  node {n} is not ready: {error.args[1]}")
 
     def switch(self, n):
         """SWITCH WRITER, a few times."""
