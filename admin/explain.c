@@ -302,7 +302,6 @@ static void explain_choice(struct explain *x)
         .owner = x->g,
     };
     struct route route;
-    uint64_t flags = 0;
 
     if ((x->facts.flags & FACT_READ) != 0) {
         in.follow_us = causal_follow_us(
@@ -310,11 +309,8 @@ static void explain_choice(struct explain *x)
             &(struct causal_read){&x->facts, x->schema, false, 0, clock_now_us(),
                                   session_window_us(x->account, x->result.causal_window_ms,
                                                     vars->mysql_causal_window_ms)},
-            &flags);
+            &in.follow_flags);
     }
-    in.is_stray = (flags & CAUSAL_STRAY) != 0;
-    in.is_foreign = (flags & CAUSAL_FOREIGN) != 0;
-    in.is_over = (flags & CAUSAL_OVER) != 0;
     if (!route_find_roles(&in, x->snapshot->topology, x->user->default_hostgroup,
                           x->result.hostgroup)) {
         row(x, "route", "error", "hostgroup %d has no servers",

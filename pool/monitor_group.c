@@ -231,7 +231,13 @@ static uint64_t that_can_end(const struct group *g, uint64_t mask)
     return can;
 }
 
-/* A node that is lost, too, stays one that has left; until it serves again. */
+/* What may be said of a node that has left, until it is seen in the group again. */
+static bool is_away(enum role_why why)
+{
+    return why == WHY_LEFT || why == WHY_OLD_VIEW || why == WHY_NOT_PRIMARY || why == WHY_SILENT ||
+           why == WHY_REFUSED;
+}
+
 static void note_left(const struct group *g)
 {
     for (size_t i = 0; i < g->n; i++) {
@@ -240,7 +246,7 @@ static void note_left(const struct group *g)
 
         if (g->decided.why[index] == WHY_LEFT && atomic_load(left_ms) == 0) {
             atomic_store(left_ms, clock_now_ms());
-        } else if ((serving(&g->decided) & MASK(index)) != 0) {
+        } else if (!is_away((enum role_why)g->decided.why[index])) {
             atomic_store(left_ms, 0);
         }
     }

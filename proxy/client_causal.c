@@ -18,7 +18,7 @@ static uint64_t began_us(const struct client *c)
 }
 
 /* Nobody is behind. */
-static bool is_everywhere(const struct client *c, uint64_t us, uint64_t flags)
+static bool is_everywhere(const struct client *c, uint64_t us, uint8_t flags)
 {
     const struct nodes *nodes = &c->worker->galeway->nodes;
 
@@ -27,23 +27,25 @@ static bool is_everywhere(const struct client *c, uint64_t us, uint64_t flags)
 }
 
 /* Most reads come long after any write of their schema: then what it shows need not be known. */
-static uint64_t find_follow_us(const struct client *c, uint64_t *flags)
+static uint64_t find_follow_us(const struct client *c, uint8_t *flags)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
-    const struct facts *f = &c->task->facts;
     const struct causal *causal = &c->worker->galeway->causal;
-    struct slice schema = client_stmt_schema(&c->session, c->task);
-    uint64_t window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
-                                           vars->mysql_causal_window_ms);
-    uint64_t written =
-        session_written(&c->session, c->worker->now_ms, (uint64_t)vars->mysql_causal_session_ms);
-    uint64_t now_us = began_us(c);
-    uint64_t us = causal_follow_us(
-        causal, &(struct causal_read){f, schema, true, written, now_us, window_us}, flags);
+    struct causal_read read = {
+        .facts = &c->task->facts,
+        .schema = client_stmt_schema(&c->session, c->task),
+        .is_broad = true,
+        .bloom = session_written(&c->session, c->worker->now_ms,
+                                 (uint64_t)vars->mysql_causal_session_ms),
+        .now_us = began_us(c),
+        .window_us = session_window_us(c->session.account, c->task->verdict.causal_window_ms,
+                                       vars->mysql_causal_window_ms),
+    };
+    uint64_t us = causal_follow_us(causal, &read, flags);
 
     if (!is_everywhere(c, us, *flags) && schemas_are_plain(c)) {
-        us = causal_follow_us(
-            causal, &(struct causal_read){f, schema, false, written, now_us, window_us}, flags);
+        read.is_broad = false;
+        us = causal_follow_us(causal, &read, flags);
     }
     if (is_everywhere(c, us, *flags)) {
         *flags = 0;
@@ -68,9 +70,7 @@ uint64_t client_follow_us(const struct client *c)
 void client_causal_route(const struct client *c, struct route_input *in)
 {
     in->follow_us = client_follow_us(c);
-    in->is_stray = (c->task->follow_flags & CAUSAL_STRAY) != 0;
-    in->is_foreign = (c->task->follow_flags & CAUSAL_FOREIGN) != 0;
-    in->is_over = (c->task->follow_flags & CAUSAL_OVER) != 0;
+    in->follow_flags = c->task->follow_flags;
 }
 
 /*
@@ -79,18 +79,16 @@ void client_causal_route(const struct client *c, struct route_input *in)
  */
 static void follow_bound(const struct client *c, struct route_input *in)
 {
-    const struct causal *causal = &c->worker->galeway->causal;
-    uint64_t now_us = began_us(c);
-    uint64_t flags;
-    uint64_t us =
-        causal_follow_us(causal,
-                         &(struct causal_read){in->facts, client_stmt_schema(&c->session, c->task),
-                                               !schemas_are_plain(c), 0, now_us, CAUSAL_EVER},
-                         &flags);
+    const struct causal_read read = {
+        .facts = in->facts,
+        .schema = client_stmt_schema(&c->session, c->task),
+        .is_broad = !schemas_are_plain(c),
+        .now_us = began_us(c),
+        .window_us = CAUSAL_EVER,
+    };
 
-    in->follow_us = MIN(us, now_us);
-    in->is_stray = (flags & CAUSAL_STRAY) != 0;
-    in->is_foreign = (flags & CAUSAL_FOREIGN) != 0;
+    in->follow_us =
+        MIN(causal_follow_us(&c->worker->galeway->causal, &read, &in->follow_flags), read.now_us);
 }
 
 bool client_causal_stays(const struct client *c, struct route_input *in)

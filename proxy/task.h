@@ -56,9 +56,9 @@ struct task {
     uint64_t sent_ms;
     bool follow_is_known; /* what follows is: client_causal.h */
     uint64_t follow_us;
-    uint64_t follow_flags; /* CAUSAL_* of router/causal.h */
-    uint64_t began_us;     /* clock_now_us() when it came from the client; 0 = it is ours */
-    uint64_t queued_ms;    /* when it began to wait; 0 = did not */
+    uint8_t follow_flags; /* CAUSAL_* of router/causal.h */
+    uint64_t began_us;    /* clock_now_us() when it came from the client; 0 = it is ours */
+    uint64_t queued_ms;   /* when it began to wait; 0 = did not */
     unsigned retries;
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
     uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */

@@ -78,7 +78,7 @@ static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spot
         uint8_t kind = spots->items[i].kind;
 
         mark(causal, spot_slot(spots->items[i].hash), written_us);
-        if (bloom != NULL && kind != KIND_REST && kind != KIND_ROW) {
+        if (bloom != NULL && kind != SPOT_REST && kind != SPOT_ROW) {
             *bloom |= spot_bloom_bit(spots->items[i].hash);
         }
     }
@@ -92,7 +92,7 @@ void causal_mark(struct causal *causal, uint64_t *bloom, const struct causal_wri
     spots_of(&spots, write);
     mark_spots(causal, bloom, &spots, written_us);
     if (spots_may_change_rights(write)) {
-        mark(causal, EVERYTHING, written_us);
+        mark(causal, SPOT_EVERYTHING, written_us);
     }
 }
 
@@ -121,7 +121,7 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
 void causal_mark_missed(struct causal *causal)
 {
     raise(&causal->missed_us, stamp() | CAUSAL_FOREIGN);
-    atomic_fetch_add(&causal->slots[EVERYTHING].version, 1);
+    atomic_fetch_add(&causal->slots[SPOT_EVERYTHING].version, 1);
 }
 
 /* --- transactions ---------------------------------------------------------------------------- */
@@ -150,8 +150,8 @@ static bool remember_slot(struct causal_marks *marks, uint32_t slot)
 
 void causal_remember_schema(struct causal_marks *marks, struct slice schema)
 {
-    const uint32_t slots[] = {spot_slot(spot_schema_hash(schema, KIND_SCHEMA)),
-                              spot_slot(spot_schema_hash(schema, KIND_SOME))};
+    const uint32_t slots[] = {spot_slot(spot_schema_hash(schema, SPOT_SCHEMA)),
+                              spot_slot(spot_schema_hash(schema, SPOT_SOME))};
 
     for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
         if (has(marks->schema, marks->n_schemas, slots[i])) {
@@ -198,7 +198,7 @@ void causal_mark_again(struct causal *causal, const struct causal_marks *marks)
         mark(causal, marks->schema[i], written_us);
     }
     if (marks->everything) {
-        mark(causal, EVERYTHING, written_us);
+        mark(causal, SPOT_EVERYTHING, written_us);
     }
 }
 
@@ -224,7 +224,7 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
         doubt(causal, marks->schema[i], until_us);
     }
     if (marks->everything) {
-        doubt(causal, EVERYTHING, until_us);
+        doubt(causal, SPOT_EVERYTHING, until_us);
     }
 }
 
@@ -253,7 +253,7 @@ struct follow_check {
     uint64_t now_us, window_us;
     uint64_t newest_us;
     bool is_own, is_new;
-    uint64_t flags; /* of the writes */
+    uint8_t flags; /* of the writes */
 };
 
 static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
@@ -266,7 +266,7 @@ static void look_at_slot(struct follow_check *check, uint32_t slot, bool is_own)
         return;
     }
     check->newest_us = MAX(check->newest_us, us);
-    check->flags |= written & FLAGS;
+    check->flags |= (uint8_t)(written & FLAGS);
     check->is_own |= is_own;
     /* Another thread's clock may be ahead of now_us; a write in doubt is. */
     check->is_new |= us + check->window_us >= check->now_us;
@@ -284,16 +284,16 @@ static void look_at_tables(struct follow_check *check, const struct facts *facts
         const struct table_name *t = &facts->tables[i];
 
         look_at(check, spot_is_plain(t->name) && !is_broad
-                           ? spot_table_hash(spot_schema_of(t, schema), t->name, KIND_TABLE)
-                           : spot_schema_hash(spot_schema_of(t, schema), KIND_SOME));
+                           ? spot_table_hash(spot_schema_of(t, schema), t->name, SPOT_TABLE)
+                           : spot_schema_hash(spot_schema_of(t, schema), SPOT_SOME));
         if (t->schema.len > 0) {
-            look_at(check, spot_schema_hash(t->schema, KIND_SCHEMA));
+            look_at(check, spot_schema_hash(t->schema, SPOT_SCHEMA));
         }
     }
 }
 
 uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
-                          uint64_t *flags)
+                          uint8_t *flags)
 {
     bool is_broad = read->is_broad || (read->facts->flags & FACT_TABLES_UNKNOWN) != 0;
     struct follow_check check = {.causal = causal,
@@ -301,16 +301,21 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
                                  .now_us = read->now_us,
                                  .window_us = read->window_us};
 
-    look_at_slot(&check, EVERYTHING, false);
-    look_at(&check, spot_schema_hash(read->schema, KIND_SCHEMA));
+    look_at_slot(&check, SPOT_EVERYTHING, false);
+    look_at(&check, spot_schema_hash(read->schema, SPOT_SCHEMA));
     if (is_broad) {
-        look_at_slot(&check, spot_slot(spot_schema_hash(read->schema, KIND_SOME)),
+        look_at_slot(&check, spot_slot(spot_schema_hash(read->schema, SPOT_SOME)),
                      read->bloom != 0);
     }
     look_at_tables(&check, read->facts, read->schema, read->is_broad);
-    *flags = causal_has_strays(causal, read->now_us) ? check.flags : check.flags & ~CAUSAL_STRAY;
-    *flags |= check.newest_us != 0 && !check.is_own && !check.is_new ? CAUSAL_OVER : 0;
-    if ((*flags & CAUSAL_STRAY) != 0) {
+    if (!causal_has_strays(causal, read->now_us)) {
+        check.flags &= (uint8_t)~CAUSAL_STRAY;
+    }
+    if (check.newest_us != 0 && !check.is_own && !check.is_new) {
+        check.flags |= (uint8_t)CAUSAL_OVER;
+    }
+    *flags = check.flags;
+    if ((check.flags & CAUSAL_STRAY) != 0) {
         return MIN(check.newest_us, read->now_us);
     }
     return check.is_own ? CAUSAL_THE_WRITER : check.newest_us;
@@ -333,7 +338,7 @@ static bool depend(struct causal_deps *deps, uint32_t slot)
 static bool depend_on_rows(struct causal_deps *deps, const struct table_name *table,
                            struct slice schema, const struct row_keys *rows)
 {
-    bool fits = depend(deps, spot_slot(spot_table_hash(schema, table->name, KIND_REST)));
+    bool fits = depend(deps, spot_slot(spot_table_hash(schema, table->name, SPOT_REST)));
 
     for (unsigned i = 0; i < rows->n; i++) {
         fits = fits && depend(deps, spot_slot(spot_row_hash(schema, table->name, rows->hash[i])));
@@ -355,8 +360,8 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
             return false;
         }
         fits = is_bound ? depend_on_rows(deps, t, s, rows)
-                        : depend(deps, spot_slot(spot_table_hash(s, t->name, KIND_TABLE)));
-        fits = fits && depend(deps, spot_slot(spot_schema_hash(s, KIND_SCHEMA)));
+                        : depend(deps, spot_slot(spot_table_hash(s, t->name, SPOT_TABLE)));
+        fits = fits && depend(deps, spot_slot(spot_schema_hash(s, SPOT_SCHEMA)));
     }
     return fits;
 }
@@ -364,13 +369,13 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
 static bool depend_on_schemas(struct causal_deps *deps, const struct facts *facts,
                               struct slice schema)
 {
-    bool fits = depend(deps, spot_slot(spot_schema_hash(schema, KIND_SOME)));
+    bool fits = depend(deps, spot_slot(spot_schema_hash(schema, SPOT_SOME)));
 
     for (unsigned i = 0; i < facts->n_tables && fits; i++) {
         struct slice s = spot_schema_of(&facts->tables[i], schema);
 
-        fits = depend(deps, spot_slot(spot_schema_hash(s, KIND_SOME))) &&
-               depend(deps, spot_slot(spot_schema_hash(s, KIND_SCHEMA)));
+        fits = depend(deps, spot_slot(spot_schema_hash(s, SPOT_SOME))) &&
+               depend(deps, spot_slot(spot_schema_hash(s, SPOT_SCHEMA)));
     }
     return fits;
 }
@@ -382,8 +387,8 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
     if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
         return false;
     }
-    (void)depend(out, EVERYTHING);
-    (void)depend(out, spot_slot(spot_schema_hash(schema, KIND_SCHEMA)));
+    (void)depend(out, SPOT_EVERYTHING);
+    (void)depend(out, spot_slot(spot_schema_hash(schema, SPOT_SCHEMA)));
     if (!(is_broad ? depend_on_schemas(out, facts, schema)
                    : depend_on_tables(out, facts, schema, rows))) {
         out->n = 0;
@@ -397,8 +402,8 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
 
 uint64_t causal_schema_version(const struct causal *causal, struct slice schema)
 {
-    return atomic_load(&causal->slots[spot_slot(spot_schema_hash(schema, KIND_SCHEMA))].version) +
-           atomic_load(&causal->slots[EVERYTHING].version);
+    return atomic_load(&causal->slots[spot_slot(spot_schema_hash(schema, SPOT_SCHEMA))].version) +
+           atomic_load(&causal->slots[SPOT_EVERYTHING].version);
 }
 
 bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps)

@@ -138,7 +138,7 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
  * time, not later than now_us). CAUSAL_FOREIGN when one of them was seen in a binary log.
  */
 uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
-                          uint64_t *flags);
+                          uint8_t *flags);
 
 /*
  * causal_has_strays - did any write of the last minute not run on the writer? After that it has

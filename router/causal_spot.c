@@ -25,7 +25,7 @@ static uint64_t lower_hash(struct slice text, uint64_t seed)
 
 uint32_t causal_hash(struct slice schema, struct slice table)
 {
-    return (uint32_t)lower_hash(table, lower_hash(schema, KIND_TABLE));
+    return (uint32_t)lower_hash(table, lower_hash(schema, SPOT_TABLE));
 }
 
 bool spot_is_plain(struct slice name)
@@ -50,19 +50,19 @@ static struct slice plain(struct slice name)
  * Seeds far from each other: XXH3 of a few bytes adds the seed to them, more or less, and with
  * seeds 2 and 3 "wp2" of one kind was "wp1" of the other.
  */
-uint64_t spot_schema_hash(struct slice schema, enum kind kind)
+uint64_t spot_schema_hash(struct slice schema, enum spot_kind kind)
 {
     return lower_hash(plain(schema), kind * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-uint64_t spot_table_hash(struct slice schema, struct slice table, enum kind kind)
+uint64_t spot_table_hash(struct slice schema, struct slice table, enum spot_kind kind)
 {
     return lower_hash(plain(table), spot_schema_hash(schema, kind));
 }
 
 uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key)
 {
-    return XXH3_64bits_withSeed(&key, sizeof(key), spot_table_hash(schema, table, KIND_ROW));
+    return XXH3_64bits_withSeed(&key, sizeof(key), spot_table_hash(schema, table, SPOT_ROW));
 }
 
 struct slice spot_schema_of(const struct table_name *table, struct slice schema)
@@ -72,7 +72,7 @@ struct slice spot_schema_of(const struct table_name *table, struct slice schema)
 
 /* --- what a write is about ------------------------------------------------------------------- */
 
-static void add(struct spots *spots, uint64_t hash, enum kind kind)
+static void add(struct spots *spots, uint64_t hash, enum spot_kind kind)
 {
     CHECK(spots->n < SPOTS_MAX);
     spots->items[spots->n].hash = (uint32_t)hash;
@@ -82,25 +82,25 @@ static void add(struct spots *spots, uint64_t hash, enum kind kind)
 
 void spots_add_schema(struct spots *spots, struct slice schema)
 {
-    add(spots, spot_schema_hash(schema, KIND_SCHEMA), KIND_SCHEMA);
-    add(spots, spot_schema_hash(schema, KIND_SOME), KIND_SOME);
+    add(spots, spot_schema_hash(schema, SPOT_SCHEMA), SPOT_SCHEMA);
+    add(spots, spot_schema_hash(schema, SPOT_SOME), SPOT_SOME);
 }
 
 void spots_add_table(struct spots *spots, struct slice schema, struct slice table)
 {
-    add(spots, spot_table_hash(schema, table, KIND_TABLE), KIND_TABLE);
-    add(spots, spot_schema_hash(schema, KIND_SOME), KIND_SOME);
+    add(spots, spot_table_hash(schema, table, SPOT_TABLE), SPOT_TABLE);
+    add(spots, spot_schema_hash(schema, SPOT_SOME), SPOT_SOME);
 }
 
 void spots_add_rows(struct spots *spots, struct slice schema, struct slice table,
                     const struct row_keys *rows)
 {
     if (rows == NULL || rows->n == 0) {
-        add(spots, spot_table_hash(schema, table, KIND_REST), KIND_REST);
+        add(spots, spot_table_hash(schema, table, SPOT_REST), SPOT_REST);
         return;
     }
     for (unsigned i = 0; i < rows->n; i++) {
-        add(spots, spot_row_hash(schema, table, rows->hash[i]), KIND_ROW);
+        add(spots, spot_row_hash(schema, table, rows->hash[i]), SPOT_ROW);
     }
 }
 
@@ -121,7 +121,7 @@ void spots_of(struct spots *spots, const struct causal_write *write)
         spots_add_table(spots, schema, t->name);
         spots_add_rows(spots, schema, t->name, rows);
         if (is_broad || !spot_is_plain(t->name)) { /* which one it is, is not sure */
-            add(spots, spot_schema_hash(schema, KIND_SCHEMA), KIND_SCHEMA);
+            add(spots, spot_schema_hash(schema, SPOT_SCHEMA), SPOT_SCHEMA);
         }
     }
 }

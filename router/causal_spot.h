@@ -18,16 +18,16 @@
 
 #include "router/causal.h"
 
-#define EVERYTHING CAUSAL_SLOTS /* the slot of it */
-#define SPOTS_MAX  (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
+#define SPOT_EVERYTHING CAUSAL_SLOTS /* the slot of it */
+#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
 
 /* Seeds of hashes: what a slot stands for. */
-enum kind {
-    KIND_TABLE = 1, /* any write of a table */
-    KIND_SCHEMA,    /* a write of a schema that cannot be told to tables */
-    KIND_SOME,      /* any write of a schema */
-    KIND_REST,      /* a write of a table that cannot be told to rows */
-    KIND_ROW
+enum spot_kind {
+    SPOT_TABLE = 1, /* any write of a table */
+    SPOT_SCHEMA,    /* a write of a schema that cannot be told to tables */
+    SPOT_SOME,      /* any write of a schema */
+    SPOT_REST,      /* a write of a table that cannot be told to rows */
+    SPOT_ROW
 };
 
 /* The hashes that one write is about. */
@@ -59,8 +59,8 @@ struct slice spot_schema_of(const struct table_name *table, struct slice schema)
  */
 bool spot_is_plain(struct slice name);
 
-uint64_t spot_schema_hash(struct slice schema, enum kind kind);
-uint64_t spot_table_hash(struct slice schema, struct slice table, enum kind kind);
+uint64_t spot_schema_hash(struct slice schema, enum spot_kind kind);
+uint64_t spot_table_hash(struct slice schema, struct slice table, enum spot_kind kind);
 uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key);
 
 /* spots_add_... - a write is about it. */

@@ -124,7 +124,8 @@ static bool has_applied_or_is_unknown(const struct node *node, uint64_t needed_u
 
 static bool is_behind_strays(const struct route_input *in, const struct node *node)
 {
-    return UNLIKELY(in->is_stray) && (in->facts->flags & FACT_READ) != 0 &&
+    return UNLIKELY((in->follow_flags & CAUSAL_STRAY) != 0) &&
+           (in->facts->flags & FACT_READ) != 0 &&
            !has_applied_or_is_unknown(node, in->follow_us, in->now_ms);
 }
 
@@ -334,7 +335,8 @@ static uint64_t needed_at(const struct route_input *in, const struct homes *home
                           bool read)
 {
     uint64_t needed = homes_needed_us(homes, node, in->bucket, &in->also);
-    bool is_foreign = read && in->follow_us != UINT64_MAX && in->is_foreign;
+    bool is_foreign =
+        read && in->follow_us != UINT64_MAX && (in->follow_flags & CAUSAL_FOREIGN) != 0;
 
     return as_it_came(in, is_foreign ? MAX(needed, in->follow_us) : needed);
 }
@@ -368,7 +370,7 @@ static void choose_at_home(struct route *route, struct choices *c, const struct 
         struct route_input elsewhere = *in;
 
         /* however long ago: who reads at home has no window */
-        elsewhere.is_over = false;
+        elsewhere.follow_flags &= (uint8_t)~CAUSAL_OVER;
         elsewhere.follow_us =
             as_it_came(in, MAX(in->follow_us, needed_at(in, sight->homes, HOME_NONE, read)));
         add_readers(c, &elsewhere, sight);
@@ -459,7 +461,7 @@ void route_choose(struct route *route, const struct route_input *in)
         sight.homes == NULL) { /* not a read, or no reader is up */
         route->is_writer = true;
         route->hostgroup = in->roles->writer_hostgroup;
-        follows = in->follow_us != 0 && (!in->is_over || c.is_behind);
+        follows = in->follow_us != 0 && ((in->follow_flags & CAUSAL_OVER) == 0 || c.is_behind);
         route->reason =
             read && !follows && has_readers(in->roles) ? ROUTE_NO_READER : writer_reason(in);
         add_writers(&c, in, &sight);
@@ -487,7 +489,7 @@ bool route_may_stay(const struct route_input *in, const struct node *node)
     if (sight.homes != NULL) {
         needed = needed_at(in, sight.homes, node->index, read);
     } else if (read && in->side != ROUTE_READERS && is_numbered(node) &&
-               (in->is_stray || !route_writes(in->roles, node))) {
+               ((in->follow_flags & CAUSAL_STRAY) != 0 || !route_writes(in->roles, node))) {
         needed = as_it_came(in, in->follow_us);
     }
     return has_applied_or_is_unknown(node, needed, in->now_ms);

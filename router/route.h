@@ -24,7 +24,7 @@
 
 #include "pool/homes.h"
 #include "pool/node.h"
-#include "router/facts.h"
+#include "router/causal.h"
 
 #define ROUTE_MAX_NODES 8
 
@@ -62,9 +62,7 @@ struct route_input {
      * writer. 0 = any reader; UINT64_MAX = the writer.
      */
     uint64_t follow_us;
-    bool is_stray; /* some of it did not run on the writer: the writer must have applied it, too */
-    bool is_foreign; /* some of it did not pass through here */
-    bool is_over;    /* it is old: nodes serve of which it cannot be known what they have applied */
+    uint8_t follow_flags; /* CAUSAL_* of it */
     /* where sites have home nodes (homes.h) */
     uint16_t bucket;        /* of the schema that the statement is about */
     struct homes_also also; /* of others that it names, and that may be at home elsewhere */

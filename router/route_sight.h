@@ -40,7 +40,7 @@ static inline bool has_applied(const struct route_input *in, const struct node *
 {
     return in->follow_us == 0 ||
            atomic_load_explicit(&node->shared.applied_us, memory_order_acquire) >= in->follow_us ||
-           (in->is_over && !is_numbered(node));
+           ((in->follow_flags & CAUSAL_OVER) != 0 && !is_numbered(node));
 }
 
 /* route_look - now. */

@@ -47,7 +47,7 @@ static inline uint64_t follow_us(const struct causal *c, uint64_t bloom, const c
                                  const char *schema, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
-    uint64_t flags;
+    uint8_t flags;
     uint64_t us = causal_follow_us(
         c, &(struct causal_read){&f, slice_of(schema), false, bloom, now_ms * 1000, WINDOW * 1000},
         &flags);

@@ -112,7 +112,8 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
 {
     struct causal *c = causal_new();
     struct facts read = facts_of_text("SELECT a FROM t");
-    uint64_t mine = 0, flags;
+    uint64_t mine = 0;
+    uint8_t flags;
 
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
@@ -171,7 +172,8 @@ TEST(causal_time_of_a_write_never_goes_back)
 {
     struct causal *c = causal_new();
     struct facts f = facts_of_text("SELECT a FROM t");
-    uint64_t mine = 0, flags;
+    uint64_t mine = 0;
+    uint8_t flags;
 
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 5000);
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 4000);

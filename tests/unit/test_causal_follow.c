@@ -10,7 +10,8 @@ TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
 {
     struct causal *c = causal_new();
     struct facts f = facts_of_text("SELECT a FROM t, u");
-    uint64_t mine = 0, flags;
+    uint64_t mine = 0;
+    uint8_t flags;
 
     assert_int_equal(
         causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 900000, 1000}, &flags),
@@ -93,7 +94,7 @@ static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, u
 
 /* Where reads of t of a session with this bloom may go; the flags of it. */
 static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t now_ms,
-                                uint64_t *flags)
+                                uint8_t *flags)
 {
     struct facts f = facts_of_text("SELECT a FROM t");
 
@@ -105,7 +106,8 @@ static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t
 TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)
 {
     struct causal *c = causal_new();
-    uint64_t mine = 0, other = 0, flags;
+    uint64_t mine = 0, other = 0;
+    uint8_t flags;
 
     assert_false(causal_has_strays(c, 1000));
     write_stray_at(c, &mine, "INSERT INTO t VALUES (1)", 5000);
@@ -132,7 +134,8 @@ TEST(causal_stray_write_asks_the_writer_for_a_proof_for_a_minute)
 TEST(causal_stray_write_asks_nothing_of_reads_of_other_tables)
 {
     struct causal *c = causal_new();
-    uint64_t mine = 0, flags;
+    uint64_t mine = 0;
+    uint8_t flags;
 
     write_stray_at(c, &mine, "INSERT INTO z VALUES (1)", 5000);
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 5000);
@@ -147,7 +150,7 @@ TEST(causal_stray_write_of_a_transaction_counts_when_it_ends)
     struct causal_write write = {&f, SLICE("s"), NULL, true};
     struct causal *c = causal_new();
     struct causal_marks marks = {.n = 0};
-    uint64_t flags;
+    uint8_t flags;
 
     causal_remember(&marks, &write);
     assert_true(marks.is_stray);

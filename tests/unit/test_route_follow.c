@@ -13,7 +13,7 @@ TEST(route_cluster_read_of_a_stray_write_waits_until_the_writer_has_applied_it)
     publish(&s, 1, 0, 6);
     s.in.follow_us = 5000;
     assert_ptr_equal(choose(&s).nodes[0], &s.nodes[0]); /* written there: no reader has it yet */
-    s.in.is_stray = true;
+    s.in.follow_flags = CAUSAL_STRAY;
     atomic_store(&s.nodes[0].shared.applied_us, 4999);
     assert_int_equal(choose(&s).n, 0);
     assert_int_equal(choose_write(&s).n, 1); /* a write does not look */
@@ -47,7 +47,7 @@ TEST(route_cluster_who_is_bound_to_a_reader_reads_what_it_has_applied)
     }
     assert_false(route_may_stay(&s.in, &s.nodes[1]));
     assert_true(route_may_stay(&s.in, &s.nodes[0])); /* it was written there */
-    s.in.is_stray = true;
+    s.in.follow_flags = CAUSAL_STRAY;
     assert_false(route_may_stay(&s.in, &s.nodes[0]));
     atomic_store(&s.nodes[0].shared.applied_us, 5000);
     assert_true(route_may_stay(&s.in, &s.nodes[0]));
@@ -65,7 +65,7 @@ TEST(route_cluster_node_that_is_behind_is_not_read_from_when_the_window_is_over)
     make(&s, 3);
     publish(&s, 1, 0, 6);
     s.in.follow_us = 5000;
-    s.in.is_over = true;
+    s.in.follow_flags = CAUSAL_OVER;
     assert_ptr_not_equal(choose(&s).nodes[0], &s.nodes[0]); /* what they have cannot be known */
     atomic_store(&s.nodes[1].shared.is_numbered, true);
     atomic_store(&s.nodes[1].shared.applied_us, 4999);

@@ -284,7 +284,7 @@ TEST(route_homes_a_write_that_did_not_pass_through_here_is_waited_for)
 {
     begin();
     s.in.follow_us = 5001;
-    s.in.is_foreign = true;
+    s.in.follow_flags = CAUSAL_FOREIGN;
     set_applied(1, 5000);
     assert_int_equal(choose(), 0);
     set_applied(1, 5001);

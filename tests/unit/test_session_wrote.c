@@ -83,7 +83,8 @@ static uint64_t follows_in(const struct wrote *w, const char *schema, const char
                            uint64_t now_ms)
 {
     struct facts f;
-    uint64_t flags, us;
+    uint64_t us;
+    uint8_t flags;
 
     facts_scan(&f, slice_of(sql), 0);
     us = causal_follow_us(
@@ -225,7 +226,7 @@ TEST(session_wrote_of_a_transaction_counts_when_another_follows_at_once)
 static bool needs_proof(const struct wrote *w, const char *sql, uint64_t now_ms)
 {
     struct facts f;
-    uint64_t flags;
+    uint8_t flags;
 
     facts_scan(&f, slice_of(sql), 0);
     (void)causal_follow_us(
