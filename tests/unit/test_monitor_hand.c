@@ -166,6 +166,44 @@ TEST(monitor_hand_cuts_off_who_was_out_for_another_reason_before)
     scene_end(&f);
 }
 
+static void enter_view(struct fixture *f, unsigned node, uint64_t conf_id, unsigned size)
+{
+    scene_up(f, node);
+    f->m.watches[node]->report.conf_id = conf_id;
+    f->m.watches[node]->report.cluster_size = size;
+}
+
+/* It may still answer what it was sent; and it has not left any more when it is back, unused or not. */
+TEST(monitor_hand_a_node_that_has_left_is_not_cut_off_until_it_is_back)
+{
+    struct fixture f;
+    atomic_ullong *left_ms;
+
+    scene_begin_healthy(&f);
+    left_ms = &f.m.watches[2]->node->shared.left_ms;
+    scene_pass_ms(1000);
+    enter_view(&f, 0, 8, 2);
+    enter_view(&f, 1, 8, 2);
+    group_look(f.g);
+    assert_int_equal(f.g->decided.why[2], WHY_LEFT);
+    assert_false(group_serves(f.g, 4));
+    assert_false(group_cuts(f.g, 2));
+    assert_int_equal(atomic_load(left_ms), clock_now_ms());
+    scene_pass_ms(500);
+    scene_down(&f, 2);
+    group_look(f.g);
+    assert_int_equal(atomic_load(left_ms), clock_now_ms() - 500);
+    scene_pass_ms(500);
+    for (unsigned i = 0; i < N; i++) {
+        enter_view(&f, i, 9, 3);
+    }
+    f.g->nodes[2].status = SERVER_OFFLINE_SOFT;
+    group_look(f.g);
+    assert_int_equal(f.g->decided.why[2], WHY_ADMIN_SOFT);
+    assert_int_equal(atomic_load(left_ms), 0);
+    scene_end(&f);
+}
+
 TEST(monitor_hand_a_node_in_two_hostgroups_counts_as_it_writes)
 {
     struct fixture f;
