@@ -7,7 +7,9 @@ import shutil
 import pytest
 
 import util
+import wire
 from certs import Authority
+from console import Console
 from util import Cluster, Direct, Galeway
 
 # DIRECT_ONLY=1 tries the tests themselves: everything that needs the proxy is left out, and said.
@@ -129,10 +131,8 @@ def _tls_cluster():
 
 @pytest.fixture
 def tls_cluster(_tls_cluster):
-    """Three nodes with TLS and binary logs that this test has for itself."""
-    with _tls_cluster.use.held():
-        yield _tls_cluster
-        _tls_cluster.heal()
+    """Three nodes with TLS and binary logs that this test has for itself and may break."""
+    yield from alone(_tls_cluster)
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +223,36 @@ def _shared_proxy(cluster, tmp_path_factory):
 def proxy(_shared_proxy):
     yield _shared_proxy
     _shared_proxy.check_alive()
+
+
+@pytest.fixture
+def site(galeway, schema):
+    """A proxy of this test's own, its console, and a way to become its client."""
+
+    class Site:
+        def __init__(self, **options):
+            self.proxy = galeway(**options)
+            self.console = Console(self.proxy)
+            self.schema = schema
+            self.opened = []
+
+        def client(self, user="tenant", **options):
+            client = wire.Client(port=self.proxy.port, user=user, password=user, db=schema,
+                                 timeout=30, **options)
+            self.opened.append(client)
+            return client
+
+    made = []
+
+    def make(**options):
+        made.append(Site(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.console.db.close()
+        for client in one.opened:
+            client.close()
 
 
 @pytest.fixture(params=["direct", "galeway"])

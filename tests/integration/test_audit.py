@@ -7,7 +7,7 @@ import pymysql
 import pytest
 
 import wire
-from test_stats import Console
+from console import Console
 from util import account, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -159,6 +159,7 @@ def test_rotation_and_flush(make):
 def test_off_and_on(make):
     proxy = make(auditlog_filename="")
     connect(proxy).close()
+    wait_until(lambda: proxy.console.status("Client_Connections_connected") == 0, what="its end")
     proxy.console.run("SET mysql-auditlog_filename='audit.log'")
     proxy.console.run("LOAD MYSQL VARIABLES TO RUNTIME")
     with connect(proxy, user="tenant2", password="tenant2"):

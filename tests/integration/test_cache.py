@@ -290,15 +290,21 @@ def trust_creators(cluster):
         cluster.sql(n, "SET GLOBAL log_bin_trust_function_creators = 1")
 
 
-@pytest.mark.parametrize("ddl, write, read", [
-    ("CREATE VIEW latest AS SELECT MAX(id) AS m FROM posts",
-     "INSERT INTO posts VALUES ({}, 'n')", "SELECT m FROM latest"),
+# What it makes, a write, and a read that shows it though it names nothing of the write.
+HIDDEN = [
     ("CREATE TRIGGER count_posts AFTER INSERT ON posts FOR EACH ROW "
      "UPDATE wp_options SET option_value = NEW.id WHERE option_name = 'counter'",
      "INSERT INTO posts VALUES ({}, 'n')", ONE.format("counter")),
     ("CREATE TABLE child (id INT PRIMARY KEY, post INT, "
      "FOREIGN KEY (post) REFERENCES posts (id) ON UPDATE CASCADE)",
      "UPDATE posts SET id = {} ORDER BY id DESC LIMIT 1", "SELECT MAX(post) FROM child"),
+]
+
+
+@pytest.mark.parametrize("ddl, write, read", [
+    ("CREATE VIEW latest AS SELECT MAX(id) AS m FROM posts",
+     "INSERT INTO posts VALUES ({}, 'n')", "SELECT m FROM latest"),
+    *HIDDEN,
 ])
 def test_what_a_statement_does_not_name(cached, site, cluster, ddl, write, read):
     """Views, triggers and cascading keys: answers of such a schema are not kept."""
@@ -326,14 +332,7 @@ def viewer(cluster, site):
     cluster.sql(1, f"DROP USER {name}@'%'")
 
 
-@pytest.mark.parametrize("ddl, write, read", [
-    ("CREATE TRIGGER count_posts AFTER INSERT ON posts FOR EACH ROW "
-     "UPDATE wp_options SET option_value = NEW.id WHERE option_name = 'counter'",
-     "INSERT INTO posts VALUES ({}, 'n')", ONE.format("counter")),
-    ("CREATE TABLE child (id INT PRIMARY KEY, post INT, "
-     "FOREIGN KEY (post) REFERENCES posts (id) ON UPDATE CASCADE)",
-     "UPDATE posts SET id = {} ORDER BY id DESC LIMIT 1", "SELECT MAX(post) FROM child"),
-])
+@pytest.mark.parametrize("ddl, write, read", HIDDEN)
 def test_what_its_user_is_not_shown(galeway, site, viewer, cluster, ddl, write, read):
     """Nobody who may not write can tell that a schema is plain."""
     trust_creators(cluster)

@@ -7,7 +7,7 @@ import time
 import pymysql
 import pytest
 
-from test_stats import Console
+from console import Console
 from util import NODES, wait_until
 
 FAST = {"monitor_galera_healthcheck_interval": 100}

@@ -12,7 +12,6 @@ import select
 import socket
 import struct
 import subprocess
-import time
 
 import pymysql
 import pytest

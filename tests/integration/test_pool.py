@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import wire
-from test_stats import Console
+from console import Console
 
 
 def hold(proxy):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import wire
-from test_stats import Console
+from console import Console
 from util import free_port, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}

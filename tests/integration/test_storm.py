@@ -10,7 +10,7 @@ import time
 import pytest
 
 import wire
-from test_stats import Console
+from console import Console
 from util import Galeway, PATIENCE, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -144,12 +144,12 @@ def test_resets_in_the_middle(proxy, schema):
             db.send(b"\x03SELECT SLEEP(30)")
         elif n % 4 == 1:
             db.send(b"\x03SELECT REPEAT('x', 1000000) FROM seq_1_to_50")
-            db.read_packet()
+            assert db.read_packet().payload == b"\1"  # one column
         elif n % 4 == 2:
             db.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT ?")
-            db.read_packet()
+            assert db.read_packet().payload[0] == 0
         else:
-            db.query("BEGIN")
+            db.rows("BEGIN")
             db.sock.sendall(b"\x40\0\0\0\x03INSERT INTO")
         db.abort()
     assert serves(proxy) < 3 * PATIENCE

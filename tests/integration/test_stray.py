@@ -5,11 +5,15 @@ import contextlib
 import pytest
 
 import wire
-from test_applied import TENANT, WINDOW, behind, read, table, two_nodes, write
+from causal import READ, TENANT, WINDOW, behind, read, two_nodes, write
 from util import wait_until
 
-__all__ = ["table"]
-PINS = "SELECT a, @@port FROM t WHERE id = 1 /* stay */"
+PINS = f"{READ} /* stay */"
+
+
+@pytest.fixture
+def table(fragile_cluster):
+    return fragile_cluster.make_schema("cmp_stray")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 import wire
 from certs import Authority
+from console import Console
 from test_login import sha2_hash
-from test_stats import Console
 from util import GALEWAY_BIN, account, run, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}

@@ -10,7 +10,7 @@ import pytest
 
 import wire
 from certs import Authority
-from test_stats import Console
+from console import Console
 from util import NODES, account, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}

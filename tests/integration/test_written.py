@@ -6,7 +6,6 @@ import time
 import pymysql
 import pytest
 
-from test_stats import Console, site  # noqa: F401  (a fixture)
 from util import account, wait_until
 
 
@@ -21,7 +20,7 @@ def went(s, client, sql):
 
 
 @pytest.fixture
-def two(site, cluster):  # noqa: F811
+def two(site, cluster):
     """A site with a table, and two clients of it, of which neither has written."""
 
     def make(**options):
