@@ -17,6 +17,12 @@
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
 
+void server_follow_next(struct server *s)
+{
+    follow_begin(&s->follow, (enum follow_kind)s->expects[s->first_expect].follow,
+                 (s->caps & CAP_DEPRECATE_EOF) != 0);
+}
+
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow)
 {
     unsigned at = (s->first_expect + s->n_expects) % SERVER_MAX_EXPECTS;
@@ -26,7 +32,7 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
     s->statement_sent |= what == EXPECT_REPLY;
     s->n_commands++;
     if (s->n_expects++ == 0) {
-        follow_begin(&s->follow, follow);
+        server_follow_next(s);
         s->asked_ms = s->pool->now_ms;
     }
 }
@@ -36,7 +42,7 @@ static void expect_pop(struct server *s)
     s->first_expect = (uint8_t)((s->first_expect + 1) % SERVER_MAX_EXPECTS);
     s->n_expects--;
     if (s->n_expects > 0) {
-        follow_begin(&s->follow, s->expects[s->first_expect].follow);
+        server_follow_next(s);
     }
 }
 
@@ -168,18 +174,19 @@ static bool is_dialog(enum expect_what what)
     return what == EXPECT_GREETING || what == EXPECT_LOGIN || what == EXPECT_CHANGE_USER;
 }
 
-/* The number in a result of one row and one column: column count, column, EOF, row, EOF. */
-static uint64_t read_number(const uint8_t *data, size_t len)
+/* The number in a result of one row and one column: column count, column, [EOF], row, end. */
+static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
 {
+    const unsigned row_at = (s->caps & CAP_DEPRECATE_EOF) != 0 ? 2 : 3;
     struct slice field = {NULL, 0};
     uint64_t number = 0;
     size_t at = 0;
 
-    for (unsigned i = 0; i < 4 && at + PACKET_HEADER <= len; i++) {
+    for (unsigned i = 0; i <= row_at && at + PACKET_HEADER <= len; i++) {
         struct reader r = reader_of(data + at + PACKET_HEADER,
                                     MIN(packet_length(data + at), len - at - PACKET_HEADER));
 
-        if (i == 3) {
+        if (i == row_at) {
             field = get_lenenc_bytes(&r);
         }
         at += PACKET_HEADER + packet_length(data + at);
@@ -230,12 +237,12 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
         note_error(s, &err, data + at, used);
         if (is_number(what) && event == FOLLOW_MORE) {
-            follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
+            server_follow_next(s); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;
         if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
-            s->number = read_number(data, at);
+            s->number = read_number(s, data, at);
         }
         event = skip_own(s, event, data + at, packet_len);
         at += packet_len;

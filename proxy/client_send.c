@@ -62,7 +62,7 @@ struct want client_want(const struct client *c)
         .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
         .is_new = task->verdict.new_connection,
         .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
-                 (s->caps & CAP_IGNORE_SPACE) != 0, /* a reset takes sql_mode's IGNORE_SPACE away */
+                 (s->caps & CAPS_UNTIL_RESET) != 0,
     };
 }
 
@@ -218,7 +218,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     }
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
-    rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;
+    rc = task->stmt != NULL ? client_stmt_bytes(c, s, prefix, &bufs[1]) : 0;
     if (rc != 0 ||
         prefix
             ->failed) { /* replies are expected to what was never sent: it serves nobody any more */
