@@ -12,8 +12,8 @@
  *   A prepare reply: OK with counts --> params, EOF --> columns, EOF ------> done
  *
  * For connections that log in with SESSION_TRACK and without DEPRECATE_EOF. The bit
- * STATUS_SESSION_STATE_CHANGED is cleared in EOF packets in place (and remembered), since clients
- * did not ask for it; an OK packet with it is handed out as FOLLOW_OK_TRACK.
+ * STATUS_SESSION_STATE_CHANGED is cleared in EOF packets in place (and remembered), unless the client
+ * is to see it (shows_changes); an OK packet with it is handed out as FOLLOW_OK_TRACK.
  */
 #ifndef PROTOCOL_FOLLOW_H
 #define PROTOCOL_FOLLOW_H
@@ -60,6 +60,7 @@ struct follow {
     bool ends_with_rows;     /* the last of the results is a result set, not an OK */
     bool has_warnings;       /* one of the results told of warnings */
     bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
+    bool shows_changes;      /* set by the caller after follow_begin(): it stays in EOFs */
     uint8_t next_sequence;   /* sequence number behind the last packet seen */
     uint16_t status;         /* of the last OK or EOF, as clients see it (no ..._STATE_CHANGED) */
     uint16_t warnings;       /* of the last OK or EOF */
