@@ -13,6 +13,7 @@
 #include "pool/server.h"
 #include "pool/server_stmt.h"
 #include "protocol/packet.h"
+#include "protocol/track.h"
 
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
@@ -79,15 +80,26 @@ static bool is_lent(const struct server *s)
     return s->state == SERVER_LENT && s->events != NULL;
 }
 
-static int handle_track(struct server *s, uint8_t *packet, size_t len)
+/*
+ * An OK that reports changes: the owner takes them over and says what the client is told. The new
+ * length of the packet, or ERR_MALFORMED.
+ */
+static int64_t handle_track(struct server *s, enum expect_what what, uint8_t *packet, size_t len)
 {
+    const struct track_wish *wish = NULL;
     struct ok ok;
     int rc = ok_decode(&ok, true, packet + PACKET_HEADER, len - PACKET_HEADER);
 
-    if (rc == 0 && is_lent(s) && s->events->on_track != NULL) {
-        s->events->on_track(s, &ok);
+    s->owes_changes = false;
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    if (what == EXPECT_REPLY && is_lent(s) && s->events->on_track != NULL) {
+        wish = s->events->on_track(s, &ok);
+    } else if (what == EXPECT_SETTLED && is_lent(s) && s->events->on_settled != NULL) {
+        s->events->on_settled(s, &ok);
+    }
+    return ok_rewrite_track(packet, len, wish);
 }
 
 static int refuse_infile(struct server *s)
@@ -103,18 +115,17 @@ static int refuse_infile(struct server *s)
 static int handle_packet(struct server *s, struct gather *g, enum follow_event event,
                          uint8_t *packet, size_t len)
 {
-    bool pass = s->expects[s->first_expect].what == EXPECT_REPLY;
+    enum expect_what what = (enum expect_what)s->expects[s->first_expect].what;
+    bool pass = what == EXPECT_REPLY;
 
     if (event == FOLLOW_OK_TRACK) {
-        int64_t stripped;
-        int rc = pass ? handle_track(s, packet, len) : 0;
+        int64_t told = handle_track(s, what, packet, len);
 
-        stripped = rc != 0 ? rc : ok_strip_track(packet, len);
-        if (stripped < 0) {
+        if (told < 0) {
             return ERR_NODE_PROTOCOL;
         }
         if (pass) {
-            gather_add(s, g, packet, (size_t)stripped);
+            gather_add(s, g, packet, (size_t)told);
         }
         return 0;
     }
@@ -168,22 +179,30 @@ static bool is_dialog(enum expect_what what)
     return what == EXPECT_GREETING || what == EXPECT_LOGIN || what == EXPECT_CHANGE_USER;
 }
 
-/* The number in a result of one row and one column: column count, column, EOF, row, EOF. */
+/* The row of a whole result of one row: column count, columns, EOF, row, EOF. */
+static struct slice read_row(const uint8_t *data, size_t len)
+{
+    size_t n = len > PACKET_HEADER ? data[PACKET_HEADER] + 2U : 0, at = 0;
+
+    for (size_t i = 0; at + PACKET_HEADER <= len; i++) {
+        size_t length = MIN(packet_length(data + at), len - at - PACKET_HEADER);
+
+        if (i == n) {
+            return (struct slice){(const char *)data + at + PACKET_HEADER, length};
+        }
+        at += PACKET_HEADER + length;
+    }
+    return (struct slice){NULL, 0};
+}
+
+/* The number in a result of one row and one column. */
 static uint64_t read_number(const uint8_t *data, size_t len)
 {
-    struct slice field = {NULL, 0};
+    struct slice row = read_row(data, len);
+    struct reader r = reader_of(row.data, row.len);
+    struct slice field = get_lenenc_bytes(&r);
     uint64_t number = 0;
-    size_t at = 0;
 
-    for (unsigned i = 0; i < 4 && at + PACKET_HEADER <= len; i++) {
-        struct reader r = reader_of(data + at + PACKET_HEADER,
-                                    MIN(packet_length(data + at), len - at - PACKET_HEADER));
-
-        if (i == 3) {
-            field = get_lenenc_bytes(&r);
-        }
-        at += PACKET_HEADER + packet_length(data + at);
-    }
     for (size_t i = 0; i < field.len && field.data[i] >= '0' && field.data[i] <= '9'; i++) {
         number = number * 10 + (uint64_t)(field.data[i] - '0');
     }
@@ -219,6 +238,21 @@ static bool is_number(enum expect_what what)
     return what == EXPECT_FOUND_ROWS || what == EXPECT_LAST_ID;
 }
 
+/* Its answer is a result of one row, which is read. */
+static bool is_row(enum expect_what what)
+{
+    return is_number(what) || what == EXPECT_TRACKING;
+}
+
+static void row_done(struct server *s, enum expect_what what, const uint8_t *data, size_t len)
+{
+    if (is_number(what)) {
+        s->number = read_number(data, len);
+    } else if (is_lent(s) && s->events->on_tracking != NULL) {
+        s->events->on_tracking(s, read_row(data, len));
+    }
+}
+
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
     struct err err = {0};
@@ -229,13 +263,13 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
         note_error(s, &err, data + at, used);
-        if (is_number(what) && event == FOLLOW_MORE) {
+        if (is_row(what) && event == FOLLOW_MORE) {
             follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;
-        if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
-            s->number = read_number(data, at);
+        if (is_row(what) && event == FOLLOW_DONE && !s->follow.is_error) {
+            row_done(s, what, data, at);
         }
         event = skip_own(s, event, data + at, packet_len);
         at += packet_len;
@@ -261,8 +295,10 @@ static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, siz
     *is_done = false;
     for (;;) {
         size_t used = 0, packet_len = 0;
-        enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
+        enum follow_event event;
 
+        s->follow.shows_changes = s->shows_changes;
+        event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
         gather_add(s, g, data + at, used);
         at += used;
         if (event == FOLLOW_OK_TRACK || event == FOLLOW_PREPARED || event == FOLLOW_INFILE) {
@@ -281,6 +317,7 @@ static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, siz
             *is_done = true;
             s->status = s->follow.status != 0 ? s->follow.status : s->status;
             s->outcome = s->follow;
+            s->owes_changes |= s->follow.state_changed && s->follow.ends_with_rows;
             return (int64_t)at;
         }
         if (at == len || (used == 0 && packet_len == 0)) {
@@ -435,7 +472,8 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->schema = s->schema_before;
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
-    } else if (err != NULL && what != EXPECT_PRIME) {
+    } else if (err != NULL && what != EXPECT_PRIME && what != EXPECT_SETTLED &&
+               what != EXPECT_TRACKING) {
         /*
          * What the node had accepted before it now refuses: nothing on this connection can be
          * trusted.

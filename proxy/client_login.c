@@ -16,11 +16,12 @@
 #include "proxy/client_denied.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_track.h"
 #include "proxy/client_user.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES)
+#define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
@@ -110,7 +111,7 @@ static void finish_login(struct client *c)
     c->is_logged_in = true;
     client_login_free(c);
     kill_register(c);
-    if (client_ok(c)) {
+    if (client_ok_login(c)) {
         client_to(c, CLIENT_IDLE);
     }
 }
