@@ -98,6 +98,7 @@ static void begin_answer(struct console_client *c, struct reply *reply, enum wir
         status |= STATUS_MORE_RESULTS;
     }
     wire_init(&c->wire, reply, form, status, c->sequence);
+    c->wire.caps = c->caps;
 }
 
 /* A piece that is longer than the scratch buffer: a row. */

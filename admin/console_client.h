@@ -77,7 +77,7 @@ struct console_client {
     bool has_session;
     bool close_when_drained;
     bool multi_statements; /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
-    uint32_t caps;
+    uint64_t caps;
     uint64_t since_ms; /* of the state */
     uint64_t created_ms;
     const char *close_reason; /* with close_when_drained */

@@ -85,7 +85,8 @@ static void set_option(struct console_client *c, struct slice body)
         return;
     }
     c->multi_statements = option == 0;
-    c->sequence = eof_encode(&w, 0, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES, c->sequence);
+    c->sequence = rows_end_encode(&w, c->caps, 0, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES,
+                                  c->sequence);
     send_packet(c, &w);
 }
 

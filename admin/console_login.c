@@ -12,7 +12,8 @@
 #include "protocol/caps.h"
 #include "protocol/reply.h"
 
-#define USER_MAX 256
+#define USER_MAX     256
+#define CONSOLE_CAPS (CAPS_SERVED | CAP_DEPRECATE_EOF)
 
 struct console_login {
     struct auth_check auth;
@@ -44,7 +45,7 @@ static void greet(struct console_client *c)
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof(bytes));
     struct greeting g = {.thread_id = c->id,
-                         .caps = CAPS_SERVED,
+                         .caps = CONSOLE_CAPS,
                          .status = STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES,
                          .plugin = slice_of(vars->mysql_default_authentication_plugin)};
 
@@ -237,7 +238,7 @@ static void first_message(struct console_client *c, const uint8_t *payload, size
         return;
     }
     keep_login(c->login, &l);
-    c->caps = l.caps & CAPS_SERVED;
+    c->caps = l.caps & CONSOLE_CAPS;
     c->multi_statements = (c->caps & CAP_MULTI_STATEMENTS) != 0;
     c->login->auth.step = AUTH_RESPONSE;
     check_response(c, l.response);

@@ -145,11 +145,11 @@ static void send_prepared(struct console_client *c, const struct console_stmt *s
             }
             w.len = 0;
         }
-        c->sequence = column_encode(&w, &column, c->sequence);
+        c->sequence = column_encode(&w, c->caps, &column, c->sequence);
     }
     if (s->n_params > 0) {
-        c->sequence =
-            eof_encode(&w, 0, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES, c->sequence);
+        c->sequence = columns_end_encode(
+            &w, c->caps, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES, c->sequence);
     }
     CHECK(!w.failed);
     (void)!console_write(c, w.base, w.len);

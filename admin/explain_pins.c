@@ -23,10 +23,10 @@ static void answer_one(struct task *task)
     struct writer w = writer_of(task->peek, sizeof(task->peek));
     uint8_t n = result_begin(&w, 1, 1);
 
-    n = column_encode(&w, &column, n);
-    n = eof_encode(&w, 0, STATUS_AUTOCOMMIT, n);
+    n = column_encode(&w, 0, &column, n);
+    n = columns_end_encode(&w, 0, STATUS_AUTOCOMMIT, n);
     n = row_encode(&w, &one, 1, n);
-    (void)eof_encode(&w, 0, STATUS_AUTOCOMMIT, n);
+    (void)rows_end_encode(&w, 0, 0, STATUS_AUTOCOMMIT, n);
     task->peek_len = w.len;
 }
 

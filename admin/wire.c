@@ -131,7 +131,7 @@ static void put_column(struct wire *w, struct writer *out)
                             .type = TYPE_VAR_STRING};
     size_t at = out->len;
 
-    w->sequence = column_encode(out, &column, w->sequence);
+    w->sequence = column_encode(out, w->caps, &column, w->sequence);
     if (w->form == WIRE_FIELDS) { /* a default value stands behind it */
         put_u8(out, NULL_TEXT);
         packet_end(out, at, (uint8_t)(w->sequence - 1));
@@ -216,7 +216,7 @@ static void put_row(struct wire *w, struct writer *out)
 
 static void put_end(struct wire *w, struct writer *out)
 {
-    w->sequence = eof_encode(out, w->reply.warnings, w->status, w->sequence);
+    w->sequence = rows_end_encode(out, w->caps, w->reply.warnings, w->status, w->sequence);
 }
 
 /* What comes behind n of them. */
@@ -238,11 +238,11 @@ static void put_piece(struct wire *w, struct writer *out)
     case PHASE_HEAD: put_head(w, out); break;
     case PHASE_COLUMNS:
         put_column(w, out);
-        step(w, w->reply.n_columns, PHASE_COLUMNS_END);
+        step(w, w->reply.n_columns, w->form == WIRE_FIELDS ? PHASE_ROWS_END : PHASE_COLUMNS_END);
         break;
     case PHASE_COLUMNS_END:
-        put_end(w, out);
-        w->phase = w->form == WIRE_FIELDS ? PHASE_DONE : n_rows > 0 ? PHASE_ROWS : PHASE_ROWS_END;
+        w->sequence = columns_end_encode(out, w->caps, w->status, w->sequence);
+        w->phase = n_rows > 0 ? PHASE_ROWS : PHASE_ROWS_END;
         break;
     case PHASE_ROWS:
         put_row(w, out);

@@ -2,7 +2,8 @@
 /*
  * wire.h - an answer of the store as packets, piece by piece.
  *
- *   OK and errors are one packet; rows are: count, columns, EOF, rows, EOF.
+ *   OK and errors are one packet; rows are: count, columns, EOF, rows, EOF (or as CAP_DEPRECATE_EOF
+ *   wants it).
  *
  * No I/O: the caller brings a buffer, sends it, and comes back when the client has taken it. So an
  * answer of any size needs one buffer besides its values. Every column is text (VAR_STRING,
@@ -29,6 +30,7 @@ struct wire {
     uint8_t phase;      /* enum in wire.c; 0 = done */
     uint8_t sequence;   /* of the next packet */
     uint16_t status;    /* STATUS_* of the last packet */
+    uint64_t caps;      /* CAPS_OF_FORM of who reads it: 0, until the caller says otherwise */
     size_t next;        /* column or row */
 };
 

@@ -68,6 +68,7 @@
     X(ERR_CONFIG, 1231, "42000", "The configuration is not valid")                                \
     X(ERR_TLS, 2026, "HY000", "TLS connection error")                                             \
     X(ERR_NODE_TLS, 2026, "HY000", "TLS connection error: no secure way to its node")             \
+    X(ERR_NODE_CAPS, 1235, "42000", "The node lacks a capability that the client uses")           \
     X(ERR_FILE, 29, "HY000", "A file could not be read or written")                               \
     X(ERR_NOT_FOUND, 1032, "HY000", "Not found")                                                  \
     X(ERR_INCOMPLETE, 1835, "HY000", "More bytes are needed")

@@ -344,11 +344,25 @@ static void tell_rows(struct sql_link *link)
     link->rows = NULL;
 }
 
+/* What the greeting said. */
+static uint64_t offered(struct sql_link *link)
+{
+    unsigned long caps = 0, extended = 0;
+
+    if (mariadb_get_infov(link->mysql, MARIADB_CONNECTION_SERVER_CAPABILITIES, &caps) != 0 ||
+        mariadb_get_infov(link->mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES,
+                          &extended) != 0) {
+        return 0;
+    }
+    return (caps & UINT32_MAX) | (uint64_t)extended << 32;
+}
+
 static void succeed(struct sql_link *link)
 {
     struct sql_result result = {.kind = REPORT_OK,
                                 .took_us = clock_now_us() - link->asked_us,
-                                .connect_us = link->was_kept ? 0 : link->connect_us};
+                                .connect_us = link->was_kept ? 0 : link->connect_us,
+                                .caps = link->was_kept ? 0 : offered(link)};
 
     finish(link, &result);
 }

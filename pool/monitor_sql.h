@@ -29,6 +29,7 @@ struct sql_result {
     char text[REPORT_ERROR_MAX];
     uint64_t took_us;    /* from the first byte of the question to the last of the answer */
     uint64_t connect_us; /* 0 = the connection was open */
+    uint64_t caps; /* CAP_* that the node offered; 0 = the connection was open, or none came */
 };
 
 struct sql_target {

@@ -173,6 +173,7 @@ static void on_done(void *arg, const struct sql_result *result)
         return;
     }
     check_end(&w->report, &w->figures, result, clock_now_ms());
+    node_offers(w->node, result->caps);
     tell_check(w, result);
     event = judge_event_of((enum report_kind)w->report.kind);
     if (event == JUDGE_DENIED) {

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "pool/cluster.h"
 #include "pool/node_tls.h"
+#include "protocol/caps.h"
 
 #define FIRST_RECOVERY_MS \
     250 /* after the first failure; doubles up to mysql-shun_recovery_time_sec */
@@ -459,6 +460,31 @@ void node_answered(struct node *node)
         atomic_store(&node->shared.n_failures, 0);
         atomic_store(&node->shared.down_until_ms, 0);
     }
+}
+
+void node_offers(struct node *node, uint64_t caps)
+{
+    if (caps != 0 && caps != atomic_load_explicit(&node->shared.caps, memory_order_relaxed)) {
+        atomic_store_explicit(&node->shared.caps, caps, memory_order_relaxed);
+    }
+}
+
+uint64_t nodes_caps(const struct nodes *nodes)
+{
+    uint64_t all = CAPS_OF_NODES;
+    bool is_any_seen = false;
+
+    for (unsigned i = 0; i < atomic_load(&nodes->count); i++) {
+        const struct node *node = nodes->items[i];
+        uint64_t caps = atomic_load_explicit(&node->shared.caps, memory_order_relaxed);
+
+        if (caps != 0 &&
+            atomic_load_explicit(&node->shared.admin_drain, memory_order_relaxed) == DRAIN_NONE) {
+            all &= caps;
+            is_any_seen = true;
+        }
+    }
+    return is_any_seen ? all : 0;
 }
 
 enum node_drain node_drain_now(const struct node *node)

@@ -66,7 +66,8 @@ struct node {
                                         visible on it (applied.h); 0 = not known. By the monitor */
         atomic_ullong left_ms; /* when the others were seen to be without it; 0 = they are not */
         atomic_bool
-            is_numbered; /* a node of a cluster, watched: what it has applied is found out */
+            is_numbered;    /* a node of a cluster, watched: what it has applied is found out */
+        atomic_ullong caps; /* CAP_* of its last greeting; 0 = none was seen */
         atomic_uint tls_failures; /* raised with each handshake that failed */
         atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
         atomic_uint latency_us;   /* of the monitor's checks, smoothed; 0 = not known */
@@ -199,6 +200,15 @@ void node_answered(struct node *node);
  * say. Any thread.
  */
 enum node_drain node_drain_now(const struct node *node);
+
+/*
+ * node_offers - a greeting of the node was seen; caps 0 changes nothing. Any thread.
+ *
+ * nodes_caps - of CAPS_OF_NODES (protocol/caps.h) what all nodes that may take statements offer, as
+ * far as they were seen; none when none was. Any thread.
+ */
+void node_offers(struct node *node, uint64_t caps);
+uint64_t nodes_caps(const struct nodes *nodes);
 
 /* nodes_poke - traffic saw trouble with a node: the monitor is to look at it now. Any thread. */
 void nodes_poke(const struct nodes *nodes, const struct node *node);

@@ -159,7 +159,7 @@ static const struct stream_events server_stream_events = {
 };
 
 static struct server *server_new(struct pool *pool, struct node *node, struct account *account,
-                                 uint32_t caps, int hostgroup)
+                                 uint64_t caps, int hostgroup)
 {
     struct server *s = mem_try(MEM_SERVER, sizeof(*s));
 

@@ -65,9 +65,10 @@ enum expect_what {
 #define SERVER_ERROR_MAX   512
 #define SERVER_WROTE_MAX   4
 
-/* Capabilities that change what statements mean: a connection has them for life. */
-#define CAPS_OF_IDENTITY \
-    (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE | CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS)
+/* Capabilities that change what statements mean or answers are: a connection has them for life. */
+#define CAPS_OF_IDENTITY                                                       \
+    (CAP_FOUND_ROWS | CAP_IGNORE_SPACE | CAP_INTERACTIVE | CAP_MULTI_RESULTS | \
+     CAP_PS_MULTI_RESULTS | CAPS_OF_NODES)
 
 /* What a statement needs its connection to be. */
 struct want {
@@ -75,7 +76,7 @@ struct want {
     struct account *account;
     struct schema *schema; /* NULL = none */
     struct profile *profile;
-    uint32_t caps; /* of CAPS_OF_IDENTITY */
+    uint64_t caps; /* of CAPS_OF_IDENTITY */
     bool multi_statements;
     bool is_side;    /* a connection of ours to kill with: beyond the node's limit, never pooled */
     bool ask_schema; /* also when the connection has it: it may be gone */
@@ -135,7 +136,7 @@ struct server {
     struct account *account; /* whose login it is */
     uint32_t login_version;  /* account->followed_version when it logged in */
     uint32_t thread_id;      /* on the node */
-    uint32_t caps;           /* of CAPS_OF_IDENTITY */
+    uint64_t caps;           /* of CAPS_OF_IDENTITY */
     bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */
     bool is_side;            /* for KILL only: never pooled */
     /* state */
@@ -202,7 +203,7 @@ struct server_move {
     struct node *node;
     struct account *account;
     uint32_t thread_id;
-    uint32_t caps;
+    uint64_t caps;
     bool multi_statements;
     uint8_t salt[SALT_LEN];
     uint64_t created_ms;
@@ -290,6 +291,7 @@ bool server_dialog_done(struct server *s);
 void server_secured(struct server *s, int rc);
 void server_on_bytes(struct stream *stream, uint8_t *data, size_t len);
 void server_connecting_ended(struct server *s);
+void server_follow_next(struct server *s); /* the first of the expected replies begins */
 int server_setup_text(struct writer *w);
 
 #endif

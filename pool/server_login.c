@@ -32,9 +32,9 @@
 static const char unserved_text[] =
     "the node asks for an authentication plugin that the account's password cannot serve";
 
-#define LOGIN_CAPS                                                            \
-    (CAP_LONG_PASSWORD | CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | \
-     CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
+#define LOGIN_CAPS                                                                \
+    (CAP_LONG_FLAG | CAP_PROTOCOL_41 | CAP_TRANSACTIONS | CAP_SECURE_CONNECTION | \
+     CAP_PLUGIN_AUTH | CAP_SESSION_TRACK)
 
 static void write_dialog(struct server *s, struct writer *w)
 {
@@ -102,10 +102,11 @@ static struct slice salt_of(const struct server *s)
     return (struct slice){(const char *)s->salt, SALT_LEN};
 }
 
-static uint32_t login_caps(const struct server *s)
+static uint64_t login_caps(const struct server *s)
 {
-    uint32_t caps = LOGIN_CAPS | s->caps | (s->stream.is_secured ? CAP_SSL : 0);
+    uint64_t caps = LOGIN_CAPS | s->caps | (s->stream.is_secured ? CAP_SSL : 0);
 
+    caps |= (s->caps & CAPS_EXTENDED) == 0 ? CAP_LONG_PASSWORD : 0;
     return s->pool->conf->vars.mysql_enable_load_data_local_infile ? caps | CAP_LOCAL_FILES : caps;
 }
 
@@ -133,7 +134,7 @@ static void send_login(struct server *s)
 
 /* --- TLS -------------------------------------------------------------------------------------- */
 
-static void begin_tls(struct server *s, const struct node_tls *node_tls, uint32_t offered)
+static void begin_tls(struct server *s, const struct node_tls *node_tls, uint64_t offered)
 {
     uint8_t bytes[64];
     struct writer w = writer_of(bytes, sizeof(bytes));
@@ -189,6 +190,11 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
 
     if (greeting_decode(&g, payload, len) != 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node's greeting is malformed");
+        return;
+    }
+    node_offers(s->node, g.caps);
+    if ((s->caps & CAPS_OF_NODES & ~g.caps) != 0) {
+        fail(s, ERR_NODE_CAPS, err_text(ERR_NODE_CAPS));
         return;
     }
     s->thread_id = g.thread_id;
@@ -301,7 +307,7 @@ static void dialog_pop(struct server *s)
 {
     s->first_expect = (uint8_t)((s->first_expect + 1) % SERVER_MAX_EXPECTS);
     if (--s->n_expects > 0) {
-        follow_begin(&s->follow, s->expects[s->first_expect].follow);
+        server_follow_next(s);
     }
 }
 

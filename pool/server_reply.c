@@ -18,6 +18,13 @@
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
 
+void server_follow_next(struct server *s)
+{
+    follow_begin(&s->follow, (enum follow_kind)s->expects[s->first_expect].follow,
+                 (s->caps & CAP_DEPRECATE_EOF) != 0);
+    s->follow.shows_changes = s->shows_changes;
+}
+
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow)
 {
     unsigned at = (s->first_expect + s->n_expects) % SERVER_MAX_EXPECTS;
@@ -27,7 +34,7 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
     s->statement_sent |= what == EXPECT_REPLY;
     s->n_commands++;
     if (s->n_expects++ == 0) {
-        follow_begin(&s->follow, follow);
+        server_follow_next(s);
         s->asked_ms = s->pool->now_ms;
     }
 }
@@ -37,7 +44,7 @@ static void expect_pop(struct server *s)
     s->first_expect = (uint8_t)((s->first_expect + 1) % SERVER_MAX_EXPECTS);
     s->n_expects--;
     if (s->n_expects > 0) {
-        follow_begin(&s->follow, s->expects[s->first_expect].follow);
+        server_follow_next(s);
     }
 }
 
@@ -179,15 +186,16 @@ static bool is_dialog(enum expect_what what)
     return what == EXPECT_GREETING || what == EXPECT_LOGIN || what == EXPECT_CHANGE_USER;
 }
 
-/* The row of a whole result of one row: column count, columns, EOF, row, EOF. */
-static struct slice read_row(const uint8_t *data, size_t len)
+/* The row of a whole result of one row: column count, columns, [EOF], row, end. */
+static struct slice read_row(const struct server *s, const uint8_t *data, size_t len)
 {
-    size_t n = len > PACKET_HEADER ? data[PACKET_HEADER] + 2U : 0, at = 0;
+    size_t before = (s->caps & CAP_DEPRECATE_EOF) != 0 ? 1 : 2, at = 0;
+    size_t row_at = len > PACKET_HEADER ? data[PACKET_HEADER] + before : 0;
 
     for (size_t i = 0; at + PACKET_HEADER <= len; i++) {
         size_t length = MIN(packet_length(data + at), len - at - PACKET_HEADER);
 
-        if (i == n) {
+        if (i == row_at) {
             return (struct slice){(const char *)data + at + PACKET_HEADER, length};
         }
         at += PACKET_HEADER + length;
@@ -196,9 +204,9 @@ static struct slice read_row(const uint8_t *data, size_t len)
 }
 
 /* The number in a result of one row and one column. */
-static uint64_t read_number(const uint8_t *data, size_t len)
+static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
 {
-    struct slice row = read_row(data, len);
+    struct slice row = read_row(s, data, len);
     struct reader r = reader_of(row.data, row.len);
     struct slice field = get_lenenc_bytes(&r);
     uint64_t number = 0;
@@ -247,9 +255,9 @@ static bool is_row(enum expect_what what)
 static void row_done(struct server *s, enum expect_what what, const uint8_t *data, size_t len)
 {
     if (is_number(what)) {
-        s->number = read_number(data, len);
+        s->number = read_number(s, data, len);
     } else if (is_lent(s) && s->events->on_tracking != NULL) {
-        s->events->on_tracking(s, read_row(data, len));
+        s->events->on_tracking(s, read_row(s, data, len));
     }
 }
 
@@ -264,7 +272,7 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
         note_error(s, &err, data + at, used);
         if (is_row(what) && event == FOLLOW_MORE) {
-            follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
+            server_follow_next(s); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;
@@ -295,10 +303,8 @@ static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, siz
     *is_done = false;
     for (;;) {
         size_t used = 0, packet_len = 0;
-        enum follow_event event;
+        enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
-        s->follow.shows_changes = s->shows_changes;
-        event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
         gather_add(s, g, data + at, used);
         at += used;
         if (event == FOLLOW_OK_TRACK || event == FOLLOW_PREPARED || event == FOLLOW_INFILE) {

@@ -7,45 +7,72 @@
 
 #include <stdint.h>
 
-#define CAP_LONG_PASSWORD          (1u << 0) /* "CLIENT_MYSQL": MariaDB clears it to offer extended bits */
-#define CAP_FOUND_ROWS             (1u << 1)
-#define CAP_LONG_FLAG              (1u << 2)
-#define CAP_CONNECT_WITH_DB        (1u << 3)
-#define CAP_NO_SCHEMA              (1u << 4)
-#define CAP_COMPRESS               (1u << 5)
-#define CAP_ODBC                   (1u << 6)
-#define CAP_LOCAL_FILES            (1u << 7)
-#define CAP_IGNORE_SPACE           (1u << 8)
-#define CAP_PROTOCOL_41            (1u << 9)
-#define CAP_INTERACTIVE            (1u << 10)
-#define CAP_SSL                    (1u << 11)
-#define CAP_IGNORE_SIGPIPE         (1u << 12)
-#define CAP_TRANSACTIONS           (1u << 13)
-#define CAP_RESERVED               (1u << 14)
-#define CAP_SECURE_CONNECTION      (1u << 15)
-#define CAP_MULTI_STATEMENTS       (1u << 16)
-#define CAP_MULTI_RESULTS          (1u << 17)
-#define CAP_PS_MULTI_RESULTS       (1u << 18)
-#define CAP_PLUGIN_AUTH            (1u << 19)
-#define CAP_CONNECT_ATTRS          (1u << 20)
-#define CAP_PLUGIN_AUTH_LENENC     (1u << 21)
-#define CAP_EXPIRED_PASSWORDS      (1u << 22)
-#define CAP_SESSION_TRACK          (1u << 23)
-#define CAP_DEPRECATE_EOF          (1u << 24)
-#define CAP_OPTIONAL_METADATA      (1u << 25)
-#define CAP_SSL_VERIFY_SERVER_CERT (1u << 30)
-#define CAP_REMEMBER_OPTIONS       (1u << 31)
+#define CAP(bit) (UINT64_C(1) << (bit))
+
+#define CAP_LONG_PASSWORD          CAP(0)
+#define CAP_FOUND_ROWS             CAP(1)
+#define CAP_LONG_FLAG              CAP(2)
+#define CAP_CONNECT_WITH_DB        CAP(3)
+#define CAP_NO_SCHEMA              CAP(4)
+#define CAP_COMPRESS               CAP(5)
+#define CAP_ODBC                   CAP(6)
+#define CAP_LOCAL_FILES            CAP(7)
+#define CAP_IGNORE_SPACE           CAP(8)
+#define CAP_PROTOCOL_41            CAP(9)
+#define CAP_INTERACTIVE            CAP(10)
+#define CAP_SSL                    CAP(11)
+#define CAP_IGNORE_SIGPIPE         CAP(12)
+#define CAP_TRANSACTIONS           CAP(13)
+#define CAP_RESERVED               CAP(14)
+#define CAP_SECURE_CONNECTION      CAP(15)
+#define CAP_MULTI_STATEMENTS       CAP(16)
+#define CAP_MULTI_RESULTS          CAP(17)
+#define CAP_PS_MULTI_RESULTS       CAP(18)
+#define CAP_PLUGIN_AUTH            CAP(19)
+#define CAP_CONNECT_ATTRS          CAP(20)
+#define CAP_PLUGIN_AUTH_LENENC     CAP(21)
+#define CAP_EXPIRED_PASSWORDS      CAP(22)
+#define CAP_SESSION_TRACK          CAP(23)
+#define CAP_DEPRECATE_EOF          CAP(24)
+#define CAP_OPTIONAL_METADATA      CAP(25)
+#define CAP_SSL_VERIFY_SERVER_CERT CAP(30)
+#define CAP_REMEMBER_OPTIONS       CAP(31)
 
 /*
- * What our servers offer; the one for traffic adds CAP_LOCAL_FILES. A MariaDB server does not offer
- * CAP_LONG_PASSWORD: that says that it has extended bits, of which here are none.
+ * The extended bits of MariaDB, above those of the first 32: a server that has them does not offer
+ * CAP_LONG_PASSWORD ("CLIENT_MYSQL"), and a client that uses them does not set it.
  */
+#define CAPS_EXTENDED         (UINT64_C(0xffffffff) << 32)
+#define CAP_PROGRESS          CAP(32)
+#define CAP_STMT_BULK         CAP(34)
+#define CAP_EXTENDED_METADATA CAP(35)
+#define CAP_CACHE_METADATA    CAP(36)
+
+/* What our servers offer, whatever the nodes are; CAPS_OF_NODES and CAP_LOCAL_FILES come on top. */
 #define CAPS_SERVED                                                                    \
     (CAP_FOUND_ROWS | CAP_LONG_FLAG | CAP_CONNECT_WITH_DB | CAP_NO_SCHEMA | CAP_ODBC | \
      CAP_IGNORE_SPACE | CAP_PROTOCOL_41 | CAP_INTERACTIVE | CAP_IGNORE_SIGPIPE |       \
      CAP_TRANSACTIONS | CAP_RESERVED | CAP_SECURE_CONNECTION | CAP_MULTI_STATEMENTS |  \
      CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS | CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS |  \
-     CAP_PLUGIN_AUTH_LENENC)
+     CAP_PLUGIN_AUTH_LENENC | CAP_EXPIRED_PASSWORDS | CAP_REMEMBER_OPTIONS)
+
+/*
+ * What a client for traffic may use only when the nodes have it: no result is converted on its way.
+ * A bit is offered as long as every node of which a greeting was seen offers it, so none before the
+ * first was seen (nodes_caps() in pool/node.h). A node that lacks one all the same - it was replaced
+ * by an older one, or was seen last - is not logged in to for a client that uses it: the statement
+ * goes to another node, or fails with ERR_NODE_CAPS (server_login.c).
+ *
+ * Not offered: CAP_PROGRESS (an ERR packet in the middle of a reply: it could not be run again on
+ * another node behind it); CAP_CACHE_METADATA (a statement that is prepared again elsewhere is said
+ * to have the columns of that second preparation, which the client has not seen: they may be others
+ * since an ALTER TABLE); what only MySQL has (optional metadata, query attributes, zstd, more than
+ * one factor). What is not offered and set all the same is ignored, as by MariaDB.
+ */
+#define CAPS_OF_NODES (CAP_DEPRECATE_EOF | CAP_STMT_BULK | CAP_EXTENDED_METADATA)
+
+/* The bits that change the bytes of an answer: how results end, what a column definition has. */
+#define CAPS_OF_FORM (CAP_DEPRECATE_EOF | CAP_EXTENDED_METADATA)
 
 #define STATUS_IN_TRANS              0x0001u
 #define STATUS_AUTOCOMMIT            0x0002u

@@ -11,6 +11,7 @@
  *        |--INFILE--> PHASE_FILE_SENT --OK--> PHASE_FIRST | PHASE_DONE
  *        `--PREPARED--> PHASE_PARAMS --EOF--> PHASE_PREPARED_COLUMNS --EOF--> PHASE_DONE
  *   A packet that is handed out: PHASE_HANDED_OUT, then next_phase.
+ *   With DEPRECATE_EOF the last byte of the last definition is what moves on.
  */
 #include "protocol/follow.h"
 
@@ -37,12 +38,14 @@ enum { FIRST_OK = 0x00, FIRST_INFILE = 0xfb, FIRST_EOF = 0xfe, FIRST_ERR = 0xff 
 #define PREPARE_LENGTH 12
 #define COLUMNS_MAX    UINT16_MAX /* MariaDB stops at 4096 */
 
-void follow_begin(struct follow *f, enum follow_kind kind)
+void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof)
 {
     bool is_rows = kind == FOLLOW_ROWS || kind == FOLLOW_FIELD_LIST;
 
-    *f = (struct follow){
-        .kind = (uint8_t)kind, .phase = is_rows ? PHASE_ROWS : PHASE_FIRST, .any_sequence = true};
+    *f = (struct follow){.kind = (uint8_t)kind,
+                         .phase = is_rows ? PHASE_ROWS : PHASE_FIRST,
+                         .ends_with_ok = deprecate_eof,
+                         .any_sequence = true};
 }
 
 static inline bool is_in_sequence(const struct follow *f, const uint8_t *packet)
@@ -92,6 +95,7 @@ static uint8_t *finish_plain(struct follow *f, uint8_t *pos, const uint8_t *end)
 static uint8_t *run(struct follow *f, uint8_t *pos, const uint8_t *end)
 {
     bool is_rows = f->phase == PHASE_ROWS;
+    uint32_t row_from = f->ends_with_ok ? PACKET_MAX : EOF_END;
     uint64_t limit = is_rows ? UINT64_MAX : f->columns_left;
     uint64_t n = 0;
 
@@ -99,7 +103,7 @@ static uint8_t *run(struct follow *f, uint8_t *pos, const uint8_t *end)
         uint32_t length = packet_length(pos);
         uint8_t first = pos[PACKET_HEADER];
 
-        if (first >= FIRST_EOF && (first == FIRST_ERR || length < EOF_END)) {
+        if (first >= FIRST_EOF && (first == FIRST_ERR || length < row_from)) {
             break;
         }
         if (length == 0 || !is_in_sequence(f, pos)) {
@@ -150,6 +154,7 @@ static enum follow_event on_err(struct follow *f, const uint8_t *payload, uint32
     return FOLLOW_DONE;
 }
 
+/* An OK of either first byte; behind rows its numbers say nothing (10.11: always 0). */
 static enum follow_event on_ok(struct follow *f, const uint8_t *payload, uint32_t length)
 {
     struct reader r = reader_of(payload + 1, length - 1);
@@ -162,15 +167,18 @@ static enum follow_event on_ok(struct follow *f, const uint8_t *payload, uint32_
     if (r.failed || affected == LENENC_NULL || last_insert_id == LENENC_NULL) {
         return malformed(f);
     }
-    f->affected = affected;
-    f->last_insert_id = last_insert_id;
+    if (payload[0] == FIRST_OK) {
+        f->affected = affected;
+        f->last_insert_id = last_insert_id;
+        f->ends_with_rows = false;
+        f->results++;
+    }
     f->status = (uint16_t)(status & ~STATUS_SESSION_STATE_CHANGED);
     f->warnings = warnings;
     f->has_warnings |= warnings != 0;
-    f->ends_with_rows = false;
-    f->results++;
     event = end_of_reply(f);
     if ((status & STATUS_SESSION_STATE_CHANGED) != 0) {
+        f->is_tracked = true;
         f->next_phase = f->phase;
         f->phase = PHASE_HANDED_OUT;
         return FOLLOW_OK_TRACK;
@@ -252,8 +260,11 @@ static enum follow_event on_only_packet(struct follow *f, uint8_t *payload, uint
     if (payload[0] == FIRST_OK) {
         return on_ok(f, payload, length);
     }
-    (void)read_eof(f, payload, length);
     f->results++;
+    if (payload[0] == FIRST_EOF && f->ends_with_ok) { /* COM_SET_OPTION */
+        return on_ok(f, payload, length);
+    }
+    (void)read_eof(f, payload, length);
     f->phase = PHASE_DONE;
     return FOLLOW_DONE;
 }
@@ -276,9 +287,26 @@ static enum follow_event on_first(struct follow *f, uint8_t *payload, uint32_t l
     }
 }
 
+/* COM_STMT_FETCH had no column count to tell. */
+static void note_rows(struct follow *f)
+{
+    if (f->kind == FOLLOW_ROWS) {
+        f->has_result = true;
+        f->ends_with_rows = true;
+        f->results++;
+    }
+}
+
 /* The EOF behind definitions or rows: all that may come there but ERR. */
 static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t length)
 {
+    if (f->ends_with_ok) {
+        if (f->phase != PHASE_ROWS || payload[0] != FIRST_EOF) {
+            return malformed(f);
+        }
+        note_rows(f);
+        return on_ok(f, payload, length);
+    }
     if (f->columns_left > 0 || !read_eof(f, payload, length)) {
         return malformed(f);
     }
@@ -296,13 +324,7 @@ static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t len
     case PHASE_PARAMS:
         f->phase = (uint8_t)prepare_step(f, true);
         return f->phase == PHASE_DONE ? FOLLOW_DONE : FOLLOW_MORE;
-    case PHASE_ROWS:
-        if (f->kind == FOLLOW_ROWS) { /* had no column count to tell */
-            f->has_result = true;
-            f->ends_with_rows = true;
-            f->results++;
-        }
-        return end_of_reply(f);
+    case PHASE_ROWS: note_rows(f); return end_of_reply(f);
     case PHASE_PREPARED_COLUMNS: f->phase = PHASE_DONE; return FOLLOW_DONE;
     case PHASE_FIRST:
     case PHASE_FILE_SENT:
@@ -348,6 +370,21 @@ static uint8_t *pass_plain(struct follow *f, uint8_t *pos, const uint8_t *end)
             return pos;
         }
     }
+}
+
+/* DEPRECATE_EOF: the last definition has ended; false = there is more to come of them. */
+static bool definitions_end(struct follow *f)
+{
+    bool is_definitions =
+        f->phase == PHASE_COLUMNS || f->phase == PHASE_PARAMS || f->phase == PHASE_PREPARED_COLUMNS;
+
+    if (!f->ends_with_ok || !is_definitions || f->columns_left > 0 || f->skip > 0 || f->continued) {
+        return false;
+    }
+    f->phase = f->phase == PHASE_COLUMNS  ? PHASE_ROWS
+               : f->phase == PHASE_PARAMS ? (uint8_t)prepare_step(f, true)
+                                          : PHASE_DONE;
+    return true;
 }
 
 /*
@@ -396,6 +433,10 @@ enum follow_event follow_feed(struct follow *f, uint8_t *data, size_t len, size_
     while (event == FOLLOW_MORE) {
         uint8_t *before = pos = pass_plain(f, pos, end);
 
+        if (definitions_end(f)) {
+            event = f->phase == PHASE_DONE ? FOLLOW_DONE : FOLLOW_MORE;
+            continue;
+        }
         if (end - pos <= PACKET_HEADER) {
             break;
         }

@@ -11,9 +11,13 @@
  *   OK and EOF with STATUS_MORE_RESULTS start over with the next reply.
  *   A prepare reply: OK with counts --> params, EOF --> columns, EOF ------> done
  *
- * For connections that log in with SESSION_TRACK and without DEPRECATE_EOF. The bit
- * STATUS_SESSION_STATE_CHANGED is cleared in EOF packets in place (and remembered), unless the client
- * is to see it (shows_changes); an OK packet with it is handed out as FOLLOW_OK_TRACK.
+ * With DEPRECATE_EOF (10.11) there is no EOF behind definitions, and what ends rows is an OK whose
+ * first byte is 0xfe, of any length: only a packet of PACKET_MAX with that byte is a row. A cursor
+ * that was opened shows in that OK, right behind the columns.
+ *
+ * For connections that log in with SESSION_TRACK. The bit STATUS_SESSION_STATE_CHANGED is cleared in
+ * EOF packets in place (and remembered), unless the client is to see it (shows_changes); an OK packet
+ * with it, of either first byte, is handed out as FOLLOW_OK_TRACK.
  */
 #ifndef PROTOCOL_FOLLOW_H
 #define PROTOCOL_FOLLOW_H
@@ -52,6 +56,7 @@ struct follow {
     uint8_t kind;       /* enum follow_kind */
     uint8_t phase;      /* enum phase in follow.c */
     uint8_t next_phase; /* behind the packet that is handed out */
+    bool ends_with_ok;  /* DEPRECATE_EOF */
     bool is_touched;    /* a packet of the reply was used or handed out */
     bool any_sequence;  /* the next packet may have any number: the first, and after a local file */
     bool continued;     /* the packet before was PACKET_MAX long: this one continues it */
@@ -61,6 +66,7 @@ struct follow {
     bool has_warnings;       /* one of the results told of warnings */
     bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
     bool shows_changes;      /* set by the caller after follow_begin(): it stays in EOFs */
+    bool is_tracked;         /* a packet was handed out as FOLLOW_OK_TRACK */
     uint8_t next_sequence;   /* sequence number behind the last packet seen */
     uint16_t status;         /* of the last OK or EOF, as clients see it (no ..._STATE_CHANGED) */
     uint16_t warnings;       /* of the last OK or EOF */
@@ -75,8 +81,11 @@ struct follow {
     uint64_t last_insert_id; /* of the last OK */
 };
 
-/* follow_begin - a command was sent; its reply starts with the next byte. */
-void follow_begin(struct follow *f, enum follow_kind kind);
+/*
+ * follow_begin - a command was sent; its reply starts with the next byte. deprecate_eof: the
+ * connection has CAP_DEPRECATE_EOF.
+ */
+void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof);
 
 /*
  * follow_feed - look at bytes of the reply.

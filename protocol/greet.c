@@ -22,10 +22,20 @@
 
 enum { FIRST_AUTH_MORE = 0x01, FIRST_AUTH_SWITCH = 0xfe };
 
+/* The extended bits that stand in a message with these capabilities. */
+static uint32_t extended_bits(uint64_t caps)
+{
+    return (caps & CAP_LONG_PASSWORD) == 0 ? (uint32_t)(caps >> 32) : 0;
+}
+
+static uint64_t with_extended(uint64_t caps, uint32_t extended)
+{
+    return (caps & CAP_LONG_PASSWORD) == 0 ? caps | (uint64_t)extended << 32 : caps;
+}
+
 void greeting_encode(struct writer *w, const struct greeting *g, uint8_t sequence)
 {
     size_t at = packet_begin(w);
-    bool extended = (g->caps & CAP_LONG_PASSWORD) == 0;
 
     put_u8(w, GREETING_VERSION);
     put_zero(w, g->version);
@@ -38,7 +48,7 @@ void greeting_encode(struct writer *w, const struct greeting *g, uint8_t sequenc
     put_u16(w, (uint16_t)(g->caps >> 16));
     put_u8(w, (g->caps & CAP_PLUGIN_AUTH) != 0 ? SALT_LEN + 1 : 0);
     put_fill(w, 0, 6);
-    put_u32(w, extended ? g->caps_mariadb : 0);
+    put_u32(w, extended_bits(g->caps));
     put_bytes(w, g->salt + SALT_FIRST_PART, SALT_LEN - SALT_FIRST_PART);
     put_u8(w, 0);
     if ((g->caps & CAP_PLUGIN_AUTH) != 0) {
@@ -78,13 +88,10 @@ int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len)
     g->caps = get_u16(&r);
     g->charset = get_u8(&r);
     g->status = get_u16(&r);
-    g->caps |= (uint32_t)get_u16(&r) << 16;
+    g->caps |= (uint64_t)get_u16(&r) << 16;
     auth_length = get_u8(&r);
     (void)get_bytes(&r, 6);
-    g->caps_mariadb = get_u32(&r);
-    if ((g->caps & CAP_LONG_PASSWORD) != 0) {
-        g->caps_mariadb = 0;
-    }
+    g->caps = with_extended(g->caps, get_u32(&r));
     get_salt_rest(g, &r, auth_length);
     if ((g->caps & CAP_PLUGIN_AUTH) != 0) {
         g->plugin = get_zero_or_rest(&r);
@@ -98,7 +105,7 @@ int greeting_decode(struct greeting *g, const uint8_t *payload, size_t len)
 }
 
 /* What login and COM_CHANGE_USER end with. */
-static void get_plugin_and_attrs(struct login *l, struct reader *r, uint32_t caps)
+static void get_plugin_and_attrs(struct login *l, struct reader *r, uint64_t caps)
 {
     if ((caps & CAP_PLUGIN_AUTH) != 0) {
         l->plugin = get_zero_or_rest(r);
@@ -109,7 +116,7 @@ static void get_plugin_and_attrs(struct login *l, struct reader *r, uint32_t cap
 }
 
 /* The length byte in front of a response, as the capabilities say; without one a zero ends it. */
-static struct slice get_response(struct reader *r, uint32_t caps)
+static struct slice get_response(struct reader *r, uint64_t caps)
 {
     if ((caps & CAP_PLUGIN_AUTH_LENENC) != 0) {
         return get_lenenc_bytes(r);
@@ -128,10 +135,7 @@ int login_decode(struct login *l, const uint8_t *payload, size_t len)
     l->max_packet = get_u32(&r);
     l->charset = get_u8(&r);
     (void)get_bytes(&r, 19);
-    l->caps_mariadb = get_u32(&r);
-    if ((l->caps & CAP_LONG_PASSWORD) != 0) {
-        l->caps_mariadb = 0;
-    }
+    l->caps = with_extended(l->caps, get_u32(&r));
     if (r.failed || (l->caps & CAP_PROTOCOL_41) == 0) {
         goto fail;
     }
@@ -171,11 +175,11 @@ void login_encode(struct writer *w, const struct login *l, uint8_t sequence)
 {
     size_t at = packet_begin(w);
 
-    put_u32(w, l->caps);
+    put_u32(w, (uint32_t)l->caps);
     put_u32(w, l->max_packet);
     put_u8(w, l->charset);
     put_fill(w, 0, 19);
-    put_u32(w, (l->caps & CAP_LONG_PASSWORD) == 0 ? l->caps_mariadb : 0);
+    put_u32(w, extended_bits(l->caps));
     put_zero(w, l->user);
     if ((l->caps & CAP_PLUGIN_AUTH_LENENC) != 0) {
         put_lenenc_slice(w, l->response);
@@ -201,15 +205,15 @@ void tls_request_encode(struct writer *w, const struct login *l, uint8_t sequenc
 {
     size_t at = packet_begin(w);
 
-    put_u32(w, l->caps | CAP_SSL);
+    put_u32(w, (uint32_t)(l->caps | CAP_SSL));
     put_u32(w, l->max_packet);
     put_u8(w, l->charset);
     put_fill(w, 0, 19);
-    put_u32(w, (l->caps & CAP_LONG_PASSWORD) == 0 ? l->caps_mariadb : 0);
+    put_u32(w, extended_bits(l->caps));
     packet_end(w, at, sequence);
 }
 
-int change_user_decode(struct login *l, uint32_t caps, const uint8_t *payload, size_t len)
+int change_user_decode(struct login *l, uint64_t caps, const uint8_t *payload, size_t len)
 {
     struct reader r = reader_of(payload, len);
     uint8_t command = get_u8(&r);

@@ -21,8 +21,7 @@
 struct greeting {
     struct slice version; /* with MariaDB's "5.5.5-" prefix if it was sent */
     uint32_t thread_id;
-    uint32_t caps;
-    uint32_t caps_mariadb; /* extended bits, when CAP_LONG_PASSWORD is off */
+    uint64_t caps; /* CAP_*; extended bits only when CAP_LONG_PASSWORD is off */
     uint16_t status;
     uint8_t charset;
     uint8_t salt[SALT_LEN];
@@ -30,8 +29,7 @@ struct greeting {
 };
 
 struct login {
-    uint32_t caps;
-    uint32_t caps_mariadb;
+    uint64_t caps; /* as in a greeting */
     uint32_t max_packet;
     uint8_t charset;
     struct slice user;
@@ -72,7 +70,7 @@ void tls_request_encode(struct writer *w, const struct login *l, uint8_t sequenc
  * change_user_decode, change_user_encode - COM_CHANGE_USER; caps are those agreed at login. Returns
  * 0 or ERR_HANDSHAKE. charset is 0 when none was sent, or one above 255, which no login can name.
  */
-int change_user_decode(struct login *l, uint32_t caps, const uint8_t *payload,
+int change_user_decode(struct login *l, uint64_t caps, const uint8_t *payload,
                        size_t len) MUST_CHECK;
 void change_user_encode(struct writer *w, const struct login *l);
 

@@ -8,6 +8,7 @@
 #include "protocol/caps.h"
 #include "protocol/packet.h"
 
+/* FIRST_EOF also begins the OK that ends rows. */
 enum { FIRST_OK = 0x00, FIRST_NULL = 0xfb, FIRST_EOF = 0xfe, FIRST_ERR = 0xff };
 
 #define SQLSTATE_LEN      5
@@ -29,7 +30,7 @@ uint8_t ok_encode(struct writer *w, const struct ok *ok, uint8_t sequence)
 {
     size_t at = packet_begin(w);
 
-    put_u8(w, FIRST_OK);
+    put_u8(w, ok->ends_rows ? FIRST_EOF : FIRST_OK);
     put_lenenc(w, ok->affected);
     put_lenenc(w, ok->last_insert_id);
     put_u16(w, ok->track.len > 0 ? ok->status | STATUS_SESSION_STATE_CHANGED
@@ -68,7 +69,7 @@ uint8_t err_encode_early(struct writer *w, uint16_t number, struct slice message
     return finish(w, at, sequence);
 }
 
-uint8_t eof_encode(struct writer *w, uint16_t warnings, uint16_t status, uint8_t sequence)
+static uint8_t eof_encode(struct writer *w, uint16_t warnings, uint16_t status, uint8_t sequence)
 {
     size_t at = packet_begin(w);
 
@@ -78,7 +79,21 @@ uint8_t eof_encode(struct writer *w, uint16_t warnings, uint16_t status, uint8_t
     return finish(w, at, sequence);
 }
 
-uint8_t column_encode(struct writer *w, const struct column *c, uint8_t sequence)
+uint8_t columns_end_encode(struct writer *w, uint64_t caps, uint16_t status, uint8_t sequence)
+{
+    return (caps & CAP_DEPRECATE_EOF) != 0 ? sequence : eof_encode(w, 0, status, sequence);
+}
+
+uint8_t rows_end_encode(struct writer *w, uint64_t caps, uint16_t warnings, uint16_t status,
+                        uint8_t sequence)
+{
+    const struct ok ok = {.ends_rows = true, .status = status, .warnings = warnings};
+
+    return (caps & CAP_DEPRECATE_EOF) != 0 ? ok_encode(w, &ok, sequence)
+                                           : eof_encode(w, warnings, status, sequence);
+}
+
+uint8_t column_encode(struct writer *w, uint64_t caps, const struct column *c, uint8_t sequence)
 {
     size_t at = packet_begin(w);
 
@@ -88,6 +103,9 @@ uint8_t column_encode(struct writer *w, const struct column *c, uint8_t sequence
     put_lenenc_slice(w, c->org_table);
     put_lenenc_slice(w, c->name);
     put_lenenc_slice(w, c->org_name);
+    if ((caps & CAP_EXTENDED_METADATA) != 0) {
+        put_lenenc(w, 0);
+    }
     put_u8(w, COLUMN_FIXED_PART);
     put_u16(w, c->charset);
     put_u32(w, c->length);
@@ -125,7 +143,7 @@ int ok_decode(struct ok *ok, bool session_track, const uint8_t *payload, size_t 
     struct reader r = reader_of(payload, len);
     uint8_t first = get_u8(&r);
 
-    *ok = (struct ok){0};
+    *ok = (struct ok){.ends_rows = first == FIRST_EOF};
     ok->affected = get_lenenc(&r);
     ok->last_insert_id = get_lenenc(&r);
     ok->status = get_u16(&r);
@@ -136,8 +154,8 @@ int ok_decode(struct ok *ok, bool session_track, const uint8_t *payload, size_t 
     } else if (reader_left(&r) > 0) {
         ok->message = get_lenenc_bytes(&r);
     }
-    if (r.failed || first != FIRST_OK || reader_left(&r) > 0 || ok->affected == LENENC_NULL ||
-        ok->last_insert_id == LENENC_NULL) {
+    if (r.failed || (first != FIRST_OK && first != FIRST_EOF) || reader_left(&r) > 0 ||
+        ok->affected == LENENC_NULL || ok->last_insert_id == LENENC_NULL) {
         *ok = (struct ok){0};
         return ERR_MALFORMED;
     }
@@ -160,7 +178,7 @@ int err_decode(struct err *err, const uint8_t *payload, size_t len)
     return r.failed || first != FIRST_ERR ? ERR_MALFORMED : 0;
 }
 
-int column_decode(struct column *c, const uint8_t *payload, size_t len)
+int column_decode(struct column *c, uint64_t caps, const uint8_t *payload, size_t len)
 {
     struct reader r = reader_of(payload, len);
     struct slice catalog = get_lenenc_bytes(&r);
@@ -172,6 +190,9 @@ int column_decode(struct column *c, const uint8_t *payload, size_t len)
     c->org_table = get_lenenc_bytes(&r);
     c->name = get_lenenc_bytes(&r);
     c->org_name = get_lenenc_bytes(&r);
+    if ((caps & CAP_EXTENDED_METADATA) != 0) {
+        (void)get_lenenc_bytes(&r);
+    }
     fixed = get_lenenc(&r);
     c->charset = get_u16(&r);
     c->length = get_u32(&r);

@@ -15,6 +15,9 @@
 
 #define CURSOR_READ_ONLY 0x01
 
+#define BULK_FLAGS_AT 5      /* offset in the payload of a COM_STMT_BULK_EXECUTE */
+#define BULK_TYPES    0x0080 /* flag of COM_STMT_BULK_EXECUTE: types follow */
+
 struct prepare_ok {
     uint32_t stmt_id;
     uint16_t n_columns;
@@ -31,12 +34,15 @@ int prepare_ok_decode(struct prepare_ok *p, const uint8_t *payload, size_t len) 
 int stmt_id_get(uint32_t *id, const uint8_t *payload, size_t len) MUST_CHECK;
 void stmt_id_put(uint8_t *payload, uint32_t id);
 
+/* A COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE. */
 struct execute {
     uint32_t stmt_id;
-    uint8_t cursor;     /* CURSOR_* bits */
-    bool has_types;     /* new-params-bound flag is set: types follows */
-    struct slice nulls; /* null bitmap */
-    size_t types_at; /* offset in the payload of the new-params-bound byte (0 when n_params is 0) */
+    bool is_bulk;
+    uint8_t cursor;      /* CURSOR_* bits; never of a bulk execute */
+    uint16_t flags;      /* of a bulk execute */
+    bool has_types;      /* new-params-bound flag, or BULK_TYPES, is set: types follows */
+    struct slice nulls;  /* null bitmap */
+    size_t types_at;     /* offset in the payload of the new-params-bound byte; 0 = it has none */
     struct slice types;  /* 2 bytes a parameter; empty when !has_types */
     struct slice values; /* the rest */
 };
@@ -49,7 +55,7 @@ int execute_decode(struct execute *e, uint16_t n_params, const uint8_t *payload,
                    size_t len) MUST_CHECK;
 
 /*
- * execute_encode - COM_STMT_EXECUTE with another id and, when types is not empty, with these types
+ * execute_encode - the same command with another id and, when types is not empty, with these types
  * bound; appends payload only (the caller frames it).
  */
 void execute_encode(struct writer *w, const struct execute *e, uint32_t stmt_id,

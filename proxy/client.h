@@ -91,7 +91,8 @@ struct client_login {
     uint16_t response_len;
     uint8_t response[LOGIN_RESPONSE_MAX]; /* LOOKUP: what is looked at when the node has answered */
     uint8_t charset;
-    uint32_t caps;
+    uint64_t offered;       /* CAP_* of the greeting */
+    uint64_t caps;          /* of them, what the client uses */
     char user[4 * 128 + 1]; /* terminated */
     char schema[SCHEMA_NAME_MAX + 1];
 };

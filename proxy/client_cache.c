@@ -143,7 +143,7 @@ static bool write_key(struct client *c, struct writer *w)
 
     put_u32(w, s->account->id);
     put_u32(w, atomic_load(&c->worker->galeway->schema_epoch));
-    put_u32(w, s->caps & CAPS_OF_IDENTITY);
+    put_u64(w, s->caps & CAPS_OF_IDENTITY & ~CAP_STMT_BULK);
     put_u32(w, (uint32_t)task->verdict.hostgroup);
     put_u16(w, s->status);
     put_u8(w, task->command);
@@ -457,8 +457,8 @@ static bool may_share(const struct client *c, const struct follow *f)
     if (f->is_error) {
         return is_lasting(f->error);
     }
-    return f->has_result && f->results == 1 && !f->state_changed && !task->state_changed &&
-           c->session.pins == 0 &&
+    return f->has_result && f->results == 1 && !f->state_changed && !f->is_tracked &&
+           !task->state_changed && c->session.pins == 0 &&
            ((task->facts.flags & FACT_CALC_FOUND_ROWS) == 0 || c->session.found_rows_known);
 }
 

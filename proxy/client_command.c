@@ -280,7 +280,6 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
                             "Access denied for user '%s'@'%%' (using password: YES)",
                             c->session.account->name);
         break;
-    case COM_STMT_BULK_EXECUTE: (void)client_error_rc(c, ERR_NOT_PREPARABLE); break;
     default: bad_command(c, "an unknown command"); break;
     }
 }
@@ -308,8 +307,8 @@ void client_wiped(struct client *c)
 static bool is_stmt_command(uint8_t command)
 {
     return command == COM_STMT_PREPARE || command == COM_STMT_EXECUTE ||
-           command == COM_STMT_SEND_LONG_DATA || command == COM_STMT_CLOSE ||
-           command == COM_STMT_RESET || command == COM_STMT_FETCH;
+           command == COM_STMT_BULK_EXECUTE || command == COM_STMT_SEND_LONG_DATA ||
+           command == COM_STMT_CLOSE || command == COM_STMT_RESET || command == COM_STMT_FETCH;
 }
 
 /* The node that held the session's transaction is gone: said once, on an open connection. */

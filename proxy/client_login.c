@@ -21,7 +21,6 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define OFFERED_CAPS    (CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK)
 #define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
@@ -79,12 +78,13 @@ static void greet(struct client *c)
     struct worker *w = c->worker;
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof(bytes));
-    struct greeting g = {
-        .thread_id = (uint32_t)c->id, .caps = OFFERED_CAPS, .status = STATUS_AUTOCOMMIT};
+    struct greeting g = {.thread_id = (uint32_t)c->id, .status = STATUS_AUTOCOMMIT};
 
     auth_check_salt(&c->login->auth);
     copy_version(w);
-    g.caps |= offers_tls(c) ? CAP_SSL : 0;
+    c->login->offered =
+        CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK | nodes_caps(&w->galeway->nodes);
+    g.caps = c->login->offered | (offers_tls(c) ? CAP_SSL : 0);
     g.version = slice_of(w->version);
     g.charset = w->charset;
     g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
@@ -416,7 +416,7 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
         return;
     }
     keep_login(c, &l);
-    c->login->caps = l.caps & OFFERED_CAPS;
+    c->login->caps = l.caps & c->login->offered;
     c->login->auth.step = AUTH_RESPONSE;
     if (!charset_refused(c)) {
         check_response(c, l.response);

@@ -176,15 +176,15 @@ bool client_left_unready(struct client *c, struct node *node, const struct err *
 }
 
 /*
- * Without a TLS handshake nothing was sent: a node that has not failed so serves it, if there is
- * one. Else the client is told what is wrong.
+ * Without a TLS handshake nothing was sent, nor to a node that lacks what the client was offered: a
+ * node that has not failed so serves it, if there is one. Else the client is told what is wrong.
  */
 static bool may_pass_by(struct client *c, const struct server *s, int rc)
 {
     struct task *task = c->task;
     struct route route;
 
-    if (rc != ERR_NODE_TLS) {
+    if (rc != ERR_NODE_TLS && rc != ERR_NODE_CAPS) {
         return false;
     }
     task->lost_nodes |= UINT64_C(1) << s->node->index;

@@ -4,6 +4,7 @@
  * statement.
  */
 #include "base/err.h"
+#include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_again.h"
 #include "proxy/client_confirm.h"
@@ -21,12 +22,16 @@
 /* A write that was refused so soon was not on its way to others: no group is lost so fast. */
 #define QUICK_MS 200
 
-/* A single statement of its own transaction, without anything that a rollback leaves behind. */
+/*
+ * A single statement of its own transaction, without anything that a rollback leaves behind. A bulk
+ * execute of UPDATE or DELETE is a transaction for each row (10.11).
+ */
 static bool is_rolled_back(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    return (f->verb == VERB_INSERT || f->verb == VERB_UPDATE || f->verb == VERB_DELETE ||
+    return task->command != COM_STMT_BULK_EXECUTE &&
+           (f->verb == VERB_INSERT || f->verb == VERB_UPDATE || f->verb == VERB_DELETE ||
             f->verb == VERB_REPLACE || f->verb == VERB_SELECT) &&
            (f->flags & (FACT_MULTI | FACT_USER_VARIABLE | FACT_GET_LOCK | FACT_RELEASE_LOCK |
                         FACT_SETS_INSERT_ID | FACT_RUNS_UNSEEN)) == 0;
@@ -40,15 +45,16 @@ static bool has_text(const struct err *err, const char *text)
 /*
  * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a
  * second time on its own account (wsrep_retry_autocommit) and refuse only that: so not of a write
- * that took long. And what a procedure runs is refused one by one, behind others that may be
- * committed.
+ * that took long. And what a procedure runs, or a bulk execute, is refused one by one, behind others
+ * that may be committed.
  */
 static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {
     const struct task *task = c->task;
-    bool is_sure = (task->facts.flags & FACT_READ) != 0 || client_is_harmless(task) ||
-                   ((task->facts.flags & FACT_RUNS_UNSEEN) == 0 &&
-                    c->worker->now_ms - task->sent_ms < QUICK_MS);
+    bool is_sure =
+        (task->facts.flags & FACT_READ) != 0 || client_is_harmless(task) ||
+        ((task->facts.flags & FACT_RUNS_UNSEEN) == 0 && task->command != COM_STMT_BULK_EXECUTE &&
+         c->worker->now_ms - task->sent_ms < QUICK_MS);
 
     if (is_pinned) {
         return LEDGER_TRANSACTION;

@@ -207,7 +207,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     }
     write_preparation(c, s, prefix);
     bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
-    rc = task->stmt != NULL ? client_stmt_bytes(c, s, &bufs[1]) : 0;
+    rc = task->stmt != NULL ? client_stmt_bytes(c, s, prefix, &bufs[1]) : 0;
     if (rc != 0 ||
         prefix
             ->failed) { /* replies are expected to what was never sent: it serves nobody any more */

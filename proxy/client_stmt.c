@@ -17,11 +17,13 @@
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_run.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 
 #define STMTS_MAX         1000000
 #define EXECUTE_MIN       10 /* bytes: command, id, cursor, iterations */
+#define BULK_MIN          7  /* bytes: command, id, flags */
 #define ER_UNKNOWN_STMT   1243
 #define ER_TOO_MANY_STMTS 1461
 
@@ -146,10 +148,8 @@ static void malformed(struct client *c)
     struct log_who who = client_who(c, "reading a command");
 
     stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
-    log_info(&who, "a malformed COM_STMT_EXECUTE");
-    if (client_error_rc(c, ERR_MALFORMED)) {
-        client_task_end(c);
-    }
+    log_info(&who, "a malformed COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE");
+    client_task_failed(c, ERR_MALFORMED);
 }
 
 /* A node takes missing bytes for zero, other than in COM_STMT_EXECUTE. */
@@ -167,9 +167,7 @@ static void unknown(struct client *c, uint32_t id, const char *command)
     int n = snprintf(text, sizeof(text), "Unknown prepared statement handler (%u) given to %s", id,
                      command);
 
-    if (client_error(c, ER_UNKNOWN_STMT, "HY000", (struct slice){text, (size_t)n})) {
-        client_task_end(c);
-    }
+    client_end_with_error(c, ER_UNKNOWN_STMT, "HY000", (struct slice){text, (size_t)n});
 }
 
 static void prepare(struct client *c, struct task *task)
@@ -245,6 +243,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 static void scan_stmt(const struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
+    task->is_unseen = false; /* only parameters may be */
     facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
                stmt->sql_mode | c->worker->snapshot->digest_mode);
 }
@@ -290,7 +289,8 @@ void client_stmt_go_on(struct client *c)
         task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
-    if (!local_answer_binary(c) && !client_cache_answer(c)) {
+    if (task->command == COM_STMT_BULK_EXECUTE ||
+        (!local_answer_binary(c) && !client_cache_answer(c))) {
         client_run(c);
     }
 }
@@ -345,9 +345,27 @@ static void fetch(struct client *c, struct task *task, struct client_stmt *stmt)
 
 static const char *function_name(uint8_t command)
 {
-    return command == COM_STMT_EXECUTE ? "mysqld_stmt_execute"
-           : command == COM_STMT_FETCH ? "mysqld_stmt_fetch"
-                                       : "mysqld_stmt_reset";
+    return command == COM_STMT_FETCH   ? "mysqld_stmt_fetch"
+           : command == COM_STMT_RESET ? "mysqld_stmt_reset"
+                                       : "mysqld_stmt_execute";
+}
+
+/* What a node says before it looks for the statement. False = c->task has ended. */
+static bool may_execute(struct client *c, const struct task *task)
+{
+    const uint8_t *payload = task->bytes + PACKET_HEADER;
+    bool is_bulk = task->command == COM_STMT_BULK_EXECUTE;
+
+    if (task->len - PACKET_HEADER < (is_bulk ? BULK_MIN : EXECUTE_MIN)) {
+        malformed(c);
+        return false;
+    }
+    if (is_bulk && ((c->session.caps & CAP_STMT_BULK) == 0 ||
+                    (peek_u16(payload + BULK_FLAGS_AT) & ~BULK_TYPES) != 0)) {
+        client_task_failed(c, ERR_NOT_PREPARABLE);
+        return false;
+    }
+    return true;
 }
 
 void client_stmt_command(struct client *c, struct task *task)
@@ -360,8 +378,7 @@ void client_stmt_command(struct client *c, struct task *task)
         prepare(c, task);
         return;
     }
-    if (task->command == COM_STMT_EXECUTE && task->len - PACKET_HEADER < EXECUTE_MIN) {
-        malformed(c);
+    if (task_executes(task) && !may_execute(c, task)) {
         return;
     }
     stmt = find(c, id_of(payload, task->len - PACKET_HEADER));
@@ -373,7 +390,7 @@ void client_stmt_command(struct client *c, struct task *task)
         client_task_end(c);
     } else if (stmt == NULL) {
         unknown(c, id_of(payload, task->len - PACKET_HEADER), function_name(task->command));
-    } else if (task->command == COM_STMT_EXECUTE) {
+    } else if (task_executes(task)) {
         execute(c, task, stmt);
     } else if (task->command == COM_STMT_SEND_LONG_DATA) {
         long_data(c, task, stmt);
@@ -426,14 +443,13 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
  * Types are sent by clients only with the first execution; another connection must be told them
  * again.
  */
-static int with_types(struct client *c, struct task *task, const struct execute *e, uint32_t id)
+static int with_types(struct task *task, const struct execute *e, uint32_t id)
 {
     struct client_stmt *stmt = task->stmt;
     size_t extra = stmt->types_len;
     uint8_t *bytes = mem_try(MEM_PENDING, task->len + extra);
     struct writer w;
 
-    (void)c;
     if (bytes == NULL) {
         return ERR_MEMORY;
     }
@@ -450,6 +466,25 @@ static int with_types(struct client *c, struct task *task, const struct execute 
     task->bytes = bytes;
     task->is_heap = true;
     task->len = PACKET_HEADER + w.len;
+    return 0;
+}
+
+/*
+ * The first packet is as long as one can be. A bulk execute of no rows tells the types, and is
+ * refused for having none (10.11).
+ */
+static int types_ahead(struct server *s, const struct client_stmt *stmt, uint32_t id,
+                       struct writer *prefix)
+{
+    const struct execute e = {.is_bulk = true};
+    size_t at = packet_begin(prefix);
+
+    if ((s->caps & CAP_STMT_BULK) == 0) {
+        return ERR_LIMIT;
+    }
+    execute_encode(prefix, &e, id, (struct slice){(const char *)stmt->types, stmt->types_len});
+    packet_end(prefix, at, 0);
+    server_expect(s, EXPECT_PRIME, FOLLOW_RESULT);
     return 0;
 }
 
@@ -488,7 +523,7 @@ bool client_stmt_key(struct client *c, struct writer *w)
     return true;
 }
 
-int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body)
+int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix, uv_buf_t *body)
 {
     struct task *task = c->task;
     struct client_stmt *stmt = task->stmt;
@@ -497,13 +532,15 @@ int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body)
     int rc = 0;
 
     CHECK(there != NULL && there->id != STMT_ID_LAST);
-    if (task->command == COM_STMT_EXECUTE && stmt->n_params > 0) {
+    if (task_executes(task) && stmt->n_params > 0) {
         rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
                             task->len - PACKET_HEADER);
         if (rc == 0 && e.has_types) {
             rc = keep_types(stmt, &e);
         } else if (rc == 0 && stmt->types != NULL) {
-            rc = with_types(c, task, &e, there->id);
+            rc = task->payload + stmt->types_len < PACKET_MAX
+                     ? with_types(task, &e, there->id)
+                     : types_ahead(s, stmt, there->id, prefix);
         }
     }
     stmt_id_put(task->bytes + PACKET_HEADER, there->id);
@@ -516,7 +553,7 @@ void client_stmt_after(struct client *c, const struct follow *f)
     struct task *task = c->task;
     struct client_stmt *stmt = task->stmt;
 
-    if (task->command == COM_STMT_EXECUTE) {
+    if (task_executes(task)) {
         set_open(c, stmt, &stmt->has_long_data, false);
         if (stmt->has_cursor && (f->is_error || (f->status & STATUS_CURSOR_EXISTS) == 0)) {
             set_open(c, stmt, &stmt->has_cursor, false);

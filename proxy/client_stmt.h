@@ -50,8 +50,12 @@ bool client_stmt_is_ready(const struct client *c, struct server *s);
  */
 int client_stmt_prepare_again(struct client *c, struct server *s, struct writer *prefix) MUST_CHECK;
 
-/* client_stmt_bytes - the task's bytes with the id (and types) that s needs. */
-int client_stmt_bytes(struct client *c, struct server *s, uv_buf_t *body) MUST_CHECK;
+/*
+ * client_stmt_bytes - the task's bytes with the id (and types) that s needs. prefix: gets what must
+ * be sent before.
+ */
+int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix,
+                      uv_buf_t *body) MUST_CHECK;
 
 /*
  * client_stmt_key - what makes two executions of the task's statement differ: text and parameters.

@@ -27,8 +27,7 @@ static bool is_countable(const struct task *task)
 {
     return task != NULL && !task->is_counted && task->began_us != 0 && !task->is_wipe &&
            !task->is_fit_only &&
-           (task->command == COM_QUERY ||
-            (task->command == COM_STMT_EXECUTE && task->stmt != NULL));
+           (task->command == COM_QUERY || (task_executes(task) && task->stmt != NULL));
 }
 
 static void describe(const struct client *c, struct figures_statement *s)

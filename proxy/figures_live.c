@@ -28,7 +28,8 @@ static const char *command_name(const struct client *c)
     case COM_INIT_DB: return "Init DB";
     case COM_FIELD_LIST: return "Field List";
     case COM_STMT_PREPARE: return "Prepare";
-    case COM_STMT_EXECUTE: return "Execute";
+    case COM_STMT_EXECUTE:
+    case COM_STMT_BULK_EXECUTE: return "Execute";
     case COM_STMT_SEND_LONG_DATA: return "Long Data";
     case COM_STMT_CLOSE: return "Close stmt";
     case COM_STMT_RESET: return "Reset stmt";

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * first_look.c - before clients are let in: which version the nodes are. One greeting tells.
+ * first_look.c - before clients are let in: which version the nodes are, and what they can do. One
+ * greeting tells.
  *
- * Clients choose features by the version in the greeting, and the first of them comes before any
- * server connection was opened. No node up: they are told a fallback, until one was seen.
+ * Clients choose features by the version and the capabilities in the greeting, and the first of them
+ * comes before any server connection was opened. No node up: they are told a fallback, until one was
+ * seen.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -57,7 +59,7 @@ static bool read_greeting(int fd, struct greeting *g, uint8_t bytes[GREETING_MAX
            greeting_decode(g, bytes, len) == 0;
 }
 
-static bool look_at(struct galeway *g, const struct node *node)
+static bool look_at(struct galeway *g, struct node *node)
 {
     uint8_t bytes[GREETING_MAX];
     struct greeting greeting;
@@ -70,6 +72,7 @@ static bool look_at(struct galeway *g, const struct node *node)
     done = read_greeting(fd, &greeting, bytes);
     if (done) {
         galeway_learn_version(g, greeting.version, greeting.charset);
+        node_offers(node, greeting.caps);
     }
     (void)close(fd);
     return done;

@@ -5,10 +5,11 @@
 #include "proxy/learn.h"
 
 #include "base/mem.h"
+#include "protocol/caps.h"
 #include "protocol/packet.h"
 
 #define TEXT_MAX 1024
-#define KEY_MAX  (TEXT_MAX + sizeof(void *) + sizeof(uint32_t))
+#define KEY_MAX  (TEXT_MAX + sizeof(void *) + sizeof(uint64_t) + sizeof(uint32_t))
 
 void learnt_init(struct learnt *l, struct profiles *profiles)
 {
@@ -56,10 +57,11 @@ void learnt_fini(struct learnt *l)
     map_fini(&l->answers);
 }
 
-/* Whose, under which variables, what. Length 0 when the text is too long to be kept. */
-static size_t make_key(char key[KEY_MAX], const void *account, const struct profile *profile,
-                       struct slice text)
+/* Whose, in which form, under which variables, what. 0 when the text is too long to be kept. */
+static size_t make_key(char key[KEY_MAX], const void *account, uint64_t caps,
+                       const struct profile *profile, struct slice text)
 {
+    uint64_t form = caps & CAPS_OF_FORM;
     size_t n = 0;
 
     if (text.len > TEXT_MAX) {
@@ -67,6 +69,8 @@ static size_t make_key(char key[KEY_MAX], const void *account, const struct prof
     }
     memcpy(key, &account, sizeof(account));
     n += sizeof(account);
+    memcpy(key + n, &form, sizeof(form));
+    n += sizeof(form);
     memcpy(key + n, &profile->id, sizeof(profile->id));
     n += sizeof(profile->id);
     memcpy(key + n, text.data, text.len);
@@ -78,7 +82,7 @@ const struct learnt_set *learnt_set_find(struct learnt *l, const void *account,
                                          uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, account, from, text);
+    size_t len = make_key(key, account, 0, from, text);
     struct learnt_set *set = len == 0 ? NULL : map_get(&l->sets, (struct slice){key, len});
 
     return set != NULL && now_ms < set->until_ms ? set : NULL;
@@ -88,7 +92,7 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
                      struct profile *to, struct set_said said, uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, account, from, text);
+    size_t len = make_key(key, account, 0, from, text);
     struct learnt_set *set;
 
     if (len == 0) {
@@ -118,62 +122,69 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
     }
 }
 
-const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile,
-                                               struct slice text, uint64_t now_ms)
+const struct learnt_answer *learnt_answer_find(struct learnt *l, uint64_t caps,
+                                               const struct profile *profile, struct slice text,
+                                               uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, NULL, profile, text);
+    size_t len = make_key(key, NULL, caps, profile, text);
     struct learnt_answer *answer = len == 0 ? NULL : map_get(&l->answers, (struct slice){key, len});
 
     return answer != NULL && now_ms < answer->until_ms ? answer : NULL;
 }
 
-/* Offsets of the status words: column count, columns, EOF, one row, EOF and nothing else. */
-static bool find_status(const uint8_t *bytes, size_t len, uint16_t status_at[2])
+/*
+ * Offsets of the n status words: column count, columns, EOF, one row, EOF and nothing else; or
+ * without the first EOF and with an OK at the end, where the status is as far behind 0xfe.
+ */
+static bool find_status(const uint8_t *bytes, size_t len, unsigned n, uint16_t status_at[2])
 {
     size_t at = 0;
-    unsigned n_eof = 0;
+    unsigned n_ends = 0;
 
-    while (at + PACKET_HEADER + 1 <= len && n_eof < 2) {
+    while (at + PACKET_HEADER + 1 <= len && n_ends < n) {
         uint32_t payload = packet_length(bytes + at);
 
         if (at + PACKET_HEADER + payload > len || bytes[at + PACKET_HEADER] == 0xff) {
             return false;
         }
-        if (payload == 5 && bytes[at + PACKET_HEADER] == 0xfe) {
-            status_at[n_eof++] = (uint16_t)(at + PACKET_HEADER + 3);
+        if (payload == (n == 1 ? 7 : 5) && bytes[at + PACKET_HEADER] == 0xfe) {
+            status_at[n_ends++] = (uint16_t)(at + PACKET_HEADER + 3);
         }
         at += PACKET_HEADER + payload;
     }
-    return n_eof == 2 && at == len && bytes[0] == 1 && bytes[PACKET_HEADER] != 0;
+    return n_ends == n && at == len && bytes[0] == 1 && bytes[PACKET_HEADER] != 0;
 }
 
-void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text,
-                        const uint8_t *bytes, size_t len, uint64_t now_ms)
+void learnt_answer_keep(struct learnt *l, uint64_t caps, const struct profile *profile,
+                        struct slice text, struct slice reply, uint64_t now_ms)
 {
+    const uint8_t n_status = (caps & CAP_DEPRECATE_EOF) != 0 ? 1 : 2;
     char key[KEY_MAX];
-    size_t key_len = make_key(key, NULL, profile, text);
+    size_t key_len = make_key(key, NULL, caps, profile, text);
     struct learnt_answer *answer;
-    uint16_t status_at[2];
+    uint16_t status_at[2] = {0};
 
-    if (key_len == 0 || len > LEARN_ANSWER_MAX || !find_status(bytes, len, status_at)) {
+    if (key_len == 0 || reply.len > LEARN_ANSWER_MAX ||
+        !find_status((const uint8_t *)reply.data, reply.len, n_status, status_at)) {
         return;
     }
     mem_free(MEM_ANSWER, map_remove(&l->answers, (struct slice){key, key_len}));
     if (l->answers.count == LEARN_MAX) {
         empty_answers(l);
     }
-    answer = mem_try(MEM_ANSWER, sizeof(*answer) + key_len + len);
+    answer = mem_try(MEM_ANSWER, sizeof(*answer) + key_len + reply.len);
     if (answer == NULL) {
         return;
     }
     *answer = (struct learnt_answer){.until_ms = now_ms + LEARN_TTL_MS,
-                                     .len = len,
+                                     .len = reply.len,
+                                     .n_status = n_status,
                                      .status_at = {status_at[0], status_at[1]},
                                      .key_len = key_len};
     memcpy(answer->key, key, key_len);
     answer->bytes = (uint8_t *)answer->key + key_len;
-    memcpy(answer->bytes, bytes, len);
+    memcpy(answer->bytes, reply.data, reply.len);
     if (map_put(&l->answers, (struct slice){answer->key, key_len}, answer) != 0) {
         mem_free(MEM_ANSWER, answer);
     }

@@ -31,16 +31,17 @@ struct learnt_set {
     uint64_t until_ms;
     struct set_said said; /* slices behind the key, in the same block */
     size_t key_len;
-    char key[]; /* account, profile, text */
+    char key[]; /* account, no form, profile, text */
 };
 
 struct learnt_answer {
     uint64_t until_ms;
     size_t len;
-    uint16_t status_at[2]; /* offsets of the status words in the two EOF packets */
+    uint8_t n_status;      /* 2; of clients with DEPRECATE_EOF 1 */
+    uint16_t status_at[2]; /* offsets of the status words, in EOF packets or the last OK */
     uint8_t *bytes;        /* behind the key, in the same block */
     size_t key_len;
-    char key[];
+    char key[]; /* no account, form, profile, text */
 };
 
 struct learnt {
@@ -61,14 +62,15 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
 
 /*
  * learnt_answer_find - the reply to this read of variables; its status words must be set by the
- * caller.
+ * caller. caps: of who asks; what differs in CAPS_OF_FORM has other answers.
  */
-const struct learnt_answer *learnt_answer_find(struct learnt *l, const struct profile *profile,
-                                               struct slice text, uint64_t now_ms);
+const struct learnt_answer *learnt_answer_find(struct learnt *l, uint64_t caps,
+                                               const struct profile *profile, struct slice text,
+                                               uint64_t now_ms);
 /*
- * learnt_answer_keep - bytes: one whole text result set; kept only when it has the expected form.
+ * learnt_answer_keep - reply: one whole text result set; kept only when it has the expected form.
  */
-void learnt_answer_keep(struct learnt *l, const struct profile *profile, struct slice text,
-                        const uint8_t *bytes, size_t len, uint64_t now_ms);
+void learnt_answer_keep(struct learnt *l, uint64_t caps, const struct profile *profile,
+                        struct slice text, struct slice reply, uint64_t now_ms);
 
 #endif

@@ -57,12 +57,13 @@ static bool write_number(struct client *c, const struct facts *f, int64_t number
                             .length = length,
                             .type = type,
                             .flags = flags};
+    uint64_t caps = c->session.caps;
     uint8_t n = result_begin(&w, 1, c->sequence);
 
-    n = column_encode(&w, &column, n);
-    n = eof_encode(&w, 0, c->session.status, n);
+    n = column_encode(&w, caps, &column, n);
+    n = columns_end_encode(&w, caps, c->session.status, n);
     n = is_binary ? binary_row(&w, number, type, n) : row_encode(&w, &value, 1, n);
-    c->sequence = eof_encode(&w, 0, c->session.status, n);
+    c->sequence = rows_end_encode(&w, caps, 0, c->session.status, n);
     if (w.failed) { /* a column name longer than any identifier: a node may answer that */
         return false;
     }
@@ -111,12 +112,13 @@ static bool answer_variables(struct client *c, const struct facts *f)
     if (!only_warnings_pin(&c->session)) {
         return false;
     }
-    answer = learnt_answer_find(&c->worker->learnt, c->session.profile, f->body, c->worker->now_ms);
+    answer = learnt_answer_find(&c->worker->learnt, c->session.caps, c->session.profile, f->body,
+                                c->worker->now_ms);
     if (answer == NULL) {
         return false;
     }
     memcpy(bytes, answer->bytes, answer->len);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < answer->n_status; i++) {
         bytes[answer->status_at[i]] = (uint8_t)c->session.status;
         bytes[answer->status_at[i] + 1] = (uint8_t)(c->session.status >> 8);
     }
@@ -262,8 +264,9 @@ void local_learn(struct client *c, struct profile *before)
         learn_set(c, before);
     } else if (task->facts.local == LOCAL_VARIABLES && c->session.pins == 0 &&
                task->peek_len < TASK_PEEK_BYTES) {
-        learnt_answer_keep(&c->worker->learnt, c->session.profile, task->facts.body, task->peek,
-                           task->peek_len, c->worker->now_ms);
+        learnt_answer_keep(
+            &c->worker->learnt, c->session.caps, c->session.profile, task->facts.body,
+            (struct slice){(const char *)task->peek, task->peek_len}, c->worker->now_ms);
     }
 }
 
@@ -309,17 +312,18 @@ void local_set_option(struct client *c, const uint8_t *payload, size_t len)
 {
     uint8_t bytes[16];
     struct writer w = writer_of(bytes, sizeof(bytes));
+    struct session *s = &c->session;
 
     if (len >= 3 && (payload[1] > 1 || payload[2] != 0)) {
         (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
         return;
     }
     if (len < 3 || payload[1] == 0) { /* too short: as a node reads it (10.11) */
-        c->session.caps |= CAP_MULTI_STATEMENTS;
+        s->caps |= CAP_MULTI_STATEMENTS;
     } else {
-        c->session.caps &= ~CAP_MULTI_STATEMENTS;
+        s->caps &= ~CAP_MULTI_STATEMENTS;
     }
-    session_said(&c->session, -1, false);
-    c->sequence = eof_encode(&w, 0, c->session.status, c->sequence);
+    session_said(s, -1, false);
+    c->sequence = rows_end_encode(&w, s->caps, 0, s->status, c->sequence);
     (void)!client_write(c, bytes, w.len);
 }

@@ -34,7 +34,7 @@ struct mirror_input {
     struct account *account;
     struct schema *schema;
     struct profile *profile;
-    uint32_t caps; /* of CAPS_OF_IDENTITY */
+    uint64_t caps; /* of CAPS_OF_IDENTITY */
     bool multi_statements;
     uint32_t site;         /* as for the route */
     uint32_t sql_mode;     /* FACTS_* */

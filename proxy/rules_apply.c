@@ -426,9 +426,10 @@ void rules_pin(struct session *s, const struct verdict *v, bool multiplexing, ui
 
 static const char *kind_of(uint8_t command)
 {
-    return command == COM_STMT_PREPARE   ? "COM_STMT_PREPARE"
-           : command == COM_STMT_EXECUTE ? "COM_STMT_EXECUTE"
-                                         : "COM_QUERY";
+    return command == COM_STMT_PREPARE        ? "COM_STMT_PREPARE"
+           : command == COM_STMT_EXECUTE      ? "COM_STMT_EXECUTE"
+           : command == COM_STMT_BULK_EXECUTE ? "COM_STMT_BULK_EXECUTE"
+                                              : "COM_QUERY";
 }
 
 static bool is_logged(const struct client *c)
@@ -438,7 +439,7 @@ static bool is_logged(const struct client *c)
 
     return c->worker->logs_events && task->began_us != 0 &&
            (task->command == COM_QUERY || task->command == COM_STMT_PREPARE ||
-            task->command == COM_STMT_EXECUTE) &&
+            task_executes(task)) &&
            (log == 1 || (log < 0 && worker_vars(c->worker)->mysql_eventslog_default_log == 1));
 }
 

@@ -173,12 +173,12 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
  * The first value of a one-column, one-row text result: "1" means that a lock was taken or
  * released.
  */
-static bool peeked_one(const struct task *task)
+static bool peeked_one(const struct session *s, const struct task *task)
 {
+    unsigned before = (s->caps & CAP_DEPRECATE_EOF) != 0 ? 2 : 3; /* count, column, EOF */
     size_t at = 0;
 
-    for (unsigned packet = 0; packet < 3 && at + 4 < task->peek_len;
-         packet++) { /* count, column, EOF */
+    for (unsigned packet = 0; packet < before && at + 4 < task->peek_len; packet++) {
         at += 4 + ((size_t)task->peek[at] | (size_t)task->peek[at + 1] << 8 |
                    (size_t)task->peek[at + 2] << 16);
     }
@@ -243,9 +243,9 @@ static void after_user_locks(struct session *s, const struct task *task, bool fa
     d = session_details(s);
     if (flags == FACT_GET_LOCK && is_plain_call(task, SLICE("GET_LOCK")) &&
         !is_nested(task->facts.body)) {
-        d->n_user_locks += !failed && peeked_one(task) ? 1 : 0;
+        d->n_user_locks += !failed && peeked_one(s, task) ? 1 : 0;
     } else if (flags == FACT_RELEASE_LOCK && is_plain_call(task, SLICE("RELEASE_LOCK"))) {
-        d->n_user_locks -= !failed && peeked_one(task) && d->n_user_locks > 0 ? 1 : 0;
+        d->n_user_locks -= !failed && peeked_one(s, task) && d->n_user_locks > 0 ? 1 : 0;
     } else if (flags == FACT_RELEASE_ALL_LOCKS && !failed &&
                is_plain_call(task, SLICE("RELEASE_ALL_LOCKS"))) {
         d->n_user_locks = 0;

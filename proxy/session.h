@@ -48,7 +48,7 @@ struct session {
         numbers_server;  /* id of the one that has our FOUND_ROWS() and ROW_COUNT(), 0 = none, */
     uint64_t numbers_at; /* as long as it was sent no more than so many commands */
     uint32_t pins;       /* BIT(enum pin) */
-    uint32_t caps;       /* agreed with the client */
+    uint64_t caps;       /* agreed with the client */
     uint32_t next_stmt_id;
     uint32_t last_stmt_id; /* what STMT_ID_LAST stands for; 0 = nothing */
     int default_hostgroup; /* at login: of a user that is no longer configured */

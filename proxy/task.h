@@ -9,6 +9,7 @@
 #define PROXY_TASK_H
 
 #include "base/base.h"
+#include "protocol/command.h"
 #include "protocol/follow.h"
 #include "proxy/verdict.h"
 #include "router/facts.h"
@@ -122,6 +123,12 @@ struct slice task_text(const struct task *task);
 static inline bool task_is_dynamic(const struct task *task)
 {
     return task->facts.runs == VERB_EXECUTE || task->facts.verb == VERB_EXECUTE;
+}
+
+/* task_executes - it runs a prepared statement, once or for many rows. */
+static inline bool task_executes(const struct task *task)
+{
+    return task->command == COM_STMT_EXECUTE || task->command == COM_STMT_BULK_EXECUTE;
 }
 
 /* task_has_reply - does a node answer it? */

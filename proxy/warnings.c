@@ -79,16 +79,29 @@ void warnings_add(struct client *c, const uv_buf_t *bufs, unsigned n)
     }
 }
 
-/* Walk the rows (behind column count, three columns, EOF): does each have the level Error? */
-static bool has_other(const struct kept_warnings *kept)
+/* No row of SHOW WARNINGS begins so: an EOF, or the OK that ends rows (CAP_DEPRECATE_EOF). */
+static bool is_end(const uint8_t *payload)
 {
+    return payload[0] == 0xfe;
+}
+
+/* Rows stand behind a column count, three columns, and EOF where there is one. */
+static unsigned first_row(const struct client *c)
+{
+    return (c->session.caps & CAP_DEPRECATE_EOF) != 0 ? 4 : 5;
+}
+
+/* Does each row have the level Error? */
+static bool has_other(const struct client *c)
+{
+    const struct kept_warnings *kept = c->warnings;
     size_t at = 0;
 
     for (unsigned packet = 0; at + PACKET_HEADER < kept->len; packet++) {
         uint32_t payload = packet_length(kept->bytes + at);
         const uint8_t *data = kept->bytes + at + PACKET_HEADER;
 
-        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe) &&
+        if (packet >= first_row(c) && !is_end(data) &&
             (payload < 6 || memcmp(data,
                                    "\x05"
                                    "Error",
@@ -109,11 +122,11 @@ void warnings_fetched(struct client *c, bool failed)
         return;
     }
     kept->is_complete = true;
-    kept->has_other = has_other(kept);
+    kept->has_other = has_other(c);
     session_unpin(&c->session, PIN_WARNINGS);
 }
 
-/* The status words of the EOF packets become the session's. */
+/* The status words become the session's: in both forms as far behind the first byte. */
 static void write_status(uint8_t *bytes, size_t len, uint16_t status)
 {
     size_t at = 0;
@@ -121,7 +134,7 @@ static void write_status(uint8_t *bytes, size_t len, uint16_t status)
     while (at + PACKET_HEADER < len) {
         uint32_t payload = packet_length(bytes + at);
 
-        if (payload == 5 && bytes[at + PACKET_HEADER] == 0xfe) {
+        if (is_end(bytes + at + PACKET_HEADER)) {
             bytes[at + PACKET_HEADER + 3] = (uint8_t)status;
             bytes[at + PACKET_HEADER + 4] = (uint8_t)(status >> 8);
         }
@@ -196,8 +209,9 @@ static void put_signal(struct writer *w, const char *sqlstate, struct slice numb
  * The only condition that was kept: level, code, message. Several cannot be raised: each SIGNAL
  * drops those before it.
  */
-static bool only_condition(const struct kept_warnings *kept, struct slice out[3])
+static bool only_condition(const struct client *c, struct slice out[3])
 {
+    const struct kept_warnings *kept = c->warnings;
     unsigned n = 0;
     size_t at = 0;
 
@@ -205,7 +219,7 @@ static bool only_condition(const struct kept_warnings *kept, struct slice out[3]
         uint32_t payload = packet_length(kept->bytes + at);
         const uint8_t *data = kept->bytes + at + PACKET_HEADER;
 
-        if (packet >= 5 && !(payload == 5 && data[0] == 0xfe)) {
+        if (packet >= first_row(c) && !is_end(data)) {
             struct reader r = reader_of(data, payload);
 
             for (unsigned i = 0; i < 3; i++) {
@@ -230,8 +244,7 @@ bool warnings_raise(struct client *c, struct server *s, struct writer *w)
 
         put_signal(w, c->said->sqlstate, (struct slice){number, (size_t)n},
                    (struct slice){c->said->text, c->said->len}, backslashes);
-    } else if (c->warnings != NULL && c->warnings->is_complete &&
-               only_condition(c->warnings, condition)) {
+    } else if (c->warnings != NULL && c->warnings->is_complete && only_condition(c, condition)) {
         put_signal(w, slice_eq(condition[0], SLICE("Error")) ? "HY000" : "01000", condition[1],
                    condition[2], backslashes);
     } else {

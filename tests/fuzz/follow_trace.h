@@ -33,11 +33,15 @@ struct trace {
     bool is_stuck;    /* a rule of follow.h was broken */
 };
 
-/* How to cut: first_piece bytes, then pieces of 1..piece bytes chosen by seed (0: always piece). */
+/*
+ * How to cut: first_piece bytes, then pieces of 1..piece bytes chosen by seed (0: always piece); and
+ * of what connection the bytes are.
+ */
 struct trace_cuts {
     size_t first_piece;
     size_t piece;
     uint64_t seed;
+    bool deprecate_eof;
 };
 
 static inline void trace_free(struct trace *t)
@@ -147,7 +151,7 @@ static inline struct trace *trace_run(enum follow_kind kind, const uint8_t *data
     CHECK(t != NULL);
     t->passed = malloc(len + 1);
     CHECK(t->passed != NULL);
-    follow_begin(&t->follow, kind);
+    follow_begin(&t->follow, kind, cuts.deprecate_eof);
     while (given < len && !t->is_over && !t->is_stuck) {
         size_t n = trace_next_piece(&cuts, given == 0);
 
@@ -197,7 +201,8 @@ static inline const char *trace_difference(const struct trace *a, const struct t
         return "state";
     }
     if (f->is_error != g->is_error || f->error != g->error || f->status != g->status ||
-        f->warnings != g->warnings || f->state_changed != g->state_changed) {
+        f->warnings != g->warnings || f->state_changed != g->state_changed ||
+        f->is_tracked != g->is_tracked) {
         return "status";
     }
     if (f->has_result != g->has_result || f->results != g->results || f->rows != g->rows ||

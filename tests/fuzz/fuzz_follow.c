@@ -2,7 +2,8 @@
 /*
  * fuzz_follow.c - a reply in pieces leaves the same trace as at once.
  *
- * Input: kind(1; high bit: number the packets as a server does) piece(1) seed(2), then the reply.
+ * Input: kind(1; high bit: number the packets as a server does; 0x40: DEPRECATE_EOF) piece(1)
+ * seed(2), then the reply.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,13 +41,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum follow_kind kind;
     struct trace_cuts cuts;
     struct trace *whole;
+    bool deprecate_eof;
     uint8_t *reply;
 
     if (size < 4) {
         return 0;
     }
-    kind = (enum follow_kind)((data[0] & 0x7f) % (FOLLOW_ONE + 1));
-    cuts = (struct trace_cuts){0, data[1] + (size_t)1, 1 + (uint64_t)data[2] + 256u * data[3]};
+    kind = (enum follow_kind)((data[0] & 0x3f) % (FOLLOW_ONE + 1));
+    deprecate_eof = (data[0] & 0x40) != 0;
+    cuts = (struct trace_cuts){0, data[1] + (size_t)1, 1 + (uint64_t)data[2] + 256u * data[3],
+                               deprecate_eof};
     size -= 4;
     reply = malloc(size + 1);
     CHECK(reply != NULL);
@@ -54,10 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((data[0] & 0x80) != 0) {
         follow_number(reply, size);
     }
-    whole = trace_run(kind, reply, size, (struct trace_cuts){0, size + 1, 0});
+    whole = trace_run(kind, reply, size, (struct trace_cuts){0, size + 1, 0, deprecate_eof});
     CHECK(!whole->is_stuck && whole->n_passed <= size);
     follow_compare(whole, trace_run(kind, reply, size, cuts));
-    follow_compare(whole, trace_run(kind, reply, size, (struct trace_cuts){0, 1, 0}));
+    follow_compare(whole,
+                   trace_run(kind, reply, size, (struct trace_cuts){0, 1, 0, deprecate_eof}));
     trace_free(whole);
     free(reply);
     return 0;

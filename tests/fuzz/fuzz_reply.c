@@ -30,6 +30,7 @@ static void reply_ok(const uint8_t *data, size_t size, bool session_track)
         CHECK(ok_decode(&again, session_track, reply_room + PACKET_HEADER, w.len - PACKET_HEADER) ==
               0);
         CHECK(ok.affected == again.affected && ok.last_insert_id == again.last_insert_id);
+        CHECK(ok.ends_rows == again.ends_rows);
         CHECK(ok.warnings == again.warnings && slice_eq(ok.message, again.message));
         CHECK(slice_eq(ok.track, again.track));
         CHECK((ok.track.len > 0 ? ok.status : ok.status & ~STATUS_SESSION_STATE_CHANGED) ==
@@ -80,17 +81,17 @@ static void reply_err(const uint8_t *data, size_t size)
     }
 }
 
-static void reply_column(const uint8_t *data, size_t size)
+static void reply_column(const uint8_t *data, size_t size, uint64_t caps)
 {
     struct writer w = writer_of(reply_room, REPLY_ROOM);
     struct column c, again;
 
-    if (column_decode(&c, data, size) != 0) {
+    if (column_decode(&c, caps, data, size) != 0) {
         return;
     }
-    (void)column_encode(&w, &c, 1);
+    (void)column_encode(&w, caps, &c, 1);
     if (!w.failed) {
-        CHECK(column_decode(&again, reply_room + PACKET_HEADER, w.len - PACKET_HEADER) == 0);
+        CHECK(column_decode(&again, caps, reply_room + PACKET_HEADER, w.len - PACKET_HEADER) == 0);
         CHECK(slice_eq(c.name, again.name) && slice_eq(c.org_name, again.org_name));
         CHECK(c.length == again.length && c.type == again.type && c.flags == again.flags);
     }
@@ -120,7 +121,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 0: reply_ok(data + 1, size - 1, true); break;
     case 1: reply_ok(data + 1, size - 1, false); break;
     case 2: reply_err(data + 1, size - 1); break;
-    case 3: reply_column(data + 1, size - 1); break;
+    case 3:
+        reply_column(data + 1, size - 1, 0);
+        reply_column(data + 1, size - 1, CAP_EXTENDED_METADATA);
+        break;
     case 4: reply_row(data + 1, size - 1); break;
     default: reply_strip(data + 1, size - 1); break;
     }

@@ -293,7 +293,7 @@ size_t end_rows(struct console_end *e, uint16_t *status)
         struct column column;
 
         p = end_packet(e);
-        assert_int_equal(column_decode(&column, (const uint8_t *)p.data, p.len), 0);
+        assert_int_equal(column_decode(&column, 0, (const uint8_t *)p.data, p.len), 0);
         assert_int_equal(column.type, TYPE_VAR_STRING);
     }
     p = end_packet(e);

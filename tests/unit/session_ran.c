@@ -73,12 +73,12 @@ static size_t make_reply(const struct ran *r, uint8_t *bytes, size_t cap)
             sequence);
     } else {
         sequence = result_begin(&w, 1, sequence);
-        sequence = column_encode(&w, &column, sequence);
-        sequence = eof_encode(&w, r->warnings, r->status, sequence);
+        sequence = column_encode(&w, 0, &column, sequence);
+        sequence = columns_end_encode(&w, 0, r->status, sequence);
         for (unsigned i = 0; i < r->rows; i++) {
             sequence = row_encode(&w, &field, 1, sequence);
         }
-        (void)eof_encode(&w, r->warnings, r->status, sequence);
+        (void)rows_end_encode(&w, 0, r->warnings, r->status, sequence);
         if (r->state_changed) { /* the encoder never sends it */
             bytes[w.len - 1] |= STATUS_SESSION_STATE_CHANGED >> 8;
         }
@@ -95,7 +95,7 @@ static struct follow outcome_of(struct task *task, uint8_t *bytes, size_t len)
 
     task->peek_len = MIN(len, sizeof(task->peek));
     memcpy(task->peek, bytes, task->peek_len);
-    follow_begin(&f, FOLLOW_RESULT);
+    follow_begin(&f, FOLLOW_RESULT, false);
     assert_int_equal(follow_feed(&f, bytes, len, &used, &packet_len), FOLLOW_DONE);
     assert_int_equal(used, len);
     return f;

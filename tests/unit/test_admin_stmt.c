@@ -25,7 +25,7 @@ static uint32_t prepare(struct console_end *e, const char *sql, uint16_t n_param
         struct column column;
 
         p = end_packet(e);
-        assert_int_equal(column_decode(&column, (const uint8_t *)p.data, p.len), 0);
+        assert_int_equal(column_decode(&column, 0, (const uint8_t *)p.data, p.len), 0);
     }
     if (n_params > 0) {
         assert_int_equal((uint8_t)end_packet(e).data[0], 0xfe);

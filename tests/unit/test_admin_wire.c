@@ -42,12 +42,12 @@ static uint8_t *whole(struct wire *w, size_t buffer, size_t *len)
     return all;
 }
 
-static void check_followed(uint8_t *bytes, size_t len, enum follow_kind kind)
+static void check_followed(uint8_t *bytes, size_t len, enum follow_kind kind, uint64_t caps)
 {
     struct follow f;
     size_t used = 0, packet = 0;
 
-    follow_begin(&f, kind);
+    follow_begin(&f, kind, (caps & CAP_DEPRECATE_EOF) != 0);
     assert_int_equal(follow_feed(&f, bytes, len, &used, &packet), FOLLOW_DONE);
     assert_int_equal(used, len);
 }
@@ -127,7 +127,7 @@ TEST(wire_rows_of_any_buffer_are_the_same_bytes)
         bytes = whole(&w, buffers[i], &len);
         assert_int_equal(bytes[len - 2], STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS);
         bytes[len - 2] = STATUS_AUTOCOMMIT; /* the last of them, for the follower */
-        check_followed(bytes, len, FOLLOW_RESULT);
+        check_followed(bytes, len, FOLLOW_RESULT, 0);
         if (first == NULL) {
             first = bytes;
             first_len = len;
@@ -154,7 +154,7 @@ TEST(wire_binary_rows_mark_their_nulls)
     make_rows(&r, 2, 1, 2);
     wire_init(&w, &r, WIRE_BINARY, 0, 1);
     bytes = whole(&w, 0, &len);
-    check_followed(bytes, len, FOLLOW_RESULT);
+    check_followed(bytes, len, FOLLOW_RESULT, 0);
     for (unsigned i = 0; i < 4; i++) {
         at += PACKET_HEADER + packet_length(bytes + at);
     }
@@ -176,7 +176,7 @@ TEST(wire_long_rows_are_split)
         make_rows(&r, 1, 1, sizes[i]);
         wire_init(&w, &r, WIRE_TEXT, 0, 1);
         bytes = whole(&w, 0, &len);
-        check_followed(bytes, len, FOLLOW_RESULT);
+        check_followed(bytes, len, FOLLOW_RESULT, 0);
         for (unsigned n = 0; n < 3; n++) { /* count, column, EOF */
             at += PACKET_HEADER + packet_length(bytes + at);
         }
@@ -202,9 +202,34 @@ TEST(wire_field_list_has_no_rows)
     make_rows(&r, 3, 4, 10);
     wire_init(&w, &r, WIRE_FIELDS, 0, 1);
     bytes = whole(&w, 0, &len);
-    check_followed(bytes, len, FOLLOW_FIELD_LIST);
+    check_followed(bytes, len, FOLLOW_FIELD_LIST, 0);
     wire_fini(&w);
     free(bytes);
+}
+
+TEST(wire_with_deprecate_eof)
+{
+    static const enum wire_form forms[] = {WIRE_TEXT, WIRE_BINARY, WIRE_FIELDS};
+
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        for (size_t n_rows = 0; n_rows < 3; n_rows++) {
+            struct reply r;
+            struct wire w;
+            uint8_t *bytes;
+            size_t len;
+
+            make_rows(&r, 3, n_rows, 10);
+            r.warnings = 5;
+            wire_init(&w, &r, forms[i], STATUS_AUTOCOMMIT, 1);
+            w.caps = CAP_DEPRECATE_EOF;
+            bytes = whole(&w, 0, &len);
+            check_followed(bytes, len, forms[i] == WIRE_FIELDS ? FOLLOW_FIELD_LIST : FOLLOW_RESULT,
+                           CAP_DEPRECATE_EOF);
+            assert_memory_equal(bytes + len - 7, "\xfe\x00\x00\x02\x00\x05\x00", 7);
+            wire_fini(&w);
+            free(bytes);
+        }
+    }
 }
 
 TEST(wire_odd_replies)

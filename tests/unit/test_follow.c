@@ -5,151 +5,17 @@
  * Bytes as MariaDB 10.11 sends them. Each reply is given with some bytes of the next one behind it,
  * which must stay untouched.
  */
-#include <stdio.h>
-
-#include "protocol/caps.h"
-#include "protocol/follow.h"
-#include "protocol/reply.h"
-#include "tests/fuzz/follow_trace.h"
-#include "tests/unit/test.h"
-
-#define REPLY_MAX 4096
-
-/* A reply being made. */
-struct made {
-    uint8_t data[REPLY_MAX];
-    struct writer w;
-    uint8_t sequence;
-};
-
-static void make_begin(struct made *m)
-{
-    m->w = writer_of(m->data, sizeof(m->data));
-    m->sequence = 1;
-}
-
-static void make_bytes(struct made *m, const void *payload, size_t len)
-{
-    size_t at = packet_begin(&m->w);
-
-    put_bytes(&m->w, payload, len);
-    packet_end(&m->w, at, m->sequence++);
-}
-
-#define MAKE(m, literal) make_bytes((m), (literal), sizeof(literal) - 1)
-
-static void make_ok(struct made *m, uint16_t status)
-{
-    m->sequence = ok_encode(&m->w, &(struct ok){3, 7, status, 2, SLICE("Records: 3"), SLICE("")},
-                            m->sequence);
-}
-
-static void make_ok_track(struct made *m, uint16_t status)
-{
-    uint8_t payload[] = {0, 0, 0, (uint8_t)status, 0x40, 0, 0, 0, 5, 1, 3, 2, 'd', 'b'};
-
-    make_bytes(m, payload, sizeof(payload));
-}
-
-static void make_err(struct made *m)
-{
-    m->sequence = err_encode(&m->w, 1064, "42000", SLICE("You have an error"), m->sequence);
-}
-
-static void make_eof(struct made *m, unsigned status)
-{
-    uint8_t payload[] = {0xfe, 1, 0, (uint8_t)status, (uint8_t)(status >> 8)};
-
-    make_bytes(m, payload, sizeof(payload));
-}
-
-static void make_columns(struct made *m, unsigned n)
-{
-    while (n-- > 0) {
-        struct column c = {.name = SLICE("name"), .charset = 45, .type = TYPE_VAR_STRING};
-
-        m->sequence = column_encode(&m->w, &c, m->sequence);
-    }
-}
-
-static void make_head(struct made *m, unsigned n_columns)
-{
-    m->sequence = result_begin(&m->w, n_columns, m->sequence);
-    make_columns(m, n_columns);
-    make_eof(m, STATUS_AUTOCOMMIT);
-}
-
-static void make_rows(struct made *m, unsigned n)
-{
-    static const struct slice rows[][2] = {
-        {{"one", 3}, {"1", 1}}, {{NULL, 0}, {"", 0}}, {{"", 0}, {NULL, 0}}, {{"x", 1}, {"y", 1}}};
-
-    for (unsigned i = 0; i < n; i++) {
-        m->sequence = row_encode(&m->w, rows[i % ARRAY_SIZE(rows)], 2, m->sequence);
-    }
-}
-
-static void compare(struct trace *whole, struct trace *pieces, size_t at)
-{
-    const char *difference = trace_difference(whole, pieces);
-
-    if (difference != NULL) {
-        fail_msg("cut at %zu: %s differ", at, difference);
-    }
-    trace_free(pieces);
-}
-
-/*
- * Feed the reply in all ways; events must be as told, and end behind the last byte made. The trace
- * of the whole is the caller's.
- */
-static struct trace *follow_made(struct made *m, enum follow_kind kind, const char *events)
-{
-    size_t len = m->w.len;
-    struct trace *whole;
-
-    assert_false(m->w.failed);
-    put_bytes(&m->w, "\x07\x00\x00\x01\x00\x00", 6); /* the next reply has begun to come */
-    assert_false(m->w.failed);
-    whole = trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, m->w.len, 0});
-    assert_string_equal(trace_events(whole), events);
-    if (strchr(events, 'M') == NULL) {
-        assert_int_equal(whole->n_passed, len);
-    }
-    for (size_t i = 1; i < m->w.len; i++) {
-        compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){i, m->w.len, 0}), i);
-    }
-    compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, 1, 0}), 0);
-    for (uint64_t seed = 1; seed < 20; seed++) {
-        compare(whole, trace_run(kind, m->data, m->w.len, (struct trace_cuts){0, 9, seed}), seed);
-    }
-    return whole;
-}
-
-/* The same for a reply that is malformed from the packet at bad_at on. */
-static void follow_bad(struct made *m, enum follow_kind kind, const char *events, size_t bad_at)
-{
-    struct trace *t = follow_made(m, kind, events);
-
-    assert_int_equal(t->n_passed, bad_at);
-    trace_free(t);
-}
-
-/* Nothing was changed on the way. */
-static void assert_unchanged(const struct made *m, const struct trace *t)
-{
-    assert_memory_equal(m->data, t->passed, t->n_passed);
-}
+#include "tests/unit/follow_made.h"
 
 TEST(follow_ok_is_one_run)
 {
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok(&m, STATUS_AUTOCOMMIT | STATUS_IN_TRANS);
     t = follow_made(&m, FOLLOW_RESULT, "D");
-    assert_unchanged(&m, t);
+    follow_unchanged(&m, t);
     assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT | STATUS_IN_TRANS);
     assert_int_equal(t->follow.affected, 3);
     assert_int_equal(t->follow.last_insert_id, 7);
@@ -165,14 +31,14 @@ TEST(follow_ok_with_changes_is_handed_out)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok_track(&m, STATUS_AUTOCOMMIT);
     t = follow_made(&m, FOLLOW_RESULT, "TD");
     assert_int_equal(t->events[0].at, 0);
     assert_int_equal(t->events[0].length, m.w.len - 6);
     assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
     trace_free(t);
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok_track(&m, STATUS_AUTOCOMMIT);
     trace_free(follow_made(&m, FOLLOW_ONE, "TD"));
 }
@@ -182,15 +48,15 @@ TEST(follow_err_ends_the_reply)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_err(&m);
     t = follow_made(&m, FOLLOW_RESULT, "D");
     assert_true(t->follow.is_error);
     assert_int_equal(t->follow.error, 1064);
-    assert_unchanged(&m, t);
+    follow_unchanged(&m, t);
     trace_free(t);
     for (int kind = FOLLOW_RESULT; kind <= FOLLOW_ONE; kind++) {
-        make_begin(&m);
+        make_begin(&m, 0);
         make_bytes(&m, "\xff\x15\x04No SQLSTATE before login", 27);
         t = follow_made(&m, (enum follow_kind)kind, "D");
         assert_int_equal(t->follow.error, 1045);
@@ -204,12 +70,12 @@ TEST(follow_result_set_of_any_length)
         struct made m;
         struct trace *t;
 
-        make_begin(&m);
+        make_begin(&m, 0);
         make_head(&m, 2);
         make_rows(&m, n);
         make_eof(&m, STATUS_AUTOCOMMIT | STATUS_NO_INDEX);
         t = follow_made(&m, FOLLOW_RESULT, "D");
-        assert_unchanged(&m, t);
+        follow_unchanged(&m, t);
         assert_int_equal(t->follow.rows, n);
         assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT | STATUS_NO_INDEX);
         assert_int_equal(t->follow.warnings, 1);
@@ -227,7 +93,7 @@ TEST(follow_state_change_bit_is_hidden_in_eof)
     struct trace *t;
     size_t n = 0;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_head(&m, 1);
     make_rows(&m, 1);
     make_eof(&m, STATUS_SESSION_STATE_CHANGED | STATUS_AUTOCOMMIT | STATUS_QUERY_WAS_SLOW);
@@ -247,7 +113,7 @@ TEST(follow_multi_results_in_one_reply)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok(&m, STATUS_MORE_RESULTS);
     make_head(&m, 1);
     make_rows(&m, 3);
@@ -268,7 +134,7 @@ TEST(follow_multi_results_may_end_with_err)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_head(&m, 1);
     make_eof(&m, STATUS_MORE_RESULTS);
     make_ok_track(&m, STATUS_MORE_RESULTS | STATUS_AUTOCOMMIT);
@@ -284,7 +150,7 @@ TEST(follow_err_between_rows_and_columns)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_head(&m, 2);
     make_rows(&m, 4);
     make_err(&m);
@@ -292,7 +158,7 @@ TEST(follow_err_between_rows_and_columns)
     assert_true(t->follow.is_error);
     assert_int_equal(t->follow.rows, 4);
     trace_free(t);
-    make_begin(&m);
+    make_begin(&m, 0);
     m.sequence = result_begin(&m.w, 3, m.sequence);
     make_columns(&m, 1);
     make_err(&m);
@@ -304,7 +170,7 @@ TEST(follow_local_infile)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     MAKE(&m, "\xfb/tmp/rows.csv");
     m.sequence = 9; /* the client's packets counted on */
     make_ok(&m, STATUS_MORE_RESULTS);
@@ -314,31 +180,15 @@ TEST(follow_local_infile)
     t = follow_made(&m, FOLLOW_RESULT, "ID");
     assert_int_equal(t->events[0].length, 4 + 14);
     trace_free(t);
-    make_begin(&m);
+    make_begin(&m, 0);
     MAKE(&m, "\xfb");
     make_err(&m);
     trace_free(follow_made(&m, FOLLOW_RESULT, "ID"));
-    make_begin(&m);
+    make_begin(&m, 0);
     MAKE(&m, "\xfb"
              "f");
     MAKE(&m, "\x01");
     follow_bad(&m, FOLLOW_RESULT, "IM", 6);
-}
-
-static void make_prepare(struct made *m, uint8_t n_params, uint8_t n_columns)
-{
-    uint8_t ok[] = {0, 9, 0, 0, 0, n_columns, 0, n_params, 0, 0, 1, 0};
-
-    make_begin(m);
-    make_bytes(m, ok, sizeof(ok));
-    make_columns(m, n_params);
-    if (n_params > 0) {
-        make_eof(m, STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS);
-    }
-    make_columns(m, n_columns);
-    if (n_columns > 0) {
-        make_eof(m, STATUS_AUTOCOMMIT | STATUS_CURSOR_EXISTS);
-    }
 }
 
 TEST(follow_prepare_reply_of_each_shape)
@@ -348,9 +198,9 @@ TEST(follow_prepare_reply_of_each_shape)
             struct made m;
             struct trace *t;
 
-            make_prepare(&m, n_params, n_columns);
+            make_prepare(&m, 0, n_params, n_columns);
             t = follow_made(&m, FOLLOW_PREPARE, "PD");
-            assert_unchanged(&m, t);
+            follow_unchanged(&m, t);
             assert_int_equal(t->events[0].length, 16);
             assert_int_equal(t->follow.n_params, n_params);
             assert_int_equal(t->follow.n_columns, n_columns);
@@ -365,7 +215,7 @@ TEST(follow_cursor_ends_behind_the_columns)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     m.sequence = result_begin(&m.w, 2, m.sequence);
     make_columns(&m, 2);
     make_eof(&m, STATUS_AUTOCOMMIT | STATUS_CURSOR_EXISTS);
@@ -397,7 +247,7 @@ TEST(follow_cursor_of_a_procedure_does_not_hold_back_rows)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     put_bytes(&m.w, reply, sizeof(reply) - 1);
     t = follow_made(&m, FOLLOW_RESULT, "D");
     assert_int_equal(t->follow.results, 3);
@@ -413,7 +263,7 @@ TEST(follow_fetch_is_rows_and_eof)
         struct made m;
         struct trace *t;
 
-        make_begin(&m);
+        make_begin(&m, 0);
         for (unsigned i = 0; i < n; i++) {
             MAKE(&m, "\x00\x00\x01\x31"); /* a binary row begins with zero, as OK does */
         }
@@ -431,7 +281,7 @@ TEST(follow_field_list_is_columns_and_eof)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_columns(&m, 3);
     make_eof(&m, STATUS_AUTOCOMMIT);
     t = follow_made(&m, FOLLOW_FIELD_LIST, "D");
@@ -445,16 +295,16 @@ TEST(follow_one_packet_whatever_it_is)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_eof(&m, STATUS_AUTOCOMMIT | STATUS_SESSION_STATE_CHANGED);
     t = follow_made(&m, FOLLOW_ONE, "D");
     assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
     assert_true(t->follow.state_changed);
     trace_free(t);
-    make_begin(&m);
+    make_begin(&m, 0);
     MAKE(&m, "Uptime: 419  Threads: 1");
     trace_free(follow_made(&m, FOLLOW_ONE, "D"));
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok(&m, STATUS_MORE_RESULTS);
     trace_free(follow_made(&m, FOLLOW_ONE, "D"));
 }
@@ -489,7 +339,7 @@ TEST(follow_malformed_is_told)
         struct made m;
         size_t bad_at;
 
-        make_begin(&m);
+        make_begin(&m, 0);
         if (cases[i].head > 0) {
             make_head(&m, (unsigned)cases[i].head);
             make_rows(&m, 1);
@@ -505,13 +355,13 @@ TEST(follow_wrong_number_of_columns_is_malformed)
     struct made m;
     size_t bad_at;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     m.sequence = result_begin(&m.w, 3, m.sequence);
     make_columns(&m, 2);
     bad_at = m.w.len;
     make_eof(&m, 2);
     follow_bad(&m, FOLLOW_RESULT, "M", bad_at);
-    make_begin(&m);
+    make_begin(&m, 0);
     m.sequence = result_begin(&m.w, 1, m.sequence);
     make_columns(&m, 1);
     bad_at = m.w.len;
@@ -524,7 +374,7 @@ TEST(follow_long_row_that_begins_like_eof_is_a_row)
     struct made m;
     struct trace *t;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_head(&m, 1);
     MAKE(&m, "\xfe\x00\x00\x00\x00\x00\x00\x00\x00"); /* 9 bytes: a length in 8 bytes */
     make_eof(&m, 2);
@@ -539,7 +389,7 @@ TEST(follow_wrong_sequence_is_malformed)
         struct made m;
         size_t at = 0;
 
-        make_begin(&m);
+        make_begin(&m, 0);
         make_head(&m, 1);
         make_rows(&m, 2);
         make_eof(&m, 2);
@@ -557,11 +407,11 @@ TEST(follow_too_long_control_packet_is_malformed)
     struct follow f;
     size_t used, packet_len;
 
-    follow_begin(&f, FOLLOW_RESULT);
+    follow_begin(&f, FOLLOW_RESULT, false);
     assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MALFORMED);
     assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MALFORMED);
     head[0] = 0; /* 1 MiB */
-    follow_begin(&f, FOLLOW_RESULT);
+    follow_begin(&f, FOLLOW_RESULT, false);
     assert_int_equal(follow_feed(&f, head, 7, &used, &packet_len), FOLLOW_MORE);
     assert_int_equal(used, 0);
     assert_true(follow_is_untouched(&f));
@@ -573,7 +423,7 @@ TEST(follow_behind_the_end_uses_nothing)
     struct follow f;
     size_t used, packet_len;
 
-    follow_begin(&f, FOLLOW_RESULT);
+    follow_begin(&f, FOLLOW_RESULT, false);
     assert_true(follow_is_untouched(&f));
     assert_int_equal(follow_feed(&f, NULL, 0, &used, &packet_len), FOLLOW_MORE);
     assert_int_equal(follow_feed(&f, ok, sizeof(ok), &used, &packet_len), FOLLOW_DONE);
@@ -588,7 +438,7 @@ TEST(follow_any_changed_byte_is_survived)
 {
     struct made m;
 
-    make_begin(&m);
+    make_begin(&m, 0);
     make_ok_track(&m, STATUS_MORE_RESULTS);
     make_head(&m, 2);
     make_rows(&m, 2);
@@ -600,11 +450,14 @@ TEST(follow_any_changed_byte_is_survived)
             struct trace *whole;
 
             m.data[i] = (uint8_t)value;
-            whole = trace_run(FOLLOW_RESULT, m.data, m.w.len, (struct trace_cuts){0, m.w.len, 0});
+            whole = trace_run(FOLLOW_RESULT, m.data, m.w.len,
+                              (struct trace_cuts){0, m.w.len, 0, false});
             assert_false(whole->is_stuck);
             if (value % 8 == 7 || value < 2) {
-                compare(whole,
-                        trace_run(FOLLOW_RESULT, m.data, m.w.len, (struct trace_cuts){0, 1, 0}), i);
+                follow_compare(
+                    whole,
+                    trace_run(FOLLOW_RESULT, m.data, m.w.len, (struct trace_cuts){0, 1, 0, false}),
+                    i);
             }
             trace_free(whole);
         }

@@ -26,18 +26,18 @@ TEST(follow_sequence_wraps_in_long_results)
     const struct slice field = SLICE("value");
     struct trace *t;
 
-    sequence = column_encode(&w, &(struct column){.name = SLICE("v")}, sequence);
-    sequence = eof_encode(&w, 0, 2, sequence);
+    sequence = column_encode(&w, 0, &(struct column){.name = SLICE("v")}, sequence);
+    sequence = columns_end_encode(&w, 0, 2, sequence);
     for (int i = 0; i < 1000; i++) {
         sequence = row_encode(&w, &field, 1, sequence);
     }
-    (void)eof_encode(&w, 0, 2, sequence);
+    (void)rows_end_encode(&w, 0, 0, 2, sequence);
     assert_false(w.failed);
-    t = trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, w.len, 0});
+    t = trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, w.len, 0, false});
     assert_string_equal(trace_events(t), "D");
     assert_int_equal(t->n_passed, w.len);
     assert_int_equal(t->follow.rows, 1000);
-    compare(t, trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, 700, 5}), 0);
+    compare(t, trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, 700, 5, false}), 0);
     trace_free(t);
     free(data);
 }
@@ -53,8 +53,8 @@ static uint8_t *make_big(size_t n, size_t *row_at, size_t *len)
     size_t part;
 
     assert_non_null(data);
-    sequence = column_encode(&w, &(struct column){.name = SLICE("v")}, sequence);
-    sequence = eof_encode(&w, 0, 2, sequence);
+    sequence = column_encode(&w, 0, &(struct column){.name = SLICE("v")}, sequence);
+    sequence = columns_end_encode(&w, 0, 2, sequence);
     *row_at = w.len;
     do { /* 0xff looks like ERR wherever a continuation is taken for a packet of its own */
         part = MIN(left, PACKET_MAX);
@@ -64,7 +64,7 @@ static uint8_t *make_big(size_t n, size_t *row_at, size_t *len)
         put_fill(&w, 0xff, part - MIN(part, 1));
         left -= part;
     } while (part == PACKET_MAX);
-    (void)eof_encode(&w, 0, STATUS_AUTOCOMMIT, sequence);
+    (void)rows_end_encode(&w, 0, 0, STATUS_AUTOCOMMIT, sequence);
     assert_false(w.failed);
     *len = w.len;
     return data;
@@ -76,20 +76,21 @@ static void follow_big(size_t n)
     size_t row_at, len;
     uint8_t *data = make_big(n, &row_at, &len);
     size_t second_at = row_at + PACKET_HEADER + PACKET_MAX;
-    struct trace *t = trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, 65536, 0});
+    struct trace *t = trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, 65536, 0, false});
 
     assert_string_equal(trace_events(t), "D");
     assert_int_equal(t->n_passed, len);
     assert_memory_equal(t->passed, data, len);
     assert_int_equal(t->follow.rows, 1);
     assert_true(t->carry_max < 64); /* a row's bytes are passed on as they come */
-    compare(t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, len, 0}), 0);
+    compare(t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){0, len, 0, false}), 0);
     for (size_t i = 0; i <= 6; i++) {
         size_t cuts[] = {row_at + i, second_at - 1 + i, len - 10 + i};
 
         for (size_t c = 0; c < ARRAY_SIZE(cuts); c++) {
-            compare(t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){cuts[c], len, 0}),
-                    cuts[c]);
+            compare(
+                t, trace_run(FOLLOW_RESULT, data, len, (struct trace_cuts){cuts[c], len, 0, false}),
+                cuts[c]);
         }
     }
     trace_free(t);

@@ -188,21 +188,27 @@ TEST(learn_set_without_memory_is_not_kept)
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /* What a node sends for SELECT @@name: one row (or as many as asked for). */
-static size_t result(uint8_t *bytes, size_t cap, const char *value, unsigned rows, uint16_t status)
+static size_t result_for(uint64_t caps, uint8_t *bytes, size_t cap, const char *value,
+                         unsigned rows, uint16_t status)
 {
     struct column column = {.name = SLICE("@@name"), .type = TYPE_VAR_STRING};
     struct slice field = slice_of(value);
     struct writer w = writer_of(bytes, cap);
     uint8_t sequence = result_begin(&w, 1, 1);
 
-    sequence = column_encode(&w, &column, sequence);
-    sequence = eof_encode(&w, 0, status, sequence);
+    sequence = column_encode(&w, caps, &column, sequence);
+    sequence = columns_end_encode(&w, caps, status, sequence);
     for (unsigned i = 0; i < rows; i++) {
         sequence = row_encode(&w, &field, 1, sequence);
     }
-    (void)eof_encode(&w, 0, status, sequence);
+    (void)rows_end_encode(&w, caps, 0, status, sequence);
     assert_false(w.failed);
     return w.len;
+}
+
+static size_t result(uint8_t *bytes, size_t cap, const char *value, unsigned rows, uint16_t status)
+{
+    return result_for(0, bytes, cap, value, rows, status);
 }
 
 TEST(learn_answer_is_the_bytes_and_where_the_status_is)
@@ -214,8 +220,9 @@ TEST(learn_answer_is_the_bytes_and_where_the_status_is)
     struct fixture f;
 
     make(&f);
-    learnt_answer_keep(&f.learnt, f.ansi, text, bytes, len, f.now_ms);
-    answer = learnt_answer_find(&f.learnt, f.ansi, text, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, text, (struct slice){(const char *)bytes, len},
+                       f.now_ms);
+    answer = learnt_answer_find(&f.learnt, 0, f.ansi, text, f.now_ms);
     assert_non_null(answer);
     assert_int_equal(answer->len, len);
     assert_memory_equal(answer->bytes, bytes, len);
@@ -225,9 +232,36 @@ TEST(learn_answer_is_the_bytes_and_where_the_status_is)
     }
     assert_int_equal(answer->status_at[1], len - 2);
     assert_int_not_equal(answer->status_at[0], answer->status_at[1]);
-    assert_null(learnt_answer_find(&f.learnt, f.utc, text, f.now_ms));
-    assert_null(learnt_answer_find(&f.learnt, f.ansi, SLICE("SELECT @@name2"), f.now_ms));
-    assert_null(learnt_answer_find(&f.learnt, f.ansi, text, f.now_ms + LEARN_TTL_MS));
+    assert_null(learnt_answer_find(&f.learnt, 0, f.utc, text, f.now_ms));
+    assert_null(learnt_answer_find(&f.learnt, 0, f.ansi, SLICE("SELECT @@name2"), f.now_ms));
+    assert_null(learnt_answer_find(&f.learnt, 0, f.ansi, text, f.now_ms + LEARN_TTL_MS));
+    done(&f);
+}
+
+TEST(learn_answer_of_each_form)
+{
+    static const uint64_t forms[] = {0, CAP_DEPRECATE_EOF, CAP_EXTENDED_METADATA,
+                                     CAP_DEPRECATE_EOF | CAP_EXTENDED_METADATA};
+    struct slice text = SLICE("SELECT @@name");
+    struct fixture f;
+
+    make(&f);
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        uint8_t bytes[512];
+        size_t len = result_for(forms[i], bytes, sizeof(bytes), "value", 1, 0xabcd);
+        const struct learnt_answer *answer;
+
+        learnt_answer_keep(&f.learnt, forms[i] | CAP_FOUND_ROWS, f.ansi, text,
+                           (struct slice){(const char *)bytes, len}, f.now_ms);
+        answer = learnt_answer_find(&f.learnt, forms[i], f.ansi, text, f.now_ms);
+        assert_non_null(answer);
+        assert_memory_equal(answer->bytes, bytes, len);
+        assert_int_equal(answer->n_status, (forms[i] & CAP_DEPRECATE_EOF) != 0 ? 1 : 2);
+        for (unsigned n = 0; n < answer->n_status; n++) {
+            assert_memory_equal(answer->bytes + answer->status_at[n], "\xcd\xab", 2);
+        }
+        assert_int_equal(f.learnt.answers.count, i + 1);
+    }
     done(&f);
 }
 
@@ -244,11 +278,13 @@ TEST(learn_answer_cut_anywhere_is_not_kept)
 
         assert_non_null(part);
         memcpy(part, bytes, cut);
-        learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), part, cut, f.now_ms);
+        learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"),
+                           (struct slice){(const char *)part, cut}, f.now_ms);
         assert_int_equal(f.learnt.answers.count, 0);
         free(part);
     }
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
+                       f.now_ms);
     assert_int_equal(f.learnt.answers.count, 1);
     done(&f);
 }
@@ -263,13 +299,16 @@ TEST(learn_answer_that_is_no_single_result_is_not_kept)
     make(&f);
     w = writer_of(bytes, sizeof(bytes)); /* OK */
     (void)ok_encode(&w, &(struct ok){.status = STATUS_AUTOCOMMIT}, 1);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, w.len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, w.len},
+                       f.now_ms);
     w = writer_of(bytes, sizeof(bytes)); /* ERR */
     (void)err_encode(&w, 1193, "HY000", SLICE("Unknown system variable"), 1);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, w.len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, w.len},
+                       f.now_ms);
     len = result(bytes, sizeof(bytes), "v", 1, STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS);
     len += result(bytes + len, sizeof(bytes) - len, "v", 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
+                       f.now_ms);
     assert_int_equal(f.learnt.answers.count, 0);
     done(&f);
 }
@@ -285,7 +324,8 @@ TEST(learn_answer_that_is_too_long_is_not_kept)
     memset(value, 'v', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';
     len = result(bytes, sizeof(bytes), value, 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
+                       f.now_ms);
     assert_int_equal(f.learnt.answers.count, 0);
     done(&f);
 }
@@ -297,14 +337,17 @@ TEST(learn_answer_newest_counts)
     struct fixture f;
 
     make(&f);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
+                       f.now_ms);
     len = result(bytes, sizeof(bytes), "newer", 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms + 1);
+    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
+                       f.now_ms + 1);
     assert_int_equal(f.learnt.answers.count, 1);
-    assert_int_equal(learnt_answer_find(&f.learnt, f.ansi, SLICE("q"), f.now_ms + 1)->len, len);
+    assert_int_equal(learnt_answer_find(&f.learnt, 0, f.ansi, SLICE("q"), f.now_ms + 1)->len, len);
     for (unsigned n = 1; n < 4; n++) {
         mem_fail_at(n);
-        learnt_answer_keep(&f.learnt, f.ansi, SLICE("q"), bytes, len, f.now_ms);
+        learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"),
+                           (struct slice){(const char *)bytes, len}, f.now_ms);
         mem_fail_at(0);
     }
     done(&f);

@@ -70,7 +70,12 @@ TEST(ok_decode_gives_the_fields)
                                  "db");
     assert_int_equal(ok_decode(&ok, false, (const uint8_t *)ok_message, sizeof(ok_message) - 1), 0);
     assert_slice_equal(ok.message, MESSAGE);
-    assert_int_equal(ok_decode(&ok, false, (const uint8_t *)"\xfe\x00\x00\x02\x00\x00\x00", 7),
+    assert_false(ok.ends_rows);
+    assert_int_equal(ok_decode(&ok, false, (const uint8_t *)"\xfe\x00\x00\x02\x00\x03\x00", 7), 0);
+    assert_true(ok.ends_rows);
+    assert_int_equal(ok.status, STATUS_AUTOCOMMIT);
+    assert_int_equal(ok.warnings, 3);
+    assert_int_equal(ok_decode(&ok, false, (const uint8_t *)"\xfd\x00\x00\x02\x00\x03\x00", 7),
                      ERR_MALFORMED);
 }
 
@@ -84,7 +89,8 @@ TEST(ok_encode_as_the_server_does)
     assert_int_equal(w.len, 11);
     assert_memory_equal(data, "\x07\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00", 11);
     w = writer_of(data, sizeof(data));
-    ok = (struct ok){3, 2, STATUS_AUTOCOMMIT, 0, SLICE(MESSAGE), SLICE("")};
+    ok = (struct ok){
+        .affected = 3, .last_insert_id = 2, .status = STATUS_AUTOCOMMIT, .message = SLICE(MESSAGE)};
     assert_int_equal(ok_encode(&w, &ok, 255), 0);
     assert_int_equal(w.len, PACKET_HEADER + sizeof(ok_message) - 1);
     assert_memory_equal(data + PACKET_HEADER, ok_message, sizeof(ok_message) - 1);
@@ -130,20 +136,32 @@ TEST(err_there_and_back)
     cuts_check(decode_err, data + 4, w.len - 4, 3);
 }
 
-TEST(eof_encode_as_the_server_does)
+TEST(ends_of_columns_and_rows_as_the_server_does)
 {
+    const uint16_t status = STATUS_SESSION_STATE_CHANGED | STATUS_AUTOCOMMIT;
     uint8_t data[16];
     struct writer w = writer_of(data, sizeof(data));
 
-    assert_int_equal(eof_encode(&w, 1, STATUS_SESSION_STATE_CHANGED | STATUS_AUTOCOMMIT, 5), 6);
+    assert_int_equal(rows_end_encode(&w, CAP_EXTENDED_METADATA, 1, status, 5), 6);
     assert_int_equal(w.len, 9);
     assert_memory_equal(data, "\x05\x00\x00\x05\xfe\x01\x00\x02\x00", 9);
+    w = writer_of(data, sizeof(data));
+    assert_int_equal(columns_end_encode(&w, 0, status, 5), 6);
+    assert_memory_equal(data, "\x05\x00\x00\x05\xfe\x00\x00\x02\x00", 9);
+    w = writer_of(data, sizeof(data));
+    assert_int_equal(columns_end_encode(&w, CAP_DEPRECATE_EOF, status, 5), 5);
+    assert_int_equal(w.len, 0);
+    assert_int_equal(rows_end_encode(&w, CAP_DEPRECATE_EOF, 1, status, 5), 6);
+    assert_int_equal(w.len, 11);
+    assert_memory_equal(data, "\x07\x00\x00\x05\xfe\x00\x00\x02\x00\x01\x00", 11);
 }
+
+static uint64_t column_caps; /* what decode_column takes for the connection's */
 
 static int decode_column(const uint8_t *data, size_t len)
 {
     struct column c;
-    int rc = column_decode(&c, data, len);
+    int rc = column_decode(&c, column_caps, data, len);
 
     cuts_assert_inside(c.schema, data, len);
     cuts_assert_inside(c.table, data, len);
@@ -159,16 +177,41 @@ TEST(column_there_and_back)
     uint8_t data[64];
     struct writer w = writer_of(data, sizeof(data));
 
-    assert_int_equal(column_decode(&c, (const uint8_t *)column_one, sizeof(column_one) - 1), 0);
+    assert_int_equal(column_decode(&c, 0, (const uint8_t *)column_one, sizeof(column_one) - 1), 0);
     assert_slice_equal(c.name, "1");
     assert_int_equal(c.charset, 63);
     assert_int_equal(c.length, 1);
     assert_int_equal(c.type, TYPE_LONG);
     assert_int_equal(c.flags, FLAG_NOT_NULL | FLAG_BINARY);
-    assert_int_equal(column_encode(&w, &c, 2), 3);
+    assert_int_equal(column_encode(&w, 0, &c, 2), 3);
     assert_int_equal(w.len, PACKET_HEADER + sizeof(column_one) - 1);
     assert_memory_equal(data + PACKET_HEADER, column_one, sizeof(column_one) - 1);
     cuts_check(decode_column, column_one, sizeof(column_one) - 1, sizeof(column_one) - 1);
+}
+
+/* Of a column of JSON, and of one that has no more to say (10.11). */
+TEST(column_with_extended_metadata)
+{
+    static const char json[] =
+        "\x03"
+        "def\x01m\x01j\x01j\x01j\x01j\x06\x01\x04json\x0c-\x00\xff\xff\xff\xff\xfc\x90\x00"
+        "\x00\x00\x00";
+    static const char empty[] = "\x03"
+                                "def\x00\x00\x00\x01"
+                                "1\x00\x00\x0c?\x00\x01\x00\x00\x00\x03\x81\x00\x00\x00\x00";
+    uint8_t data[64];
+    struct writer w = writer_of(data, sizeof(data));
+    struct column c;
+
+    column_caps = CAP_EXTENDED_METADATA;
+    cuts_check(decode_column, json, sizeof(json) - 1, sizeof(json) - 1);
+    assert_int_equal(column_decode(&c, column_caps, (const uint8_t *)json, sizeof(json) - 1), 0);
+    assert_int_equal(c.type, 0xfc);
+    assert_int_equal(column_decode(&c, 0, (const uint8_t *)json, sizeof(json) - 1), ERR_MALFORMED);
+    assert_int_equal(column_decode(&c, column_caps, (const uint8_t *)empty, sizeof(empty) - 1), 0);
+    assert_int_equal(column_encode(&w, column_caps, &c, 2), 3);
+    assert_int_equal(w.len, PACKET_HEADER + sizeof(empty) - 1);
+    assert_memory_equal(data + PACKET_HEADER, empty, sizeof(empty) - 1);
 }
 
 TEST(row_there_and_back)
@@ -216,6 +259,10 @@ TEST(strip_gives_what_an_untracked_client_gets)
     assert_memory_equal(packet + 4, "\x00\x00\x00\x02\x00\x00\x00", 7);
     assert_int_equal(strip(ok_both, sizeof(ok_both) - 1, packet), 14);
     assert_memory_equal(packet + 4, "\x00\x03\x02\x02\x00\x00\x00\x02hi", 10);
+    /* What ends the rows of SELECT f(), where f sets a variable (10.11). */
+    assert_int_equal(strip("\xfe\x00\x00\x02\x40\x00\x00\x00\x05\x02\x01\x31\x02\x00", 14, packet),
+                     11);
+    assert_memory_equal(packet + 4, "\xfe\x00\x00\x02\x00\x00\x00", 7);
     assert_int_equal(strip(ok_message, sizeof(ok_message) - 1, packet), sizeof(ok_message) + 3);
     assert_memory_equal(packet + 4, ok_message, sizeof(ok_message) - 1);
 }

@@ -96,6 +96,37 @@ TEST(execute_encode_changes_id_and_types)
     encode_again(added, sizeof(added) - 1, 2, SLICE("\x08\x00\xfd\x00"), added, sizeof(added) - 1);
 }
 
+TEST(execute_of_many_rows)
+{
+    static const char typed[] = "\xfa\x07\x00\x00\x00\x80\x00\x03\x00\xfd\x00\x00one\x01";
+    static const char untyped[] = "\xfa\x07\x00\x00\x00\x00\x00\x00one\x01";
+    static const char none[] = "\xfa\x07\x00\x00\x00\x00\x00";
+    struct execute e;
+    uint8_t data[64];
+    struct writer w = writer_of(data, sizeof(data));
+
+    params = 2;
+    cuts_check(decode_execute, typed, sizeof(typed) - 1, 11);
+    cuts_check(decode_execute, untyped, sizeof(untyped) - 1, 7);
+    assert_int_equal(execute_decode(&e, 2, (const uint8_t *)untyped, sizeof(untyped) - 1), 0);
+    assert_true(e.is_bulk && !e.has_types && e.cursor == 0);
+    assert_int_equal(e.stmt_id, 7);
+    assert_int_equal(e.values.len, 5);
+    execute_encode(&w, &e, 9, (struct slice){NULL, 0});
+    assert_int_equal(w.len, sizeof(untyped) - 1);
+    assert_memory_equal(data, "\xfa\x09", 2);
+    assert_memory_equal(data + 2, untyped + 2, w.len - 2);
+    w = writer_of(data, sizeof(data));
+    execute_encode(&w, &e, 7, SLICE("\x03\x00\xfd\x00"));
+    assert_int_equal(w.len, sizeof(typed) - 1);
+    assert_memory_equal(data, typed, w.len);
+    assert_int_equal(execute_decode(&e, 2, data, w.len), 0);
+    assert_int_equal(e.types.len, 4);
+    assert_memory_equal(e.types.data, "\x03\x00\xfd\x00", 4);
+    assert_int_equal(execute_decode(&e, 0, (const uint8_t *)none, sizeof(none) - 1), 0);
+    assert_true(e.is_bulk && e.values.len == 0);
+}
+
 static int decode_prepare_ok(const uint8_t *data, size_t len)
 {
     struct prepare_ok p;

@@ -77,15 +77,27 @@ RESETS = (
 TRACK = wire.SESSION_TRACK
 PLAYED = {"variables": VARIABLES, "schemas": SCHEMAS, "transactions": TRANSACTIONS, "objects": OBJECTS,
           "resets": RESETS}
+CALLS = ("SELECT f()", "DO 0", "SET autocommit=1", "CALL p()", "DO 0", "CALL q()", "SELECT @from_q, @@sql_mode",
+         "SET @x=(SELECT f())", "SET time_zone='SYSTEM'")
+# With EOFs a function's changes are told later, and it cannot be known which they are.
+TELL_ALL = ("all", "changes", "everything")
+
+
+def under_each(ends, caps):
+    """Everything above under each setting; ends: of the names."""
+    return [
+        *(seq(f"{topic}-{name}{ends}", *setting, *steps, caps=TRACK | caps, setup=ROUTINES)
+          for topic, steps in PLAYED.items() for name, setting in SETTINGS.items()),
+        *(seq(f"multi-{name}{ends}", *setting, *MULTI, caps=TRACK | wire.MULTI_STATEMENTS | caps)
+          for name, setting in SETTINGS.items()),
+        *(seq(f"routines-{name}{ends}", *setting, *CALLS, caps=TRACK | caps, setup=ROUTINES)
+          for name, setting in SETTINGS.items() if caps & wire.DEPRECATE_EOF or name in TELL_ALL),
+    ]
+
 
 SEQUENCES = [
-    *(seq(f"{topic}-{name}", *setting, *steps, caps=TRACK, setup=ROUTINES)
-      for topic, steps in PLAYED.items() for name, setting in SETTINGS.items()),
-    *(seq(f"multi-{name}", *setting, *MULTI, caps=TRACK | wire.MULTI_STATEMENTS)
-      for name, setting in SETTINGS.items()),
-    *(seq(f"routines-{name}", *setting, "SELECT f()", "DO 0", "SET autocommit=1", "CALL p()", "DO 0", "CALL q()",
-          "SELECT @from_q, @@sql_mode", "SET @x=(SELECT f())", "SET time_zone='SYSTEM'", caps=TRACK, setup=ROUTINES)
-      for name, setting in SETTINGS.items() if name not in ("none", "some", "default", "no-schema")),
+    *under_each("", 0),
+    *under_each("-without-eofs", wire.DEPRECATE_EOF),
     *(seq(f"change-user-{name}", *setting, ("change_user", "tenant", "tenant", "$db"), "SET time_zone='+01:00'",
           "SET sql_mode=''", ("change_user", "tenant2", "tenant2", ""), "USE $db", "BEGIN",
           ("change_user", "tenant", "wrong", "$db"), caps=TRACK)
