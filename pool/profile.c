@@ -49,6 +49,22 @@ static bool is_charset_unsafe(const struct profile *p)
     return false;
 }
 
+static bool is_on(struct slice value, bool otherwise)
+{
+    return value.data == NULL ? otherwise
+                              : slice_eq_nocase(value, SLICE("ON")) || slice_eq(value, SLICE("1"));
+}
+
+static void derive_wish(struct profile *p)
+{
+    struct slice variables = p->values[VAR_SESSION_TRACK_SYSTEM_VARIABLES];
+
+    p->wish = track_wish_default;
+    p->wish.schema = is_on(p->values[VAR_SESSION_TRACK_SCHEMA], p->wish.schema);
+    p->wish.state_change = is_on(p->values[VAR_SESSION_TRACK_STATE_CHANGE], p->wish.state_change);
+    p->wish.variables = variables.data != NULL ? variables : p->wish.variables;
+}
+
 static void derive(struct profile *p)
 {
     struct slice mode = p->values[VAR_SQL_MODE];
@@ -63,6 +79,7 @@ static void derive(struct profile *p)
     }
     p->is_charset_unsafe = is_charset_unsafe(p);
     p->wants_fresh = wait.data != NULL && !slice_eq(wait, SLICE("0"));
+    derive_wish(p);
 }
 
 /* "id value-length value" for each variable that is set: the bytes that make two profiles equal. */
@@ -335,8 +352,19 @@ void profile_write_set(struct writer *w, const struct profile *from, const struc
         write_charsets(w, &first, to);
     }
     for (int i = 0; i < VARIABLE_COUNT; i++) {
-        if (!is_charset(i) && differs(from, to, i)) {
+        if (!is_charset(i) && !variable_is_virtual(i) && differs(from, to, i)) {
             write_one(w, &first, i, to->values[i]);
+        }
+    }
+}
+
+void profile_write_tracking(struct writer *w, const struct profile *p)
+{
+    bool first = true;
+
+    for (int i = 0; i < VARIABLE_COUNT; i++) {
+        if (variable_is_virtual(i)) {
+            write_one(w, &first, i, p->values[i]);
         }
     }
 }

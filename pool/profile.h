@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "base/map.h"
 #include "pool/variable.h"
-#include "protocol/bytes.h"
+#include "protocol/track.h"
 
 /*
  * SET NAMES is more than its parts: with COLLATE, results are declared in that collation too (seen
@@ -33,7 +33,8 @@ struct profile {
     bool
         is_charset_unsafe; /* of character_set_client: what is a string and what is not cannot be told */
     bool wants_fresh; /* wsrep_sync_wait is set: MariaDB 10.11 ignores it on reset connections */
-    struct slice key; /* owned: "variable=value\0" for each, in order */
+    struct track_wish wish; /* what a client with these is told; slices into key, or static */
+    struct slice key;       /* owned: "variable=value\0" for each, in order */
     struct slice
         values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
 };
@@ -70,5 +71,8 @@ struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id) MUS
  * express.
  */
 void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to);
+
+/* profile_write_tracking - the SET statement that gives a connection the virtual ones (variable.h). */
+void profile_write_tracking(struct writer *w, const struct profile *p);
 
 #endif

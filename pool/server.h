@@ -54,6 +54,8 @@ enum expect_what {
     EXPECT_SET_OPTION,
     EXPECT_PREPARE,    /* a statement of a client prepared again here */
     EXPECT_PRIME,      /* brings a number of the session to the connection; may fail */
+    EXPECT_TRACKING,   /* the values of the virtual variables (variable.h) behind a SET of them */
+    EXPECT_SETTLED,    /* and those of others that it set, as they are reported; may fail */
     EXPECT_FOUND_ROWS, /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
     EXPECT_LAST_ID,
     EXPECT_REPLY /* the client's command */
@@ -97,8 +99,11 @@ struct server_events {
     void (*on_unfit)(struct server *s, const struct err *err);
     /* bytes of the reply, whole or in part; data may be kept only as stream_write() keeps it. */
     void (*on_bytes)(struct server *s, const uv_buf_t *bufs, unsigned n);
-    /* session changes that the node reports; before the OK is passed on. */
-    void (*on_track)(struct server *s, const struct ok *ok);
+    /*
+     * session changes that the node reports; before the OK is passed on. What the client is to be
+     * told of them (NULL = nothing), valid until the next call.
+     */
+    const struct track_wish *(*on_track)(struct server *s, const struct ok *ok);
     /* the first packet of a prepare reply: the owner writes the client's id into it. */
     void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
     /*
@@ -108,6 +113,10 @@ struct server_events {
     bool (*on_infile)(struct server *s);
     /* the answer to EXPECT_FOUND_ROWS or EXPECT_LAST_ID; 0 when the node refused. */
     void (*on_number)(struct server *s, enum expect_what what, uint64_t number);
+    /* the answer to EXPECT_TRACKING: a text row; empty when the node refused. */
+    void (*on_tracking)(struct server *s, struct slice row);
+    /* the answer to EXPECT_SETTLED, when it reports something. */
+    void (*on_settled)(struct server *s, const struct ok *ok);
     /* all replies are in; s->follow tells the outcome. */
     void (*on_done)(struct server *s);
     void (*on_lost)(struct server *s, int rc, const struct err *err);
@@ -143,6 +152,8 @@ struct server {
     bool was_unserved;      /* the node asked by a plugin that was answered with nothing */
     bool must_reset;        /* has state of a session: reset before it serves another */
     bool must_close;        /* has state that neither a reset nor a change of user takes away */
+    bool shows_changes;     /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
+    bool owes_changes;      /* its next OK reports changes of a statement before, perhaps another's */
     bool login_by_sha2;     /* the plugin that the node's greeting named */
     uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
     unsigned tls_changes;   /* of its node when it was opened */

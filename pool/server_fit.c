@@ -57,6 +57,7 @@ static void became_fresh(struct server *s)
     s->profile = profile_ref(s->pool->base_profile);
     s->was_reset = true;
     s->must_reset = false;
+    s->owes_changes = false;
     server_stmts_drop(s);
 }
 

@@ -13,6 +13,7 @@
 #include "pool/server.h"
 #include "pool/server_stmt.h"
 #include "protocol/packet.h"
+#include "protocol/track.h"
 
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
@@ -21,6 +22,7 @@ void server_follow_next(struct server *s)
 {
     follow_begin(&s->follow, (enum follow_kind)s->expects[s->first_expect].follow,
                  (s->caps & CAP_DEPRECATE_EOF) != 0);
+    s->follow.shows_changes = s->shows_changes;
 }
 
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow)
@@ -85,15 +87,26 @@ static bool is_lent(const struct server *s)
     return s->state == SERVER_LENT && s->events != NULL;
 }
 
-static int handle_track(struct server *s, uint8_t *packet, size_t len)
+/*
+ * An OK that reports changes: the owner takes them over and says what the client is told. The new
+ * length of the packet, or ERR_MALFORMED.
+ */
+static int64_t handle_track(struct server *s, enum expect_what what, uint8_t *packet, size_t len)
 {
+    const struct track_wish *wish = NULL;
     struct ok ok;
     int rc = ok_decode(&ok, true, packet + PACKET_HEADER, len - PACKET_HEADER);
 
-    if (rc == 0 && is_lent(s) && s->events->on_track != NULL) {
-        s->events->on_track(s, &ok);
+    s->owes_changes = false;
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    if (what == EXPECT_REPLY && is_lent(s) && s->events->on_track != NULL) {
+        wish = s->events->on_track(s, &ok);
+    } else if (what == EXPECT_SETTLED && is_lent(s) && s->events->on_settled != NULL) {
+        s->events->on_settled(s, &ok);
+    }
+    return ok_rewrite_track(packet, len, wish);
 }
 
 static int refuse_infile(struct server *s)
@@ -109,18 +122,17 @@ static int refuse_infile(struct server *s)
 static int handle_packet(struct server *s, struct gather *g, enum follow_event event,
                          uint8_t *packet, size_t len)
 {
-    bool pass = s->expects[s->first_expect].what == EXPECT_REPLY;
+    enum expect_what what = (enum expect_what)s->expects[s->first_expect].what;
+    bool pass = what == EXPECT_REPLY;
 
     if (event == FOLLOW_OK_TRACK) {
-        int64_t stripped;
-        int rc = pass ? handle_track(s, packet, len) : 0;
+        int64_t told = handle_track(s, what, packet, len);
 
-        stripped = rc != 0 ? rc : ok_strip_track(packet, len);
-        if (stripped < 0) {
+        if (told < 0) {
             return ERR_NODE_PROTOCOL;
         }
         if (pass) {
-            gather_add(s, g, packet, (size_t)stripped);
+            gather_add(s, g, packet, (size_t)told);
         }
         return 0;
     }
@@ -174,23 +186,31 @@ static bool is_dialog(enum expect_what what)
     return what == EXPECT_GREETING || what == EXPECT_LOGIN || what == EXPECT_CHANGE_USER;
 }
 
-/* The number in a result of one row and one column: column count, column, [EOF], row, end. */
-static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
+/* The row of a whole result of one row: column count, columns, [EOF], row, end. */
+static struct slice read_row(const struct server *s, const uint8_t *data, size_t len)
 {
-    const unsigned row_at = (s->caps & CAP_DEPRECATE_EOF) != 0 ? 2 : 3;
-    struct slice field = {NULL, 0};
-    uint64_t number = 0;
-    size_t at = 0;
+    size_t before = (s->caps & CAP_DEPRECATE_EOF) != 0 ? 1 : 2, at = 0;
+    size_t row_at = len > PACKET_HEADER ? data[PACKET_HEADER] + before : 0;
 
-    for (unsigned i = 0; i <= row_at && at + PACKET_HEADER <= len; i++) {
-        struct reader r = reader_of(data + at + PACKET_HEADER,
-                                    MIN(packet_length(data + at), len - at - PACKET_HEADER));
+    for (size_t i = 0; at + PACKET_HEADER <= len; i++) {
+        size_t length = MIN(packet_length(data + at), len - at - PACKET_HEADER);
 
         if (i == row_at) {
-            field = get_lenenc_bytes(&r);
+            return (struct slice){(const char *)data + at + PACKET_HEADER, length};
         }
-        at += PACKET_HEADER + packet_length(data + at);
+        at += PACKET_HEADER + length;
     }
+    return (struct slice){NULL, 0};
+}
+
+/* The number in a result of one row and one column. */
+static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
+{
+    struct slice row = read_row(s, data, len);
+    struct reader r = reader_of(row.data, row.len);
+    struct slice field = get_lenenc_bytes(&r);
+    uint64_t number = 0;
+
     for (size_t i = 0; i < field.len && field.data[i] >= '0' && field.data[i] <= '9'; i++) {
         number = number * 10 + (uint64_t)(field.data[i] - '0');
     }
@@ -226,6 +246,21 @@ static bool is_number(enum expect_what what)
     return what == EXPECT_FOUND_ROWS || what == EXPECT_LAST_ID;
 }
 
+/* Its answer is a result of one row, which is read. */
+static bool is_row(enum expect_what what)
+{
+    return is_number(what) || what == EXPECT_TRACKING;
+}
+
+static void row_done(struct server *s, enum expect_what what, const uint8_t *data, size_t len)
+{
+    if (is_number(what)) {
+        s->number = read_number(s, data, len);
+    } else if (is_lent(s) && s->events->on_tracking != NULL) {
+        s->events->on_tracking(s, read_row(s, data, len));
+    }
+}
+
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
     struct err err = {0};
@@ -236,13 +271,13 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
         note_error(s, &err, data + at, used);
-        if (is_number(what) && event == FOLLOW_MORE) {
+        if (is_row(what) && event == FOLLOW_MORE) {
             server_follow_next(s); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;
-        if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
-            s->number = read_number(s, data, at);
+        if (is_row(what) && event == FOLLOW_DONE && !s->follow.is_error) {
+            row_done(s, what, data, at);
         }
         event = skip_own(s, event, data + at, packet_len);
         at += packet_len;
@@ -288,6 +323,7 @@ static int64_t feed_reply(struct server *s, struct gather *g, uint8_t *data, siz
             *is_done = true;
             s->status = s->follow.status != 0 ? s->follow.status : s->status;
             s->outcome = s->follow;
+            s->owes_changes |= s->follow.state_changed && s->follow.ends_with_rows;
             return (int64_t)at;
         }
         if (at == len || (used == 0 && packet_len == 0)) {
@@ -442,7 +478,8 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->schema = s->schema_before;
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
-    } else if (err != NULL && what != EXPECT_PRIME) {
+    } else if (err != NULL && what != EXPECT_PRIME && what != EXPECT_SETTLED &&
+               what != EXPECT_TRACKING) {
         /*
          * What the node had accepted before it now refuses: nothing on this connection can be
          * trusted.

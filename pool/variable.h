@@ -128,7 +128,11 @@ enum variable_kind {
     X(VAR_WSREP_DIRTY_READS, "wsrep_dirty_reads", VALUE_WORD)                                   \
     X(VAR_WSREP_RETRY_AUTOCOMMIT, "wsrep_retry_autocommit", VALUE_NUMBER)                       \
     X(VAR_WSREP_TRX_FRAGMENT_SIZE, "wsrep_trx_fragment_size", VALUE_NUMBER)                     \
-    X(VAR_WSREP_TRX_FRAGMENT_UNIT, "wsrep_trx_fragment_unit", VALUE_WORD)
+    X(VAR_WSREP_TRX_FRAGMENT_UNIT, "wsrep_trx_fragment_unit", VALUE_WORD)                       \
+    X(VAR_SESSION_TRACK_SYSTEM_VARIABLES, "session_track_system_variables", VALUE_TEXT)         \
+    X(VAR_SESSION_TRACK_SCHEMA, "session_track_schema", VALUE_WORD)                             \
+    X(VAR_SESSION_TRACK_STATE_CHANGE, "session_track_state_change", VALUE_WORD)                 \
+    X(VAR_SESSION_TRACK_TRANSACTION_INFO, "session_track_transaction_info", VALUE_WORD)
 
 enum variable_id {
 #define X(id, name, kind) id,
@@ -138,6 +142,16 @@ enum variable_id {
 };
 
 #define VARIABLE_NONE (-1)
+
+/*
+ * variable_is_virtual - the first three of session_track_*: server connections have values of ours,
+ * and what the client gave them is only kept, for what it is told (protocol/track.h). Its
+ * connection has them while a statement runs that names them (proxy/client_track.h).
+ */
+static inline bool variable_is_virtual(int id)
+{
+    return id >= VAR_SESSION_TRACK_SYSTEM_VARIABLES && id <= VAR_SESSION_TRACK_STATE_CHANGE;
+}
 
 const char *variable_name(int id);
 enum variable_kind variable_kind(int id);

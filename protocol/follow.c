@@ -199,7 +199,9 @@ static bool read_eof(struct follow *f, uint8_t *payload, uint32_t length)
     status = peek_u16(payload + 3);
     if ((status & STATUS_SESSION_STATE_CHANGED) != 0) {
         f->state_changed = true;
-        payload[4] &= (uint8_t) ~(STATUS_SESSION_STATE_CHANGED >> 8);
+        if (!f->shows_changes) {
+            payload[4] &= (uint8_t) ~(STATUS_SESSION_STATE_CHANGED >> 8);
+        }
     }
     f->status = (uint16_t)(status & ~STATUS_SESSION_STATE_CHANGED);
     return true;

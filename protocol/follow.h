@@ -16,8 +16,8 @@
  * that was opened shows in that OK, right behind the columns.
  *
  * For connections that log in with SESSION_TRACK. The bit STATUS_SESSION_STATE_CHANGED is cleared in
- * EOF packets in place (and remembered), since clients did not ask for it; an OK packet with it, of
- * either first byte, is handed out as FOLLOW_OK_TRACK.
+ * EOF packets in place (and remembered), unless the client is to see it (shows_changes); an OK packet
+ * with it, of either first byte, is handed out as FOLLOW_OK_TRACK.
  */
 #ifndef PROTOCOL_FOLLOW_H
 #define PROTOCOL_FOLLOW_H
@@ -65,6 +65,7 @@ struct follow {
     bool ends_with_rows;     /* the last of the results is a result set, not an OK */
     bool has_warnings;       /* one of the results told of warnings */
     bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
+    bool shows_changes;      /* set by the caller after follow_begin(): it stays in EOFs */
     bool is_tracked;         /* a packet was handed out as FOLLOW_OK_TRACK */
     uint8_t next_sequence;   /* sequence number behind the last packet seen */
     uint16_t status;         /* of the last OK or EOF, as clients see it (no ..._STATE_CHANGED) */

@@ -14,7 +14,7 @@ enum { FIRST_OK = 0x00, FIRST_NULL = 0xfb, FIRST_EOF = 0xfe, FIRST_ERR = 0xff };
 #define SQLSTATE_LEN      5
 #define COLUMN_FIXED_PART 0x0c /* length of the numbers behind a column's names */
 
-/* A block of session changes is never made here, so its bit may not be either. */
+/* The bit is only there with a block of session changes behind it. */
 static uint16_t status_to_send(uint16_t status)
 {
     return (uint16_t)(status & ~STATUS_SESSION_STATE_CHANGED);
@@ -33,10 +33,14 @@ uint8_t ok_encode(struct writer *w, const struct ok *ok, uint8_t sequence)
     put_u8(w, ok->ends_rows ? FIRST_EOF : FIRST_OK);
     put_lenenc(w, ok->affected);
     put_lenenc(w, ok->last_insert_id);
-    put_u16(w, status_to_send(ok->status));
+    put_u16(w, ok->track.len > 0 ? ok->status | STATUS_SESSION_STATE_CHANGED
+                                 : status_to_send(ok->status));
     put_u16(w, ok->warnings);
-    if (ok->message.len > 0) {
+    if (ok->message.len > 0 || ok->track.len > 0) {
         put_lenenc_slice(w, ok->message);
+    }
+    if (ok->track.len > 0) {
+        put_lenenc_slice(w, ok->track);
     }
     return finish(w, at, sequence);
 }

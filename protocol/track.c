@@ -3,7 +3,8 @@
  * track.c - walk over the block of session changes.
  *
  *   block: (type 1, length, data)*      data of a system variable: (name, value)*
- *                                       of schema, state change, transaction: value
+ *                                       of schema, transaction: value with its length
+ *                                       of a state change: value
  */
 #include "protocol/track.h"
 
@@ -56,8 +57,10 @@ bool track_next(struct track_walk *walk, struct track_item *item)
             continue;
         }
         *item = (struct track_item){.type = type, .raw = data};
-        if (type == TRACK_SCHEMA || type == TRACK_STATE_CHANGE ||
-            type == TRACK_TRANSACTION_CHARACTERISTICS || type == TRACK_TRANSACTION_STATE) {
+        if (type == TRACK_STATE_CHANGE) {
+            item->value = data; /* without a length of its own */
+        } else if (type == TRACK_SCHEMA || type == TRACK_TRANSACTION_CHARACTERISTICS ||
+                   type == TRACK_TRANSACTION_STATE) {
             item->value = get_lenenc_bytes(&walk->entry);
             if (walk->entry.failed || reader_left(&walk->entry) != 0) {
                 return stop(walk, true);

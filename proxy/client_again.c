@@ -11,6 +11,7 @@
 #include "proxy/client_confirm.h"
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
+#include "proxy/client_track.h"
 #include "proxy/worker.h"
 
 #define ER_NOT_READY \
@@ -154,7 +155,7 @@ void client_leave_node(struct client *c, struct node *node)
 void client_rolled_back(struct client *c)
 {
     client_transaction_is_gone(c);
-    if (client_ok(c)) {
+    if (client_ok_rolled_back(c)) {
         client_answered(c);
     }
 }

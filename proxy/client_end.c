@@ -11,6 +11,7 @@
 #include "proxy/audit.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_track.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/warnings.h"
@@ -155,7 +156,7 @@ void client_schema_accepted(struct client *c, struct schema *schema)
         return;
     }
     audit_client(c, AUDIT_INIT_DB, (struct slice){"", 0});
-    if (client_ok(c)) {
+    if (client_ok_schema(c)) {
         client_task_end(c);
     }
 }

@@ -16,6 +16,7 @@
 #include "proxy/client_denied.h"
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_track.h"
 #include "proxy/client_user.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -82,7 +83,8 @@ static void greet(struct client *c)
 
     auth_check_salt(&c->login->auth);
     copy_version(w);
-    c->login->offered = CAPS_SERVED | CAP_LOCAL_FILES | nodes_caps(&w->galeway->nodes);
+    c->login->offered =
+        CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK | nodes_caps(&w->galeway->nodes);
     g.caps = c->login->offered | (offers_tls(c) ? CAP_SSL : 0);
     g.version = slice_of(w->version);
     g.charset = w->charset;
@@ -110,7 +112,7 @@ static void finish_login(struct client *c)
     c->is_logged_in = true;
     client_login_free(c);
     kill_register(c);
-    if (client_ok(c)) {
+    if (client_ok_login(c)) {
         client_to(c, CLIENT_IDLE);
     }
 }

@@ -15,6 +15,7 @@
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_track.h"
 #include "proxy/client_user.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
@@ -173,13 +174,6 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
     }
 }
 
-static void on_track(struct server *s, const struct ok *ok)
-{
-    struct client *c = s->owner;
-
-    session_track(&c->session, s->pool, c->task, ok);
-}
-
 static void on_prepared(struct server *s, uint8_t *payload, size_t len)
 {
     client_stmt_prepared(s->owner, payload, len);
@@ -290,6 +284,7 @@ static void on_done(struct server *s)
         client_stmt_after(c, &s->outcome);
     }
     server_follows_session(c, s);
+    client_track_done(c, s);
     if (c->state ==
         CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
         profile_unref(&c->worker->pool.profiles, before);
@@ -334,7 +329,9 @@ const struct server_events client_server_events = {
     .on_ready = on_ready,
     .on_unfit = on_unfit,
     .on_bytes = on_bytes,
-    .on_track = on_track,
+    .on_track = client_on_track,
+    .on_tracking = client_on_tracking,
+    .on_settled = client_on_settled,
     .on_prepared = on_prepared,
     .on_infile = on_infile,
     .on_number = on_number,

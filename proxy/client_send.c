@@ -17,24 +17,20 @@
 #include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/client_track.h"
 #include "proxy/local.h"
 #include "proxy/numbers.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
 #define PREFIX_BYTES 16384
+#define SETTLE_BYTES 2048 /* SET_MAX_ASSIGNMENTS names, twice */
 
 /*
  * The session has no warnings, but the connection may have another's: only a statement with a table
  * clears them.
  */
 #define CLEAR_DIAGNOSTICS "SELECT 1 FROM information_schema.ENGINES LIMIT 0"
-
-/* Who looks at the variables of session tracking is to see them as on a connection of his own. */
-#define UNTRACK                                                                                \
-    "SET "                                                                                     \
-    "session_track_system_variables=DEFAULT,session_track_state_change=DEFAULT,session_track_" \
-    "schema=DEFAULT"
 
 static const char question_found_rows[] = "\x14\0\0\0\x03SELECT FOUND_ROWS()";
 
@@ -108,11 +104,6 @@ static bool concerns_last_id(const struct task *task)
            makes_ids(f->verb) || makes_ids(f->runs) || shows_variables(f) || task->is_unseen;
 }
 
-static bool concerns_tracking(const struct facts *f)
-{
-    return (f->flags & FACT_TRACKING_VARIABLE) != 0 || shows(f, SLICE("session_track"));
-}
-
 /*
  * What runs unseen may look at them too: EXECUTE IMMEDIATE 'SHOW WARNINGS'. With a table it clears
  * them itself.
@@ -142,11 +133,7 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
         }
         session->last_id_server = s->id;
     }
-    if (concerns_tracking(&c->task->facts) && !session->is_untracked) {
-        write_question(w, UNTRACK, sizeof(UNTRACK) - 1);
-        server_expect(s, EXPECT_SET, FOLLOW_RESULT);
-        session->is_untracked = true; /* so it is pinned from here on */
-    }
+    client_track_prepare(c, s, w);
     if (looks_at_diagnostics(&c->task->facts) && (session->pins & BIT(PIN_WARNINGS)) == 0 &&
         !warnings_raise(c, s, w)) {
         write_question(w, CLEAR_DIAGNOSTICS, sizeof(CLEAR_DIAGNOSTICS) - 1);
@@ -206,7 +193,9 @@ static void after_send(struct client *c, struct server *s)
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
 {
     struct task *task = c->task;
-    uv_buf_t bufs[3];
+    uint8_t behind[SETTLE_BYTES];
+    struct writer suffix = writer_of(behind, sizeof(behind));
+    uv_buf_t bufs[4];
     unsigned n = 0;
     int rc;
 
@@ -239,6 +228,11 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
         bufs[n++] =
             uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
         server_expect(s, EXPECT_FOUND_ROWS, FOLLOW_RESULT);
+    }
+    client_track_settle(c, s, &suffix);
+    CHECK(!suffix.failed);
+    if (suffix.len > 0) {
+        bufs[n++] = uv_buf_init((char *)behind, (unsigned)suffix.len);
     }
     rc = server_write(s, bufs, n);
     if (rc < 0) {

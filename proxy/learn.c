@@ -77,18 +77,19 @@ static size_t make_key(char key[KEY_MAX], const void *account, uint64_t caps,
     return n + text.len;
 }
 
-struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from,
-                                struct slice text, uint64_t now_ms)
+const struct learnt_set *learnt_set_find(struct learnt *l, const void *account,
+                                         const struct profile *from, struct slice text,
+                                         uint64_t now_ms)
 {
     char key[KEY_MAX];
     size_t len = make_key(key, account, 0, from, text);
     struct learnt_set *set = len == 0 ? NULL : map_get(&l->sets, (struct slice){key, len});
 
-    return set != NULL && now_ms < set->until_ms ? set->to : NULL;
+    return set != NULL && now_ms < set->until_ms ? set : NULL;
 }
 
 void learnt_set_keep(struct learnt *l, const void *account, struct profile *from, struct slice text,
-                     struct profile *to, uint64_t now_ms)
+                     struct profile *to, struct set_said said, uint64_t now_ms)
 {
     char key[KEY_MAX];
     size_t len = make_key(key, account, 0, from, text);
@@ -104,15 +105,18 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
     if (l->sets.count == LEARN_MAX) {
         empty_sets(l);
     }
-    set = mem_try(MEM_ANSWER, sizeof(*set) + len);
+    set = mem_try(MEM_ANSWER, sizeof(*set) + len + said.changes.len);
     if (set == NULL) {
         return;
     }
     *set = (struct learnt_set){.from = profile_ref(from),
                                .to = profile_ref(to),
                                .until_ms = now_ms + LEARN_TTL_MS,
+                               .said = said,
                                .key_len = len};
     memcpy(set->key, key, len);
+    set->said.changes.data = set->key + len;
+    memcpy(set->key + len, said.changes.data, said.changes.len);
     if (map_put(&l->sets, (struct slice){set->key, len}, set) != 0) {
         free_set(l, set);
     }

@@ -17,11 +17,19 @@
 #define LEARN_MAX        20000
 #define LEARN_ANSWER_MAX 1024 /* bytes */
 
+/* What the OK to it reported. */
+struct set_said {
+    struct slice changes; /* block of session changes (protocol/track.h) */
+    bool is_known;        /* all of it is here */
+    bool is_told;         /* it is what the client was told: the connection had its values */
+};
+
 /* SET that a node accepted without a warning: from one profile to another. */
 struct learnt_set {
     struct profile *from; /* references */
     struct profile *to;
     uint64_t until_ms;
+    struct set_said said; /* slices behind the key, in the same block */
     size_t key_len;
     char key[]; /* account, no form, profile, text */
 };
@@ -45,11 +53,12 @@ struct learnt {
 void learnt_init(struct learnt *l, struct profiles *profiles);
 void learnt_fini(struct learnt *l);
 
-/* learnt_set_find - the profile after this SET (borrowed), or NULL: a node must run it. */
-struct profile *learnt_set_find(struct learnt *l, const void *account, const struct profile *from,
-                                struct slice text, uint64_t now_ms);
+/* learnt_set_find - what came of this SET (borrowed), or NULL: a node must run it. */
+const struct learnt_set *learnt_set_find(struct learnt *l, const void *account,
+                                         const struct profile *from, struct slice text,
+                                         uint64_t now_ms);
 void learnt_set_keep(struct learnt *l, const void *account, struct profile *from, struct slice text,
-                     struct profile *to, uint64_t now_ms);
+                     struct profile *to, struct set_said said, uint64_t now_ms);
 
 /*
  * learnt_answer_find - the reply to this read of variables; its status words must be set by the

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_track.h"
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
@@ -129,16 +130,18 @@ static bool answer_set(struct client *c, const struct facts *f)
 {
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
+    const struct learnt_set *learnt;
     struct profile *to;
 
     if (!only_warnings_pin(s) || (f->flags & (FACT_MULTI | FACT_USER_VARIABLE)) != 0) {
         return false;
     }
-    to = learnt_set_find(&c->worker->learnt, s->account, s->profile, f->body, c->worker->now_ms);
-    if (to == NULL) {
+    learnt =
+        learnt_set_find(&c->worker->learnt, s->account, s->profile, f->body, c->worker->now_ms);
+    if (learnt == NULL || (client_wish(c) != NULL && !learnt->said.is_known)) {
         return false;
     }
-    (void)profile_ref(to);
+    to = profile_ref(learnt->to);
     profile_unref(profiles, s->profile);
     s->profile = to;
     if (to->has_sql_mode) {
@@ -146,7 +149,7 @@ static bool answer_set(struct client *c, const struct facts *f)
                                to->status);
     }
     session_said(s, 0, false);
-    (void)client_ok(c);
+    (void)client_ok_changes(c, learnt->said.changes, learnt->said.is_told);
     return true;
 }
 
@@ -227,6 +230,7 @@ static void learn_set(struct client *c, struct profile *before)
 {
     const struct task *task = c->task;
     struct set_statement set;
+    struct set_said said;
 
     set_parse(&set, task->facts.body, session_sql_mode(&c->session));
     if (set.form != SET_VARIABLES || c->session.pins != 0 || task->tracked_other ||
@@ -239,8 +243,11 @@ static void learn_set(struct client *c, struct profile *before)
             return;
         }
     }
+    said = (struct set_said){.changes = {(const char *)task->peek, task->peek_len},
+                             .is_known = task->peek_len < TASK_PEEK_BYTES,
+                             .is_told = task->is_lent_values};
     learnt_set_keep(&c->worker->learnt, c->session.account, before, task->facts.body,
-                    c->session.profile, c->worker->now_ms);
+                    c->session.profile, said, c->worker->now_ms);
 }
 
 void local_learn(struct client *c, struct profile *before)

@@ -122,6 +122,18 @@ void session_after(struct session *s, struct server *server, struct task *task,
  */
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
 
+/* session_is_charset - one of those that session_after_set() takes from the statement. */
+bool session_is_charset(int variable);
+
+/*
+ * A SET that names virtual variables (variable.h) was done, on a connection that had the client's:
+ *
+ * session_tracking - what they are now: session_track_schema and _state_change as 0 or 1, then
+ * _system_variables. session_settled - the OK that reports what it did to others.
+ */
+void session_tracking(struct session *s, struct pool *pool, struct task *task, struct slice values);
+void session_settled(struct session *s, struct pool *pool, struct task *task, const struct ok *ok);
+
 /*
  * session_after_set - a SET was done, or a statement that changed a charset: take over what the
  * node does not report, and mark the task (tracked_other) when the session's variables cannot be

@@ -8,10 +8,14 @@
 
 /* --- what the node reports -------------------------------------------------------------------- */
 
-/* Variables that SET can change but that no other connection could be given. */
+/*
+ * Variables that SET can change but that no other connection could be given. Virtual ones: our own
+ * tracking was changed where we could not see it, by a routine.
+ */
 static bool is_carried(int variable)
 {
-    return variable != VARIABLE_NONE && variable != VAR_AUTOCOMMIT;
+    return variable != VARIABLE_NONE && variable != VAR_AUTOCOMMIT &&
+           !variable_is_virtual(variable);
 }
 
 bool session_apply(struct session *s, struct profiles *profiles, int variable, struct slice value)
@@ -30,7 +34,7 @@ bool session_apply(struct session *s, struct profiles *profiles, int variable, s
     return true;
 }
 
-static bool is_charset_variable(int variable)
+bool session_is_charset(int variable)
 {
     return variable == VAR_CHARACTER_SET_CLIENT || variable == VAR_CHARACTER_SET_CONNECTION ||
            variable == VAR_CHARACTER_SET_RESULTS || variable == VAR_COLLATION_CONNECTION;
@@ -62,7 +66,7 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
         task->tracked_known = true;
         return;
     }
-    if (is_charset_variable(variable)) {
+    if (session_is_charset(variable)) {
         task->tracked_known = task->tracked_charset = true; /* see session_after_set */
         return;
     }
@@ -106,6 +110,61 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
             track_schema(s, pool, task, item.value);
         } else if (item.type == TRACK_STATE_CHANGE) {
             task->state_changed = true;
+        }
+    }
+}
+
+static void tracked(struct task *task, int variable)
+{
+    task->tracked[variable / 64] |= UINT64_C(1) << variable % 64;
+}
+
+/* values as EXPECT_TRACKING has them. */
+static void apply_virtual(struct session *s, struct pool *pool, struct task *task, int variable,
+                          struct slice values)
+{
+    struct slice value = {values.data + 2, values.len - 2};
+
+    if (variable != VAR_SESSION_TRACK_SYSTEM_VARIABLES) {
+        bool is_on = values.data[variable == VAR_SESSION_TRACK_SCHEMA ? 0 : 1] == '1';
+
+        value = is_on ? SLICE("ON") : SLICE("OFF");
+    }
+    task->tracked_other |= !session_apply(s, &pool->profiles, variable, value);
+    tracked(task, variable);
+}
+
+void session_tracking(struct session *s, struct pool *pool, struct task *task, struct slice values)
+{
+    struct set_statement set;
+
+    for (int i = 0; s->is_untracked && i < VARIABLE_COUNT; i++) {
+        if (variable_is_virtual(i)) { /* whatever it did to them */
+            apply_virtual(s, pool, task, i, values);
+        }
+    }
+    set_parse(&set, task->facts.body, session_sql_mode(s));
+    for (unsigned i = 0; !s->is_untracked && i < set.n; i++) {
+        int variable = set.assignments[i].variable;
+
+        if (session_is_charset(variable)) {
+            task->tracked_charset = true;
+            tracked(task, variable);
+        } else if (variable_is_virtual(variable)) {
+            apply_virtual(s, pool, task, variable, values);
+        }
+    }
+    task->tracked_known = true;
+}
+
+void session_settled(struct session *s, struct pool *pool, struct task *task, const struct ok *ok)
+{
+    struct track_walk walk = track_walk_of(ok->track);
+    struct track_item item;
+
+    while (track_next(&walk, &item)) {
+        if (item.type == TRACK_SYSTEM_VARIABLE && !variable_is_virtual(variable_find(item.name))) {
+            track_variable(s, pool, task, &item);
         }
     }
 }
@@ -194,7 +253,7 @@ void session_after_set(struct session *s, struct pool *pool, struct task *task)
         if (is_names(&set, i)) {
             carried = apply_names(s, &pool->profiles, &set.assignments[i]);
             i += 3;
-        } else if (is_charset_variable(set.assignments[i].variable)) {
+        } else if (session_is_charset(set.assignments[i].variable)) {
             carried = apply_charset(s, &pool->profiles, &set.assignments[i]);
         }
     }

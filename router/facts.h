@@ -73,7 +73,7 @@ enum verb {
  * are reported).
  */
 #define FACT_UNTRACKED_SET     BIT(30)
-#define FACT_TRACKING_VARIABLE BIT(31) /* names a session_track_* variable: a connection's own */
+#define FACT_TRACKING_VARIABLE BIT(31) /* names one that variable_is_virtual() */
 /* clang-format on */
 
 struct table_name {

@@ -211,8 +211,7 @@ static void on_other_word(struct scan *s)
     case W_WSREP_CAUSAL_READS: scan_flag(s, FACT_SYNC_WAIT); break;
     case W_SESSION_TRACK_SCHEMA:
     case W_SESSION_TRACK_STATE_CHANGE:
-    case W_SESSION_TRACK_SYSTEM_VARIABLES:
-    case W_SESSION_TRACK_TRANSACTION_INFO: scan_flag(s, FACT_TRACKING_VARIABLE); break;
+    case W_SESSION_TRACK_SYSTEM_VARIABLES: scan_flag(s, FACT_TRACKING_VARIABLE); break;
     case W_ROLE:
         /* SET ROLE x, sql_mode='': the report of the one hides the other */
         if (s->verb == VERB_SET && (s->prev->word == W_SET || token_is_punct(s->prev, ','))) {
@@ -246,8 +245,7 @@ static void on_system_variable(struct scan *s)
     switch (id) {
     case W_SESSION_TRACK_SCHEMA:
     case W_SESSION_TRACK_STATE_CHANGE:
-    case W_SESSION_TRACK_SYSTEM_VARIABLES:
-    case W_SESSION_TRACK_TRANSACTION_INFO: scan_flag(s, FACT_TRACKING_VARIABLE); break;
+    case W_SESSION_TRACK_SYSTEM_VARIABLES: scan_flag(s, FACT_TRACKING_VARIABLE); break;
     case W_WARNING_COUNT:
     case W_ERROR_COUNT: scan_flag(s, FACT_DIAGNOSTICS); break;
     case W_LAST_INSERT_ID:

@@ -32,7 +32,9 @@ static void reply_ok(const uint8_t *data, size_t size, bool session_track)
         CHECK(ok.affected == again.affected && ok.last_insert_id == again.last_insert_id);
         CHECK(ok.ends_rows == again.ends_rows);
         CHECK(ok.warnings == again.warnings && slice_eq(ok.message, again.message));
-        CHECK((ok.status & ~STATUS_SESSION_STATE_CHANGED) == again.status);
+        CHECK(slice_eq(ok.track, again.track));
+        CHECK((ok.track.len > 0 ? ok.status : ok.status & ~STATUS_SESSION_STATE_CHANGED) ==
+              again.status);
     }
 }
 

@@ -67,7 +67,8 @@ class Player:
             return
         self.connections[name] = Connection(client)
         # The greeting has a random salt and the thread id; test_greeting.py compares the rest.
-        self.records.append(Record(f"login of {name}", client.login_packets[1:]))
+        self.records.append(Record(f"login of {name}",
+                                   [wire.in_order(p) for p in client.login_packets[1:]]))
 
     def _connection(self, name):
         if name not in self.connections:
@@ -246,7 +247,7 @@ class Player:
 
 
 def _masked(packet, masks):
-    payload = packet.payload
+    payload = wire.in_order(packet).payload
     for pattern in masks:
         payload = re.sub(pattern, b"<masked>", payload, flags=re.DOTALL)
     return Packet(packet.seq, payload)

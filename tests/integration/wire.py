@@ -84,6 +84,9 @@ STATUS_NAMES = {
 # WIRE_TLS=1 plays all that logs in over TLS, where it is offered.
 TLS_EVERYWHERE = "WIRE_TLS" in os.environ
 
+# WIRE_TRACK=1: all that logs in asks for session changes.
+TRACK_EVERYWHERE = SESSION_TRACK if "WIRE_TRACK" in os.environ else 0
+
 MAX_FRAME = 0xFFFFFF
 MARIADB_VERSION_PREFIX = b"5.5.5-"
 
@@ -173,6 +176,67 @@ def parse_ok(payload):
     return affected, insert_id, status, warnings, payload[pos + 4:]
 
 
+def ok_changes(payload):
+    """(where it begins, the block of session changes) of an OK, also of one behind rows; None: it has none."""
+    if payload[:1] not in (b"\0", b"\xfe"):
+        return None
+    try:
+        _, _, status, _, rest = parse_ok(payload)
+        if not status & STATUS_SESSION_STATE_CHANGED:
+            return None
+        length, pos = lenenc(rest, 0)
+        size, start = lenenc(rest, pos + length)
+    except (IndexError, KeyError, struct.error):
+        return None  # a row
+    if start + size != len(rest):
+        return None
+    return len(payload) - size, rest[start:]
+
+
+def changes_of(block):
+    """[(type, data)] of a block of session changes; of a variable data is (name, value)."""
+    changes, pos = [], 0
+    while pos < len(block):
+        kind = block[pos]
+        length, pos = lenenc(block, pos + 1)
+        data = block[pos:pos + length]
+        pos += length
+        if kind != 0:
+            changes.append((kind, data))
+            continue
+        at = 0
+        while at < len(data):
+            pair = []
+            for _ in range(2):
+                size, at = lenenc(data, at)
+                pair.append(data[at:at + size])
+                at += size
+            changes.append((kind, tuple(pair)))
+    return changes
+
+
+def in_order(packet):
+    """The same packet with the variables of its session changes sorted.
+
+    A node's order is that of a hash of addresses: nodes differ, and one from itself after a restart.
+    """
+    found = ok_changes(packet.payload)
+    if found is None:
+        return packet
+    try:
+        changes = changes_of(found[1])
+    except (IndexError, KeyError):
+        return packet  # a row
+    entries = [(kind, b"".join(map(put_string, data)) if kind == 0 else data)
+               for kind, data in changes]
+    variables = sorted(entry for entry in entries if entry[0] == 0)
+    block = b"".join(bytes([kind]) + put_string(data)
+                     for kind, data in variables + [e for e in entries if e[0] != 0])
+    if len(block) != len(found[1]):
+        return packet
+    return Packet(packet.seq, packet.payload[:found[0]] + block)
+
+
 def status_text(status):
     names = [name for bit, name in STATUS_NAMES.items() if status & bit]
     return "|".join(names) or "0"
@@ -227,7 +291,7 @@ class Client:
                  receive_buffer=None, source=None, ahead=b"", tls=None, tls_session=None):
         """source: the address to come from. ahead: bytes that go before all others. tls: an
         ssl.SSLContext; tls_session: of a connection before, to be resumed."""
-        self.caps = caps | (CONNECT_WITH_DB if db is not None else 0)
+        self.caps = caps | TRACK_EVERYWHERE | (CONNECT_WITH_DB if db is not None else 0)
         self.timeout = timeout
         self.user, self.password, self.charset = user, password, charset
         self.seq = 0

@@ -54,7 +54,6 @@ void ran_track_schema(struct ran *r, const char *name)
 void ran_track_state(struct ran *r)
 {
     put_u8(&r->tracked, TRACK_STATE_CHANGE);
-    put_lenenc(&r->tracked, 2);
     put_lenenc_slice(&r->tracked, SLICE("1"));
 }
 

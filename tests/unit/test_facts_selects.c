@@ -121,7 +121,7 @@ static const struct facts_row session_values[] = {
     {"SELECT @@session . wsrep_causal_reads", VERB_SELECT,
      READ | SYSTEM_VARIABLE | SYNC_WAIT | ROWS | VOLATILE, "", LOCAL_NONE},
     {"SELECT @@session_track_schema", VERB_SELECT,
-     READ | SYSTEM_VARIABLE | ROWS | VOLATILE | TRACKING, "", LOCAL_NONE},
+     READ | SYSTEM_VARIABLE | ROWS | VOLATILE | TRACKING, "", LOCAL_VARIABLES},
     {"SELECT @@hostname", VERB_SELECT, READ | SYSTEM_VARIABLE | ROWS | VOLATILE, "", LOCAL_NONE},
     {"SELECT VERSION()", VERB_SELECT, READ | ROWS, "", LOCAL_VARIABLES},
     {"SELECT version() v, @@version", VERB_SELECT, READ | SYSTEM_VARIABLE | ROWS | VOLATILE, "",

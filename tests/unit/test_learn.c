@@ -11,6 +11,8 @@
 #include "proxy/learn.h"
 #include "tests/unit/test.h"
 
+static const struct set_said nothing_said = {.is_known = true};
+
 struct fixture {
     struct profiles profiles;
     struct learnt learnt;
@@ -39,12 +41,16 @@ static void done(struct fixture *f)
 
 static struct profile *find(struct fixture *f, const char *text)
 {
-    return learnt_set_find(&f->learnt, &f->a, f->profiles.empty, slice_of(text), f->now_ms);
+    const struct learnt_set *set =
+        learnt_set_find(&f->learnt, &f->a, f->profiles.empty, slice_of(text), f->now_ms);
+
+    return set == NULL ? NULL : set->to;
 }
 
 static void keep(struct fixture *f, const char *text, struct profile *to)
 {
-    learnt_set_keep(&f->learnt, &f->a, f->profiles.empty, slice_of(text), to, f->now_ms);
+    learnt_set_keep(&f->learnt, &f->a, f->profiles.empty, slice_of(text), to, nothing_said,
+                    f->now_ms);
 }
 
 /* --- SET -------------------------------------------------------------------------------------- */
@@ -103,12 +109,30 @@ TEST(learn_set_holds_its_profiles)
     make(&f);
     from = profile_with(&f.profiles, f.ansi, VAR_WAIT_TIMEOUT, SLICE("1"));
     to = profile_with(&f.profiles, f.ansi, VAR_WAIT_TIMEOUT, SLICE("2"));
-    learnt_set_keep(&f.learnt, &f.a, from, SLICE("SET wait_timeout=2"), to, f.now_ms);
+    learnt_set_keep(&f.learnt, &f.a, from, SLICE("SET wait_timeout=2"), to, nothing_said, f.now_ms);
     profile_unref(&f.profiles, from);
     profile_unref(&f.profiles, to);
-    assert_ptr_equal(learnt_set_find(&f.learnt, &f.a, from, SLICE("SET wait_timeout=2"), f.now_ms),
-                     to);
+    assert_ptr_equal(
+        learnt_set_find(&f.learnt, &f.a, from, SLICE("SET wait_timeout=2"), f.now_ms)->to, to);
     assert_true(slice_eq(to->values[VAR_WAIT_TIMEOUT], SLICE("2")));
+    done(&f);
+}
+
+TEST(learn_set_has_a_copy_of_what_was_reported)
+{
+    char changes[] = "\x00\x04\x01x\x01y";
+    const struct set_said said = {
+        .changes = {changes, sizeof(changes) - 1}, .is_known = true, .is_told = true};
+    const struct learnt_set *set;
+    struct fixture f;
+
+    make(&f);
+    learnt_set_keep(&f.learnt, &f.a, f.profiles.empty, SLICE("SET x='y'"), f.ansi, said, f.now_ms);
+    memset(changes, 'z', sizeof(changes));
+    set = learnt_set_find(&f.learnt, &f.a, f.profiles.empty, SLICE("SET x='y'"), f.now_ms);
+    assert_non_null(set);
+    assert_true(slice_eq(set->said.changes, SLICE("\x00\x04\x01x\x01y")));
+    assert_true(set->said.is_known && set->said.is_told);
     done(&f);
 }
 
@@ -121,7 +145,7 @@ TEST(learn_set_text_that_is_too_long_is_not_kept)
     memset(text, 't', 100000);
     make(&f);
     learnt_set_keep(&f.learnt, &f.a, f.profiles.empty, (struct slice){text, 100000}, f.ansi,
-                    f.now_ms);
+                    nothing_said, f.now_ms);
     assert_int_equal(f.learnt.sets.count, 0);
     assert_null(
         learnt_set_find(&f.learnt, &f.a, f.profiles.empty, (struct slice){text, 100000}, f.now_ms));

@@ -89,14 +89,16 @@ TEST(ok_encode_as_the_server_does)
     assert_int_equal(w.len, 11);
     assert_memory_equal(data, "\x07\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00", 11);
     w = writer_of(data, sizeof(data));
-    ok = (struct ok){.affected = 3,
-                     .last_insert_id = 2,
-                     .status = STATUS_AUTOCOMMIT,
-                     .message = SLICE(MESSAGE),
-                     .track = SLICE("x")};
+    ok = (struct ok){
+        .affected = 3, .last_insert_id = 2, .status = STATUS_AUTOCOMMIT, .message = SLICE(MESSAGE)};
     assert_int_equal(ok_encode(&w, &ok, 255), 0);
     assert_int_equal(w.len, PACKET_HEADER + sizeof(ok_message) - 1);
     assert_memory_equal(data + PACKET_HEADER, ok_message, sizeof(ok_message) - 1);
+    w = writer_of(data, sizeof(data));
+    ok = (struct ok){.status = STATUS_AUTOCOMMIT, .track = SLICE("\x02\x01\x31")};
+    assert_int_equal(ok_encode(&w, &ok, 1), 2);
+    assert_int_equal(w.len, 16);
+    assert_memory_equal(data, "\x0c\0\0\x01\0\0\0\x02\x40\0\0\0\x03\x02\x01\x31", 16);
     w = writer_of(data, 10);
     (void)ok_encode(&w, &ok, 1);
     assert_true(w.failed);
