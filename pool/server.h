@@ -117,6 +117,7 @@ struct server_events {
 struct expect {
     uint8_t what;   /* enum expect_what */
     uint8_t follow; /* enum follow_kind */
+    uint8_t first;  /* sequence number of the reply's first packet */
 };
 
 struct server {
@@ -142,6 +143,7 @@ struct server {
     bool was_unserved;      /* the node asked by a plugin that was answered with nothing */
     bool must_reset;        /* has state of a session: reset before it serves another */
     bool must_close;        /* has state that neither a reset nor a change of user takes away */
+    bool asks_compression;  /* in its login */
     bool login_by_sha2;     /* the plugin that the node's greeting named */
     uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
     unsigned tls_changes;   /* of its node when it was opened */
@@ -198,6 +200,7 @@ struct server_move {
     int hostgroup;   /* it served last */
     int fd;          /* owned by the message, as is tls */
     struct tls *tls; /* NULL = plain */
+    bool is_compressed;
     unsigned tls_changes;
 };
 
@@ -230,6 +233,15 @@ static inline bool server_asks_schema(const struct server *s)
 
 /* server_expect - a command was (or is just being) sent whose reply is for what. */
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
+
+/*
+ * server_sent_up_to - the long command, or the file, that the last of its expected replies is for has
+ * ended: its packets were numbered up to here.
+ */
+void server_sent_up_to(struct server *s, uint8_t next_sequence);
+
+/* server_follow_next - the reply to the first expected one begins. */
+void server_follow_next(struct server *s);
 
 /* server_write - bytes to the node. As stream_write; on an error the caller closes the server. */
 int server_write(struct server *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;

@@ -17,17 +17,37 @@
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
 
+void server_follow_next(struct server *s)
+{
+    const struct expect *e = &s->expects[s->first_expect];
+
+    follow_begin(&s->follow, e->follow);
+    if (UNLIKELY(stream_is_compressed(&s->stream))) {
+        follow_renumber(&s->follow, e->first);
+    }
+}
+
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow)
 {
     unsigned at = (s->first_expect + s->n_expects) % SERVER_MAX_EXPECTS;
 
     CHECK(s->n_expects < SERVER_MAX_EXPECTS);
-    s->expects[at] = (struct expect){(uint8_t)what, (uint8_t)follow};
+    s->expects[at] = (struct expect){.what = (uint8_t)what, .follow = (uint8_t)follow, .first = 1};
     s->statement_sent |= what == EXPECT_REPLY;
     s->n_commands++;
     if (s->n_expects++ == 0) {
-        follow_begin(&s->follow, follow);
+        server_follow_next(s);
         s->asked_ms = s->pool->now_ms;
+    }
+}
+
+void server_sent_up_to(struct server *s, uint8_t next_sequence)
+{
+    if (UNLIKELY(stream_is_compressed(&s->stream)) && s->n_expects > 0) {
+        s->expects[(s->first_expect + s->n_expects - 1) % SERVER_MAX_EXPECTS].first = next_sequence;
+        if (s->n_expects == 1) {
+            s->follow.next_sequence = next_sequence;
+        }
     }
 }
 
@@ -36,7 +56,7 @@ static void expect_pop(struct server *s)
     s->first_expect = (uint8_t)((s->first_expect + 1) % SERVER_MAX_EXPECTS);
     s->n_expects--;
     if (s->n_expects > 0) {
-        follow_begin(&s->follow, s->expects[s->first_expect].follow);
+        server_follow_next(s);
     }
 }
 
@@ -230,7 +250,7 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
         note_error(s, &err, data + at, used);
         if (is_number(what) && event == FOLLOW_MORE) {
-            follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
+            server_follow_next(s); /* small: looked at again when it is whole */
             return 0;
         }
         at += used;

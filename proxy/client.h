@@ -84,6 +84,7 @@ enum close_reason {
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
+    bool offers_compression;
     bool wants_tls;     /* it has just asked for it */
     bool lacks_header;  /* of the PROXY protocol, and must have one */
     bool with_password; /* DENIED: for the text */

@@ -84,6 +84,9 @@ static void greet(struct client *c)
     auth_check_salt(&c->login->auth);
     copy_version(w);
     g.caps |= offers_tls(c) ? CAP_SSL : 0;
+    c->login->offers_compression =
+        worker_vars(w)->mysql_have_compress && !c->login->is_change_user;
+    g.caps |= c->login->offers_compression ? CAP_COMPRESS : 0;
     g.version = slice_of(w->version);
     g.charset = w->charset;
     g.plugin = slice_of(worker_vars(w)->mysql_default_authentication_plugin);
@@ -103,6 +106,20 @@ void client_login_begin(struct client *c)
 
 /* --- the outcome ----------------------------------------------------------------------------- */
 
+/* For who asked for it, behind the OK, as MariaDB: once for each connection. */
+static bool begin_compression(struct client *c)
+{
+    if ((c->session.caps & CAP_COMPRESS) == 0 || stream_is_compressed(&c->stream)) {
+        return true;
+    }
+    if (stream_compress(&c->stream, STREAM_CLIENT,
+                        worker_vars(c->worker)->mysql_protocol_compression_level) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    return true;
+}
+
 static void finish_login(struct client *c)
 {
     audit_client(c, c->login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
@@ -110,7 +127,7 @@ static void finish_login(struct client *c)
     c->is_logged_in = true;
     client_login_free(c);
     kill_register(c);
-    if (client_ok(c)) {
+    if (client_ok(c) && begin_compression(c)) {
         client_to(c, CLIENT_IDLE);
     }
 }
@@ -415,7 +432,7 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
         return;
     }
     keep_login(c, &l);
-    c->login->caps = l.caps & OFFERED_CAPS;
+    c->login->caps = l.caps & (OFFERED_CAPS | (c->login->offers_compression ? CAP_COMPRESS : 0));
     c->login->auth.step = AUTH_RESPONSE;
     if (!charset_refused(c)) {
         check_response(c, l.response);
