@@ -159,6 +159,7 @@ int unpack_header(struct unpack *u, const uint8_t *data, size_t len, size_t *use
     u->is_deflated = before != 0;
     u->out_left = before != 0 ? before : u->in_left;
     u->inflater = NULL;
+    u->holds_last = false;
     u->is_open = u->in_left > 0;
     return u->is_open ? 1 : ERR_UNCOMPRESS;
 }
@@ -189,10 +190,11 @@ int64_t unpack_body(struct unpack *u, const uint8_t *data, size_t len, size_t *u
 {
     size_t in = MIN(len, (size_t)u->in_left), room = MIN(cap, (size_t)u->out_left);
     uint8_t none; /* zlib wants addresses, of nothing too */
+    size_t got;
     z_stream *z;
     int rc;
 
-    CHECK(u->is_open);
+    CHECK(u->is_open && cap > 0);
     if (!u->is_deflated) {
         return copy_body(u, data, len, used, out, cap);
     }
@@ -204,10 +206,14 @@ int64_t unpack_body(struct unpack *u, const uint8_t *data, size_t len, size_t *u
     rc = inflate(z, Z_NO_FLUSH);
     *used = in - z->avail_in;
     u->in_left -= (uint32_t)*used;
-    u->out_left -= (uint32_t)(room - z->avail_out);
+    got = room - z->avail_out;
+    u->out_left -= (uint32_t)got;
     if (rc == Z_STREAM_END) {
         u->is_open = false;
-        return u->in_left == 0 && u->out_left == 0 ? (int64_t)room : ERR_UNCOMPRESS;
+        if (u->holds_last) { /* so nothing came now */
+            out[got++] = u->last;
+        }
+        return u->in_left == 0 && u->out_left == 0 ? (int64_t)got : ERR_UNCOMPRESS;
     }
     if (rc != Z_OK && rc != Z_BUF_ERROR) {
         return rc == Z_MEM_ERROR ? ERR_MEMORY : ERR_UNCOMPRESS;
@@ -218,7 +224,11 @@ int64_t unpack_body(struct unpack *u, const uint8_t *data, size_t len, size_t *u
     if (u->out_left == 0 && (z->avail_in > 0 || u->in_left == 0)) { /* it would be longer */
         return ERR_UNCOMPRESS;
     }
-    return (int64_t)(room - z->avail_out);
+    if (u->out_left == 0 && got > 0) {
+        u->holds_last = true;
+        u->last = out[--got];
+    }
+    return (int64_t)got;
 }
 
 void packet_walk(struct packet_walk *w, const uint8_t *data, size_t len)

@@ -48,7 +48,9 @@ struct unpack {
     uint8_t header[COMPRESS_HEADER];
     uint8_t header_len;
     uint8_t sequence;
-    bool is_open;              /* its header is there, its end is not */
+    bool is_open;    /* its header is there, its end is not */
+    bool holds_last; /* last is known, and given when the packet's end has proved the rest */
+    uint8_t last;
     bool is_deflated;          /* then it wants an inflater */
     uint32_t in_left;          /* bytes of it that were not given yet */
     uint32_t out_left;         /* bytes that they must become */
@@ -73,7 +75,8 @@ void unpack_lend(struct unpack *u, struct inflater *inflater);
  *
  * Returns the bytes put to out, ERR_UNCOMPRESS (not zlib's, not as long as was announced, or not
  * ended with the packet) or ERR_MEMORY. Neither taken nor put: more bytes are needed.
- * With in_left 0 and still open it has more to give: call it again, len may be 0.
+ * With in_left 0 and still open it has more to give: call it again, len may be 0. Its last byte comes
+ * when zlib's checksum was right: no command is whole before.
  */
 int64_t unpack_body(struct unpack *u, const uint8_t *data, size_t len, size_t *used, uint8_t *out,
                     size_t cap) MUST_CHECK;
