@@ -19,6 +19,7 @@
     X(ERR_LIMIT, 1235, "42000", "A limit was reached")                                            \
     X(ERR_MALFORMED, 1835, "HY000", "Malformed communication packet")                             \
     X(ERR_SEQUENCE, 1156, "08S01", "Got packets out of order")                                    \
+    X(ERR_UNCOMPRESS, 1157, "08S01", "Couldn't uncompress communication packet")                  \
     X(ERR_PACKET_TOO_LARGE, 1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes") \
     X(ERR_UNKNOWN_COMMAND, 1047, "08S01", "Unknown command")                                      \
     X(ERR_HANDSHAKE, 1043, "08S01", "Bad handshake")                                              \

@@ -85,6 +85,17 @@
     X(STAT_TLS_REFUSED, "Tls_client_refused", "logins refused because they came without TLS")     \
     X(STAT_TLS_NODE_HANDSHAKES, "Tls_server_handshakes", "TLS handshakes with nodes")             \
     X(STAT_TLS_NODE_FAILED, "Tls_server_failed", "TLS handshakes with nodes that failed")         \
+    X(STAT_PACKED_CLIENTS, "Compressed_clients", "clients connected now that compress")           \
+    X(STAT_PACKED_SERVERS, "Compressed_servers", "server connections now that compress")          \
+    X(STAT_PACKED_FROM_CLIENTS, "Compressed_client_bytes_recv", "compressed bytes of clients")    \
+    X(STAT_UNPACKED_FROM_CLIENTS, "Compressed_client_bytes_recv_plain", "of these, uncompressed") \
+    X(STAT_PACKED_TO_CLIENTS, "Compressed_client_bytes_sent", "compressed bytes to clients")      \
+    X(STAT_UNPACKED_TO_CLIENTS, "Compressed_client_bytes_sent_plain", "before compression")       \
+    X(STAT_PACKED_FROM_NODES, "Compressed_server_bytes_recv", "compressed bytes of nodes")        \
+    X(STAT_UNPACKED_FROM_NODES, "Compressed_server_bytes_recv_plain", "of these, uncompressed")   \
+    X(STAT_PACKED_TO_NODES, "Compressed_server_bytes_sent", "compressed bytes to nodes")          \
+    X(STAT_UNPACKED_TO_NODES, "Compressed_server_bytes_sent_plain", "before compression")         \
+    X(STAT_PACKED_MALFORMED, "Compressed_malformed", "connections ended by a compressed packet")  \
     X(STAT_AUDIT_LOST, "Auditlog_lost", "lines of the audit log that were not written")           \
     X(STAT_PROTOCOL_ERRORS, "Protocol_errors", "malformed packets of clients")
 

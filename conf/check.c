@@ -172,10 +172,6 @@ static void check_server(struct check *check, const struct conf_server *server)
             "mysql_servers: %s: the port must be 1 to 65535 (0 is for the path of a socket)",
             server->address);
     }
-    if (server->compression) {
-        fault_warning(faults, at.file, at.line,
-                      "mysql_servers: %s: compression is not acted on yet", server->address);
-    }
     if (server->max_connections == 0) {
         fault_warning(faults, at.file, at.line,
                       "mysql_servers: %s: max_connections=0: this server is never used",

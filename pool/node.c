@@ -145,6 +145,7 @@ static void add_member(struct topology *t, const struct conf *conf,
         .weight = server->weight,
         .status = server->status,
         .max_connections = server->max_connections,
+        .compression = server->compression,
         .order = group->n,
         .max_latency_ms = server->max_latency_ms != 0 ? server->max_latency_ms : latency};
     group->n++;
@@ -383,6 +384,7 @@ void topology_use(struct nodes *nodes, const struct topology *topology)
 {
     uint32_t limits[NODES_MAX] = {0};
     struct node *named[NODES_MAX] = {NULL};
+    bool compression[NODES_MAX] = {false};
 
     for (size_t i = 0; i < topology->n_hostgroups; i++) {
         const struct hostgroup *group = &topology->hostgroups[i];
@@ -392,6 +394,7 @@ void topology_use(struct nodes *nodes, const struct topology *topology)
             unsigned index = member->node->index;
 
             named[index] = member->node;
+            compression[index] |= member->compression;
             if (member->status != SERVER_OFFLINE_HARD) {
                 limits[index] = MAX(limits[index], member->max_connections);
             }
@@ -400,6 +403,9 @@ void topology_use(struct nodes *nodes, const struct topology *topology)
     for (unsigned i = 0; i < NODES_MAX; i++) {
         if (named[i] != NULL) {
             atomic_store(&named[i]->shared.max_connections, limits[i]);
+            if (!atomic_exchange(&named[i]->shared.compression, compression[i])) {
+                atomic_store(&named[i]->shared.told_plain, false);
+            }
         }
     }
     for (unsigned i = 0; i < atomic_load(&nodes->count); i++) {

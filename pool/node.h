@@ -70,6 +70,8 @@ struct node {
         atomic_ullong caps; /* CAP_* of its last greeting; 0 = none was seen */
         atomic_uint tls_failures; /* raised with each handshake that failed */
         atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
+        atomic_bool compression;  /* mysql_servers has compression=1 for it; topology_use */
+        atomic_bool told_plain;   /* the log has it that the node does not offer it */
         atomic_uint latency_us;   /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint
             load_factor; /* 1024 = its share by weight; more = busier than it looks (recv_queue, flow
@@ -116,6 +118,7 @@ struct member {
     uint32_t max_connections;
     uint32_t max_latency_ms; /* of the row, or mysql-default_max_latency_ms; 0 = any */
     size_t order;            /* in the file: among equal weights the same on every Galeway */
+    bool compression;        /* connections to it ask for it */
 };
 
 struct hostgroup {

@@ -96,6 +96,11 @@ static void on_stream_end(struct stream *stream, int rc)
 
     if (s->is_quitting) {
         end(s);
+    } else if (rc == ERR_UNCOMPRESS || rc == ERR_SEQUENCE) {
+        struct log_who who = server_who(s, "reading a compressed packet");
+
+        log_warn(&who, "%s", err_text(rc));
+        server_lost(s, ERR_NODE_PROTOCOL, NULL);
     } else if (rc == ERR_TLS && s->state == SERVER_LOGIN) {
         server_secured(s, rc); /* TLS 1.3: it looks at our certificate when we are done */
     } else {
@@ -278,7 +283,10 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move)
         return NULL;
     }
     stream_adopt_tls(&s->stream, move->tls);
-    if (stream_read_start(&s->stream) != 0) {
+    if ((move->is_compressed &&
+         stream_compress(&s->stream, STREAM_NODE,
+                         pool->conf->vars.mysql_protocol_compression_level) != 0) ||
+        stream_read_start(&s->stream) != 0) {
         server_drop(s);
         node_unreserve(move->node);
         return NULL;
@@ -355,6 +363,7 @@ int server_depart(struct server *s, struct server_move *move)
                                  .created_ms = s->created_ms,
                                  .hostgroup = s->traffic->hostgroup,
                                  .fd = fd,
+                                 .is_compressed = stream_is_compressed(&s->stream),
                                  .tls = stream_release_tls(&s->stream),
                                  .tls_changes = s->tls_changes};
     memcpy(move->salt, s->salt, SALT_LEN);

@@ -127,6 +127,7 @@ struct server_events {
 struct expect {
     uint8_t what;   /* enum expect_what */
     uint8_t follow; /* enum follow_kind */
+    uint8_t first;  /* sequence number of the reply's first packet */
 };
 
 struct server {
@@ -154,6 +155,7 @@ struct server {
     bool must_close;        /* has state that neither a reset nor a change of user takes away */
     bool shows_changes;     /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
     bool owes_changes;      /* its next OK reports changes of a statement before, perhaps another's */
+    bool asks_compression;  /* in its login */
     bool login_by_sha2;     /* the plugin that the node's greeting named */
     uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
     unsigned tls_changes;   /* of its node when it was opened */
@@ -210,6 +212,7 @@ struct server_move {
     int hostgroup;   /* it served last */
     int fd;          /* owned by the message, as is tls */
     struct tls *tls; /* NULL = plain */
+    bool is_compressed;
     unsigned tls_changes;
 };
 
@@ -242,6 +245,15 @@ static inline bool server_asks_schema(const struct server *s)
 
 /* server_expect - a command was (or is just being) sent whose reply is for what. */
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
+
+/*
+ * server_sent_up_to - the long command, or the file, that the last of its expected replies is for has
+ * ended: its packets were numbered up to here.
+ */
+void server_sent_up_to(struct server *s, uint8_t next_sequence);
+
+/* server_follow_next - the reply to the first expected one begins. */
+void server_follow_next(struct server *s);
 
 /* server_write - bytes to the node. As stream_write; on an error the caller closes the server. */
 int server_write(struct server *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
@@ -291,7 +303,6 @@ bool server_dialog_done(struct server *s);
 void server_secured(struct server *s, int rc);
 void server_on_bytes(struct stream *stream, uint8_t *data, size_t len);
 void server_connecting_ended(struct server *s);
-void server_follow_next(struct server *s); /* the first of the expected replies begins */
 int server_setup_text(struct writer *w);
 
 #endif

@@ -104,7 +104,8 @@ static struct slice salt_of(const struct server *s)
 
 static uint64_t login_caps(const struct server *s)
 {
-    uint64_t caps = LOGIN_CAPS | s->caps | (s->stream.is_secured ? CAP_SSL : 0);
+    uint64_t caps = LOGIN_CAPS | s->caps | (s->stream.is_secured ? CAP_SSL : 0) |
+                    (s->asks_compression ? CAP_COMPRESS : 0);
 
     caps |= (s->caps & CAPS_EXTENDED) == 0 ? CAP_LONG_PASSWORD : 0;
     return s->pool->conf->vars.mysql_enable_load_data_local_infile ? caps | CAP_LOCAL_FILES : caps;
@@ -183,6 +184,24 @@ void server_secured(struct server *s, int rc)
     fail(s, ERR_NODE_TLS, text);
 }
 
+/* mysql_servers.compression, where the node has it. */
+static bool may_compress(struct server *s, uint32_t offered)
+{
+    struct node *node = s->node;
+
+    if (!atomic_load_explicit(&node->shared.compression, memory_order_relaxed)) {
+        return false;
+    }
+    if ((offered & CAP_COMPRESS) == 0 && !atomic_exchange(&node->shared.told_plain, true)) {
+        log_warn(
+            NULL,
+            "node %s does not offer compression (mysql_servers has compression=1): connections "
+            "to it are not compressed",
+            node->text);
+    }
+    return (offered & CAP_COMPRESS) != 0;
+}
+
 static void on_greeting(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
 {
     struct greeting g;
@@ -203,6 +222,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
     s->login_sequence = (uint8_t)(sequence + 1);
+    s->asks_compression = may_compress(s, g.caps);
     tls = node_tls_get(s->node);
     if (tls == NULL) {
         send_login(s);
@@ -311,6 +331,18 @@ static void dialog_pop(struct server *s)
     }
 }
 
+/* The node's OK was the last that is not compressed. False: the server is lost. */
+static bool begin_compression(struct server *s)
+{
+    if (s->expects[s->first_expect].what == EXPECT_LOGIN && s->asks_compression &&
+        stream_compress(&s->stream, STREAM_NODE,
+                        s->pool->conf->vars.mysql_protocol_compression_level) != 0) {
+        server_lost(s, ERR_MEMORY, NULL);
+        return false;
+    }
+    return true;
+}
+
 static void on_logged_in(struct server *s)
 {
     bool is_last = s->expects[s->first_expect].what == EXPECT_LOGIN || s->is_stepwise;
@@ -318,6 +350,9 @@ static void on_logged_in(struct server *s)
     struct writer w = writer_of(bytes, sizeof(bytes));
 
     s->is_stepwise = s->was_unserved = false;
+    if (!begin_compression(s)) {
+        return;
+    }
     dialog_pop(s);
     if (is_last) { /* nothing was sent along */
         CHECK(server_setup_text(&w) == 0);

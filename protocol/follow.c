@@ -48,13 +48,22 @@ void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof)
                          .any_sequence = true};
 }
 
-static inline bool is_in_sequence(const struct follow *f, const uint8_t *packet)
+void follow_renumber(struct follow *f, uint8_t first)
 {
-    return packet_sequence(packet) == f->next_sequence || f->any_sequence;
+    f->renumbers = true;
+    f->next_sequence = first;
 }
 
-static inline void note_sequence(struct follow *f, const uint8_t *packet)
+static inline bool is_in_sequence(const struct follow *f, const uint8_t *packet)
 {
+    return packet_sequence(packet) == f->next_sequence || f->any_sequence || f->renumbers;
+}
+
+static inline void note_sequence(struct follow *f, uint8_t *packet)
+{
+    if (UNLIKELY(f->renumbers)) {
+        packet_set_sequence(packet, f->next_sequence);
+    }
     f->next_sequence = (uint8_t)(packet_sequence(packet) + 1);
     f->any_sequence = false;
     f->is_touched = true;

@@ -64,6 +64,7 @@ struct follow {
     bool has_result;    /* at least one result set was sent */
     bool ends_with_rows;     /* the last of the results is a result set, not an OK */
     bool has_warnings;       /* one of the results told of warnings */
+    bool renumbers;          /* follow_renumber */
     bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
     bool shows_changes;      /* set by the caller after follow_begin(): it stays in EOFs */
     bool is_tracked;         /* a packet was handed out as FOLLOW_OK_TRACK */
@@ -88,9 +89,16 @@ struct follow {
 void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof);
 
 /*
+ * follow_renumber - after follow_begin: write the packets' sequence numbers anew, from this one on.
+ * In compressed packets MariaDB's restart within a reply. Behind a local file next_sequence is to be
+ * set again.
+ */
+void follow_renumber(struct follow *f, uint8_t first);
+
+/*
  * follow_feed - look at bytes of the reply.
  *
- * data: bytes in the order they came; EOF packets may be changed in place.
+ * data: bytes in the order they came; EOF packets and numbers may be changed in place.
  * used: how many bytes from the start may be passed on as they are. What is behind `used` on
  *       FOLLOW_MORE is the start of one packet: at most four bytes of a row or column definition
  *       (their bytes are passed on as they come, follow.skip says how many are missing), or an OK,

@@ -23,6 +23,11 @@ static inline uint8_t packet_sequence(const uint8_t *header)
     return header[3];
 }
 
+static inline void packet_set_sequence(uint8_t *header, uint8_t sequence)
+{
+    header[3] = sequence;
+}
+
 static inline void packet_write_header(uint8_t *header, uint32_t length, uint8_t sequence)
 {
     header[0] = (uint8_t)length;

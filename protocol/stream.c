@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream.c - see stream.h; what TLS adds is in stream_tls.c. Only these, the listener and the worker's
- * loop touch libuv handles.
+ * stream.c - see stream.h; what TLS adds is in stream_tls.c, what compression adds in
+ * stream_compress.c. Only these, the listener and the worker's loop touch libuv handles.
  */
 #include "protocol/stream.h"
 
@@ -52,6 +52,7 @@ void stream_loop_fini(struct stream_loop *loop)
 {
     mem_free(MEM_BUFFER, loop->reading);
     mem_free(MEM_BUFFER, loop->sealed_in);
+    stream_pack_loop_fini(loop);
     while (loop->free_chunks != NULL) {
         struct stream_chunk *chunk = loop->free_chunks;
 
@@ -134,24 +135,32 @@ int stream_connect(struct stream *s, struct stream_loop *loop, const struct stre
     return rc != 0 ? rc : uv_tcp_connect(request, &s->u.tcp, address, connected_cb);
 }
 
+struct stream_chunk *stream_chunk_read(struct stream *s)
+{
+    struct stream_chunk **chunk = s->pack == NULL ? &s->loop->reading : &s->loop->packed_in;
+
+    if (*chunk == NULL) {
+        *chunk = stream_chunk_new(s->loop);
+    }
+    return *chunk;
+}
+
 static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = CONTAINER_OF(handle, struct stream, u.handle);
-    struct stream_loop *loop = s->loop;
+    struct stream_chunk *chunk;
 
     (void)suggested;
     if (s->tls != NULL) {
         stream_tls_alloc(s, buf);
         return;
     }
-    if (loop->reading == NULL) {
-        loop->reading = stream_chunk_new(loop);
-    }
-    if (loop->reading == NULL) {
+    chunk = stream_chunk_read(s);
+    if (chunk == NULL) {
         *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS to read_cb: the connection ends */
         return;
     }
-    *buf = uv_buf_init((char *)loop->reading->data + STREAM_CHUNK_HEADROOM, STREAM_CHUNK_BYTES);
+    *buf = uv_buf_init((char *)chunk->data + STREAM_CHUNK_HEADROOM, STREAM_CHUNK_BYTES);
 }
 
 static void end(struct stream *s, int rc)
@@ -175,6 +184,15 @@ void stream_give_bytes(struct stream *s, uint8_t *data, size_t n)
     }
 }
 
+void stream_read_bytes(struct stream *s, uint8_t *data, size_t n)
+{
+    if (UNLIKELY(s->pack != NULL)) {
+        stream_pack_read(s, data, n);
+    } else {
+        stream_give_bytes(s, data, n);
+    }
+}
+
 static void read_cb(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct stream *s = CONTAINER_OF(handle, struct stream, u.uv);
@@ -182,7 +200,7 @@ static void read_cb(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     if (n > 0) {
         s->loop->n_reads++;
         if (s->tls == NULL) {
-            stream_give_bytes(s, (uint8_t *)buf->base, (size_t)n);
+            stream_read_bytes(s, (uint8_t *)buf->base, (size_t)n);
         } else {
             stream_tls_read(s, (uint8_t *)buf->base, (size_t)n);
         }
@@ -193,6 +211,11 @@ static void read_cb(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+int stream_read_on(struct stream *s)
+{
+    return uv_read_start(&s->u.uv, alloc_cb, read_cb);
+}
+
 int stream_read_start(struct stream *s)
 {
     int rc;
@@ -200,7 +223,11 @@ int stream_read_start(struct stream *s)
     if (s->is_reading || s->is_closing || s->is_ended) {
         return 0;
     }
-    rc = uv_read_start(&s->u.uv, alloc_cb, read_cb);
+    if (UNLIKELY(s->pack != NULL) && stream_pack_resume(s)) {
+        s->is_reading = true;
+        return 0;
+    }
+    rc = stream_read_on(s);
     s->is_reading = rc == 0;
     return rc;
 }
@@ -210,6 +237,9 @@ void stream_read_stop(struct stream *s)
     if (s->is_reading) {
         (void)uv_read_stop(&s->u.uv); /* documented to return 0 always */
         s->is_reading = false;
+        if (UNLIKELY(s->pack != NULL)) {
+            stream_pack_pause(s);
+        }
     }
 }
 
@@ -311,6 +341,9 @@ int stream_write(struct stream *s, const uv_buf_t *bufs, unsigned n)
     if (s->is_closing || s->is_ended) {
         return UV_EPIPE;
     }
+    if (UNLIKELY(s->pack != NULL)) {
+        return stream_pack_write(s, bufs, n);
+    }
     if (s->tls != NULL) {
         return stream_tls_write(s, bufs, n);
     }
@@ -383,6 +416,9 @@ void stream_close(struct stream *s)
     if (!s->is_closing) {
         if (s->tls != NULL) {
             stream_tls_close(s);
+        }
+        if (s->pack != NULL) {
+            stream_pack_close(s);
         }
         s->is_closing = true;
         s->is_reading = false;

@@ -12,6 +12,10 @@
  * With TLS (stream_secure) the same calls hold: what is read is decrypted into the loop's buffer,
  * what is written is encrypted first. A peer that is slow stops its source as without.
  *
+ * Compressed (stream_compress) they hold, too: above is seen what is inside of the packets, in pieces
+ * of the loop's buffer. While the owner does not read, at most one such buffer of packed bytes waits
+ * inside, and what zlib needs for the packet that has begun.
+ *
  * Thread: all functions belong to the loop's thread.
  */
 #ifndef PROTOCOL_STREAM_H
@@ -28,8 +32,16 @@
 
 struct stream;
 struct stream_chunk;
+struct stream_pack;
+struct deflater;
+struct inflater;
+struct stat_set;
 struct tls;
 
+/*
+ * on_end's rc tells ERR_UNCOMPRESS or ERR_SEQUENCE of compressed packets: then the owner may write
+ * still.
+ */
 struct stream_events {
     void (*on_bytes)(struct stream *s, uint8_t *data,
                      size_t len); /* data is lent for the call; may be changed */
@@ -48,8 +60,13 @@ struct stream_loop {
     struct stream_chunk *reading;     /* owned: where the next read goes */
     struct stream_chunk *free_chunks; /* owned */
     struct stream_chunk *sealed_in;   /* owned: where encrypted bytes are read */
-    struct stream_chunk *sealed_out;  /* owned, while a call encrypts: what is to be written */
-    struct stream_chunk *sealed_out_tail;
+    struct stream_chunk *packed_in;   /* owned: where compressed bytes are read, or decrypted to */
+    struct stream_chunk *packed_out;  /* owned: one packet that is made */
+    struct stream_chunk *out;         /* owned, while a call writes what was made here */
+    struct stream_chunk *out_tail;
+    struct deflater *deflater;      /* owned: NULL until something is compressed */
+    struct inflater *free_inflater; /* owned: one for reuse */
+    struct stat_set *stats;         /* borrowed; NULL = compression is not counted */
     unsigned n_free;
     size_t queued_bytes; /* in all streams of the loop */
     uint64_t n_reads;    /* since the start */
@@ -67,8 +84,9 @@ struct stream {
     struct stream_chunk *queue;         /* owned: the head is being written */
     struct stream_chunk *queue_tail;
     size_t queued_bytes;
-    struct tls *tls; /* owned; NULL = plain */
-    bool is_secured; /* the handshake is done */
+    struct tls *tls;          /* owned; NULL = plain */
+    struct stream_pack *pack; /* owned; NULL = not compressed */
+    bool is_secured;          /* the handshake is done */
     bool is_open;
     bool is_reading;
     bool is_closing;
@@ -124,6 +142,33 @@ void stream_secure(struct stream *s, struct tls *tls, const uint8_t *data, size_
  */
 struct tls *stream_release_tls(struct stream *s) MUST_CHECK;
 void stream_adopt_tls(struct stream *s, struct tls *tls);
+
+/* Whose end of the compressed protocol the peer has. */
+enum stream_peer { STREAM_CLIENT, STREAM_NODE };
+
+/*
+ * stream_compress - from now on compressed, both ways: what is written next, and what is read but not
+ * yet given. level: zlib's. 0 or UV_ENOMEM (nothing changed).
+ *
+ * To a node each command becomes a packet of its own, so a header of its first packet may not be cut
+ * between two writes.
+ */
+int stream_compress(struct stream *s, enum stream_peer peer, int level) MUST_CHECK;
+
+static inline bool stream_is_compressed(const struct stream *s)
+{
+    return s->pack != NULL;
+}
+
+/* stream_command - what is written next answers the next command of a client. */
+void stream_pack_command(struct stream *s);
+
+static inline void stream_command(struct stream *s)
+{
+    if (UNLIKELY(s->pack != NULL)) {
+        stream_pack_command(s);
+    }
+}
 
 /*
  * stream_detach_fd - a duplicate of the descriptor, for another loop; the stream must then be

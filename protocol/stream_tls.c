@@ -13,110 +13,8 @@
 
 #define SEALED_READ_BYTES   (STREAM_CHUNK_BYTES - TLS_SEALED_MAX)
 #define HANDSHAKE_QUEUE_MAX (64 * 1024) /* bytes for a peer that only asks */
-#define WRITE_BUFS_MAX      16
 
 /* --- writing ---------------------------------------------------------------------------------- */
-
-static int put_sealed(void *arg, const uint8_t *data, size_t len)
-{
-    struct stream_loop *loop = arg;
-
-    while (len > 0) {
-        struct stream_chunk *tail = loop->sealed_out_tail;
-        size_t n;
-
-        if (tail == NULL || tail->end == sizeof(tail->data)) {
-            tail = stream_chunk_new(loop);
-            if (tail == NULL) {
-                return UV_ENOMEM;
-            }
-            if (loop->sealed_out == NULL) {
-                loop->sealed_out = tail;
-            } else {
-                loop->sealed_out_tail->next = tail;
-            }
-            loop->sealed_out_tail = tail;
-        }
-        n = MIN(len, sizeof(tail->data) - tail->end);
-        memcpy(tail->data + tail->end, data, n);
-        tail->end += n;
-        data += n;
-        len -= n;
-    }
-    return 0;
-}
-
-static struct stream_chunk *take_sealed(struct stream_loop *loop)
-{
-    struct stream_chunk *chunk = loop->sealed_out;
-
-    loop->sealed_out = chunk->next;
-    if (chunk->next == NULL) {
-        loop->sealed_out_tail = NULL;
-    }
-    return chunk;
-}
-
-static void drop_sealed(struct stream_loop *loop)
-{
-    while (loop->sealed_out != NULL) {
-        stream_chunk_free(loop, take_sealed(loop));
-    }
-}
-
-/* What was written is freed. 0, or a negative errno; what the socket does not take stays. */
-static int try_sealed(struct stream *s)
-{
-    struct stream_loop *loop = s->loop;
-
-    while (loop->sealed_out != NULL) {
-        uv_buf_t bufs[WRITE_BUFS_MAX];
-        unsigned n = 0;
-        size_t written;
-        int rc;
-
-        for (struct stream_chunk *c = loop->sealed_out; c != NULL && n < WRITE_BUFS_MAX;
-             c = c->next) {
-            bufs[n++] = uv_buf_init((char *)c->data + c->start, (unsigned)(c->end - c->start));
-        }
-        rc = uv_try_write(&s->u.uv, bufs, n);
-        if (rc < 0) {
-            return rc == UV_EAGAIN ? 0 : rc;
-        }
-        written = (size_t)rc;
-        for (unsigned i = 0; i < n && written >= bufs[i].len; i++) {
-            written -= bufs[i].len;
-            stream_chunk_free(loop, take_sealed(loop));
-        }
-        if (loop->sealed_out != NULL && written > 0) {
-            loop->sealed_out->start += written;
-            return 0;
-        }
-    }
-    return 0;
-}
-
-/* As stream_write: 0, 1 (some is queued), or a negative errno. */
-static int send_sealed(struct stream *s)
-{
-    struct stream_loop *loop = s->loop;
-    int rc = 0;
-
-    if (loop->sealed_out == NULL) {
-        return s->queue != NULL ? 1 : 0;
-    }
-    if (s->queue == NULL) {
-        rc = try_sealed(s);
-    }
-    if (rc < 0) {
-        drop_sealed(loop);
-        return rc;
-    }
-    while (loop->sealed_out != NULL) {
-        stream_queue_push(s, take_sealed(loop));
-    }
-    return s->queue != NULL ? 1 : 0;
-}
 
 /* Short pieces become one record: each costs as much as a kilobyte. */
 static int seal_all(struct tls *tls, const uv_buf_t *bufs, unsigned n)
@@ -152,18 +50,18 @@ int stream_tls_write(struct stream *s, const uv_buf_t *bufs, unsigned n)
     rc = n == 1 ? tls_seal(s->tls, (const uint8_t *)bufs[0].base, bufs[0].len)
                 : seal_all(s->tls, bufs, n);
     if (rc != 0) {
-        drop_sealed(s->loop);
+        stream_out_drop(s->loop);
         return rc;
     }
-    return send_sealed(s);
+    return stream_out_send(s);
 }
 
 void stream_tls_close(struct stream *s)
 {
     if (s->is_secured && !s->is_ended && s->queue == NULL) {
         tls_goodbye(s->tls);
-        (void)try_sealed(s);
-        drop_sealed(s->loop);
+        (void)!stream_out_try(s);
+        stream_out_drop(s->loop);
     }
 }
 
@@ -198,7 +96,7 @@ void stream_tls_alloc(struct stream *s, uv_buf_t *buf)
 static void shake(struct stream *s)
 {
     int rc = tls_shake(s->tls);
-    int sent = send_sealed(s); /* an alert, too */
+    int sent = stream_out_send(s); /* an alert, too */
 
     if (rc == 1 && sent >= 0 && s->queued_bytes <= HANDSHAKE_QUEUE_MAX) {
         return;
@@ -213,29 +111,27 @@ static void shake(struct stream *s)
 
 static void open_all(struct stream *s)
 {
-    struct stream_loop *loop = s->loop;
     int64_t n;
 
     do {
+        struct stream_chunk *chunk;
         size_t got = 0;
         uint8_t *data;
         int sent;
 
-        if (loop->reading == NULL) {
-            loop->reading = stream_chunk_new(loop);
-        }
-        if (loop->reading == NULL) {
+        chunk = stream_chunk_read(s);
+        if (chunk == NULL) {
             stream_tls_end(s, UV_ENOMEM);
             return;
         }
-        data = loop->reading->data + STREAM_CHUNK_HEADROOM;
+        data = chunk->data + STREAM_CHUNK_HEADROOM;
         do {
             n = tls_open(s->tls, data + got, STREAM_CHUNK_BYTES - got);
             got += n > 0 ? (size_t)n : 0;
         } while (n > 0 && got < STREAM_CHUNK_BYTES);
-        sent = send_sealed(s); /* alerts, and what the protocol itself answers */
+        sent = stream_out_send(s); /* alerts, and what the protocol itself answers */
         if (got > 0) {
-            stream_give_bytes(s, data, got);
+            stream_read_bytes(s, data, got);
         }
         if (s->is_closing || s->is_ended || s->tls == NULL) {
             return;
@@ -269,7 +165,7 @@ void stream_secure(struct stream *s, struct tls *tls, const uint8_t *data, size_
 
     CHECK(s->tls == NULL);
     s->tls = tls;
-    tls_use_sink(tls, put_sealed, s->loop);
+    tls_use_sink(tls, stream_out_put, s->loop);
     rc = stream_read_start(s);
     if (rc != 0) {
         stream_tls_end(s, rc);
@@ -296,6 +192,6 @@ void stream_adopt_tls(struct stream *s, struct tls *tls)
     s->tls = tls;
     s->is_secured = tls != NULL;
     if (tls != NULL) {
-        tls_use_sink(tls, put_sealed, s->loop);
+        tls_use_sink(tls, stream_out_put, s->loop);
     }
 }

@@ -322,6 +322,9 @@ static size_t take_packets(struct client *c, uint8_t *data, size_t len)
         size_t payload = packet_length(data + at);
         size_t whole = PACKET_HEADER + payload;
 
+        if (UNLIKELY(stream_is_compressed(&c->stream))) { /* as on a node: it says nothing there */
+            packet_set_sequence(data + at, c->state == CLIENT_LOGIN ? c->sequence : 0);
+        }
         if (!is_header_good(c, data + at, len - at)) {
             return len;
         }
@@ -336,8 +339,10 @@ static size_t take_packets(struct client *c, uint8_t *data, size_t len)
                 return len;
             }
         } else if (len - at >= whole && payload < PACKET_MAX) {
+            stream_command(&c->stream);
             client_command(c, data + at, whole, true);
         } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
+            stream_command(&c->stream);
             client_command(c, data + at, MIN(len - at, whole), false);
             return len - at > whole && c->state != CLIENT_CLOSING ? at + whole : len;
         } else {
@@ -445,11 +450,25 @@ static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
     }
 }
 
+/* Told where an answer is awaited; within a reply it could not be told from it. */
+static void on_bad_packing(struct client *c, int rc)
+{
+    if (c->state == CLIENT_IDLE && !c->close_when_drained) {
+        c->sequence = 0;
+        client_refuse(c, rc, CLOSE_PROTOCOL);
+    } else {
+        stat_add(&c->worker->stats, STAT_PROTOCOL_ERRORS, 1);
+        client_close(c, CLOSE_PROTOCOL, rc);
+    }
+}
+
 static void on_end(struct stream *stream, int rc)
 {
     struct client *c = CONTAINER_OF(stream, struct client, stream);
 
-    if (client_is_logging_in(c) && c->state != CLIENT_DENIED) {
+    if (rc == ERR_UNCOMPRESS || rc == ERR_SEQUENCE) {
+        on_bad_packing(c, rc);
+    } else if (client_is_logging_in(c) && c->state != CLIENT_DENIED) {
         client_close(c, CLOSE_LOGIN_GONE, 0);
     } else if (rc == UV_EOF) {
         client_close(c, CLOSE_GONE, 0);

@@ -85,6 +85,9 @@ static void greet(struct client *c)
     copy_version(w);
     c->login->offered =
         CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK | nodes_caps(&w->galeway->nodes);
+    if (worker_vars(w)->mysql_have_compress && !c->login->is_change_user) {
+        c->login->offered |= CAP_COMPRESS;
+    }
     g.caps = c->login->offered | (offers_tls(c) ? CAP_SSL : 0);
     g.version = slice_of(w->version);
     g.charset = w->charset;
@@ -105,6 +108,20 @@ void client_login_begin(struct client *c)
 
 /* --- the outcome ----------------------------------------------------------------------------- */
 
+/* For who asked for it, behind the OK, as MariaDB: once for each connection. */
+static bool begin_compression(struct client *c)
+{
+    if ((c->session.caps & CAP_COMPRESS) == 0 || stream_is_compressed(&c->stream)) {
+        return true;
+    }
+    if (stream_compress(&c->stream, STREAM_CLIENT,
+                        worker_vars(c->worker)->mysql_protocol_compression_level) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    return true;
+}
+
 static void finish_login(struct client *c)
 {
     audit_client(c, c->login->is_change_user ? AUDIT_CHANGE_USER_OK : AUDIT_CONNECT_OK,
@@ -112,7 +129,7 @@ static void finish_login(struct client *c)
     c->is_logged_in = true;
     client_login_free(c);
     kill_register(c);
-    if (client_ok_login(c)) {
+    if (client_ok_login(c) && begin_compression(c)) {
         client_to(c, CLIENT_IDLE);
     }
 }

@@ -64,6 +64,9 @@ static void finish(struct client *c)
                c->task->command == COM_STMT_SEND_LONG_DATA) {
         client_task_end(c);
     } else {
+        if (c->server != NULL) {
+            server_sent_up_to(c->server, c->upload_sequence);
+        }
         client_to(c, CLIENT_RUNNING);
     }
 }
@@ -94,8 +97,7 @@ enum upload_event { UPLOAD_MORE, UPLOAD_ENDED, UPLOAD_BROKEN };
  * How many bytes of data belong to the message, which is complete behind them or has a wrong
  * sequence number.
  */
-static size_t message_bytes(struct client *c, const uint8_t *data, size_t len,
-                            enum upload_event *event)
+static size_t message_bytes(struct client *c, uint8_t *data, size_t len, enum upload_event *event)
 {
     size_t at = 0;
 
@@ -111,7 +113,9 @@ static size_t message_bytes(struct client *c, const uint8_t *data, size_t len,
             if (c->upload_head_len < PACKET_HEADER) {
                 continue;
             }
-            if (packet_sequence(c->upload_head) != c->upload_sequence) {
+            if (UNLIKELY(stream_is_compressed(&c->stream))) { /* the header's last byte */
+                data[at - 1] = c->upload_sequence;
+            } else if (packet_sequence(c->upload_head) != c->upload_sequence) {
                 *event = UPLOAD_BROKEN;
                 return at;
             }

@@ -541,6 +541,7 @@ int worker_init(struct worker *w, struct galeway *g, unsigned index)
         return rc;
     }
     stream_loop_init(&w->streams, &w->loop);
+    w->streams.stats = &w->stats;
     init_pool(w);
     learnt_init(&w->learnt, &w->pool.profiles);
     mirror_init(&w->mirror);

@@ -11,6 +11,8 @@ import socket
 import ssl
 import struct
 
+import packed
+
 # Capabilities, protocol 4.1.
 LONG_PASSWORD = 1
 FOUND_ROWS = 1 << 1
@@ -83,6 +85,8 @@ STATUS_NAMES = {
 
 # WIRE_TLS=1 plays all that logs in over TLS, where it is offered.
 TLS_EVERYWHERE = "WIRE_TLS" in os.environ
+# WIRE_COMPRESS=1 plays it compressed, where that is offered.
+COMPRESS_EVERYWHERE = "WIRE_COMPRESS" in os.environ
 
 # WIRE_TRACK=1: all that logs in asks for session changes.
 TRACK_EVERYWHERE = SESSION_TRACK if "WIRE_TRACK" in os.environ else 0
@@ -288,9 +292,11 @@ class Client:
 
     def __init__(self, host="127.0.0.1", port=None, unix=None, user="", password="", db=None,
                  caps=DEFAULT_CAPS, charset=45, timeout=30, login=True, attrs=None,
-                 receive_buffer=None, source=None, ahead=b"", tls=None, tls_session=None):
+                 receive_buffer=None, source=None, ahead=b"", tls=None, tls_session=None,
+                 compress=None):
         """source: the address to come from. ahead: bytes that go before all others. tls: an
-        ssl.SSLContext; tls_session: of a connection before, to be resumed."""
+        ssl.SSLContext; tls_session: of a connection before, to be resumed. compress: True asks for
+        it, None as WIRE_COMPRESS says."""
         self.caps = caps | TRACK_EVERYWHERE | (CONNECT_WITH_DB if db is not None else 0)
         self.timeout = timeout
         self.user, self.password, self.charset = user, password, charset
@@ -305,8 +311,13 @@ class Client:
                 tls = unchecked()
             if tls is not None:
                 self.secure(tls, tls_session)
+            if compress is None:
+                compress = login and COMPRESS_EVERYWHERE
+            self.caps |= COMPRESS if compress else 0
             if login:
                 self._login(db, attrs)
+            if login and self.is_compressed():
+                self.sock = packed.Socket(self.sock)
         except BaseException:
             self.sock.close()
             raise
@@ -323,6 +334,10 @@ class Client:
         if not unix:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+    def is_compressed(self):
+        """From the login's OK on."""
+        return bool(self.caps & self.greeting.caps & COMPRESS)
 
     def __enter__(self):
         return self
@@ -362,6 +377,8 @@ class Client:
     def send(self, payload):
         """A command: a packet that starts a sequence."""
         self.seq = 0
+        if isinstance(self.sock, packed.Socket):
+            self.sock.begin()
         self.send_packet(payload)
 
     def _fill(self, need):
@@ -382,7 +399,8 @@ class Client:
         while True:
             header = self._take(4)
             length = int.from_bytes(header[:3], "little")
-            seq = header[3]
+            # In compressed packets a node has numbers that say nothing: nobody looks at them.
+            seq = self.seq if isinstance(self.sock, packed.Socket) else header[3]
             part = self._take(length)
             payload = payload + part if payload else part
             if length < MAX_FRAME:

@@ -13,6 +13,9 @@
 #define LLVMFuzzerTestOneInput fuzz_binlog
 #include "tests/fuzz/fuzz_binlog.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_compress
+#include "tests/fuzz/fuzz_compress.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_follow
 #include "tests/fuzz/fuzz_follow.c"
 #undef LLVMFuzzerTestOneInput
@@ -80,6 +83,11 @@ static void run_corpus(fuzz_fn fuzz, const char *name)
 TEST(corpus_of_binlog)
 {
     run_corpus(fuzz_binlog, "binlog");
+}
+
+TEST(corpus_of_compress)
+{
+    run_corpus(fuzz_compress, "compress");
 }
 
 TEST(corpus_of_follow)

@@ -37,10 +37,11 @@ static void make(struct scene *c, unsigned n_writers, unsigned n_readers)
         c->nodes[i].is_resolved = true;
     }
     for (unsigned i = 0; i < n_writers; i++) {
-        c->writers[i] = (struct member){&c->nodes[i], 1, SERVER_ONLINE, 100, 0, 0};
+        c->writers[i] = (struct member){&c->nodes[i], 1, SERVER_ONLINE, 100, 0, 0, false};
     }
     for (unsigned i = 0; i < n_readers; i++) {
-        c->readers[i] = (struct member){&c->nodes[n_writers + i], 1, SERVER_ONLINE, 100, 0, 0};
+        c->readers[i] =
+            (struct member){&c->nodes[n_writers + i], 1, SERVER_ONLINE, 100, 0, 0, false};
     }
     c->writer_group = (struct hostgroup){.number = 10, .n = n_writers, .members = c->writers};
     c->reader_group = (struct hostgroup){.number = 20, .n = n_readers, .members = c->readers};
@@ -498,7 +499,7 @@ TEST(route_more_nodes_than_a_route_holds)
     make(&c, 0, 1);
     for (unsigned i = 0; i < NODES_MAX; i++) {
         nodes[i] = (struct node){.index = i, .is_resolved = true};
-        members[i] = (struct member){&nodes[i], 1, SERVER_ONLINE, 100, 0, 0};
+        members[i] = (struct member){&nodes[i], 1, SERVER_ONLINE, 100, 0, 0, false};
     }
     c.writer_group = (struct hostgroup){.number = 10, .n = NODES_MAX, .members = members};
     c.roles.max_writers = UINT32_MAX;

@@ -264,7 +264,7 @@ TEST(stream_tls_without_memory_fails)
         assert_true(i < 19);
     }
     mem_fail_at(0);
-    assert_null(s.f.loop.sealed_out);
+    assert_null(s.f.loop.out);
     free(bytes);
     end_all(&s);
 }
