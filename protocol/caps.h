@@ -71,6 +71,12 @@
  */
 #define CAPS_OF_NODES (CAP_DEPRECATE_EOF | CAP_STMT_BULK | CAP_EXTENDED_METADATA)
 
+/*
+ * What these do at login - IGNORE_SPACE in sql_mode, interactive_timeout for wait_timeout - a reset
+ * or another user takes away for good (10.11).
+ */
+#define CAPS_UNTIL_RESET (CAP_IGNORE_SPACE | CAP_INTERACTIVE)
+
 /* The bits that change the bytes of an answer: how results end, what a column definition has. */
 #define CAPS_OF_FORM (CAP_DEPRECATE_EOF | CAP_EXTENDED_METADATA)
 

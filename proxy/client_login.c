@@ -50,8 +50,9 @@ static bool login_new(struct client *c, enum auth_step step, bool is_change_user
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return false;
     }
-    *c->login = (struct client_login){
-        .auth.step = (uint8_t)step, .is_change_user = is_change_user, .caps = c->session.caps};
+    *c->login = (struct client_login){.auth.step = (uint8_t)step,
+                                      .is_change_user = is_change_user,
+                                      .caps = c->session.caps & ~CAPS_UNTIL_RESET};
     return true;
 }
 

@@ -58,7 +58,7 @@ struct want client_want(const struct client *c)
         .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
         .is_new = task->verdict.new_connection,
         .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
-                 (s->caps & CAP_IGNORE_SPACE) != 0, /* a reset takes sql_mode's IGNORE_SPACE away */
+                 (s->caps & CAPS_UNTIL_RESET) != 0,
     };
 }
 

@@ -164,8 +164,7 @@ static bool is_result(uint8_t local)
  */
 static bool may_learn(const struct client *c)
 {
-    return worker_vars(c->worker)->mysql_learn_answers &&
-           (c->session.caps & (CAP_IGNORE_SPACE | CAP_INTERACTIVE)) == 0;
+    return worker_vars(c->worker)->mysql_learn_answers && (c->session.caps & CAPS_UNTIL_RESET) == 0;
 }
 
 static bool try_answer(struct client *c, const struct facts *f)

@@ -90,6 +90,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->last_id_unknown = false;
     s->multiplex_off = s->multiplex_on = false;
     s->flag_in = 0;
+    s->caps &= ~CAPS_UNTIL_RESET;
     s->status = (uint16_t)(status | (profile != NULL ? profile->status : 0));
 }
 

@@ -18,6 +18,7 @@ LONG_FLAG = 1 << 2
 CONNECT_WITH_DB = 1 << 3
 NO_SCHEMA = 1 << 4
 COMPRESS = 1 << 5
+ODBC = 1 << 6
 LOCAL_FILES = 1 << 7
 IGNORE_SPACE = 1 << 8
 PROTOCOL_41 = 1 << 9
@@ -30,8 +31,16 @@ MULTI_RESULTS = 1 << 17
 PS_MULTI_RESULTS = 1 << 18
 PLUGIN_AUTH = 1 << 19
 CONNECT_ATTRS = 1 << 20
+PLUGIN_AUTH_LENENC = 1 << 21
+EXPIRED_PASSWORDS = 1 << 22
 SESSION_TRACK = 1 << 23
 DEPRECATE_EOF = 1 << 24
+REMEMBER_OPTIONS = 1 << 31
+# MariaDB's extended ones: they count when LONG_PASSWORD is off.
+PROGRESS = 1 << 32
+STMT_BULK = 1 << 34
+EXTENDED_METADATA = 1 << 35
+CACHE_METADATA = 1 << 36
 
 # What PHP's mysqlnd sends, less LOCAL_FILES (asked for by the tests that want it).
 DEFAULT_CAPS = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION
@@ -54,6 +63,7 @@ COM_STMT_RESET = 0x1A
 COM_SET_OPTION = 0x1B
 COM_STMT_FETCH = 0x1C
 COM_RESET_CONNECTION = 0x1F
+COM_STMT_BULK_EXECUTE = 0xFA
 
 # Status bits.
 STATUS_IN_TRANS = 0x0001
@@ -392,7 +402,7 @@ class Client:
     def secure(self, context, session=None):
         """Ask for TLS; the handshake."""
         self.caps |= SSL
-        self.send_packet(struct.pack("<IIB23x", self.caps, 1 << 30, self.charset))
+        self.send_packet(self._login_head())
         self.sock = context.wrap_socket(self.sock, server_hostname="localhost", session=session)
 
     def _greet(self):
@@ -403,8 +413,12 @@ class Client:
         self.greeting = parse_greeting(packet.payload)
         self.thread_id = self.greeting.thread_id
 
+    def _login_head(self):
+        extended = 0 if self.caps & LONG_PASSWORD else self.caps >> 32
+        return struct.pack("<IIB19xI", self.caps & 0xFFFFFFFF, 1 << 30, self.charset, extended)
+
     def handshake_response(self, db=None, attrs=None):
-        parts = [struct.pack("<IIB23x", self.caps, 1 << 30, self.charset),
+        parts = [self._login_head(),
                  self.user.encode() + b"\0",
                  put_string(native_scramble(self.password, self.greeting.salt[:20]))]
         if self.caps & CONNECT_WITH_DB:
@@ -420,6 +434,8 @@ class Client:
     def _login(self, db, attrs):
         if attrs is not None:
             self.caps |= CONNECT_ATTRS
+        elif self.caps & CONNECT_ATTRS:
+            attrs = {}
         self.send_packet(self.handshake_response(db, attrs))
         packets = self._read_auth()
         # One packet was sent before: the same login as without, to who compares them.
@@ -618,3 +634,21 @@ def execute_packet(statement_id, values, cursor=0, bind=True):
             types += struct.pack("<H", kind)
             data += encoded
     return head + bytes(nulls) + (b"\x01" + types if bind else b"\0") + data
+
+
+BULK_TYPES = 128
+DEFAULT, IGNORE = object(), object()  # for a parameter of one row; None is NULL
+
+
+def bulk_packet(statement_id, types, rows, flags=None):
+    """COM_STMT_BULK_EXECUTE; types (numbers) go along unless flags say otherwise."""
+    flags = BULK_TYPES if flags is None else flags
+    parts = [bytes([COM_STMT_BULK_EXECUTE]) + struct.pack("<IH", statement_id, flags)]
+    if flags & BULK_TYPES:
+        parts += [struct.pack("<H", kind) for kind in types]
+    for value in (value for row in rows for value in row):
+        if value in (None, DEFAULT, IGNORE):
+            parts.append(bytes([1 + (None, DEFAULT, IGNORE).index(value)]))
+        else:
+            parts.append(b"\0" + _binary_value(value)[1])
+    return b"".join(parts)
