@@ -190,10 +190,27 @@ void pool_lend(struct server *s, void *owner, const struct server_events *events
     hand_over(s, owner, events);
 }
 
+/*
+ * What CAPS_UNTIL_RESET gave it at login another session has set, and SET ... = DEFAULT does not
+ * bring back.
+ */
+static bool lost_login_values(const struct server *s, const struct want *want)
+{
+    static const enum variable_id given[] = {VAR_SQL_MODE, VAR_WAIT_TIMEOUT};
+
+    for (size_t i = 0; (s->caps & CAPS_UNTIL_RESET) != 0 && i < ARRAY_SIZE(given); i++) {
+        if (s->profile->values[given[i]].data != NULL &&
+            want->profile->values[given[i]].data == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_usable(const struct server *s, const struct want *want)
 {
     return s->caps == want->caps && !want->is_new &&
-           !(want->fresh && (s->was_reset || is_schema_stale(s)));
+           !(want->fresh && (s->was_reset || is_schema_stale(s) || lost_login_values(s, want)));
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */

@@ -8,7 +8,8 @@
  *             user 00 response [schema 00] [plugin 00] [attributes]
  *
  * The extended bits of MariaDB are there when CAP_LONG_PASSWORD is off, else their place is zero.
- * Text at the very end may lack its zero: some clients and old servers leave it out.
+ * Text at the very end may lack its zero: some clients and old servers leave it out. Else nothing
+ * that a capability announces may be missing (10.11).
  */
 #include "protocol/greet.h"
 
@@ -19,6 +20,7 @@
 
 #define GREETING_VERSION 10
 #define SALT_FIRST_PART  8
+#define ATTRS_MAX        65535 /* bytes (10.11) */
 
 enum { FIRST_AUTH_MORE = 0x01, FIRST_AUTH_SWITCH = 0xfe };
 
@@ -110,8 +112,9 @@ static void get_plugin_and_attrs(struct login *l, struct reader *r, uint64_t cap
     if ((caps & CAP_PLUGIN_AUTH) != 0) {
         l->plugin = get_zero_or_rest(r);
     }
-    if ((caps & CAP_CONNECT_ATTRS) != 0 && reader_left(r) > 0) {
+    if ((caps & CAP_CONNECT_ATTRS) != 0) {
         l->attrs = get_lenenc_bytes(r);
+        r->failed |= l->attrs.len > ATTRS_MAX;
     }
 }
 
@@ -145,6 +148,7 @@ int login_decode(struct login *l, const uint8_t *payload, size_t len)
     l->user = get_zero(&r);
     l->response = get_response(&r, l->caps);
     if ((l->caps & CAP_CONNECT_WITH_DB) != 0) {
+        r.failed |= reader_left(&r) == 0;
         l->schema = get_zero_or_rest(&r);
     }
     get_plugin_and_attrs(l, &r, l->caps);

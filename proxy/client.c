@@ -23,7 +23,7 @@
 
 #define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
 #define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
-#define LOGIN_PACKET_MAX 65536
+#define LOGIN_PACKET_MAX (65536 + 2048) /* its attributes alone may be 65535 */
 
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_LOOKUP) | BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) |

@@ -45,9 +45,17 @@ static bool shows(const struct facts *f, struct slice what)
     return f->verb == VERB_SHOW && slice_behind_nocase(f->body, what).data != NULL;
 }
 
+/* EXECUTE IMMEDIATE 'SET session_track_schema=0' */
+static bool runs_text_of_it(const struct facts *f)
+{
+    return (f->verb == VERB_EXECUTE || f->verb == VERB_PREPARE || f->runs == VERB_EXECUTE) &&
+           slice_behind_nocase(f->body, SLICE("session_track_")).data != NULL;
+}
+
 static bool concerns_tracking(const struct facts *f)
 {
     return (f->flags & FACT_TRACKING_VARIABLE) != 0 || shows(f, SLICE("session_track")) ||
+           runs_text_of_it(f) ||
            (shows(f, SLICE("variables")) && !shows(f, SLICE("like")) && !shows(f, SLICE("where")));
 }
 
@@ -178,16 +186,22 @@ static void write_settle(struct server *s, struct writer *w, const struct set_st
     server_expect(s, EXPECT_SETTLED, FOLLOW_RESULT);
 }
 
+/* The connection has the client's own values, and there may be others behind the statement. */
+static bool may_change_own(const struct client *c)
+{
+    const struct facts *f = &c->task->facts;
+
+    return c->session.is_untracked && task_has_reply(c->task) &&
+           (concerns_tracking(f) || (f->flags & FACT_RUNS_UNSEEN) != 0);
+}
+
 void client_track_settle(struct client *c, struct server *s, struct writer *w)
 {
     const struct task *task = c->task;
-    bool is_set = task->facts.verb == VERB_SET;
+    bool is_set = task->is_lent_values && task->facts.verb == VERB_SET;
     struct set_statement set;
 
-    if (!task->is_lent_values && (!c->session.is_untracked || !concerns_tracking(&task->facts))) {
-        return;
-    }
-    if ((is_set || !task->is_lent_values) && task_has_reply(task)) {
+    if (is_set || may_change_own(c)) {
         write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
     }
     if (!task->is_lent_values) {

@@ -14,8 +14,7 @@
  *
  * Not as on a node: what SET STATEMENT sets back is not told with the next OK; in an EOF
  * STATUS_SESSION_STATE_CHANGED may be there for a stored function that set a variable which the
- * client does not ask for; text that is made when it runs (EXECUTE IMMEDIATE, a routine) sets these
- * variables unseen. The order of variables in a block has no meaning on a node, either.
+ * client does not ask for; a routine sets these variables unseen. The order of variables in a block has no meaning on a node, either.
  */
 #ifndef PROXY_CLIENT_TRACK_H
 #define PROXY_CLIENT_TRACK_H

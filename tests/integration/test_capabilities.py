@@ -13,6 +13,8 @@ import struct
 import pytest
 
 import wire
+from console import Console
+from util import wait_until
 from wire import (COM_CHANGE_USER, COM_FIELD_LIST, COM_INIT_DB, COM_PING, COM_QUERY,
                   COM_RESET_CONNECTION, COM_SET_OPTION, COM_STATISTICS, COM_STMT_CLOSE,
                   COM_STMT_FETCH, COM_STMT_PREPARE, COM_STMT_RESET, DEFAULT, IGNORE)
@@ -136,8 +138,8 @@ class Player:
         self.ask("BEGIN")
         self.ask("SELECT * FROM w ORDER BY id")
         self.ask("COMMIT")
-        self.ask("SELECT GET_LOCK('cap', 0)")
-        self.ask("SELECT RELEASE_LOCK('cap')")
+        self.ask(f"SELECT GET_LOCK('{self.schema}', 0)")
+        self.ask(f"SELECT RELEASE_LOCK('{self.schema}')")
         self.ask("INSERT INTO w VALUES (6, 'six') RETURNING id, v")
         self.ask("SELECT f(2)")
         self.ask("SELECT @@sql_mode")
@@ -275,3 +277,122 @@ def test_combination(cluster, galeway, schema, chunk):
         direct = play(cluster.port(1), schema, caps)
         compare(caps, "without a cache", direct, play(plain.port, schema, caps))
         compare(caps, "with a cache", direct, play(cached.port, schema, caps))
+
+
+def test_cache_answers(cluster, galeway, schema):
+    """So that the comparison above is one: in each form something came from the cache."""
+    make_tables(cluster, schema)
+    proxy = galeway(connections=12, variables={**FILES, "query_cache_auto": True})
+    console = Console(proxy)
+    for caps in (0, wire.DEPRECATE_EOF, wire.EXTENDED_METADATA,
+                 wire.DEPRECATE_EOF | wire.EXTENDED_METADATA):
+        before = console.status("Query_Cache_count_GET_OK")
+        with wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema,
+                         caps=caps | BASE | wire.PLUGIN_AUTH) as client:
+            direct = wire.Client(port=cluster.port(1), user="tenant", password="tenant", db=schema,
+                                 caps=caps | BASE | wire.PLUGIN_AUTH)
+            expected = direct.query("SELECT * FROM r ORDER BY id")
+            direct.close()
+
+            def answered():
+                assert client.query("SELECT * FROM r ORDER BY id") == expected
+                return console.status("Query_Cache_count_GET_OK") > before
+
+            wait_until(answered, 10, "an answer from the cache")
+    console.db.close()
+
+
+# ---------------------------------------------------------------- the login's own forms
+
+def put_zero(text):
+    return text.encode() + b"\0"
+
+
+def attrs(*pairs):
+    return wire.put_string(b"".join(wire.put_string(part) for pair in pairs for part in pair))
+
+
+AUTH, WITH_DB, ATTRS, LENENC = (wire.PLUGIN_AUTH, wire.CONNECT_WITH_DB, wire.CONNECT_ATTRS,
+                                wire.PLUGIN_AUTH_LENENC)
+NATIVE = put_zero("mysql_native_password")
+SHORT = (b"_os", b"Linux")
+
+# name: (capabilities besides BASE, what stands behind the user; s = response, d = schema)
+LOGINS = {
+    "no plugin": (0, lambda s, d: wire.put_string(s)),
+    "an old response": (AUTH, lambda s, d: b"\x08" + s[:8] + NATIVE),
+    "unknown plugin": (AUTH, lambda s, d: wire.put_string(s) + put_zero("no_such_plugin")),
+    "plugin without a zero": (AUTH, lambda s, d: wire.put_string(s) + NATIVE[:-1]),
+    "plugin left out": (AUTH, lambda s, d: wire.put_string(s)),
+    "schema": (AUTH | WITH_DB, lambda s, d: wire.put_string(s) + put_zero(d) + NATIVE),
+    "empty schema": (AUTH | WITH_DB, lambda s, d: wire.put_string(s) + b"\0" + NATIVE),
+    "unknown schema": (AUTH | WITH_DB,
+                       lambda s, d: wire.put_string(s) + put_zero("cmp_none") + NATIVE),
+    "forbidden schema": (AUTH | WITH_DB,
+                         lambda s, d: wire.put_string(s) + put_zero("mysql") + NATIVE),
+    "schema left out": (WITH_DB, lambda s, d: wire.put_string(s)),
+    "schema without a zero": (WITH_DB, lambda s, d: wire.put_string(s) + d.encode()),
+    "attributes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + attrs(SHORT)),
+    "no attributes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + b"\0"),
+    "attributes left out": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE),
+    "many attributes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + attrs(
+        *[(b"key%d" % i, b"value" * 20) for i in range(560)])),
+    "attributes of 65535 bytes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + attrs(
+        (b"key", b"v" * (65535 - 4 - 3)))),
+    "attributes of 65536 bytes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + attrs(
+        (b"key", b"v" * (65536 - 4 - 3)))),
+    "an attribute of 70000 bytes": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE
+                                    + attrs((b"key", b"v" * 70000))),
+    "a key without a value": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE
+                              + wire.put_string(wire.put_string(b"key"))),
+    "a key longer than all": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + b"\x04\x7fkey"),
+    "attributes cut": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + b"\x50\x03key"),
+    "attributes of endless length": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE
+                                     + b"\xfe" + b"\xff" * 8),
+    "attributes of no length": (AUTH | ATTRS, lambda s, d: wire.put_string(s) + NATIVE + b"\xff"),
+    "more behind attributes": (AUTH | ATTRS,
+                               lambda s, d: wire.put_string(s) + NATIVE + attrs(SHORT) + b"more"),
+    "lenenc": (AUTH | LENENC, lambda s, d: wire.put_string(s) + NATIVE),
+    "lenenc of three bytes": (AUTH | LENENC, lambda s, d: b"\xfc\x14\0" + s + NATIVE),
+    "lenenc of nine bytes": (AUTH | LENENC, lambda s, d: b"\xfe\x14" + bytes(7) + s + NATIVE),
+    "a response of 300 bytes": (AUTH | LENENC,
+                                lambda s, d: wire.put_string(s + b"x" * 280) + NATIVE),
+    "a response longer than all": (AUTH | LENENC, lambda s, d: b"\xfc\xff\xff" + s + NATIVE),
+    "no length": (AUTH | LENENC, lambda s, d: b"\xfb" + s + NATIVE),
+    "an empty response": (AUTH, lambda s, d: b"\0" + NATIVE),
+    "all": (AUTH | LENENC | ATTRS | WITH_DB,
+            lambda s, d: wire.put_string(s) + put_zero(d) + NATIVE + attrs(SHORT, SHORT)),
+}
+
+
+# A node says "Bad handshake"; here they count as failed logins, or are not read at all.
+REFUSED = ("an old response", "a response of 300 bytes", "an attribute of 70000 bytes")
+
+
+def log_in(port, schema, caps, behind):
+    """What the login ends with, and what the session then is."""
+    with wire.Client(port=port, user="tenant", password="tenant", caps=caps, login=False) as client:
+        scramble = wire.native_scramble("tenant", client.greeting.salt[:20])
+        client.send_packet(client._login_head() + b"tenant\0" + behind(scramble, schema))
+        try:
+            packets = client._read_auth()
+        except (wire.Closed, ConnectionResetError):
+            return ["closed"]
+        switch = [p.payload.split(b"\0")[0] for p in packets if p.payload[0] == 0xFE]
+        result = switch + [packets[-1]]
+        if packets[-1].payload[0] == 0:
+            result.append(client.rows("SELECT DATABASE(), CURRENT_USER(), @@character_set_client"))
+        return result
+
+
+@pytest.mark.parametrize("extended", [0, wire.STMT_BULK | wire.EXTENDED_METADATA], ids=["", "extended"])
+@pytest.mark.parametrize("form", LOGINS)
+def test_login_form(cluster, proxy, schema, form, extended):
+    caps, behind = LOGINS[form]
+    caps |= BASE | extended | (0 if extended else wire.LONG_PASSWORD)
+    expected = log_in(cluster.port(1), schema, caps, behind)
+    got = log_in(proxy.port, schema, caps, behind)
+    if form in REFUSED:
+        assert [e.payload[0] for e in got] == [e.payload[0] for e in expected] == [0xFF]
+    else:
+        assert got == expected

@@ -11,12 +11,9 @@ from util import account, free_port, run, wait_until
 
 # Bits of the node's greeting that the proxy need not offer, and why.
 NOT_OFFERED = (wire.COMPRESS  # frames between two local programs gain nothing from zlib
-               | wire.SSL | 1 << 31  # TLS is configured at each side for itself
-               | 1 << 29  # progress reports of ALTER TABLE, a MariaDB extension
-               | 1 << 22  # expired passwords are the node's business
-             # Rows are relayed as nodes send them, and how they end is agreed with the nodes for all clients.
-             | wire.DEPRECATE_EOF | wire.SESSION_TRACK)
-# MariaDB's extended capabilities (bulk execution and others) may all be missing.
+               | wire.SSL  # TLS is configured at each side for itself
+               | wire.SESSION_TRACK)
+NOT_OFFERED_EXTENDED = (wire.PROGRESS | wire.CACHE_METADATA) >> 32  # protocol/caps.h says why
 
 
 def test_greeting_is_the_nodes(cluster, galeway):
@@ -34,6 +31,7 @@ def test_greeting_is_the_nodes(cluster, galeway):
     assert len(got.salt) == 20 and b"\0" not in got.salt
     assert got.caps & ~(want.caps | wire.SSL) == 0, hex(got.caps & ~want.caps)
     assert want.caps & ~got.caps & ~NOT_OFFERED == 0, hex(want.caps & ~got.caps)
+    assert got.mariadb_caps == want.mariadb_caps & ~NOT_OFFERED_EXTENDED
 
 
 def test_greeting_without_a_node(galeway):
@@ -43,6 +41,8 @@ def test_greeting_without_a_node(galeway):
         proxy = galeway(servers=nowhere, variables={"server_version": version} if version else {})
         with wire.Client(port=proxy.port, login=False) as client:
             assert client.greeting.version.startswith(version.encode() or b"5.5.5-10.11.")
+            assert client.greeting.caps & wire.DEPRECATE_EOF == 0, "no node has shown that it can"
+            assert client.greeting.mariadb_caps == 0
 
 
 def test_salts_and_thread_ids_differ(proxy):

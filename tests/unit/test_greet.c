@@ -128,9 +128,8 @@ static int decode_login(const uint8_t *data, size_t len)
 
 TEST(login_every_cut)
 {
-    /* What stands behind the response is not missed at the end of the message. */
-    cuts_check(decode_login, mariadb_login, sizeof(mariadb_login) - 1, 32 + 5 + 21);
-    cuts_check(decode_login, mysqlnd_login, sizeof(mysqlnd_login) - 1, 32 + 5 + 21);
+    cuts_check(decode_login, mariadb_login, sizeof(mariadb_login) - 1, sizeof(mariadb_login) - 1);
+    cuts_check(decode_login, mysqlnd_login, sizeof(mysqlnd_login) - 1, sizeof(mysqlnd_login) - 1);
 }
 
 TEST(login_of_mariadb_client)
@@ -268,7 +267,7 @@ TEST(change_user_there_and_back)
 
 TEST(change_user_charset_is_optional)
 {
-    const uint64_t caps = MYSQLND_CAPS & ~CAP_PLUGIN_AUTH;
+    const uint64_t caps = MYSQLND_CAPS & ~(CAP_PLUGIN_AUTH | CAP_CONNECT_ATTRS);
     struct login l;
 
     assert_int_equal(change_user_decode(&l, caps, BYTES("\x11u\x00\x00\x00")), 0);
@@ -286,8 +285,12 @@ TEST(change_user_needs_schema_and_plugin)
     assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00")),
                      ERR_HANDSHAKE);
     assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00")), ERR_HANDSHAKE);
-    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00\x2d\x00p")), 0);
+    assert_int_equal(
+        change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00\x2d\x00p\x00\x00")), 0);
     assert_slice_equal(l.plugin, "p");
+    /* The attributes that were agreed on are left out. */
+    assert_int_equal(change_user_decode(&l, MYSQLND_CAPS, BYTES("\x11u\x00\x00\x00\x2d\x00p\x00")),
+                     ERR_HANDSHAKE);
 }
 
 static int decode_login_old(const uint8_t *data, size_t len)

@@ -125,6 +125,42 @@ public class Clients {
         db.setCatalog(System.getenv("DB_NAME"));
     }
 
+    /* COM_STMT_BULK_EXECUTE: many rows, NULL among them, more bytes than a proxy takes at a time. */
+    static void bulk(Connection db) throws SQLException {
+        final int rows = 4000;
+        String filler = "é".repeat(200);
+        try (Statement s = db.createStatement()) {
+            s.execute("CREATE TABLE k (id INT PRIMARY KEY, s VARCHAR(400), n BIGINT)");
+        }
+        for (int round = 0; round < 2; round++) {
+            try (PreparedStatement p = db.prepareStatement("INSERT INTO k VALUES (?, ?, ?)")) {
+                for (int i = 0; i < rows; i++) {
+                    p.setInt(1, round * rows + i);
+                    p.setString(2, i % 3 == 0 ? null : filler);
+                    p.setLong(3, (long) i << 33);
+                    p.addBatch();
+                }
+                same(rows, p.executeBatch().length, "bulk: rows of a batch");
+            }
+        }
+        same(2 * rows, value(db, "SELECT COUNT(*) FROM k"), "bulk: rows");
+        same(2 * (rows / 3 + 1), value(db, "SELECT COUNT(*) FROM k WHERE s IS NULL"), "bulk: nulls");
+        same(rows * (rows - 1), value(db, "SELECT SUM(n >> 33) FROM k"), "bulk: numbers");
+        try (PreparedStatement p = db.prepareStatement("INSERT INTO k VALUES (?, 'again', 0)")) {
+            for (int i : new int[] {-1, 5, -2}) {
+                p.setInt(1, i);
+                p.addBatch();
+            }
+            p.executeBatch();
+            same("an error", "none", "bulk: a duplicate");
+        } catch (BatchUpdateException e) {
+            same(1062, e.getErrorCode(), "bulk: a duplicate");
+        }
+        try (Statement s = db.createStatement()) {
+            s.execute("DROP TABLE k");
+        }
+    }
+
     public static void main(String[] args) throws Exception {
         String[][] kinds = {
             {"text", "useServerPrepStmts=false"},
@@ -137,6 +173,10 @@ public class Clients {
             try (Connection db = connect(kind[1])) {
                 statements(kind[0], db);
             }
+        }
+        try (Connection db = connect("useBulkStmts=true&rewriteBatchedStatements=false"
+                                     + "&useServerPrepStmts=true")) {
+            bulk(db);
         }
         try (Connection db = connect("allowMultiQueries=true")) {
             transactions(db);
