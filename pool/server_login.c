@@ -185,7 +185,7 @@ void server_secured(struct server *s, int rc)
 }
 
 /* mysql_servers.compression, where the node has it. */
-static bool may_compress(struct server *s, uint32_t offered)
+static bool may_compress(struct server *s, uint64_t offered)
 {
     struct node *node = s->node;
 
