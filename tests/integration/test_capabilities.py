@@ -149,6 +149,8 @@ class Player:
         self.ask("SELECT 1; SELECT 2 FROM r WHERE id = 99; DO 2; SELECT nothing")
         self.ask("CALL several()")
         self.ask("SELECT 'behind'")
+        self.ask("CALL sets()")
+        self.ask("SELECT @@sql_mode")
         for option in (0, 1):
             self.command(f"option {option}", bytes([COM_SET_OPTION, option, 0]),
                          self.client.read_one)
@@ -247,6 +249,7 @@ def make_tables(cluster, schema):
                 "INSERT INTO m VALUES (1, '{}', POINT(1, 2))",
                 "CREATE FUNCTION f(n INT) RETURNS INT BEGIN SET sql_mode = 'ANSI'; RETURN n; END",
                 "CREATE PROCEDURE several() BEGIN SELECT 1; SELECT id FROM r; DO 1; END",
+                "CREATE PROCEDURE sets() BEGIN SELECT 1; SET sql_mode = 'ANSI'; SELECT 2; END",
                 "CREATE PROCEDURE gives(OUT n INT) BEGIN SET n = 7; SELECT 8; END"):
         with cluster.connect(1, database=schema) as db, db.cursor() as cursor:
             cursor.execute(sql)
