@@ -33,13 +33,13 @@ uint8_t ok_encode(struct writer *w, const struct ok *ok, uint8_t sequence)
     put_u8(w, ok->ends_rows ? FIRST_EOF : FIRST_OK);
     put_lenenc(w, ok->affected);
     put_lenenc(w, ok->last_insert_id);
-    put_u16(w, ok->track.len > 0 ? ok->status | STATUS_SESSION_STATE_CHANGED
-                                 : status_to_send(ok->status));
+    put_u16(w, ok->track.data != NULL ? ok->status | STATUS_SESSION_STATE_CHANGED
+                                      : status_to_send(ok->status));
     put_u16(w, ok->warnings);
-    if (ok->message.len > 0 || ok->track.len > 0) {
+    if (ok->message.len > 0 || ok->track.data != NULL) {
         put_lenenc_slice(w, ok->message);
     }
-    if (ok->track.len > 0) {
+    if (ok->track.data != NULL) {
         put_lenenc_slice(w, ok->track);
     }
     return finish(w, at, sequence);

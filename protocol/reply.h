@@ -22,7 +22,7 @@ struct ok {
     uint16_t status;
     uint16_t warnings;
     struct slice message; /* empty = none */
-    struct slice track;   /* block of session changes (track.h), empty = none */
+    struct slice track;   /* block of session changes (track.h); data NULL = none, and no bit */
     bool ends_rows; /* the first byte is 0xfe: DEPRECATE_EOF, the last packet of a result set */
 };
 

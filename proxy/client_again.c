@@ -114,6 +114,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     task->state_changed = task->tracked_known = task->tracked_other = false;
     task->tracked_charset = task->tracked_profiling = false;
     task->tracked[0] = task->tracked[1] = 0;
+    task->is_tracked = false;
     task->peek_len = 0;
     task->refused = 0;
     task->confirms = CONFIRM_NOTHING;

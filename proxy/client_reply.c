@@ -258,7 +258,7 @@ static void on_done(struct server *s)
 {
     struct client *c = s->owner;
     struct task *task = c->task;
-    struct profile *before = profile_ref(c->session.profile);
+    struct profile *before = profile_ref(s->profile); /* with which it was sent */
 
     if (task->is_capture) {
         profile_unref(&c->worker->pool.profiles, before);

@@ -232,6 +232,7 @@ const struct track_wish *client_on_track(struct server *s, const struct ok *ok)
     struct client *c = s->owner;
     struct task *task = c->task;
 
+    task->is_tracked = true;
     if (!task->is_lent_values) {
         session_track(&c->session, s->pool, task, ok);
         s->owes_changes = task->facts.verb != VERB_SET && reports_variables(ok);
@@ -272,7 +273,7 @@ bool client_ok_changes(struct client *c, struct slice block, bool is_told_all)
     struct ok ok = {.status = c->session.status, .track = block};
     int64_t len;
 
-    if (!is_told(c) || block.len == 0) {
+    if (!is_told(c) || block.data == NULL) {
         return client_ok(c);
     }
     c->sequence = ok_encode(&w, &ok, c->sequence);
@@ -293,8 +294,10 @@ static void put_change(struct writer *w, enum track_type type, struct slice valu
 
 static bool ok_with(struct client *c, const struct writer *w)
 {
+    const char *block = w->len == 0 ? NULL : (const char *)w->base;
+
     CHECK(!w->failed);
-    return client_ok_changes(c, (struct slice){(const char *)w->base, w->len}, false);
+    return client_ok_changes(c, (struct slice){block, w->len}, false);
 }
 
 /* Whatever case it was asked for by. */

@@ -115,8 +115,10 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
                                .said = said,
                                .key_len = len};
     memcpy(set->key, key, len);
-    set->said.changes.data = set->key + len;
-    memcpy(set->key + len, said.changes.data, said.changes.len);
+    if (said.changes.data != NULL) {
+        set->said.changes.data = set->key + len;
+        memcpy(set->key + len, said.changes.data, said.changes.len);
+    }
     if (map_put(&l->sets, (struct slice){set->key, len}, set) != 0) {
         free_set(l, set);
     }

@@ -19,7 +19,7 @@
 
 /* What the OK to it reported. */
 struct set_said {
-    struct slice changes; /* block of session changes (protocol/track.h) */
+    struct slice changes; /* block of session changes (protocol/reply.h) */
     bool is_known;        /* all of it is here */
     bool is_told;         /* it is what the client was told: the connection had its values */
 };

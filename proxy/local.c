@@ -243,9 +243,10 @@ static void learn_set(struct client *c, struct profile *before)
             return;
         }
     }
-    said = (struct set_said){.changes = {(const char *)task->peek, task->peek_len},
-                             .is_known = task->peek_len < TASK_PEEK_BYTES,
-                             .is_told = task->is_lent_values};
+    said = (struct set_said){
+        .changes = {task->is_tracked ? (const char *)task->peek : NULL, task->peek_len},
+        .is_known = task->peek_len < TASK_PEEK_BYTES,
+        .is_told = task->is_lent_values};
     learnt_set_keep(&c->worker->learnt, c->session.account, before, task->facts.body,
                     c->session.profile, said, c->worker->now_ms);
 }

@@ -108,6 +108,7 @@ static bool change_is_known(const struct task *task)
         return true;
     }
     return task->command == COM_INIT_DB || f->verb == VERB_USE || f->verb == VERB_PREPARE ||
+           f->verb == VERB_DEALLOCATE ||
            (f->flags & (FACT_CREATES_TEMPORARY | FACT_DROPS_TABLE | FACT_USER_VARIABLE)) != 0;
 }
 

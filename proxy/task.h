@@ -90,6 +90,7 @@ struct task {
     bool tracked_known;      /* and named variables that a profile carries */
     bool tracked_other;      /* and named one that it does not carry */
     bool tracked_charset;
+    bool is_tracked;     /* its last OK had a block of changes; of a SET it is in peek */
     bool is_lent_values; /* its connection has the client's session_track_*: client_track.h */
     bool tracked_profiling;
     uint64_t tracked[2]; /* the variables it named, a bit each (enum variable_id) */

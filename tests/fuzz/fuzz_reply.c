@@ -33,7 +33,7 @@ static void reply_ok(const uint8_t *data, size_t size, bool session_track)
         CHECK(ok.ends_rows == again.ends_rows);
         CHECK(ok.warnings == again.warnings && slice_eq(ok.message, again.message));
         CHECK(slice_eq(ok.track, again.track));
-        CHECK((ok.track.len > 0 ? ok.status : ok.status & ~STATUS_SESSION_STATE_CHANGED) ==
+        CHECK((ok.track.data != NULL ? ok.status : ok.status & ~STATUS_SESSION_STATE_CHANGED) ==
               again.status);
     }
 }

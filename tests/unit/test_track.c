@@ -207,7 +207,7 @@ TEST(track_rewritten_ok_with_nothing_left_has_no_bit)
 
     told(SLICE(SCHEMA CHANGED "\x00\x0a" NAME_TEXT), &nothing, SLICE(""));
     told(SLICE("\x00\x0a" NAME_TEXT), &track_wish_default, SLICE(""));
-    told(SLICE(""), &track_wish_default, SLICE(""));
+    told((struct slice){NULL, 0}, &track_wish_default, SLICE(""));
 }
 
 /* SET TRANSACTION under session_track_transaction_info=STATE. */
