@@ -36,6 +36,9 @@ static void fill_extended(struct stats_fill *f, const struct figures_client *c)
         n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"server_thread_id\":%u",
                       c->server_thread);
     }
+    if (c->is_compressed) {
+        n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"compressed\":true");
+    }
     if (c->balancer.family != ADDRESS_NONE) {
         char balancer[ADDRESS_TEXT_MAX];
 

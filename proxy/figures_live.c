@@ -84,6 +84,7 @@ static void add_client(const struct client *c, struct figures_copy *copy)
     row->time_ms = c->worker->now_ms - (c->task != NULL ? c->task->since_ms : c->since_ms);
     row->port = address.port;
     row->balancer = client_balancer(c);
+    row->is_compressed = stream_is_compressed(&c->stream);
     (void)address_text(&address, row->address);
     if (c->task != NULL) {
         row->info = info_of(c->task);

@@ -53,6 +53,7 @@ struct figures_client {
     uint64_t questions;
     struct figures_text *info; /* a reference, or NULL */
     char address[FIGURES_ADDRESS_MAX], local_address[FIGURES_ADDRESS_MAX];
+    bool is_compressed;
     struct address balancer; /* that told the address; NONE = it connected itself */
 };
 

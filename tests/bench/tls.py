@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What TLS costs: CPU time of Galeway for a page (a new connection and 18 statements), and memory of a held client.
+"""What TLS and compression cost: CPU time of Galeway for a page (a new connection and 18 statements), and memory of a held
+client.
 
     tests/bench/tls.py [--pages 1500] [--held 500]
 
@@ -36,11 +37,12 @@ def context(proxy, version):
     return made
 
 
-def play(proxy, pages, tls=None, resumes=False):
+def play(proxy, pages, tls=None, resumes=False, compress=False):
     session = None
     before = cpu_us(proxy)
     for _ in range(pages):
-        with wire.Client(port=proxy.port, tls=tls, tls_session=session, **TENANT) as client:
+        with wire.Client(port=proxy.port, tls=tls, tls_session=session, compress=compress,
+                         **TENANT) as client:
             for sql in PAGE:
                 client.query(sql)
             assert session is None or client.sock.session_reused
@@ -48,9 +50,10 @@ def play(proxy, pages, tls=None, resumes=False):
     return (cpu_us(proxy) - before) / pages
 
 
-def hold(proxy, count, tls=None):
+def hold(proxy, count, tls=None, compress=False):
     before = proxy.rss_kb()
-    clients = [wire.Client(port=proxy.port, tls=tls, **TENANT) for _ in range(count)]
+    clients = [wire.Client(port=proxy.port, tls=tls, compress=compress, **TENANT)
+               for _ in range(count)]
     for client in clients:
         client.query("SELECT 1")
     grown = proxy.rss_kb() - before
@@ -68,17 +71,21 @@ def main():
     cluster = Cluster().join()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            proxy = Galeway(cluster, pathlib.Path(folder)).start()
+            proxy = Galeway(cluster, pathlib.Path(folder), {"have_compress": True}).start()
             new, old = (context(proxy, v) for v in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2))
             play(proxy, chosen.pages // 5)
             for name, options in (("plain", {}), ("TLS 1.3", {"tls": new}),
                                   ("TLS 1.3, resumed", {"tls": new, "resumes": True}),
                                   ("TLS 1.2", {"tls": old}),
-                                  ("TLS 1.2, resumed", {"tls": old, "resumes": True})):
+                                  ("TLS 1.2, resumed", {"tls": old, "resumes": True}),
+                                  ("compressed", {"compress": True}),
+                                  ("TLS, compressed", {"tls": new, "compress": True})):
                 print(f"{name:<18}{play(proxy, chosen.pages, **options):8.0f} us of CPU a page")
             hold(proxy, 50, new)
-            for name, tls in (("plain", None), ("TLS 1.3", new)):
-                print(f"{name:<18}{hold(proxy, chosen.held, tls):8.0f} bytes a held client")
+            for name, tls, compress in (("plain", None, False), ("TLS 1.3", new, False),
+                                        ("compressed", None, True)):
+                grown = hold(proxy, chosen.held, tls, compress)
+                print(f"{name:<18}{grown:8.0f} bytes a held client")
             proxy.stop()
     finally:
         cluster.leave()

@@ -26,6 +26,9 @@ GALEWAY_BIN = pathlib.Path(os.environ.get("GALEWAY_BIN", ROOT / "build" / "galew
 VARIABLES = {name: {"true": True, "false": False}.get(value, value) for name, value in
              (pair.split("=") for pair in os.environ.get("TEST_VARIABLES", "").split(",") if pair)}
 
+# Connections to nodes are compressed, too.
+NODE_COMPRESSION = {"compression": 1} if "TEST_NODE_COMPRESSION" in os.environ else {}
+
 # A sanitizer makes everything slower by a factor; deadlines follow.
 SLOWNESS = {"asan": 3, "tsan": 6}
 PATIENCE = float(os.environ.get("TEST_PATIENCE", SLOWNESS.get(os.environ.get("MODE"), 1)))
@@ -340,7 +343,8 @@ class Galeway:
             "admin_variables": {"mysql_ifaces": f"127.0.0.1:{self.admin_port}"},
             "mysql_servers": servers or [
                 {"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10,
-                 "max_connections": connections, "weight": 1100 - 100 * n} for n in NODES],
+                 "max_connections": connections, "weight": 1100 - 100 * n, **NODE_COMPRESSION}
+                for n in NODES],
             "mysql_galera_hostgroups": [{**GALERA_ROW, **(galera or {})}],
             "mysql_users": [dict(user) for user in users or DEFAULT_ACCOUNTS],
             **tables,

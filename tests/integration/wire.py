@@ -301,6 +301,7 @@ class Client:
         self.timeout = timeout
         self.user, self.password, self.charset = user, password, charset
         self.seq = 0
+        self.is_in_order = True  # the sequence numbers of all that was read
         self.buffer = bytearray()
         self.login_packets = []
         self.sock = self._open(host, port, unix, receive_buffer, source)
@@ -401,6 +402,7 @@ class Client:
             length = int.from_bytes(header[:3], "little")
             # In compressed packets a node has numbers that say nothing: nobody looks at them.
             seq = self.seq if isinstance(self.sock, packed.Socket) else header[3]
+            self.is_in_order &= header[3] == self.seq
             part = self._take(length)
             payload = payload + part if payload else part
             if length < MAX_FRAME:

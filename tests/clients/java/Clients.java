@@ -19,7 +19,8 @@ public class Clients {
 
     static Connection connect(String options) throws SQLException {
         String url = "jdbc:mariadb://" + System.getenv("DB_HOST") + ":" + System.getenv("DB_PORT") + "/"
-            + System.getenv("DB_NAME") + "?" + options;
+            + System.getenv("DB_NAME") + "?useCompression=" + (System.getenv("DB_COMPRESS") != null)
+            + (options.isEmpty() ? "" : "&" + options);
         Properties login = new Properties();
         login.setProperty("user", System.getenv("DB_USER"));
         login.setProperty("password", System.getenv("DB_PASSWORD"));

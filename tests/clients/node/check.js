@@ -11,6 +11,7 @@ exports.where = {
     user: process.env.DB_USER,
     password: process.env.DB_PASSWORD,
     database: process.env.DB_NAME,
+    compress: 'DB_COMPRESS' in process.env,
 };
 
 // query and execute resolve to the rows, or to {affectedRows, insertId}.

@@ -8,7 +8,8 @@ use warnings;
 use DBI;
 use Test::More;
 
-my $where = "host=$ENV{DB_HOST};port=$ENV{DB_PORT};database=$ENV{DB_NAME}";
+my $where = "host=$ENV{DB_HOST};port=$ENV{DB_PORT};database=$ENV{DB_NAME}"
+    . ($ENV{DB_COMPRESS} ? ';mysql_compression=1' : '');
 my %options = (RaiseError => 1, PrintError => 0, mysql_enable_utf8mb4 => 1);
 
 sub connect_with {

@@ -12,6 +12,7 @@ $unix = getenv('DB_SOCKET');
 $user = getenv('DB_USER');
 $password = getenv('DB_PASSWORD');
 $schema = getenv('DB_NAME');
+$compresses = getenv('DB_COMPRESS') !== false;
 $checks = 0;
 
 function check($ok, string $what): void

@@ -8,8 +8,11 @@ require __DIR__ . '/check.php';
 
 function connect(string $prefix = ''): mysqli
 {
-    global $host, $port, $user, $password, $schema;
-    return new mysqli($prefix . $host, $user, $password, $schema, $port);
+    global $host, $port, $user, $password, $schema, $compresses;
+    $db = mysqli_init();
+    $db->real_connect($prefix . $host, $user, $password, $schema, $port, null,
+        $compresses ? MYSQLI_CLIENT_COMPRESS : 0);
+    return $db;
 }
 
 function value(mysqli $db, string $sql)
@@ -219,7 +222,8 @@ function test_infile(): void
 {
     $db = mysqli_init();
     $db->options(MYSQLI_OPT_LOCAL_INFILE, 1);
-    $db->real_connect($GLOBALS['host'], $GLOBALS['user'], $GLOBALS['password'], $GLOBALS['schema'], $GLOBALS['port']);
+    $db->real_connect($GLOBALS['host'], $GLOBALS['user'], $GLOBALS['password'], $GLOBALS['schema'], $GLOBALS['port'],
+        null, $GLOBALS['compresses'] ? MYSQLI_CLIENT_COMPRESS : 0);
     $db->query('CREATE TABLE l (s TEXT)');
     $file = tempnam(sys_get_temp_dir(), 'galeway');
     file_put_contents($file, "first\nsecond\n");

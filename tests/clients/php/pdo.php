@@ -7,10 +7,11 @@ require __DIR__ . '/check.php';
 
 function connect(bool $emulate, array $more = []): PDO
 {
-    global $host, $port, $user, $password, $schema;
+    global $host, $port, $user, $password, $schema, $compresses;
     return new PDO("mysql:host=$host;port=$port;dbname=$schema;charset=utf8mb4", $user, $password, $more + [
         PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
         PDO::ATTR_EMULATE_PREPARES => $emulate,
+        PDO::MYSQL_ATTR_COMPRESS => $compresses,
     ]);
 }
 
