@@ -3,16 +3,17 @@
  * fuzz_session.c - whole sessions: clients on one side of a worker, nodes on the other, a script for
  * both. What must hold is in frame/frame.h.
  *
- * Input: which configuration (1), then steps: what (1), and what it needs. A client is named by a
- * number, as is a connection to a node: the next one that is open.
+ * Input: which configuration (1; high bit: and when memory is not to be had, 2), then steps: what
+ * (1), and what it needs. A client is named by a number, as is a connection to a node: the next one
+ * that is open.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "protocol/caps.h"
-#include "protocol/command.h"
 #include "pool/cluster.h"
 #include "pool/roles.h"
+#include "protocol/caps.h"
+#include "protocol/command.h"
 #include "tests/fuzz/frame/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -157,9 +158,9 @@ static void send_stmt(struct frame *f, struct script *s, struct frame_client *c)
 static void send_short(struct frame *f, struct script *s, struct frame_client *c)
 {
     static const uint8_t commands[] = {
-        COM_PING,         COM_INIT_DB, COM_FIELD_LIST,       COM_STATISTICS,
-        COM_PROCESS_KILL, COM_QUIT,    COM_RESET_CONNECTION, COM_SET_OPTION,
-        COM_CHANGE_USER,  COM_REFRESH, COM_PROCESS_INFO,     COM_CREATE_DB,
+        COM_PING,         COM_INIT_DB, COM_FIELD_LIST,        COM_STATISTICS,
+        COM_PROCESS_KILL, COM_QUIT,    COM_RESET_CONNECTION,  COM_SET_OPTION,
+        COM_CHANGE_USER,  COM_REFRESH, COM_PROCESS_INFO,      COM_CREATE_DB,
         COM_DEBUG,        COM_TIME,    COM_STMT_BULK_EXECUTE, COM_BINLOG_DUMP};
     uint8_t command = commands[script_u8(s) % 16];
     uint8_t bytes[128];
@@ -296,7 +297,8 @@ static void node_step(struct frame *f, struct script *s, unsigned what)
 
 static void pass(struct frame *f, struct script *s)
 {
-    static const uint64_t times[] = {1, 5, 50, 110, 600, 1500, 4000, 12000, 40000, 4000000, 30000000};
+    static const uint64_t times[] = {1,    5,     50,    110,     600,     1500,
+                                     4000, 12000, 40000, 4000000, 30000000};
 
     frame_pass(f, times[script_u8(s) % (sizeof(times) / sizeof(times[0]))]);
 }
@@ -320,7 +322,7 @@ static void step(struct frame *f, struct script *s)
     } else if (what == 30) {
         worker_post(f->w, mail_new(MAIL_CONFIG));
     } else {
-        (void)frame_client_connect(f);
+        (void)frame_client_connect(f, false);
     }
     if (waits) {
         frame_run(f);
@@ -330,7 +332,9 @@ static void step(struct frame *f, struct script *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct script s = {data, data + size};
-    struct frame *f = frame_begin(script_u8(&s));
+    uint8_t variant = script_u8(&s);
+    unsigned fail_at = (variant & 0x80) != 0 ? script_u16(&s) % 1024 : 0;
+    struct frame *f = frame_begin((variant & 0x7f) % FRAME_LOGINS, fail_at);
 
     for (unsigned i = 0; i < STEPS_MAX && !script_is_over(&s); i++) {
         step(f, &s);

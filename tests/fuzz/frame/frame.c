@@ -23,6 +23,9 @@ static struct galeway *galeway; /* large, and mostly not touched: pages of its o
 static struct worker *worker;
 static struct conf *confs[FRAME_VARIANTS];
 static char folder[32];
+static uint16_t tcp_port;
+static struct tls_context *tls_server;
+static struct rsa_key *rsa;
 static uint64_t blocks_before[MEM_KIND_COUNT];
 
 static const char *const variants[FRAME_VARIANTS] = {
@@ -38,7 +41,17 @@ static const char *const variants[FRAME_VARIANTS] = {
     "default_query_timeout=2000;kill_backend_connection_when_disconnect=false;",
     "firewall_whitelist_enabled=false;query_cache_auto=true;query_cache_size_MB=1;"
     "query_digests_max_query_length=64;query_digests_max_digest_length=32;",
+    /* FRAME_LOGINS */
+    "proxy_protocol_networks=\"127.0.0.0/8\";client_host_error_counts=3;"
+    "client_host_cache_size=4;max_connections_per_address=3;failed_login_delay_ms=100;"
+    "max_connections=5;",
 };
+
+static const char login_users[] =
+    ",{username=\"native\";password=\"*196BDEDE2AE4F84CA44C47D54D78478C7E2BD7B7\";" /* pass */
+    "default_hostgroup=10;default_schema=\"s1\"},"
+    "{username=\"tls\";password=\"pass\";default_hostgroup=10;use_ssl=1},"
+    "{username=\"off\";password=\"pass\";default_hostgroup=10;active=0}";
 
 static const char rules[] =
     "mysql_query_rules=("
@@ -55,25 +68,91 @@ static const char rules[] =
 
 static void remove_folder(void)
 {
-    char path[64];
-
     for (unsigned i = 0; i < FRAME_NODES; i++) {
         (void)unlink(frame.nodes[i].path);
     }
-    (void)snprintf(path, sizeof(path), "%s/client", folder);
-    (void)unlink(path);
+    (void)unlink(frame.client_path);
     (void)rmdir(folder);
+}
+
+/* A port that is free now, and stays so as long as nobody asks for it by number. */
+static uint16_t find_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr *a = (struct sockaddr *)(void *)&at;
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CHECK(fd >= 0 && bind(fd, a, len) == 0 && getsockname(fd, a, &len) == 0);
+    (void)close(fd);
+    return ntohs(at.sin_port);
+}
+
+void frame_tcp_address(struct sockaddr_in *out)
+{
+    *out = (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                .sin_port = htons(tcp_port)};
+}
+
+static void write_file(char *path, size_t cap, const char *name, const char *text)
+{
+    FILE *file;
+
+    (void)snprintf(path, cap, "%s/%s", folder, name);
+    file = fopen(path, "w");
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* Both ends of TLS, and a key for passwords without it: once, it takes a while. */
+static void make_secrets(void)
+{
+    char cert[64], key[64], why[TLS_WHY_MAX];
+    struct tls_settings s = {.is_server = true,
+                             .cert = cert,
+                             .key = key,
+                             .ca = "",
+                             .ca_path = "",
+                             .crl = "",
+                             .crl_path = "",
+                             .ciphers = "",
+                             .versions = "",
+                             .session_s = 300};
+    struct tls_made made;
+
+    CHECK(tls_make(&made, "frame") == 0);
+    write_file(cert, sizeof(cert), "cert", made.cert);
+    write_file(key, sizeof(key), "key", made.key);
+    tls_made_free(&made);
+    CHECK(tls_context_new(&tls_server, &s, why) == 0);
+    (void)unlink(cert);
+    (void)unlink(key);
+    s = (struct tls_settings){.cert = "",
+                              .key = "",
+                              .ca = "",
+                              .ca_path = "",
+                              .crl = "",
+                              .crl_path = "",
+                              .ciphers = "",
+                              .versions = ""};
+    CHECK(tls_context_new(&frame.tls, &s, why) == 0);
+    rsa = rsa_key_new();
+    CHECK(rsa != NULL);
+    frame.rsa = rsa;
 }
 
 static struct conf *load(unsigned variant)
 {
     struct faults faults = {0};
     struct conf *conf = NULL;
-    char text[4096];
+    char text[4096], port[32] = "";
 
+    if (variant == FRAME_LOGINS) {
+        (void)snprintf(port, sizeof(port), ";127.0.0.1:%u", tcp_port);
+    }
     (void)snprintf(text, sizeof(text),
                    "datadir=\"%s\"\n"
-                   "mysql_variables={interfaces=\"%s/client\";threads=1;have_ssl=false;"
+                   "mysql_variables={interfaces=\"%s/client%s\";threads=1;have_ssl=false;"
                    "query_digests_max_entries=64;connect_timeout_server=1000;"
                    "connect_timeout_server_max=3000;shun_recovery_time_sec=1;%s}\n"
                    "mysql_servers=({address=\"%s\";port=0;hostgroup=10;max_connections=3},"
@@ -83,9 +162,10 @@ static struct conf *load(unsigned variant)
                    "writer_is_also_reader=0})\n"
                    "mysql_users=({username=\"u0\";password=\"\";default_hostgroup=10},"
                    "{username=\"u1\";password=\"\";default_hostgroup=10;max_connections=2},"
-                   "{username=\"u2\";password=\"pass\";default_hostgroup=10})\n%s",
-                   folder, folder, variants[variant], frame.nodes[0].path, frame.nodes[1].path,
-                   variant >= 4 ? rules : "");
+                   "{username=\"u2\";password=\"pass\";default_hostgroup=10}%s)\n%s",
+                   folder, folder, port, variants[variant], frame.nodes[0].path,
+                   frame.nodes[1].path, variant == FRAME_LOGINS ? login_users : "",
+                   variant == 4 || variant == 5 ? rules : "");
     if (conf_load_text(&conf, "frame", slice_of(text), &faults) != 0) {
         (void)fprintf(stderr, "variant %u: %s\n", variant,
                       faults.count > 0 ? faults.items[0].text : "?");
@@ -120,12 +200,14 @@ static void begin_process(void)
     for (unsigned i = 0; i < FRAME_CLIENTS; i++) {
         frame.clients[i].fd = -1;
     }
+    (void)snprintf(frame.client_path, sizeof(frame.client_path), "%s/client", folder);
+    tcp_port = find_port();
     for (unsigned i = 0; i < FRAME_VARIANTS; i++) {
         confs[i] = load(i);
     }
     worker = new_pages(sizeof(*worker));
     galeway = new_pages(sizeof(*galeway));
-    CHECK(log_open("/dev/null") == 0);
+    CHECK(log_open(getenv("FRAME_LOG") != NULL ? getenv("FRAME_LOG") : "/dev/null") == 0);
 }
 
 /* --- once for each input ---------------------------------------------------------------------- */
@@ -184,15 +266,13 @@ static void galeway_end(struct galeway *g)
     (void)pthread_cond_destroy(&g->pause.changed);
 }
 
-struct frame *frame_begin(unsigned variant)
+struct frame *frame_begin(unsigned variant, unsigned fail_at)
 {
     struct frame *f = &frame;
 
+    mem_fail_at(0);
     if (worker == NULL) {
         begin_process();
-    }
-    for (unsigned i = 0; i < MEM_KIND_COUNT; i++) {
-        blocks_before[i] = mem_blocks((enum mem_kind)i);
     }
     frame_clock_set(START_US);
     f->g = galeway;
@@ -208,8 +288,20 @@ struct frame *frame_begin(unsigned variant)
         n->n_plans = 0;
         frame_node_listen(n);
     }
-    galeway_begin(galeway, confs[variant % FRAME_VARIANTS]);
+    if (variant == FRAME_LOGINS && rsa == NULL) {
+        make_secrets();
+    }
+    for (unsigned i = 0; i < MEM_KIND_COUNT; i++) {
+        blocks_before[i] = mem_blocks((enum mem_kind)i);
+    }
+    galeway_begin(galeway, confs[variant]);
+    if (variant == FRAME_LOGINS) {
+        galeway->rsa = rsa;
+        galeway->certificates.context = tls_context_ref(tls_server);
+        atomic_fetch_add(&galeway->certificates.changes, 1);
+    }
     CHECK(worker_init(worker, galeway, 0) == 0);
+    mem_fail_at(fail_at);
     galeway->workers[0] = worker;
     galeway->pools[0] = &worker->pool;
     return f;
@@ -323,10 +415,10 @@ static void expect_idle(struct frame *f)
     expect_zero("queued bytes", w->streams.queued_bytes);
     expect_zero("bytes gathered for the cache", w->gathering);
     expect_zero("questions about schemas", w->n_looks);
-    expect_zero("connected clients", stat_sum((struct stat_set *const[]){&w->stats}, 1,
-                                              STAT_CLIENTS_CONNECTED));
-    expect_zero("connected servers", stat_sum((struct stat_set *const[]){&w->stats}, 1,
-                                              STAT_SERVERS_CONNECTED));
+    expect_zero("connected clients",
+                stat_sum((struct stat_set *const[]){&w->stats}, 1, STAT_CLIENTS_CONNECTED));
+    expect_zero("connected servers",
+                stat_sum((struct stat_set *const[]){&w->stats}, 1, STAT_SERVERS_CONNECTED));
     for (unsigned i = 0; i < atomic_load(&f->g->nodes.count); i++) {
         const struct node *n = f->g->nodes.items[i];
 
@@ -353,6 +445,12 @@ static void expect_accounts_idle(struct frame *f)
     }
 }
 
+/* The kernel delivers what went over TCP as soon as it can, which is later on a busy machine. */
+static bool tcp_may_come(const struct frame *f)
+{
+    return f->w->snapshot->balancers.n > 0 && f->w->clients.count > 0;
+}
+
 void frame_end(struct frame *f)
 {
     for (unsigned i = 0; i < FRAME_CLIENTS; i++) {
@@ -361,6 +459,10 @@ void frame_end(struct frame *f)
         }
     }
     frame_run(f);
+    for (unsigned i = 0; i < 2000 && tcp_may_come(f); i++) {
+        (void)usleep(1000);
+        frame_run(f);
+    }
     for (unsigned i = 0; i < FRAME_NODES; i++) {
         frame_node_down(f, i);
     }
@@ -370,6 +472,7 @@ void frame_end(struct frame *f)
     expect_accounts_idle(f);
     worker_fini(f->w);
     galeway_end(f->g);
+    mem_fail_at(0);
     frame_clock_set(0);
     for (unsigned i = 0; i < MEM_KIND_COUNT; i++) {
         if (mem_blocks((enum mem_kind)i) != blocks_before[i]) {

@@ -16,6 +16,8 @@
 #ifndef TESTS_FUZZ_FRAME_H
 #define TESTS_FUZZ_FRAME_H
 
+#include <netinet/in.h>
+
 #include "protocol/follow.h"
 #include "protocol/packet.h"
 #include "proxy/worker.h"
@@ -57,6 +59,7 @@ static inline uint16_t script_u16(struct script *s)
 
 /* At most n bytes, and no mark among them. Returns how many. */
 size_t script_bytes(struct script *s, uint8_t *out, size_t n);
+void frame_tcp_address(struct sockaddr_in *out);
 
 /* --- clients ---------------------------------------------------------------------------------- */
 
@@ -67,8 +70,8 @@ struct frame_client {
     bool is_unchecked; /* what it sent has no known number of answers */
     bool reads;
     bool is_in_reply;
-    bool has_ended; /* the other side has closed */
-    bool said_last; /* an error that was not asked for: the end must follow */
+    bool has_ended;     /* the other side has closed */
+    bool said_last;     /* an error that was not asked for: the end must follow */
     uint8_t keeps_file; /* LOCAL INFILE: it is not sent by itself */
     uint32_t last_stmt;
     unsigned n_answers, n_commands;
@@ -152,7 +155,7 @@ struct frame_link {
 struct frame_node {
     int listener; /* -1 = down */
     char path[64];
-    bool is_silent; /* takes connections, reads and says nothing */
+    bool is_silent;   /* takes connections, reads and says nothing */
     uint8_t greeting; /* how it begins: see frame_node.c */
     struct answer plans[FRAME_PLANS];
     unsigned first_plan, n_plans;
@@ -164,22 +167,26 @@ struct frame_node {
 struct frame {
     struct galeway *g;
     struct worker *w;
+    char client_path[64];
     struct frame_client clients[FRAME_CLIENTS];
     unsigned n_marks;
     struct frame_node nodes[FRAME_NODES];
     struct frame_link links[FRAME_LINKS];
     uint64_t n_moved; /* bytes and connections that the fakes saw: is anything still moving? */
+    struct tls_context *tls; /* a client's end, with FRAME_LOGINS */
+    const struct rsa_key *rsa;
     uint64_t n_opened; /* connections to nodes, when they were looked for last */
     bool has_silent;   /* some node does not take them, or did not */
 };
 
 /*
  * frame_begin - a fresh process with configuration number variant (see frame.c). There is one at a
- * time; everything is static. frame_end - close both sides, run until idle, check that all is back,
+ * time; everything is static. fail_at: the n-th mem_try() from then on finds no memory; 0 = none. frame_end - close both sides, run until idle, check that all is back,
  * take it apart.
  */
-#define FRAME_VARIANTS 6
-struct frame *frame_begin(unsigned variant);
+#define FRAME_VARIANTS 7
+#define FRAME_LOGINS   6 /* the variant for logins: TLS, many users, a TCP port behind a balancer */
+struct frame *frame_begin(unsigned variant, unsigned fail_at);
 void frame_end(struct frame *f);
 
 /* frame_run - until nothing is ready. frame_pass - let time pass, in some steps. */
@@ -190,8 +197,8 @@ void frame_pass(struct frame *f, uint64_t ms);
 struct frame_client *frame_client_find(struct frame *f, unsigned n);
 struct frame_link *frame_link_find(struct frame *f, unsigned n);
 
-/* frame_client.c */
-struct frame_client *frame_client_connect(struct frame *f);
+/* frame_client.c; by TCP only with FRAME_LOGINS */
+struct frame_client *frame_client_connect(struct frame *f, bool by_tcp);
 /* Connects and logs in, as a client that does everything right. NULL = there is no room. */
 struct frame_client *frame_client_open(struct frame *f, const char *user, const char *schema,
                                        uint32_t caps);

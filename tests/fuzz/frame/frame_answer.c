@@ -54,10 +54,9 @@ static void put_change(struct writer *w, uint8_t type, const char *name, struct 
 /* What the script says has changed. */
 static void put_changes(struct writer *w, const struct answer *a)
 {
-    static const char *const names[] = {"sql_mode",       "autocommit",
-                                        "character_set_client", "time_zone",
-                                        "max_statement_time", "wsrep_sync_wait",
-                                        "no_such_variable", "lc_messages"};
+    static const char *const names[] = {
+        "sql_mode",           "autocommit",      "character_set_client", "time_zone",
+        "max_statement_time", "wsrep_sync_wait", "no_such_variable",     "lc_messages"};
     struct slice raw = {(const char *)a->raw, a->n_raw};
 
     switch (a->a % 6) {
@@ -106,7 +105,8 @@ static uint8_t put_ok(struct writer *w, const struct frame_link *link, const str
 
 static uint8_t put_columns(struct writer *w, size_t n, uint8_t sequence)
 {
-    struct column column = {.name = SLICE("c"), .charset = 45, .length = 80, .type = TYPE_VAR_STRING};
+    struct column column = {
+        .name = SLICE("c"), .charset = 45, .length = 80, .type = TYPE_VAR_STRING};
 
     for (size_t i = 0; i < n; i++) {
         sequence = column_encode(w, &column, sequence);
@@ -260,10 +260,10 @@ static void put_switch(struct writer *w, struct frame_link *link, const struct a
                        uint8_t sequence)
 {
     link->phase = LINK_SWITCHED;
-    auth_switch_encode_data(w, switch_plugins[a->a % 4],
-                            (struct slice){"abcdefghijklmnopqrstuvwxyz0123456789",
-                                           a->b % 4 == 0 ? 20u : a->b % 37u},
-                            sequence);
+    auth_switch_encode_data(
+        w, switch_plugins[a->a % 4],
+        (struct slice){"abcdefghijklmnopqrstuvwxyz0123456789", a->b % 4 == 0 ? 20u : a->b % 37u},
+        sequence);
 }
 
 size_t frame_answer_make(struct frame_link *link, const struct answer *a,

@@ -15,6 +15,7 @@
 #include "protocol/packet.h"
 #include "tests/fuzz/frame/frame.h"
 
+#define MARKS_MAX 60
 #define CURSOR_AT 5 /* the flags of COM_STMT_EXECUTE, behind command and id */
 
 static void fail(const struct frame_client *c, const char *what)
@@ -269,36 +270,64 @@ bool frame_client_pump(struct frame *f, struct frame_client *c)
 
 /* --- coming and going ------------------------------------------------------------------------- */
 
-struct frame_client *frame_client_connect(struct frame *f)
+static int connect_unix(const char *path)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    CHECK(fd >= 0);
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    if (connect(fd, (const struct sockaddr *)(const void *)&to, sizeof(to)) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* It leaves by a reset, so that no port is kept. */
+static int connect_tcp(void)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    struct sockaddr_in to;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CHECK(fd >= 0);
+    frame_tcp_address(&to);
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    if (connect(fd, (const struct sockaddr *)(const void *)&to, sizeof(to)) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+struct frame_client *frame_client_connect(struct frame *f, bool by_tcp)
+{
     struct frame_client *c = NULL;
+    int fd;
 
     for (unsigned i = 0; i < FRAME_CLIENTS && c == NULL; i++) {
         c = f->clients[i].fd < 0 ? &f->clients[i] : NULL;
     }
-    if (c == NULL || f->n_marks == 60) {
+    if (c == NULL || f->n_marks == MARKS_MAX) {
         return NULL;
     }
-    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s",
-                   worker_vars(f->w)->mysql_interfaces);
+    fd = by_tcp ? connect_tcp() : connect_unix(f->client_path);
+    if (fd < 0) {
+        return NULL;
+    }
     memset(c, 0, offsetof(struct frame_client, in));
     c->n_in = 0;
     c->reads = true;
     (void)snprintf(c->mark, sizeof(c->mark), "%s%c", FRAME_MARK, 'A' + (char)f->n_marks++);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK(c->fd >= 0);
-    if (connect(c->fd, (const struct sockaddr *)(const void *)&to, sizeof(to)) != 0) {
-        frame_client_close(f, c);
-        return NULL;
-    }
+    c->fd = fd;
     return c;
 }
 
 struct frame_client *frame_client_open(struct frame *f, const char *user, const char *schema,
                                        uint32_t caps)
 {
-    struct frame_client *c = frame_client_connect(f);
+    struct frame_client *c = frame_client_connect(f, false);
     struct login login = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH | caps,
                           .max_packet = 1u << 24,
                           .charset = 45,

@@ -3,12 +3,11 @@
  * frame_node.c - scripted nodes: they answer as a node does, or as the script has planned.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <stdio.h>
 
 #include "protocol/caps.h"
 #include "protocol/command.h"
@@ -108,9 +107,9 @@ bool frame_node_pump(struct frame *f, unsigned node)
     struct frame_link *link = NULL;
     int fd;
 
-    fd = n->listener < 0 || n->is_silent ? -1
-                                         : accept4(n->listener, NULL, NULL,
-                                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    fd = n->listener < 0 || n->is_silent
+             ? -1
+             : accept4(n->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         return false;
     }
