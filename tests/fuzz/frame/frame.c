@@ -13,6 +13,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "pool/cluster.h"
+#include "pool/roles.h"
+#include "protocol/caps.h"
 #include "proxy/events_log.h"
 
 #define START_US   UINT64_C(1000000000) /* where the clock begins */
@@ -451,6 +454,47 @@ static bool tcp_may_come(const struct frame *f)
     return f->w->snapshot->balancers.n > 0 && f->w->clients.count > 0;
 }
 
+static void heal_nodes(struct frame *f)
+{
+    const struct roles roles = {.writers = 1, .readers = 2};
+    struct cluster *cluster = cluster_get(&f->g->nodes, 10);
+
+    for (unsigned i = 0; i < FRAME_NODES; i++) {
+        struct node *n = f->g->nodes.items[i];
+
+        f->nodes[i].n_plans = f->nodes[i].greeting = 0;
+        f->nodes[i].is_silent = false;
+        frame_node_listen(&f->nodes[i]);
+        atomic_store(&n->shared.health, HEALTH_UP);
+        atomic_store(&n->shared.applied_us, frame_clock_us());
+    }
+    CHECK(cluster != NULL);
+    cluster_publish(cluster, &roles, false);
+    atomic_fetch_add(&f->g->nodes.n_changes, 1);
+    worker_post(f->w, mail_new(MAIL_NODES));
+    frame_pass(f, 60000); /* they were left out for a while */
+}
+
+/* Whatever has happened: who comes now is served. */
+static void expect_service(struct frame *f)
+{
+    struct frame_client *c;
+
+    mem_fail_at(0);
+    heal_nodes(f);
+    c = frame_client_open(f, "u0", "s1", CAP_TRANSACTIONS);
+    if (c != NULL) {
+        frame_client_query(f, c, "INSERT INTO t1 VALUES(1)");
+        frame_run(f);
+    }
+    if (c == NULL || c->n_commands != 2 || c->n_answers != 2 || c->follow.is_error) {
+        (void)fprintf(stderr, "the next client is not served\n");
+        abort();
+    }
+    frame_client_close(f, c);
+    frame_run(f);
+}
+
 void frame_end(struct frame *f)
 {
     for (unsigned i = 0; i < FRAME_CLIENTS; i++) {
@@ -463,6 +507,11 @@ void frame_end(struct frame *f)
         (void)usleep(1000);
         frame_run(f);
     }
+    for (unsigned i = 0; i < FRAME_NODES; i++) {
+        frame_node_down(f, i);
+    }
+    frame_run(f);
+    expect_service(f);
     for (unsigned i = 0; i < FRAME_NODES; i++) {
         frame_node_down(f, i);
     }

@@ -246,7 +246,7 @@ bool frame_client_pump(struct frame *f, struct frame_client *c)
     }
     n = recv(c->fd, c->in + c->n_in, sizeof(c->in) - c->n_in, MSG_DONTWAIT);
     if (n <= 0) {
-        c->has_ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+        c->has_ended = n == 0 || errno != EAGAIN;
         return c->has_ended;
     }
     f->n_moved += (uint64_t)n;
@@ -309,7 +309,7 @@ struct frame_client *frame_client_connect(struct frame *f, bool by_tcp)
     for (unsigned i = 0; i < FRAME_CLIENTS && c == NULL; i++) {
         c = f->clients[i].fd < 0 ? &f->clients[i] : NULL;
     }
-    if (c == NULL || f->n_marks == MARKS_MAX) {
+    if (c == NULL || f->n_marks >= MARKS_MAX) {
         return NULL;
     }
     fd = by_tcp ? connect_tcp() : connect_unix(f->client_path);

@@ -298,7 +298,7 @@ bool frame_link_pump(struct frame *f, struct frame_link *link)
         return false;
     }
     n = recv(link->fd, link->in + link->n_in, sizeof(link->in) - link->n_in, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    if (n < 0 && errno == EAGAIN) {
         return false;
     }
     if (n <= 0) {
