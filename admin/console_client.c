@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "admin/console_audit.h"
 #include "base/err.h"
@@ -414,6 +415,9 @@ void console_open(struct console_core *core, int fd)
 {
     struct console_client *c = client_new(core);
 
-    CHECK(c != NULL);
+    if (c == NULL) {
+        (void)close(fd);
+        return;
+    }
     (void)begin(c, stream_open(&c->stream, &core->streams, &events, fd));
 }

@@ -199,6 +199,10 @@ struct frame_link *frame_link_find(struct frame *f, unsigned n);
 
 /* frame_client.c; by TCP only with FRAME_LOGINS */
 struct frame_client *frame_client_connect(struct frame *f, bool by_tcp);
+/* The same with a descriptor that is connected to what is tested. */
+struct frame_client *frame_client_take(struct frame *f, int fd);
+void frame_client_login(struct frame *f, struct frame_client *c, const char *user,
+                        const char *password, const char *schema, uint32_t caps);
 /* Connects and logs in, as a client that does everything right. NULL = there is no room. */
 struct frame_client *frame_client_open(struct frame *f, const char *user, const char *schema,
                                        uint32_t caps);

@@ -301,19 +301,17 @@ static int connect_tcp(void)
     return fd;
 }
 
-struct frame_client *frame_client_connect(struct frame *f, bool by_tcp)
+struct frame_client *frame_client_take(struct frame *f, int fd)
 {
     struct frame_client *c = NULL;
-    int fd;
 
     for (unsigned i = 0; i < FRAME_CLIENTS && c == NULL; i++) {
         c = f->clients[i].fd < 0 ? &f->clients[i] : NULL;
     }
-    if (c == NULL || f->n_marks >= MARKS_MAX) {
-        return NULL;
-    }
-    fd = by_tcp ? connect_tcp() : connect_unix(f->client_path);
-    if (fd < 0) {
+    if (fd < 0 || c == NULL || f->n_marks >= MARKS_MAX) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
         return NULL;
     }
     memset(c, 0, offsetof(struct frame_client, in));
@@ -324,10 +322,14 @@ struct frame_client *frame_client_connect(struct frame *f, bool by_tcp)
     return c;
 }
 
-struct frame_client *frame_client_open(struct frame *f, const char *user, const char *schema,
-                                       uint32_t caps)
+struct frame_client *frame_client_connect(struct frame *f, bool by_tcp)
 {
-    struct frame_client *c = frame_client_connect(f, false);
+    return frame_client_take(f, by_tcp ? connect_tcp() : connect_unix(f->client_path));
+}
+
+void frame_client_login(struct frame *f, struct frame_client *c, const char *user,
+                        const char *password, const char *schema, uint32_t caps)
+{
     struct login login = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH | caps,
                           .max_packet = 1u << 24,
                           .charset = 45,
@@ -336,19 +338,15 @@ struct frame_client *frame_client_open(struct frame *f, const char *user, const 
                           .plugin = SLICE(PLUGIN_NATIVE)};
     uint8_t bytes[512], response[SHA1_LEN];
     struct writer w = writer_of(bytes, sizeof(bytes));
+    struct secret secret;
     struct greeting g;
 
-    if (c == NULL) {
-        return NULL;
-    }
     frame_run(f);
     login.caps |= schema[0] != '\0' ? CAP_CONNECT_WITH_DB : 0;
     if (c->n_in > PACKET_HEADER &&
         greeting_decode(&g, c->in + PACKET_HEADER, c->n_in - PACKET_HEADER) == 0) {
-        if (strcmp(user, "u2") == 0) {
-            struct secret secret;
-
-            CHECK(secret_parse(&secret, SLICE("pass")) == 0);
+        CHECK(secret_parse(&secret, slice_of(password)) == 0);
+        if (password[0] != '\0') {
             native_response(response, secret.stage1, g.salt);
             login.response = (struct slice){(const char *)response, sizeof(response)};
         }
@@ -361,6 +359,16 @@ struct frame_client *frame_client_open(struct frame *f, const char *user, const 
     c->kinds[0] = FOLLOW_ONE;
     c->n_kinds = c->n_commands = 1;
     frame_run(f);
+}
+
+struct frame_client *frame_client_open(struct frame *f, const char *user, const char *schema,
+                                       uint32_t caps)
+{
+    struct frame_client *c = frame_client_connect(f, false);
+
+    if (c != NULL) {
+        frame_client_login(f, c, user, strcmp(user, "u2") == 0 ? "pass" : "", schema, caps);
+    }
     return c;
 }
 
