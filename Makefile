@@ -31,9 +31,12 @@ UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
 TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+# What several fuzzers stand on, and the unit tests that run their seeds.
+FRAME_SRC := $(sort $(wildcard tests/fuzz/frame/*.c))
 # tests/bench/build.sh makes programs of these and of parts of tests/bench/loadgen.
 DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c tests/stale/load/*.c))
-ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC)
+ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC) \
+    $(FRAME_SRC)
 ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))
 
 LIB := $(B)/libgaleway.a
@@ -156,7 +159,7 @@ $(LIB): $(SRC:%.c=$(B)/%.o)
 $(BIN): $(B)/proxy/main.o $(LIB)
 	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS)
 
-$(UNIT): $(UNIT_SRC:%.c=$(B)/%.o) $(LIB)
+$(UNIT): $(UNIT_SRC:%.c=$(B)/%.o) $(FRAME_SRC:%.c=$(B)/%.o) $(LIB)
 	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
 define TOOL_RULE
@@ -166,7 +169,7 @@ $(foreach name,$(TOOL_NAMES),$(eval $(call TOOL_RULE,$(name))))
 $(TOOLS):
 	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS) -lm
 
-$(FUZZERS): $(B)/%: $(B)/%.o $(LIB)
+$(FUZZERS): $(B)/%: $(B)/%.o $(FRAME_SRC:%.c=$(B)/%.o) $(LIB)
 	$(call SAY,LINK $@) $(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 -include $(ALL_C:%.c=$(B)/%.d)

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "admin/console_audit.h"
 #include "base/err.h"
@@ -382,7 +383,8 @@ static struct console_client *client_new(struct console_core *core)
     return c;
 }
 
-static void begin(struct console_client *c, int rc)
+/* Returns the error of a connection that was not taken. */
+static int begin(struct console_client *c, int rc)
 {
     if (rc == 0) {
         rc = stream_read_start(&c->stream);
@@ -396,22 +398,26 @@ static void begin(struct console_client *c, int rc)
         c->core->n_served -= c->is_served ? 1 : 0;
         list_remove(&c->core->clients, &c->in_core);
         mem_free(MEM_ADMIN, c);
+        return rc;
     }
+    return 0;
 }
 
-void console_accept(struct console_core *core, uv_stream_t *listener)
+int console_accept(struct console_core *core, uv_stream_t *listener)
 {
     struct console_client *c = client_new(core);
 
-    if (c != NULL) {
-        begin(c, stream_accept(&c->stream, &core->streams, &events, listener));
-    }
+    return c == NULL ? ERR_MEMORY
+                     : begin(c, stream_accept(&c->stream, &core->streams, &events, listener));
 }
 
 void console_open(struct console_core *core, int fd)
 {
     struct console_client *c = client_new(core);
 
-    CHECK(c != NULL);
-    begin(c, stream_open(&c->stream, &core->streams, &events, fd));
+    if (c == NULL) {
+        (void)close(fd);
+        return;
+    }
+    (void)begin(c, stream_open(&c->stream, &core->streams, &events, fd));
 }

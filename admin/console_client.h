@@ -52,6 +52,7 @@ struct console_core {
     size_t answers_max;                   /* CONSOLE_ANSWERS_MAX; tests set less */
     struct console_listener *listeners;   /* owned: console_listen.c */
     char *ifaces;                         /* owned: what they were made from */
+    bool is_starved;                      /* listeners are closed, as nothing could be accepted */
     uint8_t scratch[WIRE_BUFFER_BYTES];   /* where packets are made */
 };
 
@@ -117,9 +118,9 @@ void console_core_close(struct console_core *core);
 
 /*
  * console_accept - take the next connection of a listening handle; greet it, or refuse it with
- * 1040.
+ * 1040. An error: it was not taken, and no other comes before the listener is closed.
  */
-void console_accept(struct console_core *core, uv_stream_t *listener);
+int console_accept(struct console_core *core, uv_stream_t *listener) MUST_CHECK;
 
 /* console_open - the same with a connected descriptor, which the client then owns. */
 void console_open(struct console_core *core, int fd);
@@ -213,8 +214,8 @@ void console_stmt_close(struct console_client *c, const uint8_t *payload, size_t
 void console_stmt_drop_all(struct console_client *c);
 
 /*
- * console_listen.c: open what admin-mysql_ifaces names (once; after an error some may be open), do
- * what a change of it asks for, close all.
+ * console_listen.c: open what admin-mysql_ifaces names (once; after an error some may be open); do
+ * what a change of it asks for, and open what had to be closed for want of descriptors; close all.
  */
 int console_listen(struct console_core *core) MUST_CHECK;
 void console_listen_again(struct console_core *core);

@@ -29,20 +29,52 @@ struct console_listener {
     char host[256];
 };
 
+static void on_closed(uv_handle_t *handle)
+{
+    mem_free(MEM_ADMIN, CONTAINER_OF(handle, struct console_listener, u.handle));
+}
+
+/* Not wanted any more, or the end. */
+static void close_one(struct console_listener *l)
+{
+    log_info(NULL, "the console no longer listens on %s%s%.0u", l->host,
+             l->iface.is_unix ? "" : ":", (unsigned)l->iface.port);
+    if (l->iface.is_unix) {
+        (void)unlink(l->host);
+    }
+    uv_close(&l->u.handle, on_closed);
+}
+
+static void close_all(struct console_core *core)
+{
+    while (core->listeners != NULL) {
+        struct console_listener *l = core->listeners;
+
+        core->listeners = l->next;
+        close_one(l);
+    }
+}
+
+/*
+ * No descriptor, or no memory for a client. libuv would call again and again, or never again: closed
+ * until console_listen_again().
+ */
+static void starve(struct console_core *core, int rc)
+{
+    log_error(NULL, "the console cannot accept: %s: its ports are closed for a moment",
+              err_text(rc));
+    close_all(core);
+    core->is_starved = true;
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct console_listener *l = CONTAINER_OF(stream, struct console_listener, u.stream);
 
+    status = status != 0 ? status : console_accept(l->core, stream);
     if (status != 0) {
-        log_warn(NULL, "the console cannot accept: %s", err_text(status));
-        return;
+        starve(l->core, status);
     }
-    console_accept(l->core, stream);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    mem_free(MEM_ADMIN, CONTAINER_OF(handle, struct console_listener, u.handle));
 }
 
 /* Takes fd. */
@@ -92,17 +124,6 @@ static int open_one(struct console_core *core, const struct iface *iface)
                  iface->is_unix ? "" : ":", (unsigned)iface->port);
     }
     return rc;
-}
-
-/* Not wanted any more, or the end. */
-static void close_one(struct console_listener *l)
-{
-    log_info(NULL, "the console no longer listens on %s%s%.0u", l->host,
-             l->iface.is_unix ? "" : ":", (unsigned)l->iface.port);
-    if (l->iface.is_unix) {
-        (void)unlink(l->host);
-    }
-    uv_close(&l->u.handle, on_closed);
 }
 
 static struct console_listener *find(struct console_core *core, const struct iface *iface)
@@ -182,6 +203,9 @@ void console_listen_again(struct console_core *core)
     const char *wanted = console_vars(core)->admin_mysql_ifaces;
     char *old;
 
+    if (core->is_starved) {
+        core->is_starved = core->ifaces != NULL && open_all(core, slice_of(core->ifaces)) != 0;
+    }
     if (core->ifaces != NULL && strcmp(core->ifaces, wanted) == 0) {
         return;
     }
@@ -198,12 +222,7 @@ void console_listen_again(struct console_core *core)
 
 void console_listen_close(struct console_core *core)
 {
-    while (core->listeners != NULL) {
-        struct console_listener *l = core->listeners;
-
-        core->listeners = l->next;
-        close_one(l);
-    }
+    close_all(core);
     mem_free(MEM_ADMIN, core->ifaces);
     core->ifaces = NULL;
 }

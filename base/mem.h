@@ -2,8 +2,11 @@
 /*
  * mem.h - heap memory by kind, counted.
  *
- * mem_new never fails: out of memory ends the process with a log line. mem_try may return NULL and
- * must be used for every size that comes from a peer; the caller closes that one connection.
+ * mem_new never fails: out of memory ends the process with a log line. It is for what the process
+ * has by its configuration (nodes, accounts, rules, tables of statistics, threads and what they
+ * share), for users that nodes are known to have, for what an administrator asks for, and for mail
+ * between threads. mem_try may return NULL and must be used for every size, and every number of
+ * blocks, that comes from a client; the caller closes that one connection.
  * All functions may be called from any thread.
  */
 #ifndef BASE_MEM_H

@@ -91,8 +91,11 @@ static struct account_servers *account_set(struct pool_node *pn, struct account 
         map_get(&pn->accounts, (struct slice){(const char *)&id, sizeof(id)});
 
     if (set == NULL && make) {
-        set = mem_new(MEM_POOL, sizeof(*set));
-        set->account = id;
+        set = mem_try(MEM_POOL, sizeof(*set));
+        if (set == NULL) {
+            return NULL;
+        }
+        *set = (struct account_servers){.account = id};
         list_init(&set->servers);
         if (map_put(&pn->accounts,
                     (struct slice){(const char *)&set->account, sizeof(set->account)}, set) != 0) {
@@ -129,7 +132,7 @@ static void link_free(struct pool *pool, struct server *s)
     struct account_servers *set = account_set(pn, s->account, true);
 
     if (set == NULL) {
-        server_close(s, "too many accounts", ERR_LIMIT);
+        server_close(s, "too many accounts, or no memory", ERR_LIMIT);
         return;
     }
     server_to(s, SERVER_FREE);

@@ -42,8 +42,11 @@ static struct wait_site *site_get(struct wait_queue *q, const struct account *ac
     struct wait_site *site = map_get(&q->sites, (struct slice){(const char *)&id, sizeof(id)});
 
     if (site == NULL) {
-        site = mem_new(MEM_POOL, sizeof(*site));
-        site->account = id;
+        site = mem_try(MEM_POOL, sizeof(*site));
+        if (site == NULL) {
+            return NULL;
+        }
+        *site = (struct wait_site){.account = id};
         list_init(&site->waiters);
         if (map_put(&q->sites, site_key(site), site) != 0) {
             mem_free(MEM_POOL, site);

@@ -277,7 +277,7 @@ static void row_done(struct server *s, enum expect_what what, const uint8_t *dat
 
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
-    struct err err = {0};
+    struct err err = {.sqlstate = "HY000"}; /* behind rows it is not looked at */
     size_t at = 0;
 
     for (;;) { /* walk packets until the reply is complete */
@@ -299,6 +299,7 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
             return ERR_NODE_PROTOCOL;
         }
         if (event == FOLLOW_DONE) {
+            err.number = err.number == 0 ? s->follow.error : err.number;
             return own_reply_done(s, what, s->follow.is_error ? &err : NULL) ? (int64_t)at
                                                                              : (int64_t)len;
         }

@@ -162,6 +162,18 @@ int ok_decode(struct ok *ok, bool session_track, const uint8_t *payload, size_t 
     return 0;
 }
 
+/* Digits and capital letters, all five: what else a peer sends is not passed on as one. */
+static bool is_sqlstate(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.len &&
+           ((s.data[n] >= '0' && s.data[n] <= '9') || (s.data[n] >= 'A' && s.data[n] <= 'Z'))) {
+        n++;
+    }
+    return n == SQLSTATE_LEN;
+}
+
 int err_decode(struct err *err, const uint8_t *payload, size_t len)
 {
     struct reader r = reader_of(payload, len);
@@ -172,6 +184,7 @@ int err_decode(struct err *err, const uint8_t *payload, size_t len)
     if (reader_left(&r) > SQLSTATE_LEN && r.pos[0] == '#') {
         (void)get_u8(&r);
         state = get_bytes(&r, SQLSTATE_LEN);
+        state = is_sqlstate(state) ? state : SLICE("HY000");
     }
     memcpy(err->sqlstate, state.data, SQLSTATE_LEN);
     err->message = get_rest(&r);

@@ -28,7 +28,9 @@ struct ok {
 
 struct err {
     uint16_t number;
-    char sqlstate[6]; /* terminated; "HY000" when the packet had none (before login) */
+    char sqlstate
+        [6]; /* terminated, five characters; "HY000" when the packet had none (before login),
+                         or what is none */
     struct slice message;
 };
 

@@ -554,14 +554,13 @@ static struct client *client_new(struct worker *w)
     return c;
 }
 
-void client_accept(struct worker *w, uv_stream_t *listener)
+int client_accept(struct worker *w, uv_stream_t *listener)
 {
     struct client *c = client_new(w);
     int rc;
 
     if (c == NULL) {
-        log_warn(NULL, "no memory for another client");
-        return; /* libuv keeps the connection until the next accept */
+        return ERR_MEMORY;
     }
     rc = stream_accept(&c->stream, &w->streams, &client_stream_events, listener);
     if (rc == 0) {
@@ -576,9 +575,11 @@ void client_accept(struct worker *w, uv_stream_t *listener)
             release_counts(c);
             list_remove(&w->clients, &c->in_worker);
             mem_free(MEM_CLIENT, c);
+            return rc;
         }
-        return;
+        return 0;
     }
     client_peer_begin(c);
     client_login_begin(c);
+    return 0;
 }

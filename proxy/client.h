@@ -155,8 +155,11 @@ struct client {
  */
 uint32_t client_mode(const struct client *c);
 
-/* client_new - take the next connection of a listener. */
-void client_accept(struct worker *worker, uv_stream_t *listener);
+/*
+ * client_accept - take the next connection of a listener. An error: it was not taken, and libuv lets
+ * no other come before it is: the listener is to be closed.
+ */
+int client_accept(struct worker *worker, uv_stream_t *listener) MUST_CHECK;
 
 /* client_is_logging_in - nothing but the user and the password matters yet. */
 static inline bool client_is_logging_in(const struct client *c)

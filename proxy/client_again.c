@@ -18,6 +18,10 @@
     1047 /* "WSREP has not yet prepared node for application use" (MariaDB 10.11) */
 #define REFUSAL_TEXT "WSREP" /* 1047 is "Unknown command" too */
 
+#define AGAIN_AT_ONCE 8  /* times that it runs again without a pause */
+#define AGAIN_STEP_MS 10 /* then each pause is so much longer */
+#define AGAIN_MOST_MS 50
+
 #define PINS_WITHOUT_STATE \
     (BIT(PIN_TRANSACTION) | BIT(PIN_WARNINGS) | BIT(PIN_NO_MULTIPLEXING) | BIT(PIN_STICKY))
 
@@ -100,6 +104,17 @@ static void forget_connection(struct client *c)
     c->task->schema_asked = false;
 }
 
+/*
+ * A node that takes connections and breaks each of them is not to be asked as fast as it can break
+ * them, for as long as the statement may wait.
+ */
+static uint64_t pause_before(const struct task *task)
+{
+    unsigned n = task->retries > AGAIN_AT_ONCE ? task->retries - AGAIN_AT_ONCE : 0;
+
+    return MIN((uint64_t)n * AGAIN_STEP_MS, (uint64_t)AGAIN_MOST_MS);
+}
+
 void client_begin_again(struct client *c, enum ledger_decision decision)
 {
     struct task *task = c->task;
@@ -130,7 +145,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     }
     forget_connection(c);
     task->runs_again = true;
-    if (alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms) != 0) {
+    if (alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms + pause_before(task)) != 0) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
     }
 }

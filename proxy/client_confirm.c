@@ -92,8 +92,12 @@ static void probe_port(struct client *c)
 {
     struct want want = {
         .hostgroup = c->task->route.hostgroup, .account = c->session.account, .is_side = true};
-    struct probe *p = mem_new(MEM_OTHER, sizeof(*p));
+    struct probe *p = mem_try(MEM_OTHER, sizeof(*p));
 
+    if (p == NULL) {
+        client_refuted(c);
+        return;
+    }
     *p = (struct probe){c->worker, c->id, c->task->confirm_since_us};
     if (server_open(&c->worker->pool, c->task->refused_by, &want, p, &probe_events) == NULL) {
         mem_free(MEM_OTHER, p);

@@ -87,6 +87,10 @@ void client_answered(struct client *c)
 
 void client_task_end(struct client *c)
 {
+    if (UNLIKELY(c->session.lacks_memory)) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
     figures_ended(c);
     alarm_clear(&c->worker->alarms, &c->alarm);
     if (c->task != NULL) {

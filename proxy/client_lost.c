@@ -41,8 +41,8 @@ static enum ledger_decision decide_lost(const struct client *c)
         return task->unsent_ms != 0 && client_is_over(c, task->unsent_ms) ? LEDGER_NO_RETRIES
                                                                           : LEDGER_NOT_SENT;
     }
-    if (task->timed_out || !client_is_whole(c)) {
-        return LEDGER_IN_DOUBT;
+    if (task->timed_out || !client_is_whole(c) || c->state == CLIENT_UPLOADING) {
+        return LEDGER_IN_DOUBT; /* of a file, too: only its client can send that again */
     }
     if (client_is_harmless(task)) {
         return client_is_over(c, task->since_ms) ? LEDGER_NO_RETRIES : LEDGER_HARMLESS;

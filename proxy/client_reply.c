@@ -179,11 +179,17 @@ static void on_prepared(struct server *s, uint8_t *payload, size_t len)
     client_stmt_prepared(s->owner, payload, len);
 }
 
+/* A node does not get a file of a client for a statement that asks for none. */
+static bool may_want_file(const struct task *task)
+{
+    return (task->facts.flags & (FACT_LOCAL_INFILE | FACT_MULTI)) != 0 || task->is_unseen;
+}
+
 static bool on_infile(struct server *s)
 {
     struct client *c = s->owner;
 
-    if (!worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
+    if (!may_want_file(c->task) || !worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
         (c->session.caps & CAP_LOCAL_FILES) == 0) {
         return false;
     }

@@ -78,7 +78,11 @@ static struct client_stmt *stmt_add(struct client *c, struct slice text)
         return NULL;
     }
     if (s->stmts == NULL) {
-        s->stmts = mem_new(MEM_STMT, sizeof(*s->stmts));
+        s->stmts = mem_try(MEM_STMT, sizeof(*s->stmts));
+        if (s->stmts == NULL) {
+            mem_free(MEM_STMT, stmt);
+            return NULL;
+        }
         map_init(s->stmts, MEM_STMT, STMTS_MAX);
     }
     *stmt = (struct client_stmt){

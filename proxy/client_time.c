@@ -14,7 +14,7 @@ static void check_transaction(struct client *c)
     if (c->state == CLIENT_CLOSING || (c->session.pins & BIT(PIN_TRANSACTION)) == 0) {
         return;
     }
-    if (now - c->session.pin_details->origins[PIN_TRANSACTION].since_ms >
+    if (now - session_details(&c->session)->origins[PIN_TRANSACTION].since_ms >
         (uint64_t)vars->mysql_max_transaction_time) {
         client_close(c, CLOSE_TRANSACTION, 0);
     } else if (c->state == CLIENT_IDLE &&

@@ -164,10 +164,14 @@ void figures_table_clear(struct figures_table *t)
 
 void *figures_table_take(struct figures_table *t, size_t *n)
 {
-    void *records = t->records;
+    void *records = t->records, *fresh = mem_try(MEM_FIGURES, t->max * t->kind->size);
 
+    *n = 0;
+    if (fresh == NULL) {
+        return NULL;
+    }
     *n = t->count;
-    t->records = mem_new(MEM_FIGURES, t->max * t->kind->size);
+    t->records = fresh;
     t->count = 0;
     memset(t->slots, 0, t->n_slots * sizeof(*t->slots));
     t->hand = 0;

@@ -99,7 +99,10 @@ void kill_statement(struct worker *w, struct server *victim)
     if (victim->kill_pending || w->pool.is_closing) {
         return;
     }
-    k = mem_new(MEM_OTHER, sizeof(*k));
+    k = mem_try(MEM_OTHER, sizeof(*k));
+    if (k == NULL) { /* it runs to its end */
+        return;
+    }
     *k = (struct killer){w, victim->id, victim->thread_id};
     if (server_open(&w->pool, victim->node, &want, k, &killer_events) == NULL) {
         mem_free(MEM_OTHER, k);

@@ -31,8 +31,8 @@ struct listener {
 };
 
 /*
- * EMFILE and the like. libuv would call again and again for as long as it lasts: only a closed
- * listener ends that, and leaves the worker to its clients.
+ * EMFILE and the like. libuv would call again and again for as long as it lasts, or (without memory
+ * for a client) never again: only a closed listener ends that, and leaves the worker to its clients.
  */
 static void starve(struct worker *w, int rc)
 {
@@ -47,11 +47,10 @@ static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = CONTAINER_OF(stream, struct listener, u.stream);
 
+    status = status != 0 ? status : client_accept(l->worker, stream);
     if (status != 0) {
         starve(l->worker, status);
-        return;
     }
-    client_accept(l->worker, stream);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -31,6 +31,7 @@
 
 static const struct client_place *place_of(struct client *c)
 {
+    static _Thread_local struct client_place not_kept; /* without memory: made each time */
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     struct sockaddr *to = (struct sockaddr *)(void *)&address;
     int len = sizeof(address);
@@ -40,7 +41,9 @@ static const struct client_place *place_of(struct client *c)
     if (place != NULL) {
         return place;
     }
-    place = c->place = mem_new(MEM_CLIENT, sizeof(*place));
+    c->place = mem_try(MEM_CLIENT, sizeof(*place));
+    place = c->place != NULL ? c->place : &not_kept;
+    memset(place, 0, sizeof(*place));
     client = client_address(c);
     if (client.family != ADDRESS_NONE) {
         (void)address_text(&client, place->client_addr);

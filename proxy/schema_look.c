@@ -329,13 +329,16 @@ static bool is_simple(struct slice name)
 static void ask(const struct client *c, struct schema *schema)
 {
     struct worker *w = c->worker;
-    struct look *look = mem_new(MEM_OTHER, sizeof(*look));
+    struct look *look = mem_try(MEM_OTHER, sizeof(*look));
     struct want want = {.account = schema->account, .profile = w->pool.base_profile};
     struct route route;
     struct server *s;
 
+    if (look == NULL) { /* it is asked again when this was long ago */
+        return;
+    }
     w->n_looks++;
-    look->worker = w;
+    *look = (struct look){.worker = w};
     look->schema = schema;
     look->version = version_of(w, schema);
     ask_count(look);

@@ -13,8 +13,16 @@
 
 struct session_pins *session_details(struct session *s)
 {
+    static _Thread_local struct session_pins forgotten;
+
     if (s->pin_details == NULL) {
-        s->pin_details = mem_new(MEM_CLIENT, sizeof(*s->pin_details));
+        s->pin_details = mem_try(MEM_CLIENT, sizeof(*s->pin_details));
+        if (s->pin_details == NULL) {
+            s->lacks_memory = true;
+            memset(&forgotten, 0, sizeof(forgotten));
+            return &forgotten;
+        }
+        memset(s->pin_details, 0, sizeof(*s->pin_details));
     }
     return s->pin_details;
 }
@@ -37,7 +45,7 @@ void session_unpin(struct session *s, enum pin pin)
     }
     s->pins &= ~BIT(pin);
     if (s->figures != NULL) {
-        const struct pin_origin *origin = &s->pin_details->origins[pin];
+        const struct pin_origin *origin = &session_details(s)->origins[pin];
 
         figures_unpinned(s->figures, s->account, pin, origin->digest, origin->since_ms);
     }

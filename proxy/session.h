@@ -61,6 +61,7 @@ struct session {
     bool multiplex_off;      /* rules said multiplex=0, or 1: until they say otherwise */
     bool multiplex_on;
     int flag_in;            /* next_query_flagIN of the statement before; 0 = none */
+    bool lacks_memory;      /* something of it was forgotten: its client is to be closed */
     bool must_set_password; /* it has expired: nothing else may be done (client_user.h) */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
@@ -88,7 +89,10 @@ static inline struct slice session_schema_name(const struct session *s)
     return s->schema == NULL ? (struct slice){"", 0} : s->schema->name;
 }
 
-/* session_details - made when there are none yet. Owner: the session. */
+/*
+ * session_details - made when there are none yet. Owner: the session. Without memory what is written
+ * there is forgotten, and lacks_memory tells that the session must end.
+ */
 struct session_pins *session_details(struct session *s);
 
 /* session_pin, session_unpin - idempotent; the first time of each pin is remembered. */

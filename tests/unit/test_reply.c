@@ -114,6 +114,22 @@ static int decode_err(const uint8_t *data, size_t len)
     return rc;
 }
 
+/* It is put into packets and into SQL: only what is one is taken for one. */
+TEST(err_sqlstate_that_is_none_is_the_general_one)
+{
+    static const uint8_t bad[][13] = {"\xff\x69\x04#\0\0\0\0\0no", "\xff\x69\x04#42\0S2no",
+                                      "\xff\x69\x04#42'S2no", "\xff\x69\x04#42s02no"};
+    struct err err;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(err_decode(&err, bad[i], 11), 0);
+        assert_string_equal(err.sqlstate, "HY000");
+        assert_true(slice_eq(err.message, SLICE("no")));
+    }
+    assert_int_equal(err_decode(&err, (const uint8_t *)"\xff\x69\x04#42S02no", 11), 0);
+    assert_string_equal(err.sqlstate, "42S02");
+}
+
 TEST(err_there_and_back)
 {
     uint8_t data[64];
