@@ -7,6 +7,7 @@ import asyncio
 import collections
 import contextlib
 import struct
+import time
 
 import wire
 
@@ -157,3 +158,22 @@ class Client:
 
     def abort(self):
         self.writer.transport.abort()
+
+
+class Witness:
+    """A client of good nodes, asking all the time: how long it had to wait, how much memory it saw used."""
+
+    def __init__(self, proxy):
+        self.proxy, self.longest, self.n, self.most_kb = proxy, 0, 0, 0
+
+    async def work(self, is_over):
+        client = await Client(self.proxy.port, "tenant").open()
+        while not is_over.is_set():
+            began = time.monotonic()
+            out = await client.query(f"SELECT {self.n}, ENGINE FROM information_schema.ENGINES LIMIT 1")
+            assert out.kind == "answer", out
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.n += 1
+            self.most_kb = max(self.most_kb, self.proxy.rss_kb())
+            await asyncio.sleep(0.02)
+        await client.close()

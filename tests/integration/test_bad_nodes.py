@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 import wire
 from certs import Authority
 from console import Console
-from swarm import Client
+from swarm import Client, Witness
 from util import DEFAULT_ACCOUNTS, GALERA_ROW, NODES, PATIENCE, ROOT, account, wait_until
 
 sys.path.insert(0, str(ROOT / "tests" / "fake"))
@@ -304,31 +304,6 @@ async def play_all(lanes, cases, good, wrong):
     await asyncio.gather(*(work(lane) for lane in lanes))
 
 
-class Witness:
-    """A client of the good nodes, asking all the time: how long it had to wait, how much memory it saw used."""
-
-    def __init__(self, farm):
-        self.farm, self.longest, self.n, self.most_kb = farm, 0, 0, 0
-
-    async def work(self, is_over):
-        client = await Client(self.farm.proxy.port, "tenant").open()
-        while not is_over.is_set():
-            began = time.monotonic()
-            out = await client.query(f"SELECT {self.n}, ENGINE FROM information_schema.ENGINES LIMIT 1")
-            assert out.kind == "answer", out
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.n += 1
-            self.most_kb = max(self.most_kb, self.farm.proxy.rss_kb())
-            await asyncio.sleep(0.02)
-        await client.close()
-
-
-def figures(farm):
-    """What must be as before: memory in use by kind, connections, bytes on their way."""
-    rows = farm.console.rows("SELECT * FROM stats_memory_metrics")
-    return {row["Variable_Name"]: row["Variable_Value"] for row in rows}
-
-
 def all_is_gone(farm):
     def left():
         pool = farm.console.rows("SELECT * FROM stats_mysql_connection_pool WHERE hostgroup >= 100")
@@ -350,7 +325,7 @@ def play(farm, cases_of, lanes=LANES):
             made = [Case(scene, message, fault) for fault in cases_of(scene, message, said[message], rng)]
             cases[scene.tls] += [case for case in made if ONLY in repr(case)]
     all_is_gone(farm)
-    wrong, witness = [], Witness(farm)
+    wrong, witness = [], Witness(farm.proxy)
 
     async def work():
         is_over = asyncio.Event()
