@@ -434,6 +434,12 @@ void pool_give(struct pool *pool, struct server *s)
         return;
     }
     CHECK(s->state == SERVER_LENT);
+    if (s->said_more) { /* the next one would take it for his answer */
+        s->owner = NULL;
+        s->events = NULL;
+        server_lost(s, ERR_NODE_PROTOCOL, NULL);
+        return;
+    }
     if (stream_read_start(&s->stream) != 0) { /* its last client may have been slow */
         server_close(s, "cannot be read", ERR_NODE_LOST);
         return;
@@ -511,6 +517,16 @@ void pool_config_changed(struct pool *pool)
     }
 }
 
+/* What it owes is an answer to us, or to nobody any more. */
+static bool owes_us(const struct server *s)
+{
+    return s->state == SERVER_DRAINING ||
+           (s->state == SERVER_LENT && s->n_expects > 0 && (s->is_side || !s->statement_sent));
+}
+
+/*
+ * Of what no client waits for in vain: a statement's own timeout is its client's (client_time.c).
+ */
 static void check_timeouts(struct pool *pool)
 {
     uint64_t limit = (uint64_t)pool->conf->vars.mysql_connect_timeout_server;
@@ -523,6 +539,8 @@ static void check_timeouts(struct pool *pool)
             server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->state == SERVER_RESETTING && pool->now_ms - s->since_ms > 10 * limit) {
             server_close(s, "its reset takes too long", ERR_NODE_TIMEOUT);
+        } else if (owes_us(s) && pool->now_ms - MAX(s->asked_ms, s->since_ms) > 10 * limit) {
+            server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->is_quitting && pool->now_ms - s->since_ms > limit) {
             server_quit_timeout(s);
         }

@@ -143,21 +143,25 @@ struct server {
     /* state */
     uint8_t state; /* enum server_state */
     bool was_reset;
-    bool multi_statements;  /* COM_SET_OPTION state on the node */
-    bool is_counted;        /* in node->n_connections */
-    bool is_connecting;     /* in node->n_connecting */
-    bool unfit_seen;        /* a pipelined SET failed: the reply behind it must not be trusted */
-    bool kill_pending;      /* a side connection is killing its statement */
-    bool statement_sent;    /* the client's command is among what was sent; its reply is awaited */
-    bool is_stepwise;       /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
-    bool was_unserved;      /* the node asked by a plugin that was answered with nothing */
-    bool must_reset;        /* has state of a session: reset before it serves another */
-    bool must_close;        /* has state that neither a reset nor a change of user takes away */
-    bool shows_changes;     /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
-    bool owes_changes;      /* its next OK reports changes of a statement before, perhaps another's */
+    bool multi_statements; /* COM_SET_OPTION state on the node */
+    bool is_counted;       /* in node->n_connections */
+    bool is_connecting;    /* in node->n_connecting */
+    bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
+    bool kill_pending;     /* a side connection is killing its statement */
+    bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
+    bool is_passing;       /* the owner has had bytes of that reply */
+    bool has_replied;      /* that reply is whole: only questions of ours are still open */
+    bool said_more;        /* more than it was asked: nothing is sent on it any more */
+    bool is_stepwise;      /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
+    bool was_unserved;     /* the node asked by a plugin that was answered with nothing */
+    bool must_reset;       /* has state of a session: reset before it serves another */
+    bool must_close;       /* has state that neither a reset nor a change of user takes away */
+    bool shows_changes;    /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
+    bool owes_changes; /* its next OK reports changes of a statement before, perhaps another's */
     bool asks_compression;  /* in its login */
-    bool login_by_sha2;     /* the plugin that the node's greeting named */
-    uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
+    bool login_by_sha2;     /* the plugin that the node has named last */
+    uint8_t login_sequence; /* of the next packet of the login's dialog, whoever sends it */
+    uint8_t login_packets;  /* of the node, in that dialog */
     unsigned tls_changes;   /* of its node when it was opened */
     uint64_t created_ms;
     uint64_t opened_us;
@@ -247,6 +251,7 @@ static inline bool server_asks_schema(const struct server *s)
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
 
 /*
+/*
  * server_sent_up_to - the long command, or the file, that the last of its expected replies is for has
  * ended: its packets were numbered up to here.
  */
@@ -255,7 +260,10 @@ void server_sent_up_to(struct server *s, uint8_t next_sequence);
 /* server_follow_next - the reply to the first expected one begins. */
 void server_follow_next(struct server *s);
 
-/* server_write - bytes to the node. As stream_write; on an error the caller closes the server. */
+/*
+ * server_write - bytes to the node. As stream_write; ERR_NODE_PROTOCOL when it said more than it
+ * was asked. On an error the caller closes the server.
+ */
 int server_write(struct server *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
 
 /* server_wipe - COM_RESET_CONNECTION while LENT: on_ready follows. */
@@ -296,8 +304,11 @@ void server_lost(struct server *s, int rc, const struct err *err);
 /* server_who - for log lines. */
 struct log_who server_who(const struct server *s, const char *doing);
 
-/* used by server_login.c and server.c */
-void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence);
+/*
+ * used by server_login.c and server.c; is_last: nothing else came with the packet.
+ */
+void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence,
+                            bool is_last);
 int server_change_user(struct server *s, const struct want *want) MUST_CHECK;
 bool server_dialog_done(struct server *s);
 void server_secured(struct server *s, int rc);

@@ -27,6 +27,7 @@
 #include "protocol/tls.h"
 
 #define DIALOG_BYTES  2048
+#define DIALOG_MAX    32 /* packets of the node until it has decided; one for each plugin it asks by */
 #define LOGIN_CHARSET 45 /* utf8mb4_general_ci; the base of all profiles, see pool_init */
 
 static const char unserved_text[] =
@@ -54,8 +55,11 @@ static void expect_replace(struct server *s, enum expect_what what)
 static void fail(struct server *s, int rc, const char *text)
 {
     struct log_who who = server_who(s, "logging in");
-    struct err err = {.number = err_number(rc), .message = slice_of(text)};
+    char told[SERVER_ERROR_MAX];
+    struct err err = {.number = err_number(rc)};
 
+    (void)snprintf(told, sizeof(told), "%s (node %s)", text, s->node->text);
+    err.message = slice_of(told);
     memcpy(err.sqlstate, err_sqlstate(rc), sizeof(err.sqlstate));
     log_warn(&who, "%s", text);
     server_lost(s, rc, &err);
@@ -128,7 +132,7 @@ static void send_login(struct server *s)
     }
     login.user = slice_of(s->account->name);
     login.response = (struct slice){(const char *)response, (size_t)MAX(n, 0)};
-    login_encode(&w, &login, s->login_sequence);
+    login_encode(&w, &login, s->login_sequence++);
     expect_replace(s, EXPECT_LOGIN);
     write_dialog(s, &w);
 }
@@ -202,7 +206,7 @@ static bool may_compress(struct server *s, uint64_t offered)
     return (offered & CAP_COMPRESS) != 0;
 }
 
-static void on_greeting(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+static void on_greeting(struct server *s, const uint8_t *payload, size_t len)
 {
     struct greeting g;
     struct node_tls *tls;
@@ -221,7 +225,6 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     s->login_version = atomic_load(&s->account->followed_version);
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
-    s->login_sequence = (uint8_t)(sequence + 1);
     s->asks_compression = may_compress(s, g.caps);
     tls = node_tls_get(s->node);
     if (tls == NULL) {
@@ -234,14 +237,14 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
 
 /* --- the rest of the dialog ------------------------------------------------------------------- */
 
-static void send_response(struct server *s, const uint8_t *data, size_t len, uint8_t sequence)
+static void send_response(struct server *s, const uint8_t *data, size_t len)
 {
     uint8_t bytes[DIALOG_BYTES];
     struct writer w = writer_of(bytes, sizeof(bytes));
     size_t at = packet_begin(&w);
 
     put_bytes(&w, data, len);
-    packet_end(&w, at, sequence);
+    packet_end(&w, at, s->login_sequence++);
     write_dialog(s, &w);
 }
 
@@ -254,10 +257,12 @@ static void compare_sent_along(struct server *s, struct slice plugin, struct sli
         memcmp(salt.data, s->salt, SALT_LEN) != 0) {
         log_info(&who, "the node asks for another authentication than the one sent along");
         server_lost(s, ERR_NODE_LOST, NULL); /* nothing of the client's was sent: it tries again */
+    } else {
+        s->login_sequence++;
     }
 }
 
-static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+static void on_switch(struct server *s, const uint8_t *payload, size_t len)
 {
     uint8_t response[RESPONSE_MAX];
     struct slice plugin, data;
@@ -268,6 +273,7 @@ static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint
         fail(s, ERR_NODE_PROTOCOL, "the node's request for another authentication is malformed");
         return;
     }
+    s->login_by_sha2 = slice_eq(plugin, SLICE(PLUGIN_SHA2));
     if (!slice_eq(plugin, SLICE(PLUGIN_NATIVE))) {
         atomic_store(&s->account->asks_otherwise, true);
     }
@@ -284,11 +290,14 @@ static void on_switch(struct server *s, const uint8_t *payload, size_t len, uint
         return;
     }
     s->was_unserved |= n < 0;
-    send_response(s, response, (size_t)MAX(n, 0), (uint8_t)(sequence + 1));
+    send_response(s, response, (size_t)MAX(n, 0));
 }
 
-/* caching_sha2_password: 3 = the fast path was right, 4 = send the password, else a public key. */
-static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+/*
+ * caching_sha2_password: 3 = the fast path was right, 4 = send the password, else a public key. No
+ * other plugin may ask for the password.
+ */
+static void on_more(struct server *s, const uint8_t *payload, size_t len)
 {
     struct secret secret;
     uint8_t block[512], clear[sizeof(secret.clear) + 1];
@@ -301,7 +310,7 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
     if (len == 2 && payload[1] == 4 && !s->stream.is_secured) {
         const uint8_t ask_for_key = 2;
 
-        send_response(s, &ask_for_key, 1, (uint8_t)(sequence + 1));
+        send_response(s, &ask_for_key, 1);
         return;
     }
     account_secret(s->account, &secret);
@@ -309,7 +318,7 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
     memcpy(clear, secret.clear, clear_len);
     secret_wipe(&secret);
     if (len == 2 && payload[1] == 4) { /* nobody else can read it */
-        send_response(s, clear, clear_len, (uint8_t)(sequence + 1));
+        send_response(s, clear, clear_len);
         OPENSSL_cleanse(clear, sizeof(clear));
         return;
     }
@@ -320,7 +329,7 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len, uint8_
         fail(s, ERR_NODE_PROTOCOL, "the node's public key cannot be used");
         return;
     }
-    send_response(s, block, n, (uint8_t)(sequence + 1));
+    send_response(s, block, n);
 }
 
 static void dialog_pop(struct server *s)
@@ -378,22 +387,53 @@ static void on_refused(struct server *s, const uint8_t *payload, size_t len)
     server_lost(s, ERR_NODE_LOGIN, &err);
 }
 
-void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence)
+/*
+ * Of an error neither number nor company is looked at: a node that shuts down says so at any time.
+ */
+static const char *dialog_fault(const struct server *s, const uint8_t *payload, size_t len,
+                                uint8_t sequence, bool is_last)
 {
+    enum expect_what what = (enum expect_what)s->expects[s->first_expect].what;
+
     if (len == 0) {
-        fail(s, ERR_NODE_PROTOCOL, "the node sent an empty packet");
+        return "the node sent an empty packet";
+    }
+    if (payload[0] == 0xff) {
+        return NULL;
+    }
+    if (sequence != s->login_sequence && !stream_is_compressed(&s->stream)) {
+        return "the node's packets are out of order during the login";
+    }
+    if (s->login_packets > DIALOG_MAX) {
+        return "the node's login does not end";
+    }
+    if (!is_last && (what == EXPECT_GREETING || (payload[0] == 0x00 && s->n_expects == 1))) {
+        return "the node said more than it was asked during the login";
+    }
+    return NULL;
+}
+
+void server_on_login_packet(struct server *s, const uint8_t *payload, size_t len, uint8_t sequence,
+                            bool is_last)
+{
+    const char *fault = dialog_fault(s, payload, len, sequence, is_last);
+
+    s->login_sequence = (uint8_t)(sequence + 1);
+    s->login_packets++;
+    if (fault != NULL) {
+        fail(s, ERR_NODE_PROTOCOL, fault);
     } else if (s->stream.tls != NULL && !s->stream.is_secured) {
         fail(s, ERR_NODE_PROTOCOL, "the node sent more than its greeting before the handshake");
     } else if (payload[0] == 0xff) {
         on_refused(s, payload, len);
     } else if (s->expects[s->first_expect].what == EXPECT_GREETING) {
-        on_greeting(s, payload, len, sequence);
+        on_greeting(s, payload, len);
     } else if (payload[0] == 0x00) {
         on_logged_in(s);
     } else if (payload[0] == 0xfe) {
-        on_switch(s, payload, len, sequence);
-    } else if (payload[0] == 0x01 && len >= 2) {
-        on_more(s, payload, len, sequence);
+        on_switch(s, payload, len);
+    } else if (payload[0] == 0x01 && len >= 2 && s->login_by_sha2) {
+        on_more(s, payload, len);
     } else {
         fail(s, ERR_NODE_PROTOCOL, "the node sent an unknown packet during the login");
     }
@@ -448,6 +488,9 @@ int server_change_user(struct server *s, const struct want *want)
         return ERR_NODE_LOGIN;
     }
     s->is_stepwise = change == CHANGE_STEPWISE;
+    s->login_sequence = 1; /* behind the command */
+    s->login_packets = 0;
+    s->login_by_sha2 = false;
     s->login_version = atomic_load(&want->account->followed_version);
     login.user = slice_of(want->account->name);
     login.schema = want->schema == NULL ? (struct slice){NULL, 0} : want->schema->name;

@@ -18,6 +18,9 @@
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
 
+#define NUMBER_REPLY_MAX 8192         /* bytes of a result that is one number */
+#define ROW_REPLY_MAX    (128 * 1024) /* of one that is a row of variables */
+
 void server_follow_next(struct server *s)
 {
     const struct expect *e = &s->expects[s->first_expect];
@@ -35,7 +38,10 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
 
     CHECK(s->n_expects < SERVER_MAX_EXPECTS);
     s->expects[at] = (struct expect){.what = (uint8_t)what, .follow = (uint8_t)follow, .first = 1};
-    s->statement_sent |= what == EXPECT_REPLY;
+    if (what == EXPECT_REPLY) {
+        s->statement_sent = true;
+        s->is_passing = s->has_replied = false;
+    }
     s->n_commands++;
     if (s->n_expects++ == 0) {
         server_follow_next(s);
@@ -64,6 +70,9 @@ static void expect_pop(struct server *s)
 
 int server_write(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
+    if (UNLIKELY(s->said_more)) {
+        return ERR_NODE_PROTOCOL;
+    }
     for (unsigned i = 0; i < n; i++) {
         stat_add(s->pool->stats, STAT_BYTES_TO_NODES, bufs[i].len);
         s->traffic->bytes_sent += bufs[i].len;
@@ -80,6 +89,7 @@ struct gather {
 static void gather_flush(struct server *s, struct gather *g)
 {
     if (g->n > 0 && s->events != NULL && s->state == SERVER_LENT && s->events->on_bytes != NULL) {
+        s->is_passing = true;
         s->events->on_bytes(s, g->bufs, g->n);
     }
     g->n = 0;
@@ -161,6 +171,7 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
         return 0;
     }
     if (pass && is_lent(s) && s->events->on_infile != NULL && s->events->on_infile(s)) {
+        s->is_passing = true; /* the owner waits for a file: its client must hear of it */
         gather_add(s, g, packet, len);
         return 0;
     }
@@ -191,7 +202,8 @@ static int64_t feed_dialog(struct server *s, uint8_t *data, size_t len)
     if (len < PACKET_HEADER + (size_t)payload) {
         return 0;
     }
-    server_on_login_packet(s, data + PACKET_HEADER, payload, packet_sequence(data));
+    server_on_login_packet(s, data + PACKET_HEADER, payload, packet_sequence(data),
+                           len == PACKET_HEADER + (size_t)payload);
     return (int64_t)PACKET_HEADER + payload;
 }
 
@@ -286,6 +298,9 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
         note_error(s, &err, data + at, used);
         if (is_row(what) && event == FOLLOW_MORE) {
+            if (len > (is_number(what) ? NUMBER_REPLY_MAX : ROW_REPLY_MAX)) {
+                return ERR_NODE_PROTOCOL;
+            }
             server_follow_next(s); /* small: looked at again when it is whole */
             return 0;
         }
@@ -297,6 +312,9 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         at += packet_len;
         if (event == FOLLOW_MALFORMED) {
             return ERR_NODE_PROTOCOL;
+        }
+        if (event == FOLLOW_DONE && s->n_expects == 1 && at < len) {
+            return ERR_NODE_PROTOCOL; /* what goes out next cannot have been answered */
         }
         if (event == FOLLOW_DONE) {
             err.number = err.number == 0 ? s->follow.error : err.number;
@@ -382,12 +400,17 @@ static int64_t process(struct server *s, uint8_t *data, size_t len)
         } else {
             n = feed_own(s, what, data + at, len - at);
         }
+        if (n < 0 && s->is_passing && what == EXPECT_REPLY) {
+            gather_flush(s, &g); /* an error goes behind whole packets */
+        }
         if (n < 0) {
             return n;
         }
         at += (size_t)n;
         if (is_done) {
             expect_pop(s);
+            s->has_replied = true;
+            s->said_more = s->n_expects == 0 && at < len;
             gather_flush(s, &g);
             if (s->n_expects == 0) {
                 all_done(s);

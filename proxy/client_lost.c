@@ -113,11 +113,14 @@ static void say_lost(struct client *c, const struct server *s, int rc,
     }
 }
 
-/* In the middle of a packet there is no way to say more; while it sends, a client does not read. */
+/*
+ * In the middle of a packet, or of one that is continued by others, there is no way to say more;
+ * while it sends, a client does not read.
+ */
 static bool can_say(const struct client *c, const struct server *s, bool close_after)
 {
     if (c->state != CLIENT_UPLOADING) {
-        return !c->task->reply_begun || s->follow.skip == 0;
+        return !c->task->reply_begun || (s->follow.skip == 0 && !s->follow.continued);
     }
     return !close_after && task_has_reply(c->task) && (c->upload_is_file || !c->task->reply_begun);
 }
@@ -176,15 +179,16 @@ bool client_left_unready(struct client *c, struct node *node, const struct err *
 }
 
 /*
- * Without a TLS handshake nothing was sent, nor to a node that lacks what the client was offered: a
- * node that has not failed so serves it, if there is one. Else the client is told what is wrong.
+ * Without a login nothing was sent: where it failed by what the node says, or by what it lacks of
+ * what the client was offered, one that has not failed so serves it, if there is one. Else the
+ * client is told what is wrong.
  */
 static bool may_pass_by(struct client *c, const struct server *s, int rc)
 {
     struct task *task = c->task;
     struct route route;
 
-    if (rc != ERR_NODE_TLS && rc != ERR_NODE_CAPS) {
+    if (rc != ERR_NODE_TLS && rc != ERR_NODE_CAPS && rc != ERR_NODE_PROTOCOL) {
         return false;
     }
     task->lost_nodes |= UINT64_C(1) << s->node->index;
@@ -223,10 +227,27 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
     }
 }
 
+/* Its client has the whole answer: only questions of ours had none. */
+static bool has_answered(const struct task *task, const struct server *s)
+{
+    return task != NULL && !task->is_capture && task->refused == 0 && task->sent &&
+           s->statement_sent && s->has_replied;
+}
+
 static void lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
     struct task *task = c->task;
 
+    if (has_answered(task, s)) {
+        client_after_reply(c, s);
+        c->server = NULL;
+        c->session.found_rows_known &= !client_asks_found_rows(task);
+        idle_server_lost(c);
+        if (c->state != CLIENT_CLOSING) {
+            client_task_end(c);
+        }
+        return;
+    }
     c->server = NULL;
     if (task != NULL && client_is_confirming(task)) {
         return; /* it is being found out whether it ran */

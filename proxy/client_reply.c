@@ -260,23 +260,19 @@ static void notice_error(const struct client *c, const struct server *s)
     }
 }
 
-static void on_done(struct server *s)
+/* Answered before all of it was sent: the rest would be taken for commands. */
+static void leave_uploading(struct client *c, struct server *s)
 {
-    struct client *c = s->owner;
+    c->server = NULL;
+    c->upload_discards = true;
+    server_close(s, "it answered before a long command had ended", 0);
+}
+
+void client_after_reply(struct client *c, struct server *s)
+{
     struct task *task = c->task;
     struct profile *before = profile_ref(s->profile); /* with which it was sent */
 
-    if (task->is_capture) {
-        profile_unref(&c->worker->pool.profiles, before);
-        warnings_fetched(c, s->outcome.is_error);
-        client_task_end(c);
-        return;
-    }
-    if (task->refused != 0) {
-        profile_unref(&c->worker->pool.profiles, before);
-        client_run_again(c);
-        return;
-    }
     figures_done(c, s);
     if (UNLIKELY(s->outcome.is_error)) {
         notice_error(c, s);
@@ -291,12 +287,8 @@ static void on_done(struct server *s)
     }
     server_follows_session(c, s);
     client_track_done(c, s);
-    if (c->state ==
-        CLIENT_UPLOADING) { /* answered before all of it was sent: the rest would be taken for commands */
+    if (c->state == CLIENT_UPLOADING) {
         profile_unref(&c->worker->pool.profiles, before);
-        c->server = NULL;
-        c->upload_discards = true;
-        server_close(s, "it answered before a long command had ended", 0);
         return;
     }
     session_wrote(&c->session, &c->worker->galeway->causal, task, s->outcome.is_error,
@@ -314,6 +306,27 @@ static void on_done(struct server *s)
         client_cache_done(c, s);
     }
     profile_unref(&c->worker->pool.profiles, before);
+}
+
+static void on_done(struct server *s)
+{
+    struct client *c = s->owner;
+    struct task *task = c->task;
+
+    if (task->is_capture) {
+        warnings_fetched(c, s->outcome.is_error);
+        client_task_end(c);
+        return;
+    }
+    if (task->refused != 0) {
+        client_run_again(c);
+        return;
+    }
+    client_after_reply(c, s);
+    if (c->state == CLIENT_UPLOADING) {
+        leave_uploading(c, s);
+        return;
+    }
     if (UNLIKELY(task->not_ready)) {
         (void)client_not_ready(c, s);
     }

@@ -32,6 +32,9 @@ void client_check_time(struct client *c)
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
     } else if (c->state == CLIENT_IDLE && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);
+    } else if (c->state == CLIENT_UPLOADING && c->upload_discards &&
+               since > (uint64_t)vars->mysql_wait_timeout) { /* no node waits for the rest */
+        client_close(c, CLOSE_IDLE_TIMEOUT, 0);
     } else if (c->state == CLIENT_RUNNING && since > (uint64_t)vars->mysql_default_query_timeout &&
                c->task->verdict.timeout_ms < 0 && !c->task->timed_out) {
         rules_timed_out(c);

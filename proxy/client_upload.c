@@ -35,6 +35,7 @@ bool client_upload_fail(struct client *c, uint16_t number, const char *sqlstate,
     memcpy(error->text, text.data, error->len);
     c->upload_error = error;
     c->upload_discards = true;
+    c->since_ms = c->worker->now_ms;
     return true;
 }
 

@@ -424,7 +424,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     uint64_t digest = task->facts.digest;
 
     task->was_in_transaction = (s->status & STATUS_IN_TRANS) != 0;
-    if (f->results > 0) {
+    if (f->results > 0 && !(f->is_error && f->status == 0)) { /* ERR may come before any status */
         take_status(s, task, f);
     }
     if ((task->facts.verb == VERB_SET && !f->is_error) || task->tracked_charset) {
