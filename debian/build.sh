@@ -32,5 +32,6 @@ dpkg-buildpackage -b -us -uc >"$folder/build.log" 2>&1 || {
     tail -n 40 "$folder/build.log" >&2
     exit 1
 }
+cd "$folder" && rm -r "galeway-$version"
 cp "$folder/galeway_${version}_$(dpkg --print-architecture).deb" "$folder/.."
 echo "build/galeway_${version}_$(dpkg --print-architecture).deb"

@@ -14,7 +14,7 @@
 #ifndef PROTOCOL_TLS_H
 #define PROTOCOL_TLS_H
 
-#include "base/base.h"
+#include "conf/tls_need.h"
 
 #define TLS_WHY_MAX    256
 #define TLS_RECORD_MAX 16384                  /* bytes of one record, before it is encrypted */
@@ -117,5 +117,11 @@ const char *tls_version(const struct tls *t);
 const char *tls_cipher(const struct tls *t);
 bool tls_was_resumed(const struct tls *t);
 bool tls_has_peer_certificate(const struct tls *t);
+
+/*
+ * tls_lacks - what of a need the peer has not shown, as words that follow "without"; NULL = nothing.
+ * t: after the handshake, or NULL: plain. A certificate that was shown is one that was checked.
+ */
+const char *tls_lacks(const struct tls *t, const struct tls_need *need);
 
 #endif
