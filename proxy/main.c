@@ -435,6 +435,12 @@ static int run(struct process *p, const sigset_t *signals)
 static void start_tls(struct galeway *g)
 {
     struct faults faults = {0};
+    int rc = galeway_open_keylog(g->snapshot->conf);
+
+    if (rc != 0) {
+        log_error(NULL, "admin-ssl_keylog_file: %s cannot be written: %s",
+                  g->snapshot->conf->vars.admin_ssl_keylog_file, err_text(rc));
+    }
 
     if (g->certificates.context == NULL && galeway_read_tls(g, true, &faults) != 0) {
         log_faults(&faults);

@@ -208,3 +208,59 @@ def test_slow_clients_come_one_byte_at_a_time(galeway):
             pass
     assert answer[3:5] == b"\x03\x00", answer
     client.sock.close()
+
+
+# ---------------------------------------------------------------- admin-ssl_keylog_file
+
+def secrets(path):
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_keylog(galeway, tmp_path):
+    """As Wireshark reads it: what the client says of its connection is in the file, and only while it is on."""
+    proxy = galeway()
+    path, of_client = proxy.folder / "keys", tmp_path / "of_client"
+
+    def connect(port=proxy.port, **options):
+        of_client.unlink(missing_ok=True)
+        context = trusting(own_ca(proxy))
+        context.keylog_filename = str(of_client)
+        with wire.Client(port=port, tls=context, **options) as client:
+            assert client.value("SELECT 1") == "1"
+        return [line for line in secrets(of_client) if not line[0].startswith("#")]
+
+    tenant = {"user": "tenant", "password": "tenant"}
+    console = Console(proxy)
+    connect(**tenant)
+    assert not path.exists()
+    console.run("SET admin-ssl_keylog_file='keys'")
+    console.run("LOAD ADMIN VARIABLES TO RUNTIME")
+    for options in ({"port": proxy.port, **tenant}, {"port": proxy.admin_port, **ADMIN}):
+        expected = connect(**options)
+        assert len(expected) >= 4
+        wait_until(lambda: all(line in secrets(path) for line in expected), what="its secrets")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "secrets of TLS connections are written to" in proxy.tail()
+    path.rename(tmp_path / "rotated")
+    console.run("PROXYSQL FLUSH LOGS")
+    expected = connect(**tenant)
+    wait_until(lambda: all(line in secrets(path) for line in expected), what="a new file")
+    console.run("SET admin-ssl_keylog_file='/nowhere/keys'")
+    with pytest.raises(pymysql.MySQLError) as error:
+        console.run("LOAD ADMIN VARIABLES TO RUNTIME")
+    assert "admin-ssl_keylog_file" in str(error.value)
+    n = len(secrets(path))
+    console.run("SET admin-ssl_keylog_file=''")
+    console.run("LOAD ADMIN VARIABLES TO RUNTIME")
+    connect(**tenant)
+    assert len(secrets(path)) == n
+    console.db.close()
+    proxy.stop()
+    proxy.data["admin_variables"]["ssl_keylog_file"] = str(path)
+    path.unlink()
+    proxy.write_config()
+    run([GALEWAY_BIN, "--check", "-c", proxy.config_path])
+    assert not path.exists()
+    proxy.start()
+    expected = connect(**tenant)
+    wait_until(lambda: all(line in secrets(path) for line in expected), what="its secrets")
