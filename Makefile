@@ -12,6 +12,9 @@ MODE ?= release
 B ?= build/$(MODE)
 FOLDERS ?= base conf protocol pool router proxy admin
 PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 CONF ?=
 FUZZ_SECONDS ?= 30
 
@@ -73,7 +76,8 @@ $(error MODE=$(MODE) is none of release debug asan tsan fuzz cover)
 endif
 
 HARDEN := -fno-common -fno-strict-overflow -fstack-protector-strong -fstack-clash-protection -fPIE
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. -include base/banned.h $(PKG_CFLAGS) $(WARN) $(HARDEN) \
+# Whoever builds a version, and wherever, gets the same program.
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -ffile-prefix-map=$(CURDIR)=. -I. -include base/banned.h $(PKG_CFLAGS) $(WARN) $(HARDEN) \
     $(MODE_$(MODE)) -pthread $(CFLAGS)
 LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
@@ -81,7 +85,7 @@ LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,n
 export ASAN_OPTIONS ?= allocator_may_return_null=1
 
 # --- everyday targets ------------------------------------------------------------------------
-.PHONY: all lib run test unit integration asan tsan fuzz bench ryw drill stale lint format install clean help \
+.PHONY: all lib run test unit integration asan tsan fuzz bench ryw drill stale lint format install deb clean help \
     unit-binary tools fuzzers objects tidy FORCE
 
 all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|cover: build/<mode>)
@@ -128,12 +132,24 @@ drill: all tools ## break nodes under load and count what clients see
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/drill/drill.sh
 
-install: all ## install to DESTDIR/PREFIX
-	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/galeway
-	install -D -m 640 conf/galeway.cnf $(DESTDIR)$(PREFIX)/share/galeway/galeway.cnf
+install: all ## install to DESTDIR/PREFIX: program, manual, example, systemd unit
+	install -D -m 755 $(BIN) $(DESTDIR)$(SBINDIR)/galeway
+	install -D -m 644 conf/galeway.8 $(DESTDIR)$(MANDIR)/man8/galeway.8
+	install -D -m 644 conf/galeway.cnf.5 $(DESTDIR)$(MANDIR)/man5/galeway.cnf.5
+	install -D -m 644 conf/galeway.cnf $(DESTDIR)$(PREFIX)/share/galeway/galeway.cnf
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/galeway/LICENSE
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|g' conf/galeway.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/galeway.service
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|g' conf/galeway.service.in >$(DESTDIR)$(UNITDIR)/galeway.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/galeway.service
+
+# Built from a copy: what debhelper cleans is not this tree. Tests are run by `make test`.
+deb: build/deb/built ## a Debian package, and say where it is
+	@cat $<
+
+build/deb/built: $(SRC) $(MAIN) $(ALL_H) $(shell find debian -type f) $(wildcard conf/galeway*) \
+    admin/PROXYSQL.md README.md LICENSE Makefile
+	@tests/setup/packages.sh build deb
+	@mkdir -p $(@D) && debian/build.sh $(@D) >$@
 
 clean: ## remove build/
 	rm -rf build
@@ -182,7 +198,7 @@ build/flags.mk: FORCE
 	    cmocka=$$(pkg-config --libs cmocka) && echo "PKG_CFLAGS := $${cflags//-I/-isystem }" && \
 	    echo "PKG_LIBS := $$libs" && echo "CMOCKA_LIBS := $$cmocka"; } >$$tmp && \
 	    { cmp -s $$tmp $@ && rm $$tmp || mv $$tmp $@; }
-ifneq ($(filter-out clean help test asan tsan fuzz format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help test asan tsan fuzz format deb,$(or $(MAKECMDGOALS),all)),)
 -include build/flags.mk
 endif
 

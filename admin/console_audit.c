@@ -73,6 +73,7 @@ static void write_event(const struct console_client *c, struct audit_event e)
     audit_socket_name(&c->stream.u.uv, true, client, sizeof(client));
     audit_socket_name(&c->stream.u.uv, false, proxy, sizeof(proxy));
     e.thread_id = c->id;
+    e.is_tls = c->stream.tls != NULL;
     e.client_addr = slice_of(client);
     e.proxy_addr = slice_of(proxy);
     e.now_us = clock_unix_us();

@@ -58,6 +58,8 @@ void console_core_fini(struct console_core *core)
 {
     CHECK(list_is_empty(&core->clients) && core->listeners == NULL);
     stream_loop_fini(&core->streams);
+    tls_context_unref(core->tls);
+    core->tls = NULL;
     snapshot_unref(core->snapshot);
     core->snapshot = NULL;
 }
@@ -213,6 +215,10 @@ static size_t take_packets(struct console_client *c, const uint8_t *data, size_t
         at += PACKET_HEADER;
         if (c->state == CONSOLE_LOGIN) {
             console_login_packet(c, data + at, payload);
+            if (c->wants_tls) {
+                console_login_secure(c, data + at + payload, len - at - payload);
+                return len;
+            }
         } else {
             console_command(c, data + at, payload);
         }
@@ -316,6 +322,11 @@ static void on_drained(struct stream *stream)
     }
 }
 
+static void on_secured(struct stream *stream, int rc)
+{
+    console_login_secured(CONTAINER_OF(stream, struct console_client, stream), rc);
+}
+
 static void on_closed(struct stream *stream)
 {
     struct console_client *c = CONTAINER_OF(stream, struct console_client, stream);
@@ -325,7 +336,12 @@ static void on_closed(struct stream *stream)
 }
 
 static const struct stream_events events = {
-    .on_bytes = on_bytes, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_drained = on_drained,
+    .on_secured = on_secured,
+    .on_closed = on_closed,
+};
 
 /* --- accepting -------------------------------------------------------------------------------- */
 

@@ -53,7 +53,9 @@ struct console_core {
     struct console_listener *listeners;   /* owned: console_listen.c */
     char *ifaces;                         /* owned: what they were made from */
     bool is_starved;                      /* listeners are closed, as nothing could be accepted */
-    uint8_t scratch[WIRE_BUFFER_BYTES];   /* where packets are made */
+    struct tls_context *tls;              /* a reference, or NULL: see proxy/certificates.h */
+    unsigned tls_changes;
+    uint8_t scratch[WIRE_BUFFER_BYTES]; /* where packets are made */
 };
 
 enum console_client_state {
@@ -77,6 +79,7 @@ struct console_client {
     bool is_served;   /* counts for the limit */
     bool has_session;
     bool close_when_drained;
+    bool wants_tls;        /* what follows is a TLS handshake */
     bool multi_statements; /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
     uint64_t caps;
     uint64_t since_ms; /* of the state */
@@ -201,6 +204,9 @@ void console_login_begin(struct console_client *c);
 void console_login_packet(struct console_client *c, const uint8_t *payload, size_t len);
 void console_change_user(struct console_client *c, const uint8_t *payload, size_t len);
 void console_login_free(struct console_client *c);
+/* A request for TLS was the last packet: data is what came behind it. The handshake has ended. */
+void console_login_secure(struct console_client *c, const uint8_t *data, size_t len);
+void console_login_secured(struct console_client *c, int rc);
 
 /* console_command.c */
 void console_command(struct console_client *c, const uint8_t *payload, size_t len);

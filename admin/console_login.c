@@ -38,6 +38,15 @@ static bool login_new(struct console_client *c, enum auth_step step)
     return true;
 }
 
+/* With the certificates that clients of the traffic ports are offered. */
+static bool offers_tls(struct console_client *c)
+{
+    struct console_core *core = c->core;
+
+    certificates_refresh(&core->galeway->certificates, &core->tls, &core->tls_changes);
+    return core->tls != NULL && c->stream.tls == NULL;
+}
+
 static void greet(struct console_client *c)
 {
     const struct conf_vars *vars = console_vars(c->core);
@@ -50,6 +59,7 @@ static void greet(struct console_client *c)
                          .plugin = slice_of(vars->mysql_default_authentication_plugin)};
 
     auth_check_salt(&c->login->auth);
+    g.caps |= offers_tls(c) ? CAP_SSL : 0;
     memcpy(g.salt, c->login->auth.salt, SALT_LEN);
     galeway_version(c->core->galeway, c->core->snapshot->conf, version, &g.charset);
     g.version = slice_of(version);
@@ -176,7 +186,8 @@ static void refuse_remote(struct console_client *c)
 
 static struct auth_line line_of(const struct console_client *c)
 {
-    return (struct auth_line){c->stream.u.handle.type == UV_NAMED_PIPE, c->core->galeway->rsa};
+    return (struct auth_line){c->stream.u.handle.type == UV_NAMED_PIPE || c->stream.tls != NULL,
+                              c->core->galeway->rsa};
 }
 
 static void check_with(struct console_client *c, const struct secret *secret, bool is_admin,
@@ -223,8 +234,35 @@ static void keep_login(struct console_login *k, const struct login *l)
     auth_check_named(&k->auth, l->plugin);
 }
 
+/*
+ * A login that says CAP_SSL comes behind the handshake; a request for TLS before it, when it was
+ * offered.
+ */
+static bool takes_login(struct console_client *c, const struct login *l, bool is_request)
+{
+    return (l->caps & CAP_SSL) == 0 || (is_request ? offers_tls(c) : c->stream.tls != NULL);
+}
+
+/* Nobody can listen to a unix socket. */
+static bool is_too_open(struct console_client *c)
+{
+    return console_vars(c->core)->admin_require_ssl && !line_of(c).is_private;
+}
+
+static void refuse_plain(struct console_client *c)
+{
+    struct log_who who = console_client_who(c);
+
+    log_info(&who, "refused: it came without TLS (admin-require_ssl)");
+    console_audit(c, CONSOLE_AUDIT_CONNECT_ERR, c->login->user, "without TLS");
+    console_errorf(c, err_number(ERR_NEEDS_TLS), err_sqlstate(ERR_NEEDS_TLS), "%s",
+                   err_text(ERR_NEEDS_TLS));
+    console_close_when_sent(c, NULL);
+}
+
 static void first_message(struct console_client *c, const uint8_t *payload, size_t len)
 {
+    const bool is_request = len == TLS_REQUEST_LENGTH;
     struct login l;
 
     if (len >= 2 && (peek_u16(payload) & CAP_PROTOCOL_41) == 0) {
@@ -233,11 +271,19 @@ static void first_message(struct console_client *c, const uint8_t *payload, size
         refuse_early(c, is_old ? ERR_OLD_CLIENT : ERR_HANDSHAKE, "not a login we understand");
         return;
     }
-    if (login_decode(&l, payload, len) != 0 || (l.caps & CAP_SSL) != 0) {
+    if (login_decode(&l, payload, len) != 0 || !takes_login(c, &l, is_request)) {
         console_refuse(c, ERR_HANDSHAKE, "not a login we understand");
         return;
     }
+    if (is_request && (l.caps & CAP_SSL) != 0) {
+        c->wants_tls = true;
+        return;
+    }
     keep_login(c->login, &l);
+    if (is_too_open(c)) {
+        refuse_plain(c);
+        return;
+    }
     c->caps = l.caps & CONSOLE_CAPS;
     c->multi_statements = (c->caps & CAP_MULTI_STATEMENTS) != 0;
     c->login->auth.step = AUTH_RESPONSE;
@@ -250,6 +296,29 @@ void console_login_packet(struct console_client *c, const uint8_t *payload, size
         first_message(c, payload, len);
     } else {
         check_response(c, (struct slice){(const char *)payload, len});
+    }
+}
+
+void console_login_secure(struct console_client *c, const uint8_t *data, size_t len)
+{
+    struct tls *tls = tls_new(c->core->tls, "");
+
+    c->wants_tls = false;
+    if (tls == NULL) {
+        console_close(c, "no memory");
+    } else {
+        stream_secure(&c->stream, tls, data, len);
+    }
+}
+
+void console_login_secured(struct console_client *c, int rc)
+{
+    struct log_who who = console_client_who(c);
+
+    if (rc != 0) {
+        log_info(&who, "no TLS handshake: %s",
+                 rc == ERR_TLS ? tls_why(c->stream.tls) : err_text(rc));
+        console_close(c, NULL);
     }
 }
 

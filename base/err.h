@@ -68,6 +68,7 @@
     X(ERR_NO_CURSOR, 1421, "HY000", "The statement has no open cursor")                           \
     X(ERR_CONFIG, 1231, "42000", "The configuration is not valid")                                \
     X(ERR_TLS, 2026, "HY000", "TLS connection error")                                             \
+    X(ERR_NEEDS_TLS, 3159, "HY000", "Connections without TLS are refused (admin-require_ssl)")    \
     X(ERR_NODE_TLS, 2026, "HY000", "TLS connection error: no secure way to its node")             \
     X(ERR_NODE_CAPS, 1235, "42000", "The node lacks a capability that the client uses")           \
     X(ERR_FILE, 29, "HY000", "A file could not be read or written")                               \

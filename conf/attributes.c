@@ -21,3 +21,29 @@ bool attributes_causal_window(const char *attributes, int64_t *window_ms)
     json_decref(root);
     return is_good;
 }
+
+/* False = it is there, and no text that could be meant. */
+static bool read_text(const json_t *root, const char *key, char *out, size_t size)
+{
+    const json_t *value = json_object_get(root, key);
+    const char *text = value == NULL ? "" : json_string_value(value);
+
+    tls_need_set(out, size, text != NULL ? text : "?");
+    return text != NULL && strlen(text) < size;
+}
+
+bool attributes_tls_need(const char *attributes, struct tls_need *need)
+{
+    json_t *root = attributes[0] == '\0' ? NULL : json_loads(attributes, 0, NULL);
+    const json_t *x509 = json_object_get(root, "require_x509");
+    bool is_good = x509 == NULL || json_is_boolean(x509);
+
+    *need = (struct tls_need){.certificate = x509 != NULL && !json_is_false(x509)};
+    is_good &= read_text(root, "x509_subject", need->subject, sizeof(need->subject));
+    is_good &= read_text(root, "x509_issuer", need->issuer, sizeof(need->issuer));
+    is_good &= read_text(root, "ssl_cipher", need->cipher, sizeof(need->cipher));
+    need->certificate |= need->subject[0] != '\0' || need->issuer[0] != '\0';
+    need->tls = need->certificate || need->cipher[0] != '\0';
+    json_decref(root);
+    return is_good;
+}

@@ -484,6 +484,12 @@ static void check_console(struct check *check)
     (void)check_interfaces(check, KEY_admin_mysql_ifaces, vars->admin_mysql_ifaces);
     check_credentials(check, KEY_admin_admin_credentials, vars->admin_admin_credentials);
     check_credentials(check, KEY_admin_stats_credentials, vars->admin_stats_credentials);
+    if (vars->admin_require_ssl && !vars->mysql_have_ssl) {
+        struct conf_place at = key_place(check, KEY_admin_require_ssl);
+
+        fault_error(check->faults, at.file, at.line,
+                    "admin-require_ssl: TLS is not offered (mysql-have_ssl): nobody could come");
+    }
 }
 
 void conf_check(const struct conf *conf, const struct conf_place *keys, struct faults *faults)

@@ -321,6 +321,27 @@ static void check_attributes(const char *table, const char *text, struct conf_pl
     }
 }
 
+/* What TLS a user must come with: can anybody? */
+static void check_need(const struct conf *conf, const struct conf_user *user, struct faults *faults)
+{
+    struct conf_place at = user->place;
+    struct tls_need need;
+
+    if (!attributes_tls_need(user->attributes, &need)) {
+        fault_error(
+            faults, at.file, at.line,
+            "mysql_users: attributes of \"%s\": require_x509 is true or false; "
+            "x509_subject, x509_issuer and ssl_cipher are texts of up to %d, %d and %d bytes",
+            user->username, TLS_NEED_NAME_MAX - 1, TLS_NEED_NAME_MAX - 1, TLS_NEED_CIPHER_MAX - 1);
+    } else if (user->active && user->frontend && need.certificate &&
+               conf->vars.mysql_ssl_ca[0] == '\0') {
+        fault_warning(faults, at.file, at.line,
+                      "mysql_users: attributes of \"%s\" need a certificate, but clients are not "
+                      "asked for one (mysql-ssl_ca): it cannot log in",
+                      user->username);
+    }
+}
+
 static void check_homes(const struct conf_hostgroup *row, struct faults *faults)
 {
     json_t *json = json_loads(row->hostgroup_settings, 0, NULL);
@@ -415,6 +436,7 @@ void conf_check_rules(const struct conf *conf, struct faults *faults)
     }
     for (size_t i = 0; i < conf->n_users; i++) {
         check_attributes("mysql_users", conf->users[i].attributes, conf->users[i].place, faults);
+        check_need(conf, &conf->users[i], faults);
     }
     for (size_t i = 0; i < conf->n_hostgroups; i++) {
         const struct conf_hostgroup *row = &conf->hostgroups[i];

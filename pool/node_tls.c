@@ -56,13 +56,13 @@ struct node_tls *node_tls_get(const struct node *node)
 static bool is_same(const struct tls_settings *a, const struct tls_settings *b)
 {
 #define X(field) &&strcmp(a->field, b->field) == 0
-    return a->checks_name == b->checks_name TEXTS(X);
+    return a->checks_name == b->checks_name && a->logs_keys == b->logs_keys TEXTS(X);
 #undef X
 }
 
 static struct tls_settings copy_settings(const struct tls_settings *from)
 {
-    struct tls_settings s = {.checks_name = from->checks_name};
+    struct tls_settings s = {.checks_name = from->checks_name, .logs_keys = from->logs_keys};
 
 #define X(field) s.field = mem_copy(MEM_TLS, slice_of(from->field));
     TEXTS(X)
@@ -100,6 +100,7 @@ static struct tls_settings settings_of(const struct conf *conf, const struct con
 {
     const struct conf_ssl_params *p = params_of(conf, server);
     const struct conf_vars *vars = &conf->vars;
+    const bool logs_keys = vars->admin_ssl_keylog_file[0] != '\0';
 
     if (p != NULL) {
         return (struct tls_settings){.cert = p->ssl_cert,
@@ -110,7 +111,8 @@ static struct tls_settings settings_of(const struct conf *conf, const struct con
                                      .crl_path = p->ssl_crlpath,
                                      .ciphers = p->ssl_cipher,
                                      .versions = p->tls_version,
-                                     .checks_name = vars->mysql_ssl_p2s_verify_name};
+                                     .checks_name = vars->mysql_ssl_p2s_verify_name,
+                                     .logs_keys = logs_keys};
     }
     return (struct tls_settings){.cert = vars->mysql_ssl_p2s_cert,
                                  .key = vars->mysql_ssl_p2s_key,
@@ -120,7 +122,8 @@ static struct tls_settings settings_of(const struct conf *conf, const struct con
                                  .crl_path = vars->mysql_ssl_p2s_crlpath,
                                  .ciphers = vars->mysql_ssl_p2s_cipher,
                                  .versions = "",
-                                 .checks_name = vars->mysql_ssl_p2s_verify_name};
+                                 .checks_name = vars->mysql_ssl_p2s_verify_name,
+                                 .logs_keys = logs_keys};
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -84,13 +84,31 @@ static void read_plugins(struct user_record *r, const json_t *root)
     }
 }
 
+static struct tls_need *read_need(const json_t *root)
+{
+    int64_t type = number_of(root, "ssl_type", 0);
+    struct tls_need *need;
+
+    if (type <= 0) {
+        return NULL;
+    }
+    need = mem_new(MEM_POOL, sizeof(*need));
+    need->tls = true;
+    if (type > 2) {
+        tls_need_set(need->cipher, sizeof(need->cipher), text_of(root, "ssl_cipher", ""));
+        tls_need_set(need->subject, sizeof(need->subject), text_of(root, "x509_subject", ""));
+        tls_need_set(need->issuer, sizeof(need->issuer), text_of(root, "x509_issuer", ""));
+    }
+    need->certificate = type == 2 || need->subject[0] != '\0' || need->issuer[0] != '\0';
+    return need;
+}
+
 static void read_conditions(struct user_record *r, const json_t *root)
 {
     int64_t max = number_of(root, "max_user_connections", 0);
 
     r->is_locked = json_is_true(json_object_get(root, "account_locked"));
-    r->needs_tls = number_of(root, "ssl_type", 0) > 0;
-    r->needs_certificate = number_of(root, "ssl_type", 0) > 1;
+    r->need = read_need(root);
     r->changed_s = number_of(root, "password_last_changed", -1);
     r->lifetime_days = number_of(root, "password_lifetime", -1);
     r->max_connections = max > 0 && max <= INT32_MAX ? (uint32_t)max : 0;
@@ -143,6 +161,7 @@ void user_record_free(struct user_record *record)
         OPENSSL_cleanse(record->sha2, strlen(record->sha2));
     }
     mem_free(MEM_POOL, record->sha2);
+    mem_free(MEM_POOL, record->need);
     mem_free(MEM_POOL, record->name);
     mem_free(MEM_POOL, record->host_text);
     OPENSSL_cleanse(record, sizeof(*record));

@@ -4,11 +4,14 @@
  *
  * Of the JSON of MariaDB 10.11: plugin, authentication_string, auth_or (an array of these, in which
  * {} stands for the ones outside), account_locked, password_last_changed (0 = expired),
- * password_lifetime (days; -1 = the server's, 0 = never), max_user_connections, ssl_type, is_role.
+ * password_lifetime (days; -1 = the server's, 0 = never), max_user_connections, is_role, and what
+ * REQUIRE says: ssl_type (1 = SSL, 2 = X509, 3 = what follows), ssl_cipher, x509_issuer,
+ * x509_subject.
  */
 #ifndef POOL_USER_RECORD_H
 #define POOL_USER_RECORD_H
 
+#include "conf/tls_need.h"
 #include "pool/user_host.h"
 #include "protocol/auth.h"
 
@@ -29,8 +32,7 @@ struct user_record {
     char unserved[USER_PLUGIN_MAX]; /* a plugin that is not served here; "" = none */
     /* conditions */
     bool is_locked;
-    bool needs_tls;
-    bool needs_certificate;   /* REQUIRE X509 and the like: it is not looked at here */
+    struct tls_need *need;    /* owned; REQUIRE; NULL = nothing */
     int64_t changed_s;        /* time of day; 0 = expired */
     int64_t lifetime_days;    /* -1 = the server's, 0 = for ever */
     uint32_t max_connections; /* 0 = any number */

@@ -224,8 +224,7 @@ static void fill_found(const struct users *u, const struct user_record *r, struc
         .is_locked = r->is_locked,
         .is_expired = user_record_is_expired(r, (int64_t)time(NULL), u->server.default_days),
         .cuts_expired = u->server.cuts_expired,
-        .needs_tls = r->needs_tls,
-        .needs_certificate = r->needs_certificate,
+        .need = r->need != NULL ? *r->need : (struct tls_need){.tls = false},
         .max_connections = r->max_connections,
         .hostgroup = u->hostgroup,
     };

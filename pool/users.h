@@ -90,8 +90,7 @@ struct users_found {
     bool is_locked;
     bool is_expired;
     bool cuts_expired; /* disconnect_on_expired_password: an expired one may not log in at all */
-    bool needs_tls;
-    bool needs_certificate;
+    struct tls_need need;
     uint32_t max_connections; /* 0 = any number */
     int hostgroup;            /* mysql-users_from_hostgroup */
     char unserved[USER_PLUGIN_MAX];

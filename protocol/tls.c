@@ -266,3 +266,41 @@ bool tls_has_peer_certificate(const struct tls *t)
 {
     return SSL_get0_peer_certificate(t->ssl) != NULL;
 }
+
+/* As MariaDB compares names: the texts that OpenSSL makes of them. */
+static bool has_name(X509_NAME *name, const char *expected)
+{
+    char *text = expected[0] == '\0' ? NULL : X509_NAME_oneline(name, NULL, 0);
+    bool is_same = expected[0] == '\0' || (text != NULL && strcmp(text, expected) == 0);
+
+    OPENSSL_free(text);
+    return is_same;
+}
+
+const char *tls_lacks(const struct tls *t, const struct tls_need *need)
+{
+    X509 *cert;
+
+    if (!need->tls) {
+        return NULL;
+    }
+    if (t == NULL || !SSL_is_init_finished(t->ssl)) {
+        return "TLS";
+    }
+    if (need->cipher[0] != '\0' && strcmp(tls_cipher(t), need->cipher) != 0) {
+        return "the cipher that is required";
+    }
+    if (!need->certificate) {
+        return NULL;
+    }
+    cert = SSL_get0_peer_certificate(t->ssl);
+    if (cert == NULL || SSL_get_verify_result(t->ssl) != X509_V_OK) {
+        return "a certificate";
+    }
+    if (!has_name(X509_get_issuer_name(cert), need->issuer)) {
+        return "a certificate of the issuer that is required";
+    }
+    return has_name(X509_get_subject_name(cert), need->subject)
+               ? NULL
+               : "a certificate of the subject that is required";
+}

@@ -14,7 +14,7 @@
 #ifndef PROTOCOL_TLS_H
 #define PROTOCOL_TLS_H
 
-#include "base/base.h"
+#include "conf/tls_need.h"
 
 #define TLS_WHY_MAX    256
 #define TLS_RECORD_MAX 16384                  /* bytes of one record, before it is encrypted */
@@ -35,6 +35,7 @@ struct tls_settings {
     const char *versions; /* "TLSv1.2,TLSv1.3" */
     unsigned session_s;   /* server: how long a session may be resumed; 0 = not at all */
     bool checks_name;     /* client: the certificate must be that of the host; needs ca */
+    bool logs_keys;       /* see tls_keylog_use */
 };
 
 /*
@@ -56,6 +57,14 @@ void tls_context_unref(struct tls_context *context);
 
 /* tls_context_days - until its certificate expires; negative = it has. */
 int tls_context_days(const struct tls_context *context);
+
+/*
+ * tls_keylog_open - a descriptor of the file (made with mode 0600, appended to), or a negative errno.
+ * tls_keylog_use - the secrets of connections whose context logs them go there from now on; takes
+ * fd; -1 = nowhere. Any thread.
+ */
+int tls_keylog_open(const char *path) MUST_CHECK;
+void tls_keylog_use(int fd);
 
 /* A self-signed authority and a certificate of its, as PEM. Its key is not kept by anybody. */
 struct tls_made {
@@ -117,5 +126,11 @@ const char *tls_version(const struct tls *t);
 const char *tls_cipher(const struct tls *t);
 bool tls_was_resumed(const struct tls *t);
 bool tls_has_peer_certificate(const struct tls *t);
+
+/*
+ * tls_lacks - what of a need the peer has not shown, as words that follow "without"; NULL = nothing.
+ * t: after the handshake, or NULL: plain. A certificate that was shown is one that was checked.
+ */
+const char *tls_lacks(const struct tls *t, const struct tls_need *need);
 
 #endif

@@ -203,6 +203,7 @@ static bool configure(SSL_CTX *ssl, const struct tls_settings *s, char why[TLS_W
                                        SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     (void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(ssl, no_password);
+    SSL_CTX_set_keylog_callback(ssl, s->logs_keys ? tls_keylog_write : NULL);
     (void)SSL_CTX_set_dh_auto(ssl, 1);
     if (!set_versions(ssl, s->versions)) {
         (void)snprintf(why, TLS_WHY_MAX, "versions %.100s: none, TLSv1.2 or TLSv1.3", s->versions);

@@ -20,4 +20,7 @@ struct tls_context {
 /* tls_last_error - OpenSSL's, as text; its queue of this thread is empty then. */
 void tls_last_error(char *out, size_t cap);
 
+/* tls_keylog_write - OpenSSL's callback: one line of secrets. Any thread. */
+void tls_keylog_write(const SSL *ssl, const char *line);
+
 #endif

@@ -127,8 +127,8 @@ static char *describe(const struct tls_settings *s)
                   strlen(s->ciphers) + strlen(s->versions) + 32;
     char *text = mem_new(MEM_TLS, size);
 
-    (void)snprintf(text, size, "%s\n%s\n%s\n%s\n%s\n%s\n%u", s->cert, s->key, s->ca, s->crl,
-                   s->ciphers, s->versions, s->session_s);
+    (void)snprintf(text, size, "%s\n%s\n%s\n%s\n%s\n%s\n%u %d", s->cert, s->key, s->ca, s->crl,
+                   s->ciphers, s->versions, s->session_s, s->logs_keys);
     return text;
 }
 
@@ -157,7 +157,8 @@ int certificates_read(const struct certificates *c, const struct conf *conf, boo
                              .crl_path = "",
                              .ciphers = vars->mysql_ssl_cipher,
                              .versions = vars->mysql_tls_version,
-                             .session_s = (unsigned)vars->mysql_ssl_session_timeout};
+                             .session_s = (unsigned)vars->mysql_ssl_session_timeout,
+                             .logs_keys = vars->admin_ssl_keylog_file[0] != '\0'};
 
     *out = (struct certificates_read){.context = NULL};
     if (!vars->mysql_have_ssl) {

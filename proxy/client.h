@@ -64,6 +64,7 @@ enum client_state {
     X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                        \
     X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                            \
     X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                         \
+    X(CLOSE_SESSION_TIMEOUT, "timeout", "idle for the wait_timeout that it has set")        \
     X(CLOSE_TRANSACTION, "timeout", "a transaction longer than mysql-max_transaction_time") \
     X(CLOSE_TRANSACTION_IDLE, "timeout",                                                    \
       "idle in a transaction for mysql-max_transaction_idle_time")                          \

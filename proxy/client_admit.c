@@ -95,6 +95,7 @@ bool client_admit(struct client *c)
         .connects_per_sec = (unsigned)vars->mysql_max_connects_per_sec_per_address,
         .errors = (unsigned)vars->mysql_client_host_error_counts,
         .block_ms = (uint64_t)vars->mysql_client_host_block_ms,
+        .v6_bits = (unsigned)vars->mysql_client_host_ipv6_prefix,
     };
     struct address address;
     int rc = 0;
@@ -135,7 +136,8 @@ void client_admit_closing(struct client *c, enum close_reason reason)
     struct stat_set *stats = &c->worker->stats;
 
     stat_add(stats, STAT_LOGIN_TIMEOUTS, reason == CLOSE_LOGIN_TIMEOUT ? 1 : 0);
-    stat_add(stats, STAT_IDLE_TIMEOUTS, reason == CLOSE_IDLE_TIMEOUT ? 1 : 0);
+    stat_add(stats, STAT_IDLE_TIMEOUTS,
+             reason == CLOSE_IDLE_TIMEOUT || reason == CLOSE_SESSION_TIMEOUT ? 1 : 0);
     if (c->state == CLIENT_LOGIN && reason == CLOSE_LOGIN_TIMEOUT) {
         client_admit_failed(c);
     }

@@ -66,16 +66,16 @@ void client_login_denied(struct client *c)
     }
 }
 
-/* The password was right, but anybody could have seen what follows. */
-void client_login_deny_plain(struct client *c)
+/* The password was right. */
+void client_login_deny_line(struct client *c, const char *lacks)
 {
     char peer[ADDRESS_TEXT_MAX], text[700];
     struct log_who who = client_who(c, "logging in");
 
     stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
     (void)snprintf(text, sizeof(text),
-                   "Access denied for user '%s'@'%s': this user may log in with TLS only",
-                   c->login->user, client_peer_name(c, peer));
+                   "Access denied for user '%s'@'%s': this user may not log in without %s",
+                   c->login->user, client_peer_name(c, peer), lacks);
     log_info(&who, "%s", text);
     if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
                      slice_of(text))) {

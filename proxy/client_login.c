@@ -214,10 +214,6 @@ static void accepted(struct client *c, const struct login_user *user)
 {
     struct slice schema = slice_of(c->login->schema);
 
-    if (user->row.use_ssl && c->stream.tls == NULL) {
-        client_login_deny_plain(c);
-        return;
-    }
     client_admit_succeeded(c);
     client_give_server(c); /* COM_CHANGE_USER: the old session is over */
     if (!begin_session(c, user->account, &user->row)) {
@@ -252,7 +248,7 @@ static void proven(struct client *c, struct login_user *user, const struct auth_
     if (rc == 0) {
         accepted(c, user);
     } else if (rc == ERR_ACCESS_DENIED) {
-        client_login_deny(c, learnt->with_password);
+        client_login_deny_line(c, user->lacks);
     } else if (rc == ERR_NODE_LOGIN) {
         client_login_refuse_unusable(c);
     } else {

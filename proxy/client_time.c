@@ -6,6 +6,22 @@
 #include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
+/*
+ * Is it idle for longer than its session may be? A node looks at wait_timeout alone, which a login
+ * as CLIENT_INTERACTIVE begins with another value; interactive_timeout means nothing later (10.11).
+ * It closes the connection without a word.
+ */
+static bool is_over_own_limit(const struct client *c, uint64_t idle_ms)
+{
+    struct slice value = c->session.profile->values[VAR_WAIT_TIMEOUT];
+    uint64_t seconds = 0;
+
+    for (size_t i = 0; i < value.len && value.data[i] >= '0' && value.data[i] <= '9'; i++) {
+        seconds = MIN(seconds * 10 + (uint64_t)(value.data[i] - '0'), UINT32_MAX);
+    }
+    return seconds > 0 && idle_ms > seconds * 1000;
+}
+
 static void check_transaction(struct client *c)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
@@ -35,6 +51,8 @@ void client_check_time(struct client *c)
     } else if (c->state == CLIENT_UPLOADING && c->upload_discards &&
                since > (uint64_t)vars->mysql_wait_timeout) { /* no node waits for the rest */
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);
+    } else if (c->state == CLIENT_IDLE && is_over_own_limit(c, since)) {
+        client_close(c, CLOSE_SESSION_TIMEOUT, 0);
     } else if (c->state == CLIENT_RUNNING && since > (uint64_t)vars->mysql_default_query_timeout &&
                c->task->verdict.timeout_ms < 0 && !c->task->timed_out) {
         rules_timed_out(c);

@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "conf/attributes.h"
 #include "pool/cluster.h"
 #include "protocol/auth_check.h"
 #include "protocol/command.h"
+#include "protocol/tls.h"
 #include "proxy/client_peer.h"
 #include "proxy/worker.h"
 
@@ -45,9 +47,8 @@ void client_user_find(const struct client *c, struct login_user *out)
     struct slice name = slice_of(c->login->user);
     const struct conf_user *row = conf_user_find(conf, name);
 
-    *out = (struct login_user){.source = USER_NONE,
-                               .accounts = &c->worker->galeway->accounts,
-                               .has_tls = c->stream.tls != NULL};
+    *out = (struct login_user){
+        .source = USER_NONE, .accounts = &c->worker->galeway->accounts, .tls = c->stream.tls};
     if (row == NULL && !conf_user_is_named(conf, name)) {
         find_followed(c, out);
     } else if (row != NULL) {
@@ -91,12 +92,26 @@ static void learn(struct account *account, const struct secret *secret,
     }
 }
 
-/* In a node's order. */
-static int check_conditions(const struct users_found *found, bool has_tls)
+/* What of TLS he must come with, and has not; NULL = nothing. */
+static const char *lacks(const struct login_user *user)
 {
-    if (found->needs_certificate || (found->needs_tls && !has_tls)) {
-        return ERR_ACCESS_DENIED;
+    struct tls_need need;
+
+    if (user->source == USER_FOLLOWED) {
+        return tls_lacks(user->tls, &user->found.need);
     }
+    if (user->row.attributes[0] == '\0') {
+        return user->row.use_ssl && user->tls == NULL ? "TLS" : NULL;
+    }
+    (void)!attributes_tls_need(user->row.attributes,
+                               &need); /* who cannot be understood, lacks it */
+    need.tls |= user->row.use_ssl;
+    return tls_lacks(user->tls, &need);
+}
+
+/* In a node's order, behind TLS. */
+static int check_conditions(const struct users_found *found)
+{
     if (found->is_locked) {
         return ERR_ACCOUNT_LOCKED;
     }
@@ -105,8 +120,12 @@ static int check_conditions(const struct users_found *found, bool has_tls)
 
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt)
 {
-    int rc = user->source == USER_FOLLOWED ? check_conditions(&user->found, user->has_tls) : 0;
+    int rc;
 
+    user->lacks = lacks(user);
+    rc = user->lacks != NULL             ? ERR_ACCESS_DENIED
+         : user->source == USER_FOLLOWED ? check_conditions(&user->found)
+                                         : 0;
     if (rc != 0) {
         return rc;
     }

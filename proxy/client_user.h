@@ -23,12 +23,13 @@ enum user_source {
 
 struct login_user {
     enum user_source source;
-    bool has_tls;              /* the line of his login */
+    const struct tls *tls;     /* borrowed: the line of his login; NULL = plain */
     struct accounts *accounts; /* borrowed */
     struct account *account;   /* of a FOLLOWED one: NULL until the password was right */
     struct conf_user row;      /* texts are borrowed; of a FOLLOWED one as if it had one */
     struct secret secret;
     struct users_found found; /* FOLLOWED; its secret is moved to the one above */
+    const char *lacks;        /* what client_user_accept() has found to be missing of his line */
 };
 
 /* client_user_find - whom c->login names. out: to be wiped by login_user_wipe(). */
@@ -43,7 +44,7 @@ enum users_ask client_user_ask(struct client *c);
 
 /*
  * client_user_accept - the password was right: keep what was learnt, make the account of a FOLLOWED
- * one. Returns 0, or why he may not log in: ERR_ACCESS_DENIED, ERR_ACCOUNT_LOCKED,
+ * one. Returns 0, or why he may not log in: ERR_ACCESS_DENIED (lacks says why), ERR_ACCOUNT_LOCKED,
  * ERR_PASSWORD_EXPIRED, ERR_LIMIT; ERR_NODE_LOGIN: no login to a node can be made of the password.
  */
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt) MUST_CHECK;

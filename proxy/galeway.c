@@ -5,6 +5,7 @@
 #include "proxy/galeway.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -19,6 +20,9 @@
 
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
+
+#define KEYLOG_PATH_MAX 8300 /* of the data directory and a name */
+#define KEYLOG_SAME     (-2)
 
 #define RESTART_VALUE_MAX 4200 /* more than any value that counts at a start */
 
@@ -110,6 +114,67 @@ static void configure_logs(struct galeway *g, const struct conf *conf)
     }
 }
 
+static int keylog_open(const struct conf *conf, int *fd)
+{
+    const char *name = conf->vars.admin_ssl_keylog_file;
+    char path[KEYLOG_PATH_MAX];
+
+    *fd = -1;
+    if (name[0] == '\0') {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : conf->datadir,
+                   name[0] == '/' ? "" : "/", name);
+    *fd = tls_keylog_open(path);
+    if (*fd >= 0) {
+        log_warn(NULL, "secrets of TLS connections are written to %s (admin-ssl_keylog_file)",
+                 path);
+        return 0;
+    }
+    return *fd;
+}
+
+int galeway_open_keylog(const struct conf *conf)
+{
+    int fd, rc = keylog_open(conf, &fd);
+
+    tls_keylog_use(rc == 0 ? fd : -1);
+    return rc;
+}
+
+/* The file of another configuration, when it is another one. */
+static int keylog_read(const struct galeway *g, const struct conf *conf, int *fd,
+                       struct faults *faults)
+{
+    int rc = 0;
+
+    *fd = KEYLOG_SAME;
+    if (g->started != NULL && strcmp(g->snapshot->conf->vars.admin_ssl_keylog_file,
+                                     conf->vars.admin_ssl_keylog_file) != 0) {
+        rc = keylog_open(conf, fd);
+    }
+    if (rc != 0) {
+        fault_error(faults, conf->n_files > 0 ? conf->files[0] : "", 0,
+                    "admin-ssl_keylog_file: %s cannot be written: %s",
+                    conf->vars.admin_ssl_keylog_file, err_text(rc));
+    }
+    return rc == 0 ? 0 : ERR_CONFIG;
+}
+
+static void keylog_use(int fd)
+{
+    if (fd != KEYLOG_SAME) {
+        tls_keylog_use(fd);
+    }
+}
+
+static void keylog_drop(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
 {
     struct topology *topology;
@@ -121,6 +186,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     struct networks balancers;
     const char *why = ""; /* was said when the configuration was checked */
     bool is_told_otherwise = has_other_rows(g, conf);
+    int keylog = KEYLOG_SAME;
     int rc =
         row_key_patterns_read(&row_patterns, slice_of(conf->vars.mysql_query_cache_row_keys), &why);
 
@@ -138,8 +204,10 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
                                faults);
     }
     rc = rc != 0 ? rc : node_tls_read(&g->nodes, conf, false, &node_tls, faults);
+    rc = rc != 0 ? rc : keylog_read(g, conf, &keylog, faults);
     rc = rc != 0 ? rc : accounts_load(&g->accounts, conf);
     if (rc != 0) {
+        keylog_drop(keylog);
         node_tls_drop(&node_tls);
         certificates_drop(&certificates);
         topology_free(topology);
@@ -157,6 +225,7 @@ int galeway_apply(struct galeway *g, struct conf *conf, struct faults *faults)
     fresh->digest_mode = digest_mode(&conf->vars);
     configure_logs(g, conf);
     publish(g, fresh);
+    keylog_use(keylog);
     certificates_use(&g->certificates, &certificates);
     node_tls_use(&g->nodes, conf, &node_tls);
     atomic_store(&g->queue.max_waiting, (size_t)conf->vars.mysql_queue_max_length);
@@ -233,9 +302,16 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults)
 
 int galeway_rotate_logs(struct galeway *g)
 {
+    struct snapshot *s;
+    int keylog, rc;
+
     events_log_rotate(g->events);
     events_log_rotate(g->audit.log);
-    return log_reopen();
+    s = galeway_snapshot(g);
+    keylog = galeway_open_keylog(s->conf);
+    snapshot_unref(s);
+    rc = log_reopen();
+    return rc != 0 ? rc : keylog;
 }
 
 void galeway_learn_version(struct galeway *g, struct slice version, uint8_t charset)

@@ -137,6 +137,12 @@ int galeway_load(struct galeway *g, const char *path, struct faults *faults) MUS
 int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults) MUST_CHECK;
 
 /*
+ * galeway_open_keylog - begin with the file of admin-ssl_keylog_file, or go on with it after a
+ * rotation. 0 or a negative errno: no secrets are written. At the start, and by galeway_apply() later.
+ */
+int galeway_open_keylog(const struct conf *conf) MUST_CHECK;
+
+/*
  * galeway_first_look - ask the nodes for their version, before the workers start. Blocks for a
  * moment.
  */

@@ -13,6 +13,7 @@
 
 struct host {
     struct address address;
+    unsigned bits; /* of it that count; 0 = all */
     unsigned n_clients;
     unsigned n_errors;
     uint64_t error_ms, error_s; /* the last one: monotonic, since 1970 */
@@ -127,7 +128,18 @@ bool hosts_connect(struct hosts *hosts, unsigned max, uint64_t now_ms)
 
 /* --- clients ---------------------------------------------------------------------------------- */
 
-static struct host *find_or_add(struct hosts *hosts, const struct address *address)
+/* The first address of its network. */
+static struct address network_of(const struct address *address, unsigned bits)
+{
+    struct address a = *address;
+
+    for (unsigned i = bits / 8; i < sizeof(a.bytes); i++) {
+        a.bytes[i] &= (uint8_t)(i == bits / 8 ? 0xff00 >> bits % 8 : 0);
+    }
+    return a;
+}
+
+static struct host *find_or_add(struct hosts *hosts, const struct address *address, unsigned bits)
 {
     struct host *h = map_get(&hosts->by_address, key_of(address));
 
@@ -138,7 +150,7 @@ static struct host *find_or_add(struct hosts *hosts, const struct address *addre
     if (h == NULL) {
         return NULL;
     }
-    *h = (struct host){.address = *address};
+    *h = (struct host){.address = *address, .bits = bits};
     h->address.port = 0;
     if (map_put(&hosts->by_address, key_of(&h->address), h) != 0) {
         mem_free(MEM_OTHER, h);
@@ -172,6 +184,8 @@ static bool is_over(const struct host *h, const struct hosts_limits *limits, uin
 int hosts_enter(struct hosts *hosts, const struct address *address,
                 const struct hosts_limits *limits, uint64_t now_ms, struct host **out)
 {
+    unsigned bits = address->family == ADDRESS_V6 && limits->v6_bits < 128 ? limits->v6_bits : 0;
+    struct address key = bits == 0 ? *address : network_of(address, bits);
     struct host *h;
     int rc = ERR_MEMORY;
 
@@ -179,7 +193,7 @@ int hosts_enter(struct hosts *hosts, const struct address *address,
     *out = NULL;
     lock(hosts);
     sweep(hosts, now_ms, 2);
-    h = find_or_add(hosts, address);
+    h = find_or_add(hosts, &key, bits);
     if (h != NULL) {
         if (is_over(h, limits, now_ms)) {
             drop_errors(hosts, h, now_ms);
@@ -262,7 +276,7 @@ struct host_errors *hosts_errors(struct hosts *hosts, bool is_flush, size_t *n)
         LIST_FOREACH (it, &hosts->errors) {
             const struct host *h = CONTAINER_OF(it, struct host, in_errors);
 
-            rows[(*n)++] = (struct host_errors){h->address, h->n_errors, h->error_s};
+            rows[(*n)++] = (struct host_errors){h->address, h->bits, h->n_errors, h->error_s};
         }
         if (is_flush) {
             flush(hosts);

@@ -4,7 +4,7 @@
  * and how many of its logins failed.
  *
  * One table for all workers behind one lock, taken when a client comes, leaves or fails to log in.
- * An address is kept while it has clients or errors, and for a second after that where connections
+ * Of IPv6 whole networks are counted: who has one address has them all. An address is kept while it has clients or errors, and for a second after that where connections
  * a second are limited. Any thread.
  */
 #ifndef PROXY_HOSTS_H
@@ -35,11 +35,13 @@ struct hosts_limits {
     unsigned connects_per_sec; /* of one address */
     unsigned errors;           /* failed logins; from then on it is refused */
     uint64_t block_ms;         /* ... for so long after the last of them; 0 = until hosts_flush */
+    unsigned v6_bits; /* IPv6 addresses that have so many bits in common are one; 0 = all 128 */
 };
 
 /* One address with failed logins. */
 struct host_errors {
     struct address address;
+    unsigned bits; /* of it that count; 0 = all */
     unsigned n;
     uint64_t last_s; /* since 1970 */
 };
@@ -79,7 +81,7 @@ void hosts_flush(struct hosts *hosts);
  */
 struct host_errors *hosts_errors(struct hosts *hosts, bool is_flush, size_t *n);
 
-/* host_address - without port. */
+/* host_address - without port; of IPv6 the first of those that are counted as one. */
 struct address host_address(const struct host *host);
 
 size_t hosts_count(struct hosts *hosts);

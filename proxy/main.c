@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/console.h"
@@ -27,6 +28,8 @@
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
 #include "proxy/foreign.h"
+#include "proxy/notify.h"
+#include "proxy/watchdog.h"
 #include "proxy/worker.h"
 
 #define DESCRIPTORS_KEPT_MAX ((rlim_t)1000) /* for all but clients */
@@ -239,7 +242,19 @@ struct process {
     struct galeway *galeway;
     const char *file;
     struct console *console;
+    struct notify notify;
 };
+
+static void say_ready(const struct process *p, const char *prefix)
+{
+    struct snapshot *s = galeway_snapshot(p->galeway);
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "%s%.200s, %u workers", prefix,
+                   s->conf->vars.mysql_interfaces, p->galeway->n_workers);
+    snapshot_unref(s);
+    notify_ready(&p->notify, text);
+}
 
 /* On the console's thread, as all that applies a configuration while workers run. */
 static void reload(void *arg)
@@ -252,9 +267,11 @@ static void reload(void *arg)
     faults_fini(&faults);
     if (rc != 0) {
         log_error(NULL, "%s is not valid: the configuration stays as it was", p->file);
+        say_ready(p, "the file is not valid, the configuration as it was: ");
         return;
     }
     log_info(NULL, "configuration read again from %s", p->file);
+    say_ready(p, "");
 }
 
 struct waiter_thread {
@@ -273,33 +290,61 @@ static void *join_workers(void *arg)
     return NULL;
 }
 
-static void end_workers(struct galeway *g, bool at_once)
+static void end_workers(struct process *p, bool at_once)
 {
+    struct galeway *g = p->galeway;
+    struct snapshot *s = galeway_snapshot(g);
+
+    notify_stopping(&p->notify, at_once ? 0 : (uint64_t)s->conf->vars.mysql_shutdown_timeout_ms);
+    snapshot_unref(s);
     log_info(NULL, at_once ? "stopping at once" : "draining: no new clients, what runs may end");
     post_all(g, at_once ? MAIL_STOP : MAIL_DRAIN);
+}
+
+/*
+ * The next signal. Meanwhile the service manager is told in time, as long as the workers turn:
+ * twice as often as it asks for, so that one late look is none too many.
+ */
+static int next_signal(struct process *p, struct watchdog *dog, const sigset_t *signals)
+{
+    const uint64_t pause_us = p->notify.watchdog_us / 2;
+    const struct timespec pause = {.tv_sec = (time_t)(pause_us / 1000000),
+                                   .tv_nsec = (long)(pause_us % 1000000) * 1000};
+
+    for (;;) {
+        int sig = sigtimedwait(signals, NULL, pause_us > 0 ? &pause : NULL);
+
+        if (sig > 0) {
+            return sig;
+        }
+        if (errno == EAGAIN && watchdog_look(dog, p->galeway)) {
+            notify_tell(&p->notify, "WATCHDOG=1");
+        }
+    }
 }
 
 /* Signals until the workers have ended. */
 static void control(struct process *p, const sigset_t *signals)
 {
     struct waiter_thread t = {p->galeway, pthread_self()};
+    struct watchdog dog = {{0}};
     pthread_t joiner;
     bool draining = false;
 
     CHECK(pthread_create(&joiner, NULL, join_workers, &t) == 0);
     for (;;) {
-        int sig = 0;
+        int sig = next_signal(p, &dog, signals);
 
-        CHECK(sigwait(signals, &sig) == 0);
         if (sig == SIGUSR2) {
             break;
         }
         if (sig == SIGHUP) {
+            notify_reloading(&p->notify);
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
             (void)!galeway_rotate_logs(p->galeway);
         } else {
-            end_workers(p->galeway, draining);
+            end_workers(p, draining);
             draining = true;
         }
     }
@@ -373,6 +418,7 @@ static int run(struct process *p, const sigset_t *signals)
         for (unsigned i = 0; i < g->n_workers; i++) {
             CHECK(worker_start(g->workers[i]) == 0);
         }
+        say_ready(p, "");
         control(p, signals);
         console_stop(p->console);
     }
@@ -389,6 +435,12 @@ static int run(struct process *p, const sigset_t *signals)
 static void start_tls(struct galeway *g)
 {
     struct faults faults = {0};
+    int rc = galeway_open_keylog(g->snapshot->conf);
+
+    if (rc != 0) {
+        log_error(NULL, "admin-ssl_keylog_file: %s cannot be written: %s",
+                  g->snapshot->conf->vars.admin_ssl_keylog_file, err_text(rc));
+    }
 
     if (g->certificates.context == NULL && galeway_read_tls(g, true, &faults) != 0) {
         log_faults(&faults);
@@ -414,6 +466,7 @@ static int serve(struct galeway *g, const char *file)
         return 1;
     }
     block_signals(&signals);
+    notify_open(&process.notify);
     raise_descriptors(g, conf);
     queue_init(&g->queue, (size_t)conf->vars.mysql_queue_max_length,
                (size_t)conf->vars.mysql_queue_max_bytes);
@@ -428,6 +481,7 @@ static int serve(struct galeway *g, const char *file)
         log_info(NULL, "ended");
     }
     queue_fini(&g->queue);
+    notify_close(&process.notify);
     return rc == 0 ? 0 : 1;
 }
 

@@ -371,6 +371,7 @@ static void on_timer(uv_timer_t *timer)
     mirror_tick(w);
     pool_tick(&w->pool);
     listeners_tick(w);
+    atomic_fetch_add_explicit(&w->shown_ticks, 1, memory_order_relaxed);
     if (++w->ticks % 10 == 0) {
         check_clients(w);
         update_busy(w);
@@ -519,6 +520,7 @@ static void *run(void *arg)
     (void)snprintf(name, sizeof(name), "worker-%u", w->index);
     (void)pthread_setname_np(pthread_self(), name);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    atomic_store(&w->has_ended, true);
     return NULL;
 }
 

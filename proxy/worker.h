@@ -70,6 +70,8 @@ struct worker {
     uint64_t looked_us;
     _Atomic unsigned busy_percent; /* of a core, over the last second */
     uint64_t ticks;
+    _Atomic unsigned shown_ticks; /* for the watchdog */
+    atomic_bool has_ended;        /* the thread */
     struct stream_loop streams;
     uint64_t now_ms;
     bool is_draining;

@@ -25,7 +25,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp}
 
 part_packages() {
-    tests/setup/packages.sh build test && echo "1 passed, 0 failed"
+    tests/setup/packages.sh build test deb && echo "1 passed, 0 failed"
 }
 
 part_build() {

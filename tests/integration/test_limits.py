@@ -237,6 +237,36 @@ def test_idle_client(make):
     assert Console(proxy).status("Idle_timeouts") == 1  # the first console was idle, too
 
 
+def test_wait_timeout_of_a_session(make, cluster):
+    """As on a node: wait_timeout ends an idle client, interactive_timeout does not, and no word is said."""
+    proxy = make()
+    for port in (cluster.port(1), proxy.port):
+        clients = {}
+        for sql in ("SET interactive_timeout=1", "SET wait_timeout=1", "SET @@session.wait_timeout=1, @a=1",
+                    "SET wait_timeout=1; BEGIN; SELECT 1", "SET wait_timeout=1; SET wait_timeout=DEFAULT",
+                    "SET wait_timeout=31536000"):
+            clients[sql] = wire.Client(port=port, user="tenant", password="tenant", timeout=30)
+            for statement in sql.split("; "):
+                clients[sql].rows(statement)
+        for sql, client in clients.items():
+            if sql.endswith("=1") and "interactive" not in sql or "BEGIN" in sql or "@a" in sql:
+                with pytest.raises((wire.Closed, ConnectionResetError)):
+                    client.read_packet()
+                client.sock.close()
+        for sql, client in clients.items():
+            if client.sock.fileno() >= 0:
+                assert client.value("SELECT 5") == "5", sql
+                client.close()
+    assert "idle for the wait_timeout that it has set" in proxy.tail(200)
+    # A statement that takes longer is not idle, and neither is who sends one in time.
+    with connect(proxy) as client:
+        client.rows("SET wait_timeout=1")
+        assert client.value("SELECT SLEEP(2.5)") == "0"
+        assert client.value("SELECT @@wait_timeout") == "1"
+    # Of who has a connection of his own, the node may be the one who ends it.
+    assert proxy.console.status("Idle_timeouts") in (1, 2, 3)
+
+
 def test_packet_too_large(make):
     proxy = make(max_allowed_packet=8192)
     with connect(proxy) as client:

@@ -204,3 +204,22 @@ def test_networks_are_checked(make):
     proxy.console.run("SET mysql-proxy_protocol_networks='10.0.0.0/8,10.0.0.0/40'")
     with pytest.raises(Exception, match="mysql-proxy_protocol_networks: no. 2 is no network"):
         proxy.console.run("LOAD MYSQL VARIABLES TO RUNTIME")
+
+
+def test_ipv6_networks_are_counted_as_one_address(make):
+    proxy = make(max_connections_per_address=1, client_host_error_counts=2, failed_login_delay_ms=0,
+                 client_host_cache_size=10)
+    with connect(proxy, v2("2001:db8:0:1::1")):
+        with pytest.raises(wire.ServerError) as full:
+            connect(proxy, v2("2001:db8:0:1:abcd::2"))
+        assert full.value.errno == 1040 and "2001:db8:0:1:abcd::2" in full.value.text
+        with connect(proxy, v2("2001:db8:0:2::1")) as other:
+            assert other.value("SELECT 1") == "1"
+    for last in (1, 2):
+        with pytest.raises(wire.ServerError):
+            connect(proxy, v2(f"2001:db8:0:3::{last}"), password="wrong")
+    row = proxy.console.row("SELECT client_address, error_count FROM stats_mysql_client_host_cache")
+    assert row == {"client_address": "2001:db8:0:3::/64", "error_count": 2}
+    with pytest.raises(wire.ServerError) as blocked:
+        connect(proxy, v2("2001:db8:0:3::3"))
+    assert blocked.value.errno == 1129

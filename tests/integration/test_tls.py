@@ -186,7 +186,7 @@ def test_users_who_must_come_with_tls(galeway):
         with pytest.raises(wire.ServerError) as error:
             wire.Client(**where, **TENANT)
         assert error.value.errno == 1045
-        assert "with TLS only" in error.value.text
+        assert "without TLS" in error.value.text
     with pytest.raises(wire.ServerError) as error:
         wire.Client(port=proxy.port, user="tenant", password="wrong")
     assert "TLS" not in error.value.text  # who knows no password is told nothing

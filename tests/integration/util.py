@@ -350,6 +350,7 @@ class Galeway:
             **tables,
         }
         self.process = None
+        self.program = GALEWAY_BIN
         self.prefix = []  # a program that starts it, as prlimit
 
     def write_config(self):
@@ -359,10 +360,10 @@ class Galeway:
         fresh.rename(self.config_path)
 
     def start(self):
-        assert GALEWAY_BIN.exists(), f"there is no {GALEWAY_BIN}; run make, or set GALEWAY_BIN"
+        assert self.program.exists(), f"there is no {self.program}; run make, or set GALEWAY_BIN"
         self.write_config()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([*self.prefix, GALEWAY_BIN, "-c", self.config_path],
+            self.process = subprocess.Popen([*self.prefix, self.program, "-c", self.config_path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             wait_until(self.answers, 20, f"galeway to accept on port {self.port}")

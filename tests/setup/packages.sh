@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh - install the Debian packages of the groups named: build, lint, test.
+# packages.sh - install the Debian packages of the groups named: build, lint, test, deb.
 #
 # Silent and instant when nothing is missing. "command:package" means that any program of that name
 # will do, wherever it came from.
@@ -13,9 +13,10 @@ lint="clang libclang-rt-14-dev clang-format clang-tidy cppcheck"
 test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest-xdist
     python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
     libmariadb-java java:default-jre-headless sysbench haproxy python3-matplotlib procps node:nodejs npm:npm"
+deb="debhelper dpkg-dev po-debconf lintian logrotate mandoc systemd"
 
 if [ $# -eq 0 ]; then
-    echo "usage: packages.sh build|lint|test ..." >&2
+    echo "usage: packages.sh build|lint|test|deb ..." >&2
     exit 2
 fi
 
@@ -40,8 +41,9 @@ for group in "$@"; do
     build) wanted+=($build) ;;
     lint) wanted+=($lint) ;;
     test) wanted+=($test) ;;
+    deb) wanted+=($deb) ;;
     *)
-        echo "packages.sh: no group named $group (build, lint, test)" >&2
+        echo "packages.sh: no group named $group (build, lint, test, deb)" >&2
         exit 2
         ;;
     esac

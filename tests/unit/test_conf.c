@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/example.h"
+#include "conf/manual.h"
 #include "tests/unit/test.h"
 
 /* As an administrator of ProxySQL would have it; nothing in it is ours. */
@@ -282,24 +283,24 @@ static char *read_whole(FILE *file, size_t *n)
     return text;
 }
 
-/* To write the file anew after a change of keys.def: run this test with UPDATE_EXAMPLE=1. */
-TEST(conf_example_file_is_what_keys_def_gives)
+/* To write the files anew after a change of keys.def: run these tests with UPDATE_EXAMPLE=1. */
+static void compare_with_file(void (*write_it)(FILE *out), const char *path)
 {
     FILE *made = tmpfile(), *kept;
     size_t n_made, n_kept;
     char *made_text, *kept_text;
 
     assert_non_null(made);
-    conf_write_example(made);
+    write_it(made);
     rewind(made);
     made_text = read_whole(made, &n_made);
     if (getenv("UPDATE_EXAMPLE") != NULL) {
-        kept = fopen("conf/galeway.cnf", "w");
+        kept = fopen(path, "w");
         assert_non_null(kept);
         assert_int_equal(fwrite(made_text, 1, n_made, kept), n_made);
         assert_int_equal(fclose(kept), 0);
     }
-    kept = fopen("conf/galeway.cnf", "r");
+    kept = fopen(path, "r");
     assert_non_null(kept);
     kept_text = read_whole(kept, &n_kept);
     assert_string_equal(kept_text, made_text);
@@ -307,6 +308,16 @@ TEST(conf_example_file_is_what_keys_def_gives)
     (void)fclose(made);
     free(made_text);
     free(kept_text);
+}
+
+TEST(conf_example_file_is_what_keys_def_gives)
+{
+    compare_with_file(conf_write_example, "conf/galeway.cnf");
+}
+
+TEST(conf_example_manual_is_what_keys_def_and_the_tables_give)
+{
+    compare_with_file(conf_write_manual, "conf/galeway.cnf.5");
 }
 
 TEST(conf_example_file_loads_with_and_without_its_comment_signs)

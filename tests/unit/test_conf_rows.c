@@ -428,3 +428,38 @@ TEST(conf_attributes_of_a_wrong_causal_window_are_refused)
            "attributes=\"{\\\"causal_window_ms\\\":-5}\"})\n",
            2, "mysql_query_rules: attributes: causal_window_ms is not a whole number");
 }
+
+TEST(conf_attributes_say_what_tls_a_user_needs)
+{
+    static const struct {
+        const char *json;
+        bool is_good, tls, certificate;
+        const char *subject;
+    } rows[] = {
+        {"", true, false, false, ""},
+        {"{\"causal_window_ms\":1}", true, false, false, ""},
+        {"{\"require_x509\":false}", true, false, false, ""},
+        {"{\"require_x509\":true}", true, true, true, ""},
+        {"{\"x509_subject\":\"/CN=a\"}", true, true, true, "/CN=a"},
+        {"{\"x509_issuer\":\"/CN=i\"}", true, true, true, ""},
+        {"{\"ssl_cipher\":\"X\"}", true, true, false, ""},
+        /* What cannot be understood is not taken for nothing. */
+        {"{\"require_x509\":1}", false, true, true, ""},
+        {"{\"x509_subject\":null}", false, true, true, "?"},
+        {"{\"x509_subject\":[\"/CN=a\"]}", false, true, true, "?"},
+    };
+    static char longest[2000];
+    struct tls_need need;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(attributes_tls_need(rows[i].json, &need), rows[i].is_good);
+        assert_int_equal(need.tls, rows[i].tls);
+        assert_int_equal(need.certificate, rows[i].certificate);
+        assert_string_equal(need.subject, rows[i].subject);
+    }
+    (void)snprintf(longest, sizeof(longest), "{\"x509_subject\":\"%01024d\"}", 7);
+    assert_false(attributes_tls_need(longest, &need));
+    assert_string_equal(need.subject, "?");
+    (void)snprintf(longest, sizeof(longest), "{\"x509_subject\":\"%01023d\"}", 7);
+    assert_true(attributes_tls_need(longest, &need));
+}

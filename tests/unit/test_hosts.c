@@ -204,3 +204,52 @@ TEST(hosts_without_memory)
     }
     hosts_fini(&hosts);
 }
+
+/* One more client of an IPv6 address that ends with these bytes. */
+static struct host *enter_v6(struct hosts *hosts, uint8_t seventh, uint8_t eighth, uint8_t last,
+                             const struct hosts_limits *limits)
+{
+    const uint8_t bytes[16] = {0x20, 1, 0xd, 0xb8, 0, 0, seventh, eighth,
+                               0,    0, 0,   0,    0, 0, 0,       last};
+    struct address a = address_of_bytes(ADDRESS_V6, bytes, 1);
+    struct host *h;
+
+    (void)!hosts_enter(hosts, &a, limits, 1000, &h);
+    return h;
+}
+
+TEST(hosts_of_one_ipv6_network_are_one)
+{
+    struct hosts_limits one = {.clients = 1, .v6_bits = 64};
+    struct host_errors *rows;
+    struct hosts hosts;
+    struct host *a, *b, *c;
+    size_t n;
+
+    hosts_init(&hosts);
+    a = enter_v6(&hosts, 0, 1, 1, &one);
+    assert_non_null(a);
+    assert_null(enter_v6(&hosts, 0, 1, 2, &one));
+    b = enter_v6(&hosts, 0, 2, 1, &one);
+    assert_non_null(b);
+    hosts_failed(&hosts, b, 10, 1000);
+    rows = hosts_errors(&hosts, false, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(rows[0].bits, 64);
+    assert_int_equal(rows[0].address.bytes[7], 2);
+    assert_int_equal(rows[0].address.bytes[15], 0);
+    mem_free(MEM_OTHER, rows);
+    one.v6_bits = 60; /* within a byte: 0x2_ */
+    c = enter_v6(&hosts, 0, 0x21, 1, &one);
+    assert_non_null(c);
+    assert_null(enter_v6(&hosts, 0, 0x2f, 9, &one));
+    hosts_leave(&hosts, c, 1000);
+    one.v6_bits = 128;
+    c = enter_v6(&hosts, 0, 1, 2, &one);
+    assert_non_null(c);
+    assert_null(enter_v6(&hosts, 0, 1, 2, &one));
+    hosts_leave(&hosts, a, 1000);
+    hosts_leave(&hosts, b, 1000);
+    hosts_leave(&hosts, c, 1000);
+    hosts_fini(&hosts);
+}

@@ -34,7 +34,7 @@ TEST(user_record_native)
     assert_true(secret.has_stage2 && !secret.is_either && !secret.is_empty);
     assert_true(secret_fits_clear(&secret, SLICE("x")));
     assert_false(secret_fits_clear(&secret, SLICE("")));
-    assert_false(r->is_locked || r->needs_tls);
+    assert_false(r->is_locked || r->need != NULL);
     assert_false(user_record_is_expired(r, INT64_C(1795333734) + 1000000000, 0));
     user_record_free(r);
 }
@@ -65,8 +65,8 @@ TEST(user_record_conditions)
         record_of("{\"account_locked\":true,\"password_last_changed\":0,\"password_lifetime\":-1,"
                   "\"ssl_type\":1,\"max_user_connections\":3}");
 
-    assert_true(r->is_locked && r->needs_tls && r->is_empty);
-    assert_false(r->needs_certificate);
+    assert_true(r->is_locked && r->is_empty);
+    assert_true(r->need->tls && !r->need->certificate);
     assert_int_equal(r->max_connections, 3);
     assert_true(user_record_is_expired(r, 1, 0));
     user_record_free(r);
@@ -81,6 +81,37 @@ TEST(user_record_conditions)
     r = record_of("{\"password_last_changed\":1000000,\"password_lifetime\":0}");
     assert_false(user_record_is_expired(r, 1000000 + 864001, 10));
     user_record_free(r);
+}
+
+static struct tls_need need_of(const char *priv)
+{
+    struct user_record *r = record_of(priv);
+    struct tls_need need = *r->need;
+
+    user_record_free(r);
+    return need;
+}
+
+TEST(user_record_what_require_says)
+{
+    static char priv[3000];
+    struct tls_need need = need_of("{\"ssl_type\":2,\"x509_subject\":\"/CN=not looked at\"}");
+
+    assert_true(need.tls && need.certificate && need.subject[0] == '\0');
+    need =
+        need_of("{\"ssl_type\":3,\"ssl_cipher\":\"X\",\"x509_issuer\":\"\",\"x509_subject\":\"\"}");
+    assert_true(need.tls && !need.certificate);
+    assert_string_equal(need.cipher, "X");
+    need = need_of("{\"ssl_type\":3,\"x509_issuer\":\"/CN=i\",\"x509_subject\":\"/CN=s\"}");
+    assert_true(need.tls && need.certificate);
+    assert_string_equal(need.issuer, "/CN=i");
+    assert_string_equal(need.subject, "/CN=s");
+    need = need_of("{\"ssl_type\":3,\"x509_issuer\":7}"); /* nobody's */
+    assert_string_equal(need.issuer, "?");
+    (void)snprintf(priv, sizeof(priv), "{\"ssl_type\":3,\"x509_subject\":\"/CN=%02000d\"}", 1);
+    need = need_of(priv);
+    assert_true(need.certificate);
+    assert_string_equal(need.subject, "?");
 }
 
 TEST(user_record_without_a_password_that_can_be_checked)
