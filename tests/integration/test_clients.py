@@ -1,23 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real clients, each against a node directly and through the proxy."""
+"""Real clients, each against a node directly, through the proxy, and through the proxy over TLS."""
+import contextlib
 import os
 import shutil
 
 import pymysql
 import pytest
 
-from conftest import need
-from util import CLIENTS, run, wait_until
+from certs import Authority
+from conftest import need, need_proxy
+from console import Console
+from util import CLIENTS, DEFAULT_ACCOUNTS, Direct, Galeway, run, wait_until
+
+
+@pytest.fixture(scope="module")
+def tls_proxy(cluster, tmp_path_factory):
+    """A proxy whose users must all come with TLS."""
+    need_proxy()
+    users = [{**user, "use_ssl": 1} for user in DEFAULT_ACCOUNTS]
+    one = Galeway(cluster, tmp_path_factory.mktemp("tls"), users=users, connections=12).start()
+    one.ca = one.folder / "galeway-ca.pem"
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["direct", "galeway", "tls"])
+def target(request, cluster):
+    if request.param == "direct":
+        yield Direct(cluster)
+        return
+    one = request.getfixturevalue("proxy" if request.param == "galeway" else "tls_proxy")
+    before = handshakes(one)
+    yield one
+    one.check_alive()
+    assert (handshakes(one) > before) == (request.param == "tls")
+
+
+def handshakes(proxy):
+    console = Console(proxy)
+    with contextlib.closing(console.db):
+        return console.status("Tls_client_handshakes")
+
+
+def ca_of(target):
+    """The authority of its certificate, when the target is to be used over TLS."""
+    return getattr(target, "ca", None)
 
 
 def environment(target, schema):
     """What the programs under tests/clients read."""
-    name = type(target).__name__
+    tls = {"DB_TLS_CA": str(ca_of(target))} if ca_of(target) else {}
     return {
-        **os.environ,
+        **os.environ, **tls,
         "DB_HOST": "127.0.0.1", "DB_PORT": str(target.port), "DB_SOCKET": str(target.unix),
         "DB_USER": "tenant", "DB_PASSWORD": "tenant", "DB_NAME": schema,
-        "DB_LOCAL_INFILE": "refused" if name == "Galeway" else "allowed",
+        "DB_LOCAL_INFILE": "refused" if isinstance(target, Galeway) else "allowed",
     }
 
 
@@ -50,11 +87,16 @@ def test_node_js(target, schema, node_modules, program):
 
 # ---------------------------------------------------------------- PyMySQL
 
+def tls_options(target):
+    return {"ssl": {"ca": str(ca_of(target))}} if ca_of(target) else {}
+
+
 @pytest.fixture
 def pymysql_connect(target, schema):
     opened = []
 
     def connect(**options):
+        options.update(tls_options(target))
         opened.append(pymysql.connect(host="127.0.0.1", port=target.port, user="tenant",
                                       password="tenant", database=schema, **options))
         return opened[-1]
@@ -110,7 +152,11 @@ def test_pymysql_unbuffered(pymysql_connect):
 
 def cli(program, target, *arguments, user="tenant"):
     return [program, "--no-defaults", "--host=127.0.0.1", f"--port={target.port}",
-            f"--user={user}", f"--password={user}", *arguments]
+            f"--user={user}", f"--password={user}", *tls_arguments(target), *arguments]
+
+
+def tls_arguments(target):
+    return [f"--ssl-ca={ca_of(target)}", "--ssl-verify-server-cert"] if ca_of(target) else []
 
 
 def test_cli_batch(target, schema):
@@ -141,8 +187,9 @@ def test_cli_error(target, schema):
 
 
 def test_cli_unix_socket(target, schema):
+    tls = [f"--ssl-ca={ca_of(target)}"] if ca_of(target) else []
     done = run(["mariadb", "--no-defaults", f"--socket={target.unix}", "--user=tenant",
-                "--password=tenant", "-BNe", "SELECT DATABASE()", schema])
+                "--password=tenant", *tls, "-BNe", "SELECT DATABASE()", schema])
     assert done.stdout.strip() == schema
 
 
@@ -175,15 +222,21 @@ def test_dump_and_reload(target, schema, cluster, tmp_path):
 
 @pytest.mark.parametrize("load", ["oltp_read_write", "oltp_point_select"])
 @pytest.mark.parametrize("prepared", ["auto", "disable"])
-def test_sysbench(target, schema, load, prepared):
+def test_sysbench(target, schema, tmp_path, load, prepared):
     need("sysbench", "sysbench")
+    tls = []
+    if ca_of(target):  # it has names of its own for three files
+        cert, key = Authority(tmp_path / "certs", "authority").issue("client")
+        for source, name in ((ca_of(target), "cacert"), (cert, "client-cert"), (key, "client-key")):
+            shutil.copy(source, tmp_path / f"{name}.pem")
+        tls = ["--mysql-ssl=on"]
 
     def sysbench(*arguments):
         return run(["sysbench", load, "--db-driver=mysql", "--mysql-host=127.0.0.1",
                     f"--mysql-port={target.port}", "--mysql-user=tenant", "--mysql-password=tenant",
                     f"--mysql-db={schema}", "--tables=2", "--table-size=500", "--threads=4",
                     f"--db-ps-mode={prepared}", "--mysql-ignore-errors=1213,1020,1205",
-                    *arguments])
+                    *tls, *arguments], cwd=tmp_path)
 
     sysbench("prepare")
     done = sysbench("--events=400", "--time=0", "run")
@@ -211,7 +264,8 @@ def test_many_short_connections(target, schema):
     """What PHP does all day: connect, a few statements, gone; nothing may pile up."""
     for i in range(200):
         with pymysql.connect(host="127.0.0.1", port=target.port, user="tenant", password="tenant",
-                             database=schema, autocommit=True) as db, db.cursor() as cursor:
+                             database=schema, autocommit=True,
+                             **tls_options(target)) as db, db.cursor() as cursor:
             cursor.execute("SELECT %s, DATABASE()", (i,))
             assert cursor.fetchone() == (i, schema)
     if hasattr(target, "descriptors"):

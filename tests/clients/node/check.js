@@ -4,6 +4,7 @@
 
 'use strict';
 const assert = require('assert');
+const fs = require('fs');
 
 exports.where = {
     host: process.env.DB_HOST,
@@ -11,6 +12,7 @@ exports.where = {
     user: process.env.DB_USER,
     password: process.env.DB_PASSWORD,
     database: process.env.DB_NAME,
+    ...(process.env.DB_TLS_CA ? { ssl: { ca: fs.readFileSync(process.env.DB_TLS_CA) } } : {}),
 };
 
 // query and execute resolve to the rows, or to {affectedRows, insertId}.
