@@ -1,45 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real clients, each against a node directly, through the proxy, and through the proxy over TLS."""
-import contextlib
 import os
 import shutil
+import subprocess
 
 import pymysql
 import pytest
 
 from certs import Authority
-from conftest import need, need_proxy
-from console import Console
-from util import CLIENTS, DEFAULT_ACCOUNTS, Direct, Galeway, run, wait_until
+from conftest import handshakes, need
+from util import CLIENTS, Galeway, run, wait_until
 
 
-@pytest.fixture(scope="module")
-def tls_proxy(cluster, tmp_path_factory):
-    """A proxy whose users must all come with TLS."""
-    need_proxy()
-    users = [{**user, "use_ssl": 1} for user in DEFAULT_ACCOUNTS]
-    one = Galeway(cluster, tmp_path_factory.mktemp("tls"), users=users, connections=12).start()
-    one.ca = one.folder / "galeway-ca.pem"
-    yield one
-    one.stop()
-
-
-@pytest.fixture(params=["direct", "galeway", "tls"])
-def target(request, cluster):
-    if request.param == "direct":
-        yield Direct(cluster)
-        return
-    one = request.getfixturevalue("proxy" if request.param == "galeway" else "tls_proxy")
-    before = handshakes(one)
-    yield one
-    one.check_alive()
-    assert (handshakes(one) > before) == (request.param == "tls")
-
-
-def handshakes(proxy):
-    console = Console(proxy)
-    with contextlib.closing(console.db):
-        return console.status("Tls_client_handshakes")
+@pytest.fixture
+def target(target_or_tls):
+    return target_or_tls
 
 
 def ca_of(target):
@@ -242,6 +217,43 @@ def test_sysbench(target, schema, tmp_path, load, prepared):
     done = sysbench("--events=400", "--time=0", "run")
     assert "FATAL" not in done.stdout and "total number of events:" in done.stdout, done.stdout
     sysbench("cleanup")
+
+
+# ---------------------------------------------------------------- sessions of TLS
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_client_that_keeps_its_ticket_resumes(tls_proxy, tmp_path, version):
+    """By a TLS client that shares nothing with Galeway's tests; any worker takes the ticket."""
+    need("openssl", "openssl")
+    before, resumed = handshakes(tls_proxy), handshakes(tls_proxy, "resumed")
+    for n, option in enumerate(["-sess_out", "-sess_in", "-sess_in", "-sess_in"]):
+        session = tmp_path / "session.pem"
+        with open(tmp_path / "said", "wb") as said:
+            client = subprocess.Popen(
+                ["openssl", "s_client", "-starttls", "mysql", "-connect", f"127.0.0.1:{tls_proxy.port}",
+                 "-CAfile", tls_proxy.ca, "-verify_return_error", version, option, session],
+                stdin=subprocess.PIPE, stdout=said, stderr=said)
+        # The ticket of TLS 1.3 comes behind the handshake.
+        wait_until(lambda: handshakes(tls_proxy) == before + n + 1 and session.exists(), 10, "the handshake")
+        client.stdin.close()
+        client.wait(20)
+        assert ("Reused, TLS" if n else "New, TLS") in (tmp_path / "said").read_text(errors="replace")
+    assert handshakes(tls_proxy, "resumed") == resumed + 3
+
+
+def test_mysqlnd_keeps_no_ticket(tls_proxy):
+    """Neither does any other driver that was tried (README.md): a handshake of PHP is always a whole one."""
+    before, resumed = handshakes(tls_proxy), handshakes(tls_proxy, "resumed")
+    program = """for ($i = 0; $i < 3; $i++) {
+            $db = mysqli_init();
+            $db->ssl_set(null, null, $argv[2], null, null);
+            $db->real_connect('127.0.0.1', 'tenant', 'tenant', '', (int) $argv[1], null, MYSQLI_CLIENT_SSL);
+            $db->query('DO 1');
+            $db->close();
+        }"""
+    run(["php", "-r", program, tls_proxy.port, tls_proxy.ca])
+    assert handshakes(tls_proxy) == before + 3
+    assert handshakes(tls_proxy, "resumed") == resumed
 
 
 def test_local_infile_refused(proxy, schema, tmp_path):
