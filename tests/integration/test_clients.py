@@ -6,6 +6,7 @@ import subprocess
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
 from certs import Authority
 from conftest import handshakes, need
@@ -270,6 +271,23 @@ def test_local_infile_refused(proxy, schema, tmp_path):
                 assert error.value.args[0] in (1148, 4166)
                 cursor.execute("SELECT COUNT(*) FROM l")
                 assert cursor.fetchone() == (0,)
+
+
+def test_files_in_one_command(galeway, cluster, schema, tmp_path):
+    """Nothing may be sent behind what asks for a file: the node would read it as the file."""
+    table = tmp_path / "rows.csv"
+    table.write_text("1\n2\n")
+    one = galeway(variables={"enable_load_data_local_infile": True})
+    load = f"LOAD DATA LOCAL INFILE '{table}' INTO TABLE l"
+    for port in (cluster.port(1), one.port):
+        with pymysql.connect(host="127.0.0.1", port=port, user="tenant", password="tenant", database=schema,
+                             local_infile=True, client_flag=CLIENT.MULTI_STATEMENTS) as db, db.cursor() as cursor:
+            cursor.execute("CREATE OR REPLACE TABLE l (a INT)")
+            cursor.execute(f"{load}; DO 1; {load}")
+            while cursor.nextset():
+                pass
+            cursor.execute("SELECT COUNT(*), SUM(a) FROM l")
+            assert cursor.fetchone() == (4, 6)
 
 
 def test_many_short_connections(target, schema):
