@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh - install the Debian packages of the groups named: build, lint, test.
+# packages.sh - install the Debian packages of the groups named: build, lint, test, outside.
 #
 # Silent and instant when nothing is missing. "command:package" means that any program of that name
 # will do, wherever it came from.
@@ -13,9 +13,11 @@ lint="clang libclang-rt-14-dev clang-format clang-tidy cppcheck"
 test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest-xdist
     python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
     libmariadb-java java:default-jre-headless sysbench haproxy python3-matplotlib procps node:nodejs npm:npm"
+outside="golang-go golang-github-go-sql-driver-mysql-dev mariadb-test libdbd-mariadb-perl
+    libtest-deep-perl libnet-ssleay-perl libproc-processtable-perl python3-mysqldb"
 
 if [ $# -eq 0 ]; then
-    echo "usage: packages.sh build|lint|test ..." >&2
+    echo "usage: packages.sh build|lint|test|outside ..." >&2
     exit 2
 fi
 
@@ -40,8 +42,9 @@ for group in "$@"; do
     build) wanted+=($build) ;;
     lint) wanted+=($lint) ;;
     test) wanted+=($test) ;;
+    outside) wanted+=($outside) ;;
     *)
-        echo "packages.sh: no group named $group (build, lint, test)" >&2
+        echo "packages.sh: no group named $group (build, lint, test, outside)" >&2
         exit 2
         ;;
     esac
