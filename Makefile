@@ -85,7 +85,8 @@ LINK = $(CC) $(MODE_$(MODE)) -pie -pthread -Wl,--as-needed -Wl,-z,relro -Wl,-z,n
 export ASAN_OPTIONS ?= allocator_may_return_null=1
 
 # --- everyday targets ------------------------------------------------------------------------
-.PHONY: all lib run test unit integration asan tsan fuzz bench ryw drill stale lint format install deb clean help \
+.PHONY: all lib run test unit integration asan tsan fuzz bench ryw drill stale outside lint format install deb clean \
+    help \
     unit-binary tools fuzzers objects tidy FORCE
 
 all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|cover: build/<mode>)
@@ -131,6 +132,10 @@ stale: all tools ## is any read older than it may be, while nodes break? (STALE=
 drill: all tools ## break nodes under load and count what clients see
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/drill/drill.sh
+
+outside: all ## the test suites of client libraries, on a node and through Galeway (OUTSIDE="--suite go")
+	@tests/setup/packages.sh test
+	GALEWAY_BIN=$(BIN) tests/outside/outside.sh $(OUTSIDE)
 
 install: all ## install to DESTDIR/PREFIX: program, manual, example, systemd unit
 	install -D -m 755 $(BIN) $(DESTDIR)$(SBINDIR)/galeway

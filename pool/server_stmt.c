@@ -44,12 +44,14 @@ void stmt_text_unref(struct pool *pool, struct stmt_text *text)
 }
 
 struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text,
-                                     const struct schema *schema, const struct profile *profile)
+                                     const struct schema *schema, const struct profile *profile,
+                                     uint32_t owner)
 {
     LIST_FOREACH (it, &s->stmts) {
         struct server_stmt *stmt = CONTAINER_OF(it, struct server_stmt, in_server);
 
-        if (stmt->text == text && stmt->schema == schema && stmt->profile == profile) {
+        if (stmt->text == text && stmt->schema == schema && stmt->profile == profile &&
+            stmt->owner == owner) {
             list_remove(&s->stmts, &stmt->in_server);
             list_push_front(&s->stmts, &stmt->in_server);
             return stmt;
@@ -78,10 +80,24 @@ static void write_close(struct writer *w, uint32_t id)
     packet_end(w, at, 0);
 }
 
-struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, struct schema *schema,
-                                    struct profile *profile, uint32_t id, struct writer *close)
+/* The one that nobody used for the longest time; NULL = something is open in each. */
+static struct server_stmt *oldest_without_owner(const struct server *s)
 {
-    struct server_stmt *stmt = server_stmt_find(s, text, schema, profile);
+    struct server_stmt *oldest = NULL;
+
+    LIST_FOREACH (it, &s->stmts) {
+        struct server_stmt *stmt = CONTAINER_OF(it, struct server_stmt, in_server);
+
+        oldest = stmt->owner == 0 ? stmt : oldest;
+    }
+    return oldest;
+}
+
+struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, struct schema *schema,
+                                    struct profile *profile, uint32_t id, uint32_t owner,
+                                    struct writer *close)
+{
+    struct server_stmt *stmt = server_stmt_find(s, text, schema, profile, owner);
 
     if (stmt != NULL) { /* prepared twice: the old one is not needed any more */
         write_close(close, stmt->id);
@@ -89,21 +105,19 @@ struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, st
         return stmt;
     }
     if (s->stmts.count >= (size_t)s->pool->conf->vars.mysql_max_stmts_per_connection) {
-        struct list_node *last = list_back(&s->stmts);
-        struct server_stmt *oldest;
+        struct server_stmt *oldest = oldest_without_owner(s);
 
-        CHECK(last != NULL);
-        oldest = CONTAINER_OF(last, struct server_stmt, in_server);
-
-        write_close(close, oldest->id);
-        server_stmt_remove(s, oldest);
+        if (oldest != NULL) {
+            write_close(close, oldest->id);
+            server_stmt_remove(s, oldest);
+        }
     }
     stmt = mem_try(MEM_STMT, sizeof(*stmt));
     if (stmt == NULL) {
         return NULL;
     }
     *stmt = (struct server_stmt){
-        .text = text, .schema = schema, .profile = profile_ref(profile), .id = id};
+        .text = text, .schema = schema, .profile = profile_ref(profile), .id = id, .owner = owner};
     text->refs++;
     list_push_front(&s->stmts, &stmt->in_server);
     return stmt;

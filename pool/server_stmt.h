@@ -23,6 +23,7 @@ struct server_stmt {
     struct schema *schema;   /* borrowed */
     struct profile *profile; /* a reference */
     uint32_t id;             /* on the node; STMT_ID_LAST while it is being prepared */
+    uint32_t owner; /* the statement of the session that has something open in it; 0 = for all */
 };
 
 /*
@@ -32,19 +33,24 @@ struct server_stmt {
 struct stmt_text *stmt_text_get(struct pool *pool, struct slice text) MUST_CHECK;
 void stmt_text_unref(struct pool *pool, struct stmt_text *text);
 
-/* server_stmt_find - NULL when it is not prepared here. It becomes the most recently used. */
+/*
+ * server_stmt_find - NULL when it is not prepared here for this owner. It becomes the most recently
+ * used.
+ */
 struct server_stmt *server_stmt_find(struct server *s, const struct stmt_text *text,
-                                     const struct schema *schema, const struct profile *profile);
+                                     const struct schema *schema, const struct profile *profile,
+                                     uint32_t owner);
 
 /*
  * server_stmt_add - the node prepared it as id (STMT_ID_LAST: its reply is awaited, see
  * server_stmt_prepared).
  *
  * close: gets a COM_STMT_CLOSE for the one that must leave, if any; to be written before the next
- * command. NULL when there is no memory.
+ * command. One that has an owner need not: there may be more of these than
+ * mysql-max_stmts_per_connection. NULL when there is no memory.
  */
 struct server_stmt *server_stmt_add(struct server *s, struct stmt_text *text, struct schema *schema,
-                                    struct profile *profile, uint32_t id,
+                                    struct profile *profile, uint32_t id, uint32_t owner,
                                     struct writer *close) MUST_CHECK;
 void server_stmt_remove(struct server *s, struct server_stmt *stmt);
 

@@ -86,7 +86,6 @@ static void ask(struct auth_check *a, enum way way, struct writer *out, uint8_t 
     a->plugin = plugins[way];
     a->step = AUTH_SWITCHED;
     a->asked |= (uint8_t)BIT(way);
-    auth_check_salt(a);
     if (way == WAY_ED25519) {
         ed25519_random_nonce(a->nonce);
         auth_switch_encode_data(out, slice_of(a->plugin),

@@ -33,9 +33,9 @@ enum auth_step {
 
 enum auth_verdict { AUTH_MORE, AUTH_RIGHT, AUTH_WRONG };
 
-/* One login; zeroed at the start. */
+/* One login; zeroed at the start, but for the salt of a connection that has one. */
 struct auth_check {
-    uint8_t salt[SALT_LEN];
+    uint8_t salt[SALT_LEN];           /* one for all that the connection is asked, as MariaDB's */
     uint8_t nonce[ED25519_NONCE_LEN]; /* of the last switch to client_ed25519 */
     uint8_t step;                     /* enum auth_step */
     uint8_t asked;                    /* bits: plugins that were asked for, or have failed */
@@ -64,8 +64,9 @@ void auth_check_salt(struct auth_check *a);
 void auth_check_named(struct auth_check *a, struct slice plugin);
 
 /*
- * auth_check_switch - ask for a plugin with a fresh salt (COM_CHANGE_USER): the one that was named,
- * if it serves; secret: NULL = not known (yet).
+ * auth_check_switch - ask for a plugin with the connection's salt (COM_CHANGE_USER): the one that was
+ * named, if it serves; secret: NULL = not known (yet). Connector/C 3.3 reads no other salt there than
+ * that of the greeting, whatever the switch brings.
  */
 void auth_check_switch(struct auth_check *a, const struct secret *secret,
                        const struct auth_line *line, struct writer *out, uint8_t *sequence);

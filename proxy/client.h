@@ -100,7 +100,8 @@ struct client_login {
 
 struct client {
     /* identity */
-    uint64_t id; /* what CONNECTION_ID() says: worker in the low bits, below 2^32 */
+    uint64_t id;            /* what CONNECTION_ID() says: worker in the low bits, below 2^32 */
+    uint8_t salt[SALT_LEN]; /* of its greeting; COM_CHANGE_USER is asked about it again */
     struct list_node in_worker;
     /* state */
     uint8_t state;    /* enum client_state */

@@ -99,6 +99,15 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
     (void)client_ok(c);
 }
 
+/*
+ * LOAD DATA LOCAL behind which a number of the connection would be asked for (client_send.h): the node
+ * would take the question for the file.
+ */
+static bool asks_for_files_unseen(const struct facts *f)
+{
+    return (f->flags & FACT_LOCAL_INFILE) != 0 && (f->flags & FACT_MULTI) != 0;
+}
+
 void client_scan(const struct client *c, struct task *task, struct slice sql)
 {
     uint32_t mode = client_mode(c);
@@ -108,6 +117,7 @@ void client_scan(const struct client *c, struct task *task, struct slice sql)
         task->is_unseen = true;
     } else {
         facts_scan(&task->facts, sql, mode);
+        task->is_unseen |= asks_for_files_unseen(&task->facts);
     }
 }
 

@@ -53,6 +53,7 @@ static bool login_new(struct client *c, enum auth_step step, bool is_change_user
     *c->login = (struct client_login){.auth.step = (uint8_t)step,
                                       .is_change_user = is_change_user,
                                       .caps = c->session.caps & ~CAPS_UNTIL_RESET};
+    memcpy(c->login->auth.salt, c->salt, SALT_LEN);
     return true;
 }
 
@@ -82,6 +83,7 @@ static void greet(struct client *c)
     struct greeting g = {.thread_id = (uint32_t)c->id, .status = STATUS_AUTOCOMMIT};
 
     auth_check_salt(&c->login->auth);
+    memcpy(c->salt, c->login->auth.salt, SALT_LEN);
     copy_version(w);
     c->login->offered =
         CAPS_SERVED | CAP_LOCAL_FILES | CAP_SESSION_TRACK | nodes_caps(&w->galeway->nodes);
@@ -498,7 +500,7 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
     if (!charset_refused(
-            c)) { /* as MariaDB: what was sent along is not looked at, a fresh salt is to be answered */
+            c)) { /* as MariaDB: what was sent along is not looked at, the salt is to be answered again */
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));
 

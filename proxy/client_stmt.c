@@ -101,8 +101,28 @@ static struct client_stmt *stmt_add(struct client *c, struct slice text)
 
 /* --- what is open on the connection ----------------------------------------------------------- */
 
+static bool has_open(const struct client_stmt *stmt)
+{
+    return stmt->has_cursor || stmt->has_long_data;
+}
+
+/*
+ * What the connection has prepared for a statement. Two of the same text share it, but for one that
+ * has something open in it: this one is its own.
+ */
+static struct server_stmt *on_server(struct server *s, const struct client_stmt *stmt)
+{
+    struct server_stmt *own =
+        server_stmt_find(s, stmt->text, stmt->schema, stmt->profile, has_open(stmt) ? stmt->id : 0);
+
+    return own != NULL || !has_open(stmt)
+               ? own
+               : server_stmt_find(s, stmt->text, stmt->schema, stmt->profile, 0);
+}
+
 static void set_open(struct client *c, struct client_stmt *stmt, bool *what, bool on)
 {
+    struct server_stmt *there;
     unsigned *n = what == &stmt->has_cursor ? &c->n_cursors : &c->n_long_data;
     enum pin pin = what == &stmt->has_cursor ? PIN_CURSOR : PIN_LONG_DATA;
 
@@ -110,17 +130,18 @@ static void set_open(struct client *c, struct client_stmt *stmt, bool *what, boo
         return;
     }
     *what = on;
+    there = has_open(stmt) || c->server == NULL
+                ? NULL
+                : server_stmt_find(c->server, stmt->text, stmt->schema, stmt->profile, stmt->id);
+    if (there != NULL) {
+        there->owner = 0;
+    }
     *n += on ? 1u : (unsigned)-1;
     if (*n > 0) {
         session_pin(&c->session, pin, 0, c->worker->now_ms);
     } else {
         session_unpin(&c->session, pin);
     }
-}
-
-static struct server_stmt *on_server(struct server *s, const struct client_stmt *stmt)
-{
-    return server_stmt_find(s, stmt->text, stmt->schema, stmt->profile);
 }
 
 /* The connection's statement has something of this client's in it: it cannot serve another. */
@@ -226,7 +247,7 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
     }
     stmt = stmt_add(c, text);
     if (stmt == NULL || server_stmt_add(c->server, stmt->text, stmt->schema, stmt->profile,
-                                        p.stmt_id, &close) == NULL) {
+                                        p.stmt_id, 0, &close) == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return;
     }
@@ -302,8 +323,7 @@ void client_stmt_go_on(struct client *c)
 
 static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
 {
-    if (c->server == NULL || on_server(c->server, stmt) == NULL ||
-        (!stmt->has_cursor && !stmt->has_long_data)) {
+    if (c->server == NULL || on_server(c->server, stmt) == NULL || !has_open(stmt)) {
         if (client_ok(c)) {
             client_task_end(c);
         }
@@ -316,7 +336,7 @@ static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
 
 static void close_stmt(struct client *c, struct client_stmt *stmt)
 {
-    if (stmt->has_cursor || stmt->has_long_data) {
+    if (has_open(stmt)) {
         close_on_server(c, stmt);
         set_open(c, stmt, &stmt->has_cursor, false);
         set_open(c, stmt, &stmt->has_long_data, false);
@@ -430,8 +450,8 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
 
     packet_write_header(head, (uint32_t)stmt->text->len + 1, 0);
     head[PACKET_HEADER] = COM_STMT_PREPARE;
-    s->preparing =
-        server_stmt_add(s, stmt->text, stmt->schema, stmt->profile, STMT_ID_LAST, prefix);
+    s->preparing = server_stmt_add(s, stmt->text, stmt->schema, stmt->profile, STMT_ID_LAST,
+                                   has_open(stmt) ? stmt->id : 0, prefix);
     if (s->preparing == NULL || prefix->failed) {
         return ERR_MEMORY;
     }
@@ -537,6 +557,7 @@ int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix,
     int rc = 0;
 
     CHECK(there != NULL && there->id != STMT_ID_LAST);
+    there->owner = has_open(stmt) ? stmt->id : 0;
     if (task_executes(task) && stmt->n_params > 0) {
         rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
                             task->len - PACKET_HEADER);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: the shared cluster, proxies on it, and a place of its own for every test."""
+import contextlib
 import itertools
 import os
 import shutil
@@ -261,3 +262,36 @@ def target(request, cluster):
     if request.param == "direct":
         return Direct(cluster)
     return request.getfixturevalue("proxy")
+
+
+@pytest.fixture(scope="session")
+def tls_proxy(cluster, tmp_path_factory):
+    """A proxy whose users must all come with TLS; its ca checks its certificate."""
+    need_proxy()
+    users = [{**user, "use_ssl": 1} for user in util.DEFAULT_ACCOUNTS]
+    one = Galeway(cluster, tmp_path_factory.mktemp("tls"), users=users, connections=12).start()
+    one.ca = one.folder / "galeway-ca.pem"
+    yield one
+    _stop_all([one])
+
+
+def handshakes(proxy, what="handshakes"):
+    console = Console(proxy)
+    with contextlib.closing(console.db):
+        return console.status("Tls_client_" + what)
+
+
+@pytest.fixture(params=["direct", "galeway", "tls"])
+def target_or_tls(request, cluster):
+    """The same test on a node, through the proxy, and through a proxy that demands TLS."""
+    if request.param == "direct":
+        yield Direct(cluster)
+        return
+    if request.param == "galeway":
+        yield request.getfixturevalue("proxy")
+        return
+    one = request.getfixturevalue("tls_proxy")
+    before = handshakes(one)
+    yield one
+    one.check_alive()
+    assert handshakes(one) > before, "no client of the test came with TLS"

@@ -1,23 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real clients, each against a node directly and through the proxy."""
+"""Real clients, each against a node directly, through the proxy, and through the proxy over TLS."""
 import os
 import shutil
+import subprocess
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
-from conftest import need
-from util import CLIENTS, run, wait_until
+from certs import Authority
+from conftest import handshakes, need
+from util import CLIENTS, Galeway, run, wait_until
+
+
+@pytest.fixture
+def target(target_or_tls):
+    return target_or_tls
+
+
+def ca_of(target):
+    """The authority of its certificate, when the target is to be used over TLS."""
+    return getattr(target, "ca", None)
 
 
 def environment(target, schema):
     """What the programs under tests/clients read."""
-    name = type(target).__name__
+    tls = {"DB_TLS_CA": str(ca_of(target))} if ca_of(target) else {}
     return {
-        **os.environ,
+        **os.environ, **tls,
         "DB_HOST": "127.0.0.1", "DB_PORT": str(target.port), "DB_SOCKET": str(target.unix),
         "DB_USER": "tenant", "DB_PASSWORD": "tenant", "DB_NAME": schema,
-        "DB_LOCAL_INFILE": "refused" if name == "Galeway" else "allowed",
+        "DB_LOCAL_INFILE": "refused" if isinstance(target, Galeway) else "allowed",
     }
 
 
@@ -50,11 +63,16 @@ def test_node_js(target, schema, node_modules, program):
 
 # ---------------------------------------------------------------- PyMySQL
 
+def tls_options(target):
+    return {"ssl": {"ca": str(ca_of(target))}} if ca_of(target) else {}
+
+
 @pytest.fixture
 def pymysql_connect(target, schema):
     opened = []
 
     def connect(**options):
+        options.update(tls_options(target))
         opened.append(pymysql.connect(host="127.0.0.1", port=target.port, user="tenant",
                                       password="tenant", database=schema, **options))
         return opened[-1]
@@ -110,7 +128,11 @@ def test_pymysql_unbuffered(pymysql_connect):
 
 def cli(program, target, *arguments, user="tenant"):
     return [program, "--no-defaults", "--host=127.0.0.1", f"--port={target.port}",
-            f"--user={user}", f"--password={user}", *arguments]
+            f"--user={user}", f"--password={user}", *tls_arguments(target), *arguments]
+
+
+def tls_arguments(target):
+    return [f"--ssl-ca={ca_of(target)}", "--ssl-verify-server-cert"] if ca_of(target) else []
 
 
 def test_cli_batch(target, schema):
@@ -141,8 +163,9 @@ def test_cli_error(target, schema):
 
 
 def test_cli_unix_socket(target, schema):
+    tls = [f"--ssl-ca={ca_of(target)}"] if ca_of(target) else []
     done = run(["mariadb", "--no-defaults", f"--socket={target.unix}", "--user=tenant",
-                "--password=tenant", "-BNe", "SELECT DATABASE()", schema])
+                "--password=tenant", *tls, "-BNe", "SELECT DATABASE()", schema])
     assert done.stdout.strip() == schema
 
 
@@ -175,20 +198,63 @@ def test_dump_and_reload(target, schema, cluster, tmp_path):
 
 @pytest.mark.parametrize("load", ["oltp_read_write", "oltp_point_select"])
 @pytest.mark.parametrize("prepared", ["auto", "disable"])
-def test_sysbench(target, schema, load, prepared):
+def test_sysbench(target, schema, tmp_path, load, prepared):
     need("sysbench", "sysbench")
+    tls = []
+    if ca_of(target):  # it has names of its own for three files
+        cert, key = Authority(tmp_path / "certs", "authority").issue("client")
+        for source, name in ((ca_of(target), "cacert"), (cert, "client-cert"), (key, "client-key")):
+            shutil.copy(source, tmp_path / f"{name}.pem")
+        tls = ["--mysql-ssl=on"]
 
     def sysbench(*arguments):
         return run(["sysbench", load, "--db-driver=mysql", "--mysql-host=127.0.0.1",
                     f"--mysql-port={target.port}", "--mysql-user=tenant", "--mysql-password=tenant",
                     f"--mysql-db={schema}", "--tables=2", "--table-size=500", "--threads=4",
                     f"--db-ps-mode={prepared}", "--mysql-ignore-errors=1213,1020,1205",
-                    *arguments])
+                    *tls, *arguments], cwd=tmp_path)
 
     sysbench("prepare")
     done = sysbench("--events=400", "--time=0", "run")
     assert "FATAL" not in done.stdout and "total number of events:" in done.stdout, done.stdout
     sysbench("cleanup")
+
+
+# ---------------------------------------------------------------- sessions of TLS
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_client_that_keeps_its_ticket_resumes(tls_proxy, tmp_path, version):
+    """By a TLS client that shares nothing with Galeway's tests; any worker takes the ticket."""
+    need("openssl", "openssl")
+    before, resumed = handshakes(tls_proxy), handshakes(tls_proxy, "resumed")
+    for n, option in enumerate(["-sess_out", "-sess_in", "-sess_in", "-sess_in"]):
+        session = tmp_path / "session.pem"
+        with open(tmp_path / "said", "wb") as said:
+            client = subprocess.Popen(
+                ["openssl", "s_client", "-starttls", "mysql", "-connect", f"127.0.0.1:{tls_proxy.port}",
+                 "-CAfile", tls_proxy.ca, "-verify_return_error", version, option, session],
+                stdin=subprocess.PIPE, stdout=said, stderr=said)
+        # The ticket of TLS 1.3 comes behind the handshake.
+        wait_until(lambda: handshakes(tls_proxy) == before + n + 1 and session.exists(), 10, "the handshake")
+        client.stdin.close()
+        client.wait(20)
+        assert ("Reused, TLS" if n else "New, TLS") in (tmp_path / "said").read_text(errors="replace")
+    assert handshakes(tls_proxy, "resumed") == resumed + 3
+
+
+def test_mysqlnd_keeps_no_ticket(tls_proxy):
+    """Neither does any other driver that was tried (README.md): a handshake of PHP is always a whole one."""
+    before, resumed = handshakes(tls_proxy), handshakes(tls_proxy, "resumed")
+    program = """for ($i = 0; $i < 3; $i++) {
+            $db = mysqli_init();
+            $db->ssl_set(null, null, $argv[2], null, null);
+            $db->real_connect('127.0.0.1', 'tenant', 'tenant', '', (int) $argv[1], null, MYSQLI_CLIENT_SSL);
+            $db->query('DO 1');
+            $db->close();
+        }"""
+    run(["php", "-r", program, tls_proxy.port, tls_proxy.ca])
+    assert handshakes(tls_proxy) == before + 3
+    assert handshakes(tls_proxy, "resumed") == resumed
 
 
 def test_local_infile_refused(proxy, schema, tmp_path):
@@ -207,11 +273,29 @@ def test_local_infile_refused(proxy, schema, tmp_path):
                 assert cursor.fetchone() == (0,)
 
 
+def test_files_in_one_command(galeway, cluster, schema, tmp_path):
+    """Nothing may be sent behind what asks for a file: the node would read it as the file."""
+    table = tmp_path / "rows.csv"
+    table.write_text("1\n2\n")
+    one = galeway(variables={"enable_load_data_local_infile": True})
+    load = f"LOAD DATA LOCAL INFILE '{table}' INTO TABLE l"
+    for port in (cluster.port(1), one.port):
+        with pymysql.connect(host="127.0.0.1", port=port, user="tenant", password="tenant", database=schema,
+                             local_infile=True, client_flag=CLIENT.MULTI_STATEMENTS) as db, db.cursor() as cursor:
+            cursor.execute("CREATE OR REPLACE TABLE l (a INT)")
+            cursor.execute(f"{load}; DO 1; {load}")
+            while cursor.nextset():
+                pass
+            cursor.execute("SELECT COUNT(*), SUM(a) FROM l")
+            assert cursor.fetchone() == (4, 6)
+
+
 def test_many_short_connections(target, schema):
     """What PHP does all day: connect, a few statements, gone; nothing may pile up."""
     for i in range(200):
         with pymysql.connect(host="127.0.0.1", port=target.port, user="tenant", password="tenant",
-                             database=schema, autocommit=True) as db, db.cursor() as cursor:
+                             database=schema, autocommit=True,
+                             **tls_options(target)) as db, db.cursor() as cursor:
             cursor.execute("SELECT %s, DATABASE()", (i,))
             assert cursor.fetchone() == (i, schema)
     if hasattr(target, "descriptors"):

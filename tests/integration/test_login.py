@@ -53,6 +53,14 @@ def test_salts_and_thread_ids_differ(proxy):
         client.close()
 
 
+def test_change_user_asks_about_the_salt_of_the_greeting(target, schema):
+    """Connector/C 3.3 answers the switch by the greeting's salt, as MariaDB repeats it; each time."""
+    with wire.Client(port=target.port, user="tenant", password="tenant", db=schema) as client:
+        for user in ("tenant2", "tenant", "tenant"):
+            switch = client.change_user(user, user)[0].payload
+            assert switch == b"\xfemysql_native_password\0" + client.greeting.salt + b"\0"
+
+
 def native_hash(password):
     return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
 

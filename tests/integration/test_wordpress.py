@@ -27,14 +27,16 @@ class Site:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
+        environment = {**os.environ, "PHP_CLI_SERVER_WORKERS": "3"}
+        if hasattr(target, "ca"):
+            environment["WORDPRESS_TLS_CA"] = str(target.ca)
         cluster.sql(1, f"CREATE OR REPLACE DATABASE {self.schema}")
         run([WORDPRESS_SH, "install", folder, f"127.0.0.1:{target.port}", self.schema, user, user,
-             self.url])
+             self.url], env=environment)
         with open(folder / "server.log", "w", encoding="utf8") as log:
             self.server = subprocess.Popen(
                 [WORDPRESS_SH, "serve", folder, f"127.0.0.1:{self.port}"], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-                env={**os.environ, "PHP_CLI_SERVER_WORKERS": "3"})
+                stdin=subprocess.DEVNULL, start_new_session=True, env=environment)
         wait_until(lambda: Browser(self).status("/") == 200, 20, "the web server")
 
     def stop(self):
@@ -90,7 +92,8 @@ class Browser:
 
 
 @pytest.fixture
-def sites(cluster, target, tmp_path):
+def sites(cluster, target_or_tls, tmp_path):
+    target = target_or_tls
     made = []
     try:
         for user in ("site1", "site2"):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh - install the Debian packages of the groups named: build, lint, test, deb.
+# packages.sh - install the Debian packages of the groups named: build, lint, test, deb, outside.
 #
 # Silent and instant when nothing is missing. "command:package" means that any program of that name
 # will do, wherever it came from.
@@ -14,9 +14,11 @@ test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest
     python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
     libmariadb-java java:default-jre-headless sysbench haproxy python3-matplotlib procps node:nodejs npm:npm"
 deb="debhelper dpkg-dev po-debconf lintian logrotate mandoc systemd"
+outside="golang-go golang-github-go-sql-driver-mysql-dev mariadb-test libdbd-mariadb-perl
+    libtest-deep-perl libnet-ssleay-perl libproc-processtable-perl python3-mysqldb"
 
 if [ $# -eq 0 ]; then
-    echo "usage: packages.sh build|lint|test|deb ..." >&2
+    echo "usage: packages.sh build|lint|test|deb|outside ..." >&2
     exit 2
 fi
 
@@ -42,8 +44,9 @@ for group in "$@"; do
     lint) wanted+=($lint) ;;
     test) wanted+=($test) ;;
     deb) wanted+=($deb) ;;
+    outside) wanted+=($outside) ;;
     *)
-        echo "packages.sh: no group named $group (build, lint, test, deb)" >&2
+        echo "packages.sh: no group named $group (build, lint, test, deb, outside)" >&2
         exit 2
         ;;
     esac

@@ -7,12 +7,16 @@
 #   wordpress.sh serve DIR HOST:PORT
 #
 # DIR gets links to Debian's files, the plain theme, its own wp-config.php and debug.log.
-# The administrator of the site is admin, password admin.
+# The administrator of the site is admin, password admin. WORDPRESS_TLS_CA=FILE, for both commands: the
+# database is asked over TLS, and its certificate checked with FILE.
 
 set -euo pipefail
 
 SOURCE=${WORDPRESS_SOURCE:-/usr/share/wordpress}
 HERE=$(cd "$(dirname "$0")" && pwd)
+
+PHP=(php)
+[ -z "${WORDPRESS_TLS_CA:-}" ] || PHP+=(-d "openssl.cafile=$WORDPRESS_TLS_CA")
 
 die() { printf 'wordpress: %s\n' "$*" >&2; exit 1; }
 
@@ -50,6 +54,7 @@ foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as \$name) {
     define(\$name . '_KEY', 'key of this test site');
     define(\$name . '_SALT', 'salt of this test site');
 }
+${WORDPRESS_TLS_CA:+define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL);}
 \$table_prefix = 'wp_';
 if (!defined('ABSPATH')) {
     define('ABSPATH', __DIR__ . '/');
@@ -64,12 +69,12 @@ cmd_install() {
     mkdir -p "$1"
     make_tree "$1"
     write_config "$@"
-    php -d display_errors=stderr "$HERE/wordpress_install.php" "$1"
+    "${PHP[@]}" -d display_errors=stderr "$HERE/wordpress_install.php" "$1"
 }
 
 cmd_serve() {
     [ $# = 2 ] || die "usage: wordpress.sh serve DIR HOST:PORT"
-    exec php -S "$2" -t "$1" "$HERE/wordpress_router.php"
+    exec "${PHP[@]}" -S "$2" -t "$1" "$HERE/wordpress_router.php"
 }
 
 command=${1:-}

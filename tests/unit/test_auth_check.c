@@ -109,7 +109,8 @@ TEST(auth_check_asks_for_another_plugin_once)
         assert_int_equal(answer(&e, "?", 1), AUTH_MORE);
         assert_int_equal(e.bytes[4], 0xfe);
         assert_string_equal((const char *)e.bytes + 5, cases[i].asked);
-        assert_memory_not_equal(e.auth.salt, first, SALT_LEN);
+        assert_memory_equal(e.auth.salt, first, SALT_LEN);
+        assert_memory_equal(e.bytes + 5 + strlen(cases[i].asked) + 1, first, SALT_LEN);
         assert_int_equal(e.auth.step, AUTH_SWITCHED);
         assert_int_equal(answer(&e, "?", 1), AUTH_WRONG);
     }

@@ -2,6 +2,7 @@
 /*
  * test_server_stmt.c - statements prepared on a server connection; no node is needed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -49,7 +50,7 @@ static struct server_stmt *add(struct fixture *f, const char *text, uint32_t id)
     struct server_stmt *stmt;
 
     assert_non_null(t);
-    stmt = server_stmt_add(&f->server, t, NULL, f->pool->profiles.empty, id, &f->close);
+    stmt = server_stmt_add(&f->server, t, NULL, f->pool->profiles.empty, id, 0, &f->close);
     assert_non_null(stmt);
     stmt_text_unref(f->pool, t); /* the statement has its own reference */
     return stmt;
@@ -60,7 +61,7 @@ static struct server_stmt *find(struct fixture *f, const char *text)
     struct stmt_text *t = stmt_text_get(f->pool, slice_of(text));
     struct server_stmt *stmt;
 
-    stmt = server_stmt_find(&f->server, t, NULL, f->pool->profiles.empty);
+    stmt = server_stmt_find(&f->server, t, NULL, f->pool->profiles.empty, 0);
     stmt_text_unref(f->pool, t);
     return stmt;
 }
@@ -115,15 +116,47 @@ TEST(server_stmt_is_found_under_the_same_schema_and_variables)
     make(&f);
     text = stmt_text_get(f.pool, SLICE("SELECT ?"));
     schema = schema_get(&f.pool->schemas, &account, SLICE("s"));
-    assert_null(server_stmt_find(&f.server, text, NULL, f.pool->profiles.empty));
-    stmt = server_stmt_add(&f.server, text, schema, f.pool->base_profile, 7, &f.close);
+    assert_null(server_stmt_find(&f.server, text, NULL, f.pool->profiles.empty, 0));
+    stmt = server_stmt_add(&f.server, text, schema, f.pool->base_profile, 7, 0, &f.close);
     assert_int_equal(stmt->id, 7);
     assert_int_equal(f.close.len, 0);
-    assert_ptr_equal(server_stmt_find(&f.server, text, schema, f.pool->base_profile), stmt);
-    assert_null(server_stmt_find(&f.server, text, NULL, f.pool->base_profile));
-    assert_null(server_stmt_find(&f.server, text, schema, f.pool->profiles.empty));
+    assert_ptr_equal(server_stmt_find(&f.server, text, schema, f.pool->base_profile, 0), stmt);
+    assert_null(server_stmt_find(&f.server, text, NULL, f.pool->base_profile, 0));
+    assert_null(server_stmt_find(&f.server, text, schema, f.pool->profiles.empty, 0));
     assert_null(find(&f, "SELECT ??"));
     stmt_text_unref(f.pool, text);
+    done(&f);
+}
+
+TEST(server_stmt_with_an_owner_is_nobody_elses_and_does_not_leave)
+{
+    struct fixture f;
+    struct server_stmt *own;
+    char text[16];
+
+    make(&f);
+    own = add(&f, "SELECT 1", 1);
+    own->owner = 5;
+    assert_null(find(&f, "SELECT 1"));
+    assert_ptr_not_equal(add(&f, "SELECT 1", 2), own);
+    assert_int_equal(f.close.len, 0);
+    assert_int_equal(find(&f, "SELECT 1")->id, 2);
+    assert_ptr_equal(
+        server_stmt_find(&f.server, own->text, NULL, f.pool->profiles.empty, own->owner), own);
+    for (uint32_t id = 3; id < 3 + 2 * MAX_STMTS;
+         id++) { /* each but the first few drives one out */
+        snprintf(text, sizeof(text), "SELECT %u", (unsigned)id);
+        (void)add(&f, text, id);
+        f.close = writer_of(f.bytes, sizeof(f.bytes));
+    }
+    assert_int_equal(own->id, 1);
+    assert_int_equal(f.server.stmts.count, MAX_STMTS);
+    LIST_FOREACH (it, &f.server.stmts) {
+        CONTAINER_OF(it, struct server_stmt, in_server)->owner = 5;
+    }
+    (void)add(&f, "SELECT 0", 99); /* more than the limit rather than what is open */
+    assert_int_equal(f.close.len, 0);
+    assert_int_equal(f.server.stmts.count, MAX_STMTS + 1);
     done(&f);
 }
 
@@ -239,7 +272,7 @@ TEST(server_stmt_without_memory_is_refused)
     }
     for (unsigned n = 1; stmt == NULL; n++) {
         mem_fail_at(n);
-        stmt = server_stmt_add(&f.server, text, NULL, f.pool->profiles.empty, 1, &f.close);
+        stmt = server_stmt_add(&f.server, text, NULL, f.pool->profiles.empty, 1, 0, &f.close);
         mem_fail_at(0);
         assert_int_equal(f.server.stmts.count, stmt == NULL ? 0 : 1);
     }

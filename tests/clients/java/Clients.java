@@ -24,6 +24,11 @@ public class Clients {
         Properties login = new Properties();
         login.setProperty("user", System.getenv("DB_USER"));
         login.setProperty("password", System.getenv("DB_PASSWORD"));
+        if (System.getenv("DB_TLS_CA") != null) {
+            login.setProperty("useSsl", "true"); // Connector/J 2
+            login.setProperty("sslMode", "verify-full"); // 3
+            login.setProperty("serverSslCert", System.getenv("DB_TLS_CA"));
+        }
         return DriverManager.getConnection(url, login);
     }
 

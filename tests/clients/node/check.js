@@ -4,6 +4,7 @@
 
 'use strict';
 const assert = require('assert');
+const fs = require('fs');
 
 exports.where = {
     host: process.env.DB_HOST,
@@ -12,6 +13,7 @@ exports.where = {
     password: process.env.DB_PASSWORD,
     database: process.env.DB_NAME,
     compress: 'DB_COMPRESS' in process.env,
+    ...(process.env.DB_TLS_CA ? { ssl: { ca: fs.readFileSync(process.env.DB_TLS_CA) } } : {}),
 };
 
 // query and execute resolve to the rows, or to {affectedRows, insertId}.

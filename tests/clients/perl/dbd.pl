@@ -10,6 +10,8 @@ use Test::More;
 
 my $where = "host=$ENV{DB_HOST};port=$ENV{DB_PORT};database=$ENV{DB_NAME}"
     . ($ENV{DB_COMPRESS} ? ';mysql_compression=1' : '');
+# Debian's cannot demand TLS itself ("Enforcing SSL encryption is not supported"): the server does.
+$where .= ";mysql_ssl=1;mysql_ssl_optional=1;mysql_ssl_ca_file=$ENV{DB_TLS_CA}" if $ENV{DB_TLS_CA};
 my %options = (RaiseError => 1, PrintError => 0, mysql_enable_utf8mb4 => 1);
 
 sub connect_with {

@@ -8,10 +8,22 @@ require __DIR__ . '/check.php';
 
 function connect(string $prefix = ''): mysqli
 {
-    global $host, $port, $user, $password, $schema, $compresses;
+    global $host, $port, $user, $password, $schema;
+    return connect_as($prefix . $host, $user, $password, $schema, $port);
+}
+
+# Over TLS, and the certificate is checked, when DB_TLS_CA names the authority.
+function connect_as(string $host, string $user, string $password, string $schema, int $port, ?string $unix = null,
+                    int $infile = 0): mysqli
+{
     $db = mysqli_init();
-    $db->real_connect($prefix . $host, $user, $password, $schema, $port, null,
-        $compresses ? MYSQLI_CLIENT_COMPRESS : 0);
+    $db->options(MYSQLI_OPT_LOCAL_INFILE, $infile);
+    $ca = getenv('DB_TLS_CA');
+    if ($ca) {
+        $db->ssl_set(null, null, $ca, null, null);
+    }
+    $flags = ($ca ? MYSQLI_CLIENT_SSL : 0) | ($GLOBALS['compresses'] ? MYSQLI_CLIENT_COMPRESS : 0);
+    $db->real_connect($host, $user, $password, $schema, $port, $unix, $flags);
     return $db;
 }
 
@@ -220,10 +232,8 @@ function test_large(): void
 
 function test_infile(): void
 {
-    $db = mysqli_init();
-    $db->options(MYSQLI_OPT_LOCAL_INFILE, 1);
-    $db->real_connect($GLOBALS['host'], $GLOBALS['user'], $GLOBALS['password'], $GLOBALS['schema'], $GLOBALS['port'],
-        null, $GLOBALS['compresses'] ? MYSQLI_CLIENT_COMPRESS : 0);
+    global $host, $port, $user, $password, $schema;
+    $db = connect_as($host, $user, $password, $schema, $port, null, 1);
     $db->query('CREATE TABLE l (s TEXT)');
     $file = tempnam(sys_get_temp_dir(), 'galeway');
     file_put_contents($file, "first\nsecond\n");
@@ -243,12 +253,14 @@ function test_infile(): void
 function test_login(): void
 {
     global $host, $port, $user, $password, $schema, $unix;
-    same(1045, error_of(fn () => new mysqli($host, $user, 'wrong', $schema, $port)), 'wrong password');
-    same(1045, error_of(fn () => new mysqli($host, 'nobody_here', '', '', $port)), 'unknown user');
-    same(1044, error_of(fn () => new mysqli($host, $user, $password, 'mysql', $port)), 'forbidden schema');
-    $db = new mysqli('localhost', $user, $password, $schema, 0, $unix);
-    same($schema, value($db, 'SELECT DATABASE()'), 'unix socket');
-    $db->close();
+    same(1045, error_of(fn () => connect_as($host, $user, 'wrong', $schema, $port)), 'wrong password');
+    same(1045, error_of(fn () => connect_as($host, 'nobody_here', '', '', $port)), 'unknown user');
+    same(1044, error_of(fn () => connect_as($host, $user, $password, 'mysql', $port)), 'forbidden schema');
+    if (!getenv('DB_TLS_CA')) { # mysqlnd has no TLS on a unix socket
+        $db = connect_as('localhost', $user, $password, $schema, 0, $unix);
+        same($schema, value($db, 'SELECT DATABASE()'), 'unix socket');
+        $db->close();
+    }
 }
 
 test_login();

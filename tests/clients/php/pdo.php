@@ -8,6 +8,8 @@ require __DIR__ . '/check.php';
 function connect(bool $emulate, array $more = []): PDO
 {
     global $host, $port, $user, $password, $schema, $compresses;
+    $ca = getenv('DB_TLS_CA');
+    $more += $ca ? [PDO::MYSQL_ATTR_SSL_CA => $ca] : [];
     return new PDO("mysql:host=$host;port=$port;dbname=$schema;charset=utf8mb4", $user, $password, $more + [
         PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
         PDO::ATTR_EMULATE_PREPARES => $emulate,
