@@ -251,7 +251,6 @@ static inline bool server_asks_schema(const struct server *s)
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
 
 /*
-/*
  * server_sent_up_to - the long command, or the file, that the last of its expected replies is for has
  * ended: its packets were numbered up to here.
  */

@@ -109,7 +109,7 @@ static uint8_t put_columns(struct writer *w, size_t n, uint8_t sequence)
         .name = SLICE("c"), .charset = 45, .length = 80, .type = TYPE_VAR_STRING};
 
     for (size_t i = 0; i < n; i++) {
-        sequence = column_encode(w, &column, sequence);
+        sequence = column_encode(w, 0, &column, sequence);
     }
     return sequence;
 }

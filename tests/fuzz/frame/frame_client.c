@@ -213,7 +213,7 @@ static size_t take_replies(struct frame *f, struct frame_client *c, uint8_t *dat
             continue;
         }
         if (!c->is_in_reply) {
-            follow_begin(&c->follow, c->kinds[c->first_kind]);
+            follow_begin(&c->follow, c->kinds[c->first_kind], false);
             c->is_in_reply = true;
         }
         event = follow_feed(&c->follow, data + at, len - at, &used, &packet);
