@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """COM_STMT_BULK_EXECUTE away from the connection that prepared its statement, and long ones."""
+import contextlib
 import struct
 
+import pymysql
 import pytest
 
 import wire
 from console import Console
-from util import wait_until
+from util import NODES, wait_until
 
 LONG, STRING = 0x03, 0xFD
 CAPS = wire.DEFAULT_CAPS & ~wire.LONG_PASSWORD | wire.STMT_BULK
@@ -37,13 +39,16 @@ def table(cluster, schema):
 
 @pytest.fixture
 def lose(cluster, table):
-    """Ends the server connections of the tenant: what runs next has a new one."""
+    """Ends the server connections in the schema: what runs next has a new one."""
+    def threads(n):
+        return cluster.sql(n, "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = %s", (table,))
+
     def kill():
-        for n in (1, 2, 3):
-            for thread, *_ in cluster.threads(n, "tenant"):
-                cluster.sql(n, f"KILL {thread}")
-        wait_until(lambda: not any(cluster.threads(n, "tenant") for n in (1, 2, 3)), 10,
-                   "the tenant to be gone")
+        for n in NODES:
+            for thread, in threads(n):
+                with contextlib.suppress(pymysql.err.OperationalError):  # it has just gone
+                    cluster.sql(n, f"KILL {thread}")
+        wait_until(lambda: not any(threads(n) for n in NODES), 10, "all in the schema to be gone")
     return kill
 
 
@@ -156,10 +161,10 @@ def test_without_the_bit(galeway, make, cluster, table):
 @pytest.fixture
 def large_packets(cluster):
     before = cluster.sql(1, "SELECT @@max_allowed_packet")[0][0]
-    for n in (1, 2, 3):
+    for n in NODES:
         cluster.sql(n, f"SET GLOBAL max_allowed_packet = {64 << 20}")
     yield
-    for n in (1, 2, 3):
+    for n in NODES:
         cluster.sql(n, f"SET GLOBAL max_allowed_packet = {before}")
 
 
