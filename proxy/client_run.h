@@ -36,7 +36,11 @@ bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct r
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
 void client_fit_and_send(struct client *c);
 
-/* client_asks_found_rows - is SELECT FOUND_ROWS() sent behind the task? */
+/*
+ * client_counts_rows - FOUND_ROWS() behind it cannot be told from its reply.
+ * client_asks_found_rows - is SELECT FOUND_ROWS() sent behind the task?
+ */
+bool client_counts_rows(const struct facts *f);
 bool client_asks_found_rows(const struct task *task);
 
 /*

@@ -142,15 +142,18 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
     numbers_prime(c, s, w);
 }
 
+bool client_counts_rows(const struct facts *f)
+{
+    return (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI | FACT_INTO)) != 0 ||
+           f->runs == VERB_CALL || f->runs == VERB_EXECUTE || f->runs == VERB_VALUES ||
+           f->verb == VERB_ANALYZE ||
+           (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
+}
+
 bool client_asks_found_rows(const struct task *task)
 {
-    const struct facts *f = &task->facts;
-    bool counts = (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI | FACT_INTO)) != 0 ||
-                  f->runs == VERB_CALL || f->runs == VERB_EXECUTE || f->runs == VERB_VALUES ||
-                  f->verb == VERB_ANALYZE ||
-                  (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
-
-    return counts && task->follow == FOLLOW_RESULT && !task->is_streaming && !task->is_unseen;
+    return client_counts_rows(&task->facts) && task->follow == FOLLOW_RESULT &&
+           !task->is_streaming && !task->is_unseen;
 }
 
 /* The clock of a statement's own timeout begins when it is sent. */

@@ -103,6 +103,11 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
     struct track_walk walk = track_walk_of(ok->track);
     struct track_item item;
 
+    /* A procedure's SET sql_mode, say, which is set back at its end; of that nothing is told (10.11). */
+    if (ok->ends_rows && (ok->status & STATUS_MORE_RESULTS) != 0) {
+        task->tracked_other = true;
+        return;
+    }
     while (track_next(&walk, &item)) {
         if (item.type == TRACK_SYSTEM_VARIABLE) {
             track_variable(s, pool, task, &item);

@@ -14,6 +14,7 @@ import pytest
 
 import wire
 from console import Console
+from old_node import OldNode
 from util import wait_until
 from wire import (COM_CHANGE_USER, COM_FIELD_LIST, COM_INIT_DB, COM_PING, COM_QUERY,
                   COM_RESET_CONNECTION, COM_SET_OPTION, COM_STATISTICS, COM_STMT_CLOSE,
@@ -148,6 +149,8 @@ class Player:
         self.ask("SELECT 1; SELECT 2 FROM r WHERE id = 99; DO 2; SELECT nothing")
         self.ask("CALL several()")
         self.ask("SELECT 'behind'")
+        self.ask("CALL sets()")
+        self.ask("SELECT @@sql_mode")
         for option in (0, 1):
             self.command(f"option {option}", bytes([COM_SET_OPTION, option, 0]),
                          self.client.read_one)
@@ -246,6 +249,7 @@ def make_tables(cluster, schema):
                 "INSERT INTO m VALUES (1, '{}', POINT(1, 2))",
                 "CREATE FUNCTION f(n INT) RETURNS INT BEGIN SET sql_mode = 'ANSI'; RETURN n; END",
                 "CREATE PROCEDURE several() BEGIN SELECT 1; SELECT id FROM r; DO 1; END",
+                "CREATE PROCEDURE sets() BEGIN SELECT 1; SET sql_mode = 'ANSI'; SELECT 2; END",
                 "CREATE PROCEDURE gives(OUT n INT) BEGIN SET n = 7; SELECT 8; END"):
         with cluster.connect(1, database=schema) as db, db.cursor() as cursor:
             cursor.execute(sql)
@@ -396,3 +400,120 @@ def test_login_form(cluster, proxy, schema, form, extended):
         assert [e.payload[0] for e in got] == [e.payload[0] for e in expected] == [0xFF]
     else:
         assert got == expected
+
+
+# ---------------------------------------------------------------- nodes that offer less
+
+NEWER = wire.DEPRECATE_EOF | wire.STMT_BULK | wire.EXTENDED_METADATA
+
+
+def offered(proxy):
+    with wire.Client(port=proxy.port, login=False) as client:
+        return (client.greeting.caps | client.greeting.mariadb_caps << 32) & NEWER
+
+
+def server(port, weight=1):
+    return {"address": "127.0.0.1", "port": port, "hostgroup": 10, "weight": weight}
+
+
+@pytest.mark.parametrize("lacks", [wire.DEPRECATE_EOF, wire.STMT_BULK, NEWER])
+def test_old_node(cluster, galeway, schema, lacks):
+    """What it lacks is not offered, and a client that uses it all the same does not get it."""
+    with OldNode(cluster.port(1), lacks) as old:
+        proxy = galeway(servers=[server(old.port)])
+        assert offered(proxy) == NEWER & ~lacks
+        caps = BASE | wire.PLUGIN_AUTH | NEWER
+        with wire.Client(port=cluster.port(1), user="tenant", password="tenant", db=schema,
+                         caps=caps & ~lacks) as node:
+            expected = node.query("SELECT 1, 2")
+        client = wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema, caps=caps)
+        client.caps &= ~lacks
+        assert client.query("SELECT 1, 2") == expected
+        client.close()
+
+
+def test_mixed_nodes(cluster, galeway):
+    """What one of them lacks is offered to nobody, as soon as its greeting was seen."""
+    with OldNode(cluster.port(3), wire.EXTENDED_METADATA) as old:
+        proxy = galeway(servers=[server(cluster.port(1), 1000), server(cluster.port(2), 900),
+                                 server(old.port, 800)])
+        wait_until(lambda: offered(proxy) == NEWER & ~wire.EXTENDED_METADATA, 10,
+                   "the monitor to see the old node")
+        old.lacks = 0
+        old.drop()
+        wait_until(lambda: offered(proxy) == NEWER, 20, "the monitor to see that it was upgraded")
+
+
+def test_node_becomes_old(cluster, galeway, schema):
+    """Who uses what it lacks now is served by others, or told why not; never in another form."""
+    with OldNode(cluster.port(1), 0) as old, OldNode(cluster.port(2), 0) as young:
+        proxy = galeway(servers=[server(old.port, 1000), server(young.port, 900)])
+        with wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema,
+                         caps=BASE | wire.PLUGIN_AUTH | NEWER) as client:
+            expected = client.query("SELECT 1 FROM information_schema.ENGINES LIMIT 1")
+            for node in (old, young):
+                node.lacks = wire.DEPRECATE_EOF
+                node.drop()
+                wait_until(lambda: not offered(proxy) & wire.DEPRECATE_EOF, 20,
+                           "the node to be seen as it is now")
+                packets = client.query("SELECT 1 FROM information_schema.ENGINES LIMIT 1")
+                if node is old:
+                    assert packets == expected
+            assert wire.parse_error(packets[0].payload) == (
+                1235, "42000", "The node lacks a capability that the client uses")
+            old.lacks = young.lacks = 0
+            wait_until(lambda: client.query("SELECT 1 FROM information_schema.ENGINES LIMIT 1")
+                       == expected, 20, "a node that has it")
+
+
+# ---------------------------------------------------------------- answers made elsewhere
+
+FORMS = [0, wire.DEPRECATE_EOF, wire.EXTENDED_METADATA, wire.DEPRECATE_EOF | wire.EXTENDED_METADATA]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_kept_warnings(cluster, galeway, schema, form):
+    """They are fetched from a connection that is given back, and raised again on another."""
+    proxy = galeway(connections=1, servers=[server(cluster.port(1))])
+    console = Console(proxy)
+    answers = []
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema,
+                         caps=BASE | wire.PLUGIN_AUTH | form) as client:
+            got = [client.query("SELECT CAST('x' AS INT)")]
+            if port == proxy.port:
+                wait_until(lambda: console.value(
+                    "SELECT SUM(ConnUsed) FROM stats_mysql_connection_pool") == 0, 10,
+                    "the connection to be given back")
+            got += [client.query(sql) for sql in (
+                "SHOW WARNINGS", "SHOW ERRORS", "SHOW WARNINGS LIMIT 1", "SHOW COUNT(*) WARNINGS")]
+            answers.append(got)
+    assert answers[0] == answers[1]
+    console.db.close()
+
+
+@pytest.mark.parametrize("form", [0, wire.DEPRECATE_EOF])
+def test_console(galeway, form):
+    proxy = galeway()
+    with wire.Client(port=proxy.admin_port, user="admin", password="admin",
+                     caps=BASE | wire.PLUGIN_AUTH | wire.MULTI_STATEMENTS | NEWER & ~wire.DEPRECATE_EOF
+                     | form) as client:
+        assert client.greeting.mariadb_caps == 0, "the console has no extended ones"
+        assert client.rows("SELECT 1, NULL, 'x'") == [["1", None, "x"]]
+        assert client.rows("SELECT 1 WHERE 1 = 0") == []
+        assert len(client.query("SELECT 1; SELECT 2")) == (8 if form else 10)
+        assert client.rows("SELECT username FROM mysql_users WHERE username = 'tenant'") == [["tenant"]]
+        client.send(bytes([COM_FIELD_LIST]) + b"mysql_users\0")
+        assert len(client.read_fields()) > 5
+        client.send(bytes([COM_SET_OPTION, 1, 0]))
+        end = client.read_one()[0].payload
+        assert end[0] == 0xFE and len(end) == (7 if form else 5)
+        client.send(bytes([COM_STMT_PREPARE]) + b"SELECT ?, 2")
+        packets = client.read_prepare()
+        statement = struct.unpack_from("<I", packets[0].payload, 1)[0]
+        assert len(packets) == (2 if form else 3)
+        client.send(wire.execute_packet(statement, ["x"]))
+        assert client.read_query()[-2].payload == b"\0\0\1x\1" + b"2"
+        with pytest.raises(wire.ServerError):
+            client.rows("SELECT nothing")
+        assert client.rows("SELECT 3") == [["3"]]

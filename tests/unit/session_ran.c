@@ -107,7 +107,9 @@ void ran(struct ran *r, const char *sql)
     size_t len = statement.len;
     struct task *task = task_new(&r->tasks, PACKET_HEADER + 1 + len);
     char *text = (char *)task->bytes + PACKET_HEADER + 1;
-    const struct ok ok = {.track = {(const char *)r->track, r->tracked.len}};
+    const struct ok ok = {.track = {(const char *)r->track, r->tracked.len},
+                          .ends_rows = r->told_early,
+                          .status = r->told_early ? STATUS_MORE_RESULTS : 0};
     uint8_t reply[1024];
     struct follow outcome;
 
@@ -125,7 +127,7 @@ void ran(struct ran *r, const char *sql)
     task_free(&r->tasks, task);
     r->tracked = writer_of(r->track, sizeof(r->track));
     r->command = 0;
-    r->is_unseen = r->is_error = r->state_changed = false;
+    r->is_unseen = r->is_error = r->state_changed = r->told_early = false;
     r->warnings = 0;
     r->affected = 0;
     r->rows = 0;

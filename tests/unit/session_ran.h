@@ -23,6 +23,7 @@ struct ran {
     bool is_unseen;
     bool is_error;      /* it is answered with ERR */
     bool state_changed; /* STATUS_SESSION_STATE_CHANGED in the EOF behind the rows */
+    bool told_early;    /* the changes come behind rows, and more results behind them */
     uint16_t warnings;
     uint64_t affected;
     unsigned rows;     /* of one column; 0 = no result set */

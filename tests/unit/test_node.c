@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "pool/node.h"
+#include "protocol/caps.h"
 #include "tests/unit/conf_made.h"
 #include "tests/unit/test.h"
 
@@ -397,4 +398,37 @@ TEST(node_writes_are_noted_now_and_then)
     nodes_wrote(&nodes, 1000001 + NODES_WROTE_US);
     assert_int_equal(atomic_load(&nodes.written_us), 1000001 + NODES_WROTE_US);
     nodes_fini(&nodes);
+}
+
+TEST(node_caps_are_what_all_that_were_seen_offer)
+{
+    struct conf_server servers[] = {server_of(1, "/a", 1), server_of(1, "/b", 1),
+                                    server_of(1, "/c", 1)};
+    struct nodes nodes;
+    struct topology *t;
+
+    nodes_init(&nodes);
+    t = topology_of(&nodes, servers, 3, NULL, 0);
+    topology_use(&nodes, t);
+    assert_true(nodes_caps(&nodes) == 0);
+    node_offers(nodes.items[0], CAPS_OF_NODES | CAPS_SERVED);
+    assert_true(nodes_caps(&nodes) == CAPS_OF_NODES);
+    node_offers(nodes.items[1], CAPS_OF_NODES & ~CAP_STMT_BULK);
+    assert_true(nodes_caps(&nodes) == (CAPS_OF_NODES & ~CAP_STMT_BULK));
+    node_offers(nodes.items[1], 0); /* a check on an open connection */
+    assert_true(nodes_caps(&nodes) == (CAPS_OF_NODES & ~CAP_STMT_BULK));
+    node_offers(nodes.items[2], CAP_LONG_PASSWORD);
+    assert_true(nodes_caps(&nodes) == 0);
+    servers[2].status = SERVER_OFFLINE_SOFT; /* it takes no statements */
+    topology_free(t);
+    t = topology_of(&nodes, servers, 3, NULL, 0);
+    topology_use(&nodes, t);
+    assert_true(nodes_caps(&nodes) == (CAPS_OF_NODES & ~CAP_STMT_BULK));
+    topology_free(t);
+    t = topology_of(&nodes, servers, 1, NULL, 0);
+    topology_use(&nodes, t);
+    assert_true(nodes_caps(&nodes) == CAPS_OF_NODES);
+    topology_free(t);
+    nodes_fini(&nodes);
+    assert_int_equal(mem_blocks(MEM_POOL), 0);
 }

@@ -53,3 +53,32 @@ TEST(pool_close_tells_who_has_a_connection_that_is_no_clients)
     pool_scene_end(&f);
     assert_int_equal(n_told, 4);
 }
+
+/* What a login with IGNORE_SPACE gave to sql_mode, SET sql_mode=DEFAULT takes away. */
+TEST(pool_login_values_that_another_changed_are_gone)
+{
+    struct fixture f;
+    unsigned n_told = 0;
+    struct profile *ansi;
+    struct want want;
+    struct server *s;
+
+    pool_scene_begin(&f, 0, 100);
+    ansi = profile_with(&f.pool.profiles, f.pool.base_profile, VAR_SQL_MODE, SLICE("ANSI"));
+    assert_non_null(ansi);
+    s = hold(&f, false, &n_told);
+    want = (struct want){.account = f.account[0], .profile = f.pool.base_profile, .fresh = true};
+    s->caps = want.caps = CAP_IGNORE_SPACE;
+    assert_true(pool_suits(s, &want));
+    profile_unref(&f.pool.profiles, s->profile);
+    s->profile = profile_ref(ansi);
+    assert_false(pool_suits(s, &want));
+    want.profile = ansi;
+    assert_true(pool_suits(s, &want));
+    want.profile = f.pool.base_profile;
+    s->caps = want.caps = 0; /* a client without it */
+    assert_true(pool_suits(s, &want));
+    profile_unref(&f.pool.profiles, ansi);
+    pool_scene_end(&f);
+    assert_int_equal(n_told, 1);
+}

@@ -355,3 +355,20 @@ TEST(session_found_rows_are_those_of_the_last_select)
     assert_int_equal(r.session.found_rows, 12);
     ran_done(&r);
 }
+
+/* With DEPRECATE_EOF: what a procedure had set when it sent rows may be set back by now. */
+TEST(session_set_told_in_the_middle_of_a_procedure_pins)
+{
+    const struct profile *before;
+    struct ran r;
+
+    ran_make(&r);
+    before = r.session.profile;
+    ran_track_variable(&r, "sql_mode", "ANSI_QUOTES");
+    ran_track_state(&r);
+    r.told_early = true;
+    ran(&r, "CALL sets()");
+    assert_true(ran_has(&r, PIN_VARIABLE));
+    assert_ptr_equal(r.session.profile, before);
+    ran_done(&r);
+}
