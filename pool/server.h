@@ -142,19 +142,19 @@ struct server {
     /* state */
     uint8_t state; /* enum server_state */
     bool was_reset;
-    bool multi_statements;  /* COM_SET_OPTION state on the node */
-    bool is_counted;        /* in node->n_connections */
-    bool is_connecting;     /* in node->n_connecting */
-    bool unfit_seen;        /* a pipelined SET failed: the reply behind it must not be trusted */
-    bool kill_pending;      /* a side connection is killing its statement */
-    bool statement_sent;    /* the client's command is among what was sent; its reply is awaited */
-    bool is_stepwise;       /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
-    bool was_unserved;      /* the node asked by a plugin that was answered with nothing */
-    bool must_reset;        /* has state of a session: reset before it serves another */
-    bool must_close;        /* has state that neither a reset nor a change of user takes away */
-    bool shows_changes;     /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
-    bool owes_changes;      /* its next OK reports changes of a statement before, perhaps another's */
-    bool login_by_sha2;     /* the plugin that the node's greeting named */
+    bool multi_statements; /* COM_SET_OPTION state on the node */
+    bool is_counted;       /* in node->n_connections */
+    bool is_connecting;    /* in node->n_connecting */
+    bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
+    bool kill_pending;     /* a side connection is killing its statement */
+    bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
+    bool is_stepwise;      /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
+    bool was_unserved;     /* the node asked by a plugin that was answered with nothing */
+    bool must_reset;       /* has state of a session: reset before it serves another */
+    bool must_close;       /* has state that neither a reset nor a change of user takes away */
+    bool shows_changes;    /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
+    bool owes_changes;  /* its next OK reports changes of a statement before, perhaps another's */
+    bool login_by_sha2; /* the plugin that the node's greeting named */
     uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
     unsigned tls_changes;   /* of its node when it was opened */
     uint64_t created_ms;
