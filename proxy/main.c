@@ -273,6 +273,16 @@ static void *join_workers(void *arg)
     return NULL;
 }
 
+static void rotate_logs(struct galeway *g)
+{
+    int rc = galeway_rotate_logs(g);
+
+    if (rc != 0) {
+        log_error(NULL, "the log cannot be opened again, it goes on where it was: %s",
+                  err_text(rc));
+    }
+}
+
 static void end_workers(struct galeway *g, bool at_once)
 {
     log_info(NULL, at_once ? "stopping at once" : "draining: no new clients, what runs may end");
@@ -297,7 +307,7 @@ static void control(struct process *p, const sigset_t *signals)
         if (sig == SIGHUP) {
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
-            (void)!galeway_rotate_logs(p->galeway);
+            rotate_logs(p->galeway);
         } else {
             end_workers(p->galeway, draining);
             draining = true;
