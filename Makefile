@@ -33,13 +33,15 @@ UNIT_SRC ?= $(sort $(wildcard tests/unit/*.c))
 # Tools of the tests: a folder below tests/bench or tests/fake is one program, so is a file there.
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c tests/fake/*.c tests/bench/*/*.c tests/fake/*/*.c))
 TOOL_NAMES := $(sort $(foreach f,$(TOOL_SRC:tests/%=%),$(basename $(word 2,$(subst /, ,$(f))))))
+# Loaded into the program by tests (LD_PRELOAD).
+FAULTS_SRC := $(sort $(wildcard tests/faults/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # What several fuzzers stand on, and the unit tests that run their seeds.
 FRAME_SRC := $(sort $(wildcard tests/fuzz/frame/*.c))
 # tests/bench/build.sh makes programs of these and of parts of tests/bench/loadgen.
 DRILL_SRC := $(sort $(wildcard tests/drill/load/*.c tests/stale/load/*.c))
 ALL_C := $(SRC) $(MAIN) $(UNIT_SRC) $(TOOL_SRC) $(DRILL_SRC) $(FUZZ_SRC) \
-    $(FRAME_SRC)
+    $(FRAME_SRC) $(FAULTS_SRC)
 ALL_H := $(sort $(wildcard $(FOLDERS:%=%/*.h) tests/*/*.h tests/*/*/*.h))
 
 LIB := $(B)/libgaleway.a
@@ -47,6 +49,7 @@ BIN := $(if $(filter build/release,$(B)),build/galeway,$(B)/galeway)
 UNIT := $(B)/unit
 TOOLS := $(TOOL_NAMES:%=$(B)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+FAULTS := $(FAULTS_SRC:tests/faults/%.c=$(B)/%.so)
 
 # --- compiler --------------------------------------------------------------------------------
 ifeq ($(origin CC),default)
@@ -166,7 +169,7 @@ help: ## this list
 SAY = $(if $(V),,@echo "$1" &&)
 
 unit-binary: $(UNIT)
-tools: $(TOOLS)
+tools: $(TOOLS) $(FAULTS)
 fuzzers: $(FUZZERS)
 objects: $(ALL_C:%.c=$(B)/%.o)
 
@@ -189,6 +192,11 @@ endef
 $(foreach name,$(TOOL_NAMES),$(eval $(call TOOL_RULE,$(name))))
 $(TOOLS):
 	$(call SAY,LINK $@) $(LINK) -o $@ $^ $(PKG_LIBS) -lm
+
+$(FAULTS): $(B)/%.so: $(B)/tests/faults/%.o
+	$(call SAY,LINK $@) $(CC) -shared -o $@ $^ -ldl
+
+$(B)/tests/faults/%.o: CFLAGS += -fPIC -fno-builtin
 
 $(FUZZERS): $(B)/%: $(B)/%.o $(FRAME_SRC:%.c=$(B)/%.o) $(LIB)
 	$(call SAY,LINK $@) $(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)

@@ -2,30 +2,33 @@
 /*
  * auth.c - secrets, mysql_native_password, and the fast path of caching_sha2_password.
  */
+/* The digests that take no memory, and so cannot fail: EVP's ask for some at each call. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "protocol/auth.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <sodium.h>
+#include <sys/random.h>
 
 #include "base/err.h"
 
 #define STAGE2_TEXT_LEN 41 /* '*' and 40 hex digits */
 
-/* A digest in one go. It can only fail for lack of memory, and no login is right without it. */
-static void digest(const EVP_MD *md, uint8_t *out, const void *data, size_t len)
-{
-    CHECK(EVP_Digest(len == 0 ? "" : data, len, out, NULL, md, NULL) == 1);
-}
-
 static void sha1(uint8_t out[SHA1_LEN], const void *data, size_t len)
 {
-    digest(EVP_sha1(), out, data, len);
+    SHA_CTX ctx;
+
+    (void)SHA1_Init(&ctx);
+    (void)SHA1_Update(&ctx, len == 0 ? "" : data, len);
+    (void)SHA1_Final(out, &ctx);
+    OPENSSL_cleanse(&ctx, sizeof(ctx));
 }
 
 static void sha256(uint8_t out[SHA256_LEN], const void *data, size_t len)
 {
-    digest(EVP_sha256(), out, data, len);
+    (void)crypto_hash_sha256(out, len == 0 ? (const uint8_t *)"" : data, len);
 }
 
 static void xor_into(uint8_t *out, const uint8_t *a, const uint8_t *b, size_t n)
@@ -228,10 +231,16 @@ void sha2_unmask(uint8_t *data, size_t len, const uint8_t salt[SALT_LEN])
     }
 }
 
-void auth_random_salt(uint8_t salt[SALT_LEN])
+void auth_random(uint8_t *out, size_t n)
 {
     /* A salt that can be guessed lets a recorded login be used again: rather no process at all. */
-    CHECK(RAND_bytes(salt, SALT_LEN) == 1);
+    CHECK(n <= 256 &&
+          getrandom(out, n, 0) == (ssize_t)n); /* so few come whole, and no memory is asked for */
+}
+
+void auth_random_salt(uint8_t salt[SALT_LEN])
+{
+    auth_random(salt, SALT_LEN);
     for (size_t i = 0; i < SALT_LEN; i++) {
         salt[i] &= 0x7f; /* clients read the salt as text: no zero; and '$' divides stored forms */
         if (salt[i] == 0 || salt[i] == '$') {

@@ -133,6 +133,9 @@ bool ed25519_clear_fits(const uint8_t key[ED25519_KEY_LEN], struct slice clear);
 /* ed25519_random_nonce - what a client is to sign. */
 void ed25519_random_nonce(uint8_t nonce[ED25519_NONCE_LEN]);
 
+/* auth_random - n bytes, at most 256, from a cryptographic random source. */
+void auth_random(uint8_t *out, size_t n);
+
 /*
  * auth_random_salt - SALT_LEN bytes (1..127, no '$', no zero) from a cryptographic random source.
  */

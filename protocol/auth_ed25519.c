@@ -9,7 +9,6 @@
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <sodium.h>
 
 #include "base/err.h"
@@ -23,8 +22,7 @@ _Static_assert(ED25519_HASH_LEN == crypto_hash_sha512_BYTES, "SHA-512");
 void ed25519_expand(uint8_t hash[ED25519_HASH_LEN], struct slice clear)
 {
     CHECK(sodium_init() >= 0); /* cheap from the second time on */
-    CHECK(EVP_Digest(clear.len == 0 ? "" : clear.data, clear.len, hash, NULL, EVP_sha512(), NULL) ==
-          1);
+    (void)crypto_hash_sha512(hash, (const uint8_t *)(clear.len == 0 ? "" : clear.data), clear.len);
     hash[0] &= 0xf8; /* the scalar of RFC 8032, 5.1.5 */
     hash[31] &= 0x7f;
     hash[31] |= 0x40;
@@ -111,7 +109,7 @@ int ed25519_parse(uint8_t key[ED25519_KEY_LEN], struct slice text)
 
 void ed25519_random_nonce(uint8_t nonce[ED25519_NONCE_LEN])
 {
-    CHECK(RAND_bytes(nonce, ED25519_NONCE_LEN) == 1); /* as of a salt: rather no process at all */
+    auth_random(nonce, ED25519_NONCE_LEN);
 }
 
 void secret_learn_ed25519(struct secret *s, struct slice clear)

@@ -26,6 +26,12 @@
 
 /* --- what the connection tells ---------------------------------------------------------------- */
 
+/* By a rule's delay, or by the same read of another client: it goes on when that is over. */
+static bool is_held_back(const struct client *c)
+{
+    return c->state == CLIENT_DELAYED || c->state == CLIENT_JOINED;
+}
+
 static void on_ready(struct server *s)
 {
     struct client *c = s->owner;
@@ -35,7 +41,7 @@ static void on_ready(struct server *s)
     } else if (c->task->waits_for_id) {
         c->task->waits_for_id = false;
         client_run(c);
-    } else if (!client_is_confirming(c->task)) {
+    } else if (!client_is_confirming(c->task) && !is_held_back(c)) {
         client_fit_and_send(c);
     }
 }

@@ -155,9 +155,22 @@ static void open_file(struct events_log *log)
     log->written = 0;
 }
 
-static bool write_all(struct events_log *log, size_t len)
+/* Bytes of the whole lines in the first len bytes. */
+static size_t whole_lines(const char *text, size_t len)
 {
-    size_t at = 0;
+    while (len > 0 && text[len - 1] != '\n') {
+        len--;
+    }
+    return len;
+}
+
+/*
+ * How many bytes were written, whole lines. When the disk is full what follows goes to the same file
+ * as soon as it takes it: a new one with each attempt would be a folder of empty ones.
+ */
+static size_t write_all(struct events_log *log, size_t len)
+{
+    size_t at = 0, whole;
 
     while (log->fd >= 0 && at < len) {
         ssize_t n = write(log->fd, log->writing + at, len - at);
@@ -166,11 +179,15 @@ static bool write_all(struct events_log *log, size_t len)
             at += (size_t)n;
         } else if (errno != EINTR) {
             say_not_written(log, log->open_path, -errno);
-            close_file(log);
+            break;
         }
     }
-    log->written += at;
-    return at == len;
+    whole = whole_lines(log->writing, at);
+    log->written += whole;
+    if (whole < at && ftruncate(log->fd, (off_t)log->written) != 0) {
+        close_file(log);
+    }
+    return whole;
 }
 
 static size_t count_lines(const char *text, size_t len)
@@ -189,7 +206,7 @@ static void write_out(struct events_log *log)
     size_t len = log->len;
     uint64_t limit = log->file_size;
     char *swap = log->writing;
-    bool worked;
+    size_t written;
 
     log->writing = log->filling;
     log->filling = swap;
@@ -207,9 +224,9 @@ static void write_out(struct events_log *log)
     if (log->fd < 0 && log->open_path[0] != '\0') {
         open_file(log);
     }
-    worked = write_all(log, len);
+    written = write_all(log, len);
     CHECK(pthread_mutex_lock(&log->lock) == 0);
-    log->dropped += worked ? 0 : count_lines(log->writing, len);
+    log->dropped += count_lines(log->writing + written, len - written);
 }
 
 static void *run(void *arg)

@@ -290,6 +290,16 @@ static void *join_workers(void *arg)
     return NULL;
 }
 
+static void rotate_logs(struct galeway *g)
+{
+    int rc = galeway_rotate_logs(g);
+
+    if (rc != 0) {
+        log_error(NULL, "the log cannot be opened again, it goes on where it was: %s",
+                  err_text(rc));
+    }
+}
+
 static void end_workers(struct process *p, bool at_once)
 {
     struct galeway *g = p->galeway;
@@ -342,7 +352,7 @@ static void control(struct process *p, const sigset_t *signals)
             notify_reloading(&p->notify);
             console_call(p->console, reload, p);
         } else if (sig == SIGUSR1) {
-            (void)!galeway_rotate_logs(p->galeway);
+            rotate_logs(p->galeway);
         } else {
             end_workers(p, draining);
             draining = true;

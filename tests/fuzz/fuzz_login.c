@@ -308,7 +308,9 @@ static void begin_tls(struct dialogue *d)
 {
     if (d->tls == NULL) {
         d->tls = tls_new(d->f->tls, "");
-        CHECK(d->tls != NULL);
+        if (d->tls == NULL) { /* the memory that is not to be had was ours */
+            return;
+        }
         tls_use_sink(d->tls, to_socket, d);
         d->n_plain = 0;
         (void)!tls_shake(d->tls);
