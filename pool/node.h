@@ -68,6 +68,7 @@ struct node {
         atomic_bool
             is_numbered; /* a node of a cluster, watched: what it has applied is found out */
         atomic_uint tls_failures; /* raised with each handshake that failed */
+        atomic_bool has_own_tls;  /* some users have TLS settings of their own there */
         atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
         atomic_uint latency_us;   /* of the monitor's checks, smoothed; 0 = not known */
         atomic_uint

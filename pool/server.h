@@ -145,6 +145,7 @@ struct server {
     bool login_by_sha2;     /* the plugin that the node's greeting named */
     uint8_t login_sequence; /* of the login, while the TLS handshake is under way */
     unsigned tls_changes;   /* of its node when it was opened */
+    bool has_own_tls;       /* of its account, for which alone it is (node_tls.h) */
     uint64_t created_ms;
     uint64_t opened_us;
     uint64_t since_ms;  /* of the state */
@@ -199,6 +200,7 @@ struct server_move {
     int fd;          /* owned by the message, as is tls */
     struct tls *tls; /* NULL = plain */
     unsigned tls_changes;
+    bool has_own_tls;
 };
 
 /* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.

@@ -197,7 +197,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len, ui
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
     s->login_sequence = (uint8_t)(sequence + 1);
-    tls = node_tls_get(s->node);
+    tls = node_tls_get(s->node, s->account->name);
     if (tls == NULL) {
         send_login(s);
     } else {
