@@ -257,7 +257,18 @@ static void check_servers(struct check *check)
     }
 }
 
-/* Pooled connections serve one user after the other: what is special for one cannot be kept. */
+static bool is_server(const struct conf *conf, const struct conf_ssl_params *row)
+{
+    for (size_t i = 0; i < conf->n_servers; i++) {
+        if (conf->servers[i].port == row->port &&
+            strcmp(conf->servers[i].address, row->hostname) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A row that nobody meets is a slip of the pen, or is there before its server. */
 static void check_ssl_params(struct check *check)
 {
     const struct conf *conf = check->conf;
@@ -265,10 +276,10 @@ static void check_ssl_params(struct check *check)
     for (size_t i = 0; i < conf->n_ssl_params; i++) {
         const struct conf_ssl_params *row = &conf->ssl_params[i];
 
-        if (row->username[0] != '\0') {
+        if (!is_server(conf, row)) {
             fault_warning(check->faults, row->place.file, row->place.line,
-                          "mysql_servers_ssl_params: %s:%u: the row is not acted on: connections "
-                          "change their user, so only rows with an empty username count",
+                          "mysql_servers_ssl_params: %s:%u is no server of mysql_servers: the row "
+                          "means nothing",
                           row->hostname, row->port);
         }
     }

@@ -69,6 +69,7 @@ struct node {
             is_numbered;    /* a node of a cluster, watched: what it has applied is found out */
         atomic_ullong caps; /* CAP_* of its last greeting; 0 = none was seen */
         atomic_uint tls_failures; /* raised with each handshake that failed */
+        atomic_bool has_own_tls;  /* some users have TLS settings of their own there */
         atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
         atomic_bool compression;  /* mysql_servers has compression=1 for it; topology_use */
         atomic_bool told_plain;   /* the log has it that the node does not offer it */

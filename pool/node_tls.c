@@ -32,20 +32,45 @@ void node_tls_slot_free(struct node_tls_slot *slot)
     }
 }
 
-struct node_tls *node_tls_get(const struct node *node)
+/* The user's own, or NULL. */
+static struct node_tls *own_of(const struct node_tls *tls, const char *user)
 {
-    struct node_tls *tls;
+    for (size_t i = 0; tls != NULL && i < tls->n_own; i++) {
+        if (strcmp(tls->own[i].user, user) == 0) {
+            return tls->own[i].tls;
+        }
+    }
+    return NULL;
+}
+
+struct node_tls *node_tls_get(const struct node *node, const char *user)
+{
+    struct node_tls *tls, *own;
 
     if (node->tls == NULL) {
         return NULL;
     }
     CHECK(pthread_mutex_lock(&node->tls->lock) == 0);
-    tls = node->tls->now;
+    own = own_of(node->tls->now, user);
+    tls = own != NULL ? own : node->tls->now;
     if (tls != NULL) {
         atomic_fetch_add(&tls->refs, 1);
     }
     CHECK(pthread_mutex_unlock(&node->tls->lock) == 0);
     return tls;
+}
+
+bool node_tls_is_own(const struct node *node, const char *user)
+{
+    bool is_own;
+
+    if (!atomic_load_explicit(&node->shared.has_own_tls, memory_order_relaxed)) {
+        return false;
+    }
+    CHECK(pthread_mutex_lock(&node->tls->lock) == 0);
+    is_own = own_of(node->tls->now, user) != NULL;
+    CHECK(pthread_mutex_unlock(&node->tls->lock) == 0);
+    return is_own;
 }
 
 /* --- settings --------------------------------------------------------------------------------- */
@@ -78,8 +103,18 @@ void node_tls_unref(struct node_tls *tls)
 #define X(field) mem_free(MEM_TLS, (void *)(uintptr_t)tls->settings.field);
     TEXTS(X)
 #undef X
+    for (size_t i = 0; i < tls->n_own; i++) {
+        mem_free(MEM_TLS, tls->own[i].user);
+        node_tls_unref(tls->own[i].tls);
+    }
+    mem_free(MEM_TLS, tls->own);
     tls_context_unref(tls->context);
     mem_free(MEM_TLS, tls);
+}
+
+static bool is_of(const struct conf_ssl_params *p, const struct conf_server *server)
+{
+    return p->port == server->port && strcmp(p->hostname, server->address) == 0;
 }
 
 static const struct conf_ssl_params *params_of(const struct conf *conf,
@@ -88,17 +123,30 @@ static const struct conf_ssl_params *params_of(const struct conf *conf,
     for (size_t i = 0; i < conf->n_ssl_params; i++) {
         const struct conf_ssl_params *p = &conf->ssl_params[i];
 
-        if (p->port == server->port && p->username[0] == '\0' &&
-            strcmp(p->hostname, server->address) == 0) {
+        if (p->username[0] == '\0' && is_of(p, server)) {
             return p;
         }
     }
     return NULL;
 }
 
-static struct tls_settings settings_of(const struct conf *conf, const struct conf_server *server)
+/* The i-th row of a user for this server, or NULL. */
+static const struct conf_ssl_params *own_params(const struct conf *conf,
+                                                const struct conf_server *server, size_t i)
 {
-    const struct conf_ssl_params *p = params_of(conf, server);
+    for (size_t at = 0; at < conf->n_ssl_params; at++) {
+        const struct conf_ssl_params *p = &conf->ssl_params[at];
+
+        if (p->username[0] != '\0' && is_of(p, server) && i-- == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* p: a row, or NULL: the variables. */
+static struct tls_settings settings_of(const struct conf *conf, const struct conf_ssl_params *p)
+{
     const struct conf_vars *vars = &conf->vars;
     const bool logs_keys = vars->admin_ssl_keylog_file[0] != '\0';
 
@@ -152,26 +200,84 @@ static struct node *find(const struct nodes *nodes, const struct conf_server *se
     return NULL;
 }
 
+/* Is what is in use as the configuration says, users of their own included? */
+static bool is_current(const struct node_tls *now, const struct conf *conf,
+                       const struct conf_server *server)
+{
+    struct tls_settings settings = settings_of(conf, params_of(conf, server));
+    const struct conf_ssl_params *p;
+    size_t n = 0;
+
+    if (now == NULL || !is_same(&now->settings, &settings)) {
+        return false;
+    }
+    for (; (p = own_params(conf, server, n)) != NULL; n++) {
+        const struct node_tls *own = own_of(now, p->username);
+
+        settings = settings_of(conf, p);
+        if (own == NULL || !is_same(&own->settings, &settings)) {
+            return false;
+        }
+    }
+    return n == now->n_own;
+}
+
+static int make(const struct conf_server *server, const struct tls_settings *settings,
+                struct node_tls **out, struct faults *faults)
+{
+    struct tls_context *context = NULL;
+    int rc = read_context(server, settings, &context, faults);
+
+    if (rc == 0) {
+        *out = mem_new(MEM_TLS, sizeof(**out));
+        atomic_store(&(*out)->refs, 1);
+        (*out)->settings = copy_settings(settings);
+        (*out)->context = context;
+    }
+    return rc;
+}
+
+static int make_own(struct node_tls *tls, const struct conf *conf, const struct conf_server *server,
+                    struct faults *faults)
+{
+    const struct conf_ssl_params *p;
+    size_t n = 0;
+    int rc = 0;
+
+    while (own_params(conf, server, n) != NULL) {
+        n++;
+    }
+    tls->own = n == 0 ? NULL : mem_new(MEM_TLS, n * sizeof(*tls->own));
+    for (size_t i = 0; rc == 0 && (p = own_params(conf, server, i)) != NULL; i++) {
+        struct tls_settings settings = settings_of(conf, p);
+
+        rc = make(server, &settings, &tls->own[i].tls, faults);
+        if (rc == 0) {
+            tls->own[i].user = mem_copy(MEM_TLS, slice_of(p->username));
+            tls->n_own++;
+        }
+    }
+    return rc;
+}
+
 static int read_node(const struct node *node, const struct conf *conf,
                      const struct conf_server *server, bool again, struct node_tls **out,
                      struct faults *faults)
 {
-    struct tls_settings settings = settings_of(conf, server);
-    struct node_tls *now = node_tls_get(node);
-    struct tls_context *context = NULL;
+    struct tls_settings settings = settings_of(conf, params_of(conf, server));
+    struct node_tls *now = node_tls_get(node, "");
     int rc;
 
-    if (!again && now != NULL && is_same(&now->settings, &settings)) {
+    if (!again && is_current(now, conf, server)) {
         *out = now;
         return 0;
     }
     node_tls_unref(now);
-    rc = read_context(server, &settings, &context, faults);
-    if (rc == 0) {
-        *out = mem_new(MEM_TLS, sizeof(**out));
-        atomic_store(&(*out)->refs, 1);
-        (*out)->settings = copy_settings(&settings);
-        (*out)->context = context;
+    rc = make(server, &settings, out, faults);
+    rc = rc != 0 ? rc : make_own(*out, conf, server, faults);
+    if (rc != 0) {
+        node_tls_unref(*out);
+        *out = NULL;
     }
     return rc;
 }
@@ -204,15 +310,30 @@ void node_tls_drop(struct node_tls_set *set)
     }
 }
 
+static void judge(const struct conf_server *server, const struct tls_settings *settings,
+                  struct faults *faults)
+{
+    struct tls_context *context = NULL;
+
+    if (read_context(server, settings, &context, faults) == 0) {
+        tls_context_unref(context);
+    }
+}
+
 void node_tls_judge(const struct conf *conf, struct faults *faults)
 {
     for (size_t i = 0; i < conf->n_servers; i++) {
         const struct conf_server *server = &conf->servers[i];
-        struct tls_settings settings = settings_of(conf, server);
-        struct tls_context *context = NULL;
+        struct tls_settings settings = settings_of(conf, params_of(conf, server));
+        const struct conf_ssl_params *p;
 
-        if (server->use_ssl && read_context(server, &settings, &context, faults) == 0) {
-            tls_context_unref(context);
+        if (!server->use_ssl) {
+            continue;
+        }
+        judge(server, &settings, faults);
+        for (size_t n = 0; (p = own_params(conf, server, n)) != NULL; n++) {
+            settings = settings_of(conf, p);
+            judge(server, &settings, faults);
         }
     }
 }
@@ -232,7 +353,20 @@ static bool is_named(const struct conf *conf, const struct node *node)
 
 static bool means_the_same(const struct node_tls *a, const struct node_tls *b)
 {
-    return a == b || (a != NULL && b != NULL && is_same(&a->settings, &b->settings));
+    if (a == b || a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (!is_same(&a->settings, &b->settings) || a->n_own != b->n_own) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_own; i++) {
+        const struct node_tls *own = own_of(b, a->own[i].user);
+
+        if (own == NULL || !is_same(&a->own[i].tls->settings, &own->settings)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void say_how(const struct node *node, const struct node_tls *tls)
@@ -261,6 +395,7 @@ void node_tls_use(struct nodes *nodes, const struct conf *conf, struct node_tls_
         node->tls->now = now;
         CHECK(pthread_mutex_unlock(&node->tls->lock) == 0);
         set->of[i] = NULL;
+        atomic_store(&node->shared.has_own_tls, now != NULL && now->n_own > 0);
         if (!means_the_same(old, now)) {
             atomic_fetch_add(&node->shared.tls_changes, 1);
             say_how(node, now);

@@ -5,6 +5,7 @@
 #include "pool/pool.h"
 
 #include "base/err.h"
+#include "pool/node_tls.h"
 #include "pool/server_stmt.h"
 
 #define BASE_CHARSET          45 /* what server_login.c logs in with: utf8mb4_general_ci */
@@ -210,9 +211,15 @@ static bool lost_login_values(const struct server *s, const struct want *want)
     return false;
 }
 
+bool pool_may_serve(const struct server *s, const struct account *account)
+{
+    return s->account == account ? s->has_own_tls == node_tls_is_own(s->node, account->name)
+                                 : !s->has_own_tls && !node_tls_is_own(s->node, account->name);
+}
+
 static bool is_usable(const struct server *s, const struct want *want)
 {
-    return s->caps == want->caps && !want->is_new &&
+    return s->caps == want->caps && !want->is_new && pool_may_serve(s, want->account) &&
            !(want->fresh && (s->was_reset || is_schema_stale(s) || lost_login_values(s, want)));
 }
 
@@ -248,7 +255,7 @@ static struct server *find_longest_free(struct pool *pool, const struct node *no
     struct server *s = last == NULL ? NULL : CONTAINER_OF(last, struct server, in_free);
 
     if (s == NULL || want->fresh || want->is_new || s->caps != want->caps ||
-        pool->now_ms - s->since_ms < min_free_ms) {
+        !pool_may_serve(s, want->account) || pool->now_ms - s->since_ms < min_free_ms) {
         return NULL;
     }
     return s;

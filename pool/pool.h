@@ -108,6 +108,12 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
 void pool_lend(struct server *s, void *owner, const struct server_events *events);
 
 /*
+ * pool_may_serve - may its user be changed to that of the account? One whose TLS is of a user's own
+ * is his alone, and he takes no other.
+ */
+bool pool_may_serve(const struct server *s, const struct account *account);
+
+/*
  * pool_suits - can a server that serve() offered be made what is wanted? Capabilities are for life.
  * pool_discard - it cannot: it leaves, and whoever waits may open another (LENT to nobody yet).
  */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "pool/node_tls.h"
 #include "pool/pool.h"
 #include "pool/server_stmt.h"
 #include "protocol/command.h"
@@ -240,6 +241,7 @@ struct server *server_open(struct pool *pool, struct node *node, const struct wa
     s->is_side = want->is_side;
     s->opened_us = clock_now_us();
     s->tls_changes = atomic_load(&node->shared.tls_changes);
+    s->has_own_tls = node_tls_is_own(node, want->account->name);
     s->owner = owner;
     s->events = events;
     rc = stream_connect(&s->stream, pool->streams, &server_stream_events,
@@ -273,6 +275,7 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move)
     s->multi_statements = move->multi_statements;
     memcpy(s->salt, move->salt, SALT_LEN);
     s->tls_changes = move->tls_changes;
+    s->has_own_tls = move->has_own_tls;
     if (stream_open(&s->stream, pool->streams, &server_stream_events, move->fd) != 0) {
         if (!s->stream.is_open) {
             (void)close(move->fd);
@@ -365,7 +368,8 @@ int server_depart(struct server *s, struct server_move *move)
                                  .fd = fd,
                                  .is_compressed = stream_is_compressed(&s->stream),
                                  .tls = stream_release_tls(&s->stream),
-                                 .tls_changes = s->tls_changes};
+                                 .tls_changes = s->tls_changes,
+                                 .has_own_tls = s->has_own_tls};
     memcpy(move->salt, s->salt, SALT_LEN);
     s->is_counted = false;
     server_close(s, "handed to another worker", 0);

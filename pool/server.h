@@ -163,6 +163,7 @@ struct server {
     uint8_t login_sequence; /* of the next packet of the login's dialog, whoever sends it */
     uint8_t login_packets;  /* of the node, in that dialog */
     unsigned tls_changes;   /* of its node when it was opened */
+    bool has_own_tls;       /* of its account, for which alone it is (node_tls.h) */
     uint64_t created_ms;
     uint64_t opened_us;
     uint64_t since_ms;  /* of the state */
@@ -218,6 +219,7 @@ struct server_move {
     struct tls *tls; /* NULL = plain */
     bool is_compressed;
     unsigned tls_changes;
+    bool has_own_tls;
 };
 
 /* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.

@@ -226,7 +226,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len)
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
     s->asks_compression = may_compress(s, g.caps);
-    tls = node_tls_get(s->node);
+    tls = node_tls_get(s->node, s->account->name);
     if (tls == NULL) {
         send_login(s);
     } else {

@@ -376,7 +376,7 @@ static void make_tables(void)
 
 struct sql_tls *sql_tls_new(struct st_mysql *mysql, const struct node *node)
 {
-    struct node_tls *how = node_tls_get(node);
+    struct node_tls *how = node_tls_get(node, "");
     struct sql_tls *t;
 
     if (how == NULL) {

@@ -223,7 +223,8 @@ static struct mirror_server *find_idle(struct worker *w, const struct node *node
     LIST_FOREACH (it, &w->mirror.idle) {
         struct mirror_server *ms = CONTAINER_OF(it, struct mirror_server, in_idle);
 
-        if (ms->server->node == node && ms->server->caps == job->want.caps) {
+        if (ms->server->node == node && ms->server->caps == job->want.caps &&
+            pool_may_serve(ms->server, job->want.account)) {
             if (ms->server->account == job->want.account) {
                 return ms;
             }

@@ -234,6 +234,69 @@ def test_certificates_for_nodes(galeway, tls_cluster):
         tls_cluster.sql(1, "ALTER USER 'tenant'@'%' REQUIRE NONE")
 
 
+def test_certificates_of_users(galeway, tls_cluster):
+    """
+    A user's row is for his connections alone: another's are not his, nor his another's, whatever is
+    free. So the REQUIRE SUBJECT of a user can be met by him.
+    """
+    rows, users = [], ("tenant", "tenant2")
+    for user in users:
+        cert, key = tls_cluster.authority.issue(f"of-{user}")
+        rows += [{"hostname": "127.0.0.1", "port": tls_cluster.port(n), "username": user,
+                  "ssl_ca": tls_cluster.authority.file, "ssl_cert": cert, "ssl_key": key}
+                 for n in NODES]
+    try:
+        for user in users:
+            tls_cluster.sql(1, f"ALTER USER '{user}'@'%' REQUIRE SUBJECT '/CN=of-{user}'")
+        everybody = [account(user) for user in (*users, "site1")]
+        proxy = start(galeway, tls_cluster, users=everybody)
+        number, text = login_error(proxy)
+        assert number == 1045, text
+        # One connection for each node: each statement but the first finds another's.
+        proxy = start(galeway, tls_cluster, {"threads": 1, "min_idle_per_node": 1},
+                      servers=servers(tls_cluster, max_connections=1), users=everybody,
+                      mysql_servers_ssl_params=rows)
+        asked = "SELECT USER() FROM information_schema.ENGINES LIMIT 1"
+        clients = {user: wire.Client(port=proxy.port, user=user, password=user, timeout=30)
+                   for user in (*users, "site1")}
+        for _ in range(5):
+            for user, client in clients.items():
+                assert client.value(asked).startswith(f"{user}@")
+        errors = []
+
+        def work(user):
+            try:
+                with wire.Client(port=proxy.port, user=user, password=user, timeout=60) as client:
+                    for _ in range(30):
+                        assert client.value(asked).startswith(f"{user}@")
+            except Exception as error:  # whatever it is, the test shows it
+                errors.append(repr(error))
+
+        threads = [threading.Thread(target=work, args=(user,)) for user in clients for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors
+        # His row goes: what was open with it serves him no more.
+        console = Console(proxy)
+        console.run("DELETE FROM mysql_servers_ssl_params WHERE username = 'tenant2'")
+        console.run("LOAD MYSQL SERVERS TO RUNTIME")
+        error = clients["tenant2"].query(asked)[-1].payload
+        assert error[0] == 0xFF and wire.parse_error(error)[0] == 1045
+        assert clients["tenant"].value(asked).startswith("tenant@")
+        console.run("UPDATE mysql_servers_ssl_params SET ssl_cert = '/nowhere' WHERE username = 'tenant'")
+        with pytest.raises(pymysql.MySQLError) as refused:
+            console.run("LOAD MYSQL SERVERS TO RUNTIME")
+        assert "/nowhere" in str(refused.value)
+        console.db.close()
+        for client in clients.values():
+            client.close()
+    finally:
+        for user in users:
+            tls_cluster.sql(1, f"ALTER USER '{user}'@'%' REQUIRE NONE")
+
+
 def test_a_certificate_that_nodes_do_not_trust_is_told(galeway, tls_cluster, tmp_path):
     cert, key = Authority(tmp_path, "stranger").issue("galeway")
     proxy = start(galeway, tls_cluster, {"ssl_p2s_cert": cert, "ssl_p2s_key": key,

@@ -125,8 +125,8 @@ TEST(conf_servers_are_checked_as_a_whole)
             "{address=\"a\"; hostgroup=2})\n",
             3, "so all are encrypted");
     WARNING("mysql_servers=({address=\"a\"})\nmysql_servers_ssl_params=(\n"
-            "{hostname=\"a\"; username=\"u\"})\n",
-            3, "only rows with an empty username count");
+            "{hostname=\"b\"; username=\"u\"})\n",
+            3, "b:3306 is no server of mysql_servers");
     WARNING("mysql_servers=()\n", 0, "there are no servers");
 }
 
