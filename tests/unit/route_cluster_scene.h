@@ -46,7 +46,7 @@ static inline void make(struct scene *s, unsigned n)
 {
     memset(s, 0, sizeof(*s));
     for (unsigned i = 0; i < n; i++) {
-        const struct member m = {&s->nodes[i], 1, SERVER_ONLINE, 100, 0, i};
+        const struct member m = {&s->nodes[i], 1, SERVER_ONLINE, 100, 0, i, false};
 
         s->nodes[i].index = i;
         s->nodes[i].is_resolved = true;

@@ -42,7 +42,7 @@ TEST(corpus_of_binlog)
 
 TEST(corpus_of_compress)
 {
-    run_corpus(fuzz_compress, "compress");
+    corpus_run(fuzz_compress, "corpus/compress");
 }
 
 TEST(corpus_of_follow)

@@ -127,7 +127,7 @@ static uint8_t put_rows(struct writer *w, const struct frame_link *link, const s
     if (c->command != COM_STMT_FETCH) {
         sequence = result_begin(w, n_columns == 0 ? 1 : n_columns, sequence);
         sequence = put_columns(w, n_columns == 0 ? 1 : n_columns, sequence);
-        sequence = eof_encode(w, 0, status, sequence);
+        sequence = rows_end_encode(w, 0, 0, status, sequence);
         if ((status & STATUS_CURSOR_EXISTS) != 0 && is_binary) {
             return sequence;
         }
@@ -148,7 +148,7 @@ static uint8_t put_rows(struct writer *w, const struct frame_link *link, const s
     if (a->kind == ANSWER_ROWS && (a->a & 8) != 0) {
         return err_encode(w, errors[a->b % 16], "HY000", slice_of(c->mark), sequence);
     }
-    return eof_encode(w, a->b % 3, status, sequence);
+    return rows_end_encode(w, 0, a->b % 3, status, sequence);
 }
 
 static uint8_t put_prepared(struct writer *w, const struct answer *a, const struct link_command *c,
@@ -167,11 +167,11 @@ static uint8_t put_prepared(struct writer *w, const struct answer *a, const stru
     packet_end(w, at, sequence++);
     if (n_params > 0) {
         sequence = put_columns(w, n_params, sequence);
-        sequence = eof_encode(w, 0, STATUS_AUTOCOMMIT, sequence);
+        sequence = rows_end_encode(w, 0, 0, STATUS_AUTOCOMMIT, sequence);
     }
     if (n_columns > 0) {
         sequence = put_columns(w, n_columns, sequence);
-        sequence = eof_encode(w, 0, STATUS_AUTOCOMMIT, sequence);
+        sequence = rows_end_encode(w, 0, 0, STATUS_AUTOCOMMIT, sequence);
     }
     return sequence;
 }
@@ -213,10 +213,10 @@ static void put_usual(struct writer *w, struct frame_link *link, const struct an
     case COM_STMT_PREPARE: (void)put_prepared(w, a, c, c->sequence); return;
     case COM_STMT_EXECUTE: (void)put_rows(w, link, a, c, c->sequence); return;
     case COM_STMT_FETCH:
-        (void)eof_encode(w, 0, STATUS_AUTOCOMMIT | STATUS_LAST_ROW_SENT, c->sequence);
+        (void)rows_end_encode(w, 0, 0, STATUS_AUTOCOMMIT | STATUS_LAST_ROW_SENT, c->sequence);
         return;
     case COM_FIELD_LIST:
-    case COM_SET_OPTION: (void)eof_encode(w, 0, link->status, c->sequence); return;
+    case COM_SET_OPTION: (void)rows_end_encode(w, 0, 0, link->status, c->sequence); return;
     case COM_CHANGE_USER:
         link->phase = LINK_SWITCHED; /* its answer is no command */
         auth_switch_encode(w, SLICE(PLUGIN_NATIVE), (const uint8_t *)"abcdefghijklmnopqrst",
@@ -289,7 +289,7 @@ size_t frame_answer_make(struct frame_link *link, const struct answer *a,
         link->phase = LINK_SWITCHED;
         put_raw_packet(&w, 1, a, sequence);
         break;
-    case ANSWER_EOF: (void)eof_encode(&w, a->b, a->status, sequence); break;
+    case ANSWER_EOF: (void)rows_end_encode(&w, 0, a->b, a->status, sequence); break;
     case ANSWER_HUGE:
         put_u24(&w, 0xffffff - (unsigned)(a->a % 2));
         put_u8(&w, sequence);
