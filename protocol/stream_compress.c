@@ -248,7 +248,7 @@ static void wait(struct stream *s, struct stream_chunk *chunk, bool is_first)
     }
 }
 
-void stream_pack_read(struct stream *s, uint8_t *data, size_t n)
+void stream_pack_read(struct stream *s, const uint8_t *data, size_t n)
 {
     struct stream_loop *loop = s->loop;
     struct stream_pack *p = s->pack;
