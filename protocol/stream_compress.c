@@ -248,7 +248,7 @@ static void wait(struct stream *s, struct stream_chunk *chunk, bool is_first)
     }
 }
 
-void stream_pack_read(struct stream *s, uint8_t *data, size_t n)
+void stream_pack_read(struct stream *s, const uint8_t *data, size_t n)
 {
     struct stream_loop *loop = s->loop;
     struct stream_pack *p = s->pack;
@@ -457,8 +457,11 @@ void stream_pack_command(struct stream *s)
 {
     struct stream_pack *p = s->pack;
 
-    p->n_ahead = (uint8_t)(p->n_ahead - (p->n_ahead > 0 ? 1 : 0));
-    p->out_next = p->n_ahead == 0 ? p->in_next : 1;
+    if (p->n_ahead >
+        0) { /* else it shares the packet of the one before: as on a node, it counts on */
+        p->n_ahead--;
+        p->out_next = p->n_ahead == 0 ? p->in_next : 1;
+    }
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

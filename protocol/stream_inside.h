@@ -63,7 +63,7 @@ void stream_tls_close(struct stream *s);
  * stream_compress.c: packed bytes that were read; the owner reads again: true = bytes wait for it,
  * and will be given; it stops; what is written; the end.
  */
-void stream_pack_read(struct stream *s, uint8_t *data, size_t n);
+void stream_pack_read(struct stream *s, const uint8_t *data, size_t n);
 bool stream_pack_resume(struct stream *s) MUST_CHECK;
 void stream_pack_pause(struct stream *s);
 int stream_pack_write(struct stream *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;

@@ -41,6 +41,8 @@ static void on_ready(struct server *s)
     } else if (c->task->waits_for_id) {
         c->task->waits_for_id = false;
         client_run(c);
+    } else if (c->state == CLIENT_UPLOADING) {
+        /* COM_STMT_SEND_LONG_DATA, which has no reply: what went ahead of it was answered */
     } else if (!client_is_confirming(c->task) && !is_held_back(c)) {
         client_fit_and_send(c);
     }

@@ -87,7 +87,7 @@ def test_a_refused_login_is_told_plainly(galeway):
     assert error.value.errno == 1045
     with compressing(proxy) as client:
         assert wire.parse_error(client.change_user("tenant2", "wrong")[-1].payload)[0] == 1045
-        assert client.at_end() or client.value("SELECT 1") == "1"
+        assert client.value("SELECT 1") == "1"
 
 
 def test_levels(galeway):
@@ -227,25 +227,25 @@ def test_over_tls(side):
         assert client.value("SELECT 1") == "1"
 
 
-def test_a_connection_moves_to_the_other_worker(galeway, cluster):
-    proxy = galeway(variables={"have_compress": True},
-                    servers=servers(cluster, compression=1, max_connections=1))
+def test_a_connection_moves_to_the_other_worker(galeway, cluster, schema):
+    proxy = galeway(variables={"have_compress": True, "monitor_enabled": False},
+                    servers=servers(cluster, compression=1, max_connections=1)[:1])
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(compressing(proxy)) for _ in range(6)]
+        clients = [stack.enter_context(compressing(proxy, db=schema)) for _ in range(6)]
         for n in range(100):
             client = clients[n % len(clients)]
             assert client.value(f"SELECT {n} FROM seq_1_to_1") == str(n)
         console = Console(proxy)
         assert console.status("Server_Connections_moved") > 0
-        assert 0 < counter(proxy, "servers") <= 3
+        assert counter(proxy, "servers") == 1
 
 
 # ---------------------------------------------------------------- memory
 
-def test_large_results_to_a_slow_client(side):
+def test_large_results_to_a_slow_client(side, schema):
     """What is not read waits in the node, compressed or not."""
     query = "\x03SELECT REPEAT(MD5(RAND() + seq), 30), REPEAT('z', 10000) FROM seq_1_to_7000"
-    with side.client(receive_buffer=65536) as client, side.client() as other:
+    with side.client(receive_buffer=65536, db=schema) as client, side.client() as other:
         other.value("SELECT 1")
         before = side.rss_kb()
         client.send(query.encode())
@@ -453,7 +453,7 @@ def behind(galeway, between):
                              "compression": 1}])
 
 
-def test_a_node_that_does_not_offer_it(galeway, cluster):
+def test_a_node_that_does_not_offer_it(galeway, cluster, schema):
     def hide(data):
         if len(data) > 60 and data[4] == 10 and data[5:11] == b"5.5.5-":
             at = data.index(b"\0", 5) + 1 + 4 + 8 + 1
@@ -463,7 +463,7 @@ def test_a_node_that_does_not_offer_it(galeway, cluster):
     with Between(cluster.port(1)) as between:
         between.edit = hide
         proxy = behind(galeway, between)
-        with compressing(proxy) as client, compressing(proxy) as other:
+        with compressing(proxy) as client, compressing(proxy, db=schema) as other:
             assert client.value("SELECT 1") == "1"
             client.query("BEGIN")
             assert other.value("SELECT 2 FROM seq_1_to_1") == "2"  # on a connection of its own

@@ -403,10 +403,10 @@ class Client:
             # In compressed packets a node has numbers that say nothing: nobody looks at them.
             seq = self.seq if isinstance(self.sock, packed.Socket) else header[3]
             self.is_in_order &= header[3] == self.seq
+            self.seq = (seq + 1) & 0xFF
             part = self._take(length)
             payload = payload + part if payload else part
             if length < MAX_FRAME:
-                self.seq = (seq + 1) & 0xFF
                 return Packet(seq, payload)
 
     def at_end(self):

@@ -27,8 +27,9 @@ static size_t packet_of(uint8_t *out, const char *text, size_t len, uint32_t bef
     return COMPRESS_HEADER + n;
 }
 
-static struct unpacked unpack_all(const uint8_t *data, size_t len, uint8_t *bytes)
+static struct unpacked unpack_all(const uint8_t *data, size_t len)
 {
+    static uint8_t bytes[ROOM];
     struct unpacked out = {.bytes = bytes, .cap = ROOM};
 
     unpack_pieces(&out, data, len, len, ROOM);
@@ -43,8 +44,7 @@ TEST(compress_as_in_the_documentation)
         0x2e, 0x4e, 0xcd, 0x49, 0x4d, 0x2e, 0x51, 0x50, 0x32, 0x30, 0x34, 0x32, 0x36, 0x31,
         0x35, 0x33, 0xb7, 0xb0, 0xc4, 0xcd, 0x52, 0x02, 0x00, 0x0c, 0xd1, 0x0a, 0x6c};
     static const char plain[] = "\x2e\0\0\0\x03select \"012345678901234567890123456789012345\"";
-    uint8_t bytes[ROOM];
-    struct unpacked out = unpack_all(packet, sizeof(packet), bytes);
+    struct unpacked out = unpack_all(packet, sizeof(packet));
 
     assert_int_equal(out.rc, 0);
     assert_int_equal(out.len, sizeof(plain) - 1);
@@ -55,7 +55,7 @@ TEST(compress_as_in_the_documentation)
 TEST(compress_pieces_come_out_again)
 {
     struct deflater *d = deflater_new();
-    uint8_t *packed = malloc(COMPRESS_HEADER + COMPRESS_BLOCK), *bytes = malloc(ROOM);
+    uint8_t *packed = malloc(COMPRESS_HEADER + COMPRESS_BLOCK);
     char *text = malloc(COMPRESS_BLOCK);
     static const size_t sizes[] = {1, 49, 50, 51, 1000, 16384, COMPRESS_BLOCK};
 
@@ -71,7 +71,7 @@ TEST(compress_pieces_come_out_again)
                 struct slice pieces[3] = {
                     {text, third}, {text + third, third}, {text + 2 * third, n - 2 * third}};
                 size_t len = compress_encode(d, level, pieces, 3, 7, packed);
-                struct unpacked out = unpack_all(packed, len, bytes);
+                struct unpacked out = unpack_all(packed, len);
                 bool is_deflated = packet_length(packed + 4) != 0;
 
                 assert_int_equal(out.rc, 0);
@@ -83,7 +83,6 @@ TEST(compress_pieces_come_out_again)
         }
     }
     free(text);
-    free(bytes);
     free(packed);
     deflater_free(d);
     assert_int_equal(mem_blocks(MEM_BUFFER), 0);
@@ -92,6 +91,7 @@ TEST(compress_pieces_come_out_again)
 /* Each cut waits for more, each piece and each room gives the same. */
 TEST(compress_every_cut)
 {
+    static const uint8_t behind[] = {0, 0, 0, 'h', 'e', 'l', 'l', 'o'};
     char text[300];
     uint8_t packet[4096], bytes[ROOM];
     size_t len;
@@ -101,14 +101,14 @@ TEST(compress_every_cut)
     }
     len = packet_of(packet, text, sizeof(text), sizeof(text), 0);
     packet_write_header(packet + len, 5, 1); /* a plain one behind it */
-    memcpy(packet + len + 4, "\0\0\0hello", 8);
+    memcpy(packet + len + PACKET_HEADER, behind, sizeof(behind));
     len += COMPRESS_HEADER + 5;
     for (size_t cut = 0; cut <= len; cut++) {
         uint8_t *exact = malloc(cut + 1);
         struct unpacked out;
 
         memcpy(exact + 1, packet, cut);
-        out = unpack_all(exact + 1, cut, bytes);
+        out = unpack_all(exact + 1, cut);
         assert_int_equal(out.rc, 0);
         assert_int_equal(out.len == sizeof(text) + 5, cut == len);
         assert_int_equal(out.is_inside, cut != 0 && cut != len && cut != len - 12);
@@ -131,7 +131,7 @@ TEST(compress_every_cut)
 TEST(compress_every_change_of_a_byte)
 {
     char text[200];
-    uint8_t packet[4096], changed[4096], bytes[ROOM];
+    uint8_t packet[4096], changed[4096];
     size_t len;
     unsigned refused = 0;
 
@@ -145,7 +145,7 @@ TEST(compress_every_change_of_a_byte)
 
             memcpy(changed, packet, len);
             changed[i] = (uint8_t)value;
-            out = unpack_all(changed, len, bytes);
+            out = unpack_all(changed, len);
             assert_true(out.rc == 0 || out.rc == ERR_UNCOMPRESS);
             refused += out.rc != 0;
             if (i >= COMPRESS_HEADER && out.rc == 0) { /* a bit that fills up a byte */
@@ -164,20 +164,19 @@ TEST(compress_what_is_refused)
     static const uint8_t empty[] = {0, 0, 0, 0, 0, 0, 0};
     static const uint8_t empty_deflated[] = {0, 0, 0, 0, 5, 0, 0};
     const uint32_t n = sizeof(text);
-    uint8_t packet[4096], bytes[ROOM];
+    uint8_t packet[4096];
 
-    assert_int_equal(unpack_all(empty, sizeof(empty), bytes).rc, ERR_UNCOMPRESS);
-    assert_int_equal(unpack_all(empty_deflated, sizeof(empty_deflated), bytes).rc, ERR_UNCOMPRESS);
+    assert_int_equal(unpack_all(empty, sizeof(empty)).rc, ERR_UNCOMPRESS);
+    assert_int_equal(unpack_all(empty_deflated, sizeof(empty_deflated)).rc, ERR_UNCOMPRESS);
     for (uint32_t before = 1; before < 3 * n; before++) {
-        struct unpacked out = unpack_all(packet, packet_of(packet, text, n, before, 0), bytes);
+        struct unpacked out = unpack_all(packet, packet_of(packet, text, n, before, 0));
 
         assert_int_equal(out.rc, before == n ? 0 : ERR_UNCOMPRESS);
         assert_true(out.len <= before);
     }
-    assert_int_equal(unpack_all(packet, packet_of(packet, text, n, COMPRESS_MAX, 0), bytes).rc,
+    assert_int_equal(unpack_all(packet, packet_of(packet, text, n, COMPRESS_MAX, 0)).rc,
                      ERR_UNCOMPRESS);
-    assert_int_equal(unpack_all(packet, packet_of(packet, text, n, n, 1), bytes).rc,
-                     ERR_UNCOMPRESS);
+    assert_int_equal(unpack_all(packet, packet_of(packet, text, n, n, 1)).rc, ERR_UNCOMPRESS);
 }
 
 /* 16 MiB - 1 zeros: they come in as many steps as there is room for, and not one byte more. */

@@ -40,8 +40,7 @@ static void make(struct scene *c, unsigned n_writers, unsigned n_readers)
         c->writers[i] = (struct member){&c->nodes[i], 1, SERVER_ONLINE, 100, 0, 0, false};
     }
     for (unsigned i = 0; i < n_readers; i++) {
-        c->readers[i] =
-            (struct member){&c->nodes[n_writers + i], 1, SERVER_ONLINE, 100, 0, 0, false};
+        c->readers[i] = (struct member){&c->nodes[n_writers + i], 1, SERVER_ONLINE, 100, 0, 0, 0};
     }
     c->writer_group = (struct hostgroup){.number = 10, .n = n_writers, .members = c->writers};
     c->reader_group = (struct hostgroup){.number = 20, .n = n_readers, .members = c->readers};
