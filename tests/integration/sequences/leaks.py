@@ -14,6 +14,9 @@ def var(name, *steps, **options):
 
 
 SEQUENCES = [
+    # The node says "something changed", and no more.
+    var("variable-of-a-trigger", "INSERT INTO t (a) VALUES (1)",
+        setup=("CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a=5",)),
     # A server passes over what is in a comment for other versions, quotes and all.
     var("variable-behind-comment-for-mysql", "SELECT 1 /*!50701 ' */, @a:=5 /*!50701 ' */"),
     seq("lock-behind-comment-for-mysql", "SELECT 1 /*!50701 ' */, GET_LOCK('l1',0) /*!50701 ' */",
