@@ -291,6 +291,26 @@ static void say_syntax_error(struct cnf *cnf, const config_t *config)
     fault_error(cnf->faults, at.file, at.line, "%s", config_error_text(config));
 }
 
+/* libconfig does not look whether it had memory for a name or a text. As deep as its parser goes. */
+static bool is_whole(const config_setting_t *setting)
+{
+    bool is_group = config_setting_is_group(setting) == CONFIG_TRUE;
+
+    if (config_setting_type(setting) == CONFIG_TYPE_STRING) {
+        return config_setting_get_string(setting) != NULL;
+    }
+    for (int i = 0;
+         config_setting_is_aggregate(setting) == CONFIG_TRUE && i < config_setting_length(setting);
+         i++) {
+        const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+
+        if ((is_group && config_setting_name(member) == NULL) || !is_whole(member)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void cnf_read(struct cnf *cnf)
 {
     const config_setting_t *root;
@@ -301,6 +321,8 @@ void cnf_read(struct cnf *cnf)
     config_set_include_dir(&config, "/dev/null");
     if (config_read_string(&config, cnf->source->text) != CONFIG_TRUE) {
         say_syntax_error(cnf, &config);
+    } else if (!is_whole(config_root_setting(&config))) {
+        fault_error(cnf->faults, cnf->source->files[0], 0, "out of memory");
     } else {
         root = config_root_setting(&config);
         for (int i = 0; i < config_setting_length(root); i++) {

@@ -16,9 +16,11 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_again.h"
+#include "proxy/client_cache.h"
 #include "proxy/client_confirm.h"
 #include "proxy/client_run.h"
 #include "proxy/figures_client.h"
+#include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
 static enum ledger_decision decide_lost(const struct client *c)
@@ -234,6 +236,25 @@ static bool has_answered(const struct task *task, const struct server *s)
            s->statement_sent && s->has_replied;
 }
 
+/*
+ * A statement that a rule delays, or that waits for the same one of another client, has nothing on
+ * the connection: it goes on elsewhere, unless the session had something there. Then it is told so.
+ */
+static bool is_held_back(struct client *c)
+{
+    const struct session *s = &c->session;
+
+    if (c->state != CLIENT_DELAYED && c->state != CLIENT_JOINED) {
+        return false;
+    }
+    if (!session_is_pinned(s) || s->pins == BIT(PIN_WARNINGS)) {
+        return true;
+    }
+    rules_delay_end(c);
+    client_cache_leave(c);
+    return false;
+}
+
 static void lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
     struct task *task = c->task;
@@ -249,6 +270,10 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
         return;
     }
     c->server = NULL;
+    if (is_held_back(c)) {
+        idle_server_lost(c);
+        return;
+    }
     if (task != NULL && client_is_confirming(task)) {
         return; /* it is being found out whether it ran */
     }

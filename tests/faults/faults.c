@@ -26,11 +26,11 @@
 #include <unistd.h>
 
 struct faults {
-    atomic_llong fail_at;    /* the n-th allocation from now on fails; 0 = none */
-    atomic_llong n_allocs;   /* that could have failed, since the start */
-    atomic_llong n_failed;   /* that did */
-    atomic_llong disk_full;  /* 1 = regular files take nothing more */
-    atomic_llong n_refused;  /* writes that were refused */
+    atomic_llong fail_at;   /* the n-th allocation from now on fails; 0 = none */
+    atomic_llong n_allocs;  /* that could have failed, since the start */
+    atomic_llong n_failed;  /* that did */
+    atomic_llong disk_full; /* 1 = regular files take nothing more */
+    atomic_llong n_refused; /* writes that were refused */
     atomic_llong takes_fatal;
     atomic_llong fail_all; /* every one from fail_at on fails, until it is set to 0 */
 };

@@ -130,6 +130,7 @@ def test_each_allocation_fails_once(faulty, things):
         run()
         faults.put(fail_at=0)
         proxy.check_alive()
+        Console(proxy).db.close()  # it may have closed its port for a moment
         tries += 1
         if time.monotonic() > deadline:
             break

@@ -27,6 +27,9 @@
 #define LLVMFuzzerTestOneInput fuzz_stmt
 #include "tests/fuzz/fuzz_stmt.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_texts
+#include "tests/fuzz/fuzz_texts.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_track
 #include "tests/fuzz/fuzz_track.c"
 #undef LLVMFuzzerTestOneInput
@@ -68,6 +71,11 @@ TEST(corpus_of_reply)
 TEST(corpus_of_stmt)
 {
     corpus_run(fuzz_stmt, "corpus/stmt");
+}
+
+TEST(corpus_of_texts)
+{
+    corpus_run(fuzz_texts, "corpus/texts");
 }
 
 TEST(corpus_of_track)
