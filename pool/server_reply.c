@@ -230,6 +230,20 @@ static bool is_number(enum expect_what what)
     return what == EXPECT_FOUND_ROWS || what == EXPECT_LAST_ID;
 }
 
+static void note_number(struct server *s, enum expect_what what, enum follow_event event,
+                        const uint8_t *data, size_t len)
+{
+    if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
+        s->number = read_number(data, len);
+    }
+}
+
+/* Bytes behind the last reply that it owes: what goes out next cannot have been answered. */
+static bool is_too_much(const struct server *s, enum follow_event event, size_t len_behind)
+{
+    return event == FOLLOW_DONE && s->n_expects == 1 && len_behind > 0;
+}
+
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
     struct err err = {0};
@@ -240,24 +254,16 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
         enum follow_event event = follow_feed(&s->follow, data + at, len - at, &used, &packet_len);
 
         note_error(s, &err, data + at, used);
-        if (is_number(what) && event == FOLLOW_MORE && len > NUMBER_REPLY_MAX) {
-            return ERR_NODE_PROTOCOL;
-        }
         if (is_number(what) && event == FOLLOW_MORE) {
             follow_begin(&s->follow, FOLLOW_RESULT); /* small: looked at again when it is whole */
-            return 0;
+            return len > NUMBER_REPLY_MAX ? ERR_NODE_PROTOCOL : 0;
         }
         at += used;
-        if (is_number(what) && event == FOLLOW_DONE && !s->follow.is_error) {
-            s->number = read_number(data, at);
-        }
+        note_number(s, what, event, data, at);
         event = skip_own(s, event, data + at, packet_len);
         at += packet_len;
-        if (event == FOLLOW_MALFORMED) {
+        if (event == FOLLOW_MALFORMED || is_too_much(s, event, len - at)) {
             return ERR_NODE_PROTOCOL;
-        }
-        if (event == FOLLOW_DONE && s->n_expects == 1 && at < len) {
-            return ERR_NODE_PROTOCOL; /* what goes out next cannot have been answered */
         }
         if (event == FOLLOW_DONE) {
             return own_reply_done(s, what, s->follow.is_error ? &err : NULL) ? (int64_t)at
@@ -341,10 +347,10 @@ static int64_t process(struct server *s, uint8_t *data, size_t len)
         } else {
             n = feed_own(s, what, data + at, len - at);
         }
-        if (n < 0 && s->is_passing && what == EXPECT_REPLY) {
-            gather_flush(s, &g); /* an error goes behind whole packets */
-        }
         if (n < 0) {
+            if (s->is_passing) {
+                gather_flush(s, &g); /* an error goes behind whole packets */
+            }
             return n;
         }
         at += (size_t)n;
