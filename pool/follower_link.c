@@ -29,6 +29,7 @@
 #include "protocol/bytes.h"
 
 #define READ_TIMEOUT_S 2 /* within a packet */
+#define GRACE_MS       500
 
 enum { PACKET_EVENT = 0x00, PACKET_ERROR = 0xff, PACKET_END = 0xfe };
 
@@ -72,7 +73,8 @@ bool follow_error_is_denied(const struct follow_error *error)
 
 /*
  * What of `events` came on the connection; 0 = the time is over, or it was interrupted by wake_fd
- * (-1 = it cannot be).
+ * (-1 = it cannot be). What is there when the time is over is still looked at, for a moment: this
+ * thread may have been late.
  */
 static int wait_for(struct follow_link *link, short events, uint64_t until_ms, int wake_fd)
 {
@@ -81,7 +83,9 @@ static int wait_for(struct follow_link *link, short events, uint64_t until_ms, i
 
     for (;;) {
         uint64_t now = clock_now_ms();
-        int n = poll(p, 2, now < until_ms ? (int)MIN(until_ms - now, UINT64_C(60000)) : 0);
+        int n = now > until_ms + GRACE_MS
+                    ? 0
+                    : poll(p, 2, now < until_ms ? (int)MIN(until_ms - now, UINT64_C(60000)) : 0);
 
         if (n < 0 && errno != EINTR) {
             return 0;
@@ -198,12 +202,27 @@ void follow_link_close(struct follow_link *link)
 
 /* --- questions -------------------------------------------------------------------------------- */
 
+/*
+ * One row at a time: a node whose answer does not end takes no memory. False = there is no more, or
+ * an error.
+ */
+static bool fetch_row(struct follow_link *link, MYSQL_RES *rows, MYSQL_ROW *row, uint64_t until_ms)
+{
+    int status = mysql_fetch_row_start(row, rows);
+
+    while (status != 0) {
+        status = mysql_fetch_row_cont(row, rows, wait_status(link, status, until_ms, -1));
+    }
+    return *row != NULL;
+}
+
 bool follow_link_ask(struct follow_link *link, const char *sql,
                      void (*on_row)(void *arg, char *const *columns, unsigned n), void *arg,
                      struct follow_error *error)
 {
     uint64_t until = clock_now_ms() + link->answer_ms;
     MYSQL_RES *rows = NULL;
+    bool is_endless = false, is_well;
     MYSQL_ROW row;
     int rc, status;
 
@@ -215,21 +234,25 @@ bool follow_link_ask(struct follow_link *link, const char *sql,
         say_last(link, error);
         return false;
     }
-    status = mysql_store_result_start(&rows, link->mysql);
-    while (status != 0) {
-        status = mysql_store_result_cont(&rows, link->mysql, wait_status(link, status, until, -1));
-    }
-    if (rows == NULL && mysql_errno(link->mysql) != 0) {
-        say_last(link, error);
-        return false;
-    }
-    while (rows != NULL && (row = mysql_fetch_row(rows)) != NULL) {
+    rows = mysql_use_result(link->mysql);
+    while (rows != NULL && fetch_row(link, rows, &row, until)) {
         if (on_row != NULL) {
             on_row(arg, row, mysql_num_fields(rows));
         }
+        if (clock_now_ms() > until + GRACE_MS) {
+            is_endless = true; /* freeing it would read on to its end */
+            (void)shutdown(mysql_get_socket(link->mysql), SHUT_RDWR);
+            break;
+        }
+    }
+    is_well = !is_endless && mysql_errno(link->mysql) == 0;
+    if (is_endless) {
+        say(error, CR_SERVER_LOST, "its answer does not end");
+    } else if (!is_well) {
+        say_last(link, error);
     }
     mysql_free_result(rows);
-    return true;
+    return is_well;
 }
 
 /* --- the stream ------------------------------------------------------------------------------- */

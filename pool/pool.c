@@ -534,6 +534,14 @@ static bool owes_us(const struct server *s)
 /*
  * Of what no client waits for in vain: a statement's own timeout is its client's (client_time.c).
  */
+static bool is_overdue(const struct pool *pool, const struct server *s, uint64_t limit)
+{
+    if (s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) {
+        return pool->now_ms - s->created_ms > limit;
+    }
+    return owes_us(s) && pool->now_ms - MAX(s->asked_ms, s->since_ms) > 10 * limit;
+}
+
 static void check_timeouts(struct pool *pool)
 {
     uint64_t limit = (uint64_t)pool->conf->vars.mysql_connect_timeout_server;
@@ -541,13 +549,10 @@ static void check_timeouts(struct pool *pool)
     LIST_FOREACH_SAFE (it, next, &pool->all) {
         struct server *s = CONTAINER_OF(it, struct server, in_all);
 
-        if ((s->state == SERVER_CONNECTING || s->state == SERVER_LOGIN) &&
-            pool->now_ms - s->created_ms > limit) {
+        if (is_overdue(pool, s, limit)) {
             server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->state == SERVER_RESETTING && pool->now_ms - s->since_ms > 10 * limit) {
             server_close(s, "its reset takes too long", ERR_NODE_TIMEOUT);
-        } else if (owes_us(s) && pool->now_ms - MAX(s->asked_ms, s->since_ms) > 10 * limit) {
-            server_lost(s, ERR_NODE_TIMEOUT, NULL);
         } else if (s->is_quitting && pool->now_ms - s->since_ms > limit) {
             server_quit_timeout(s);
         }

@@ -278,13 +278,28 @@ static bool is_row(enum expect_what what)
     return is_number(what) || what == EXPECT_TRACKING;
 }
 
-static void row_done(struct server *s, enum expect_what what, const uint8_t *data, size_t len)
+static size_t row_reply_max(enum expect_what what)
 {
+    return is_number(what) ? NUMBER_REPLY_MAX : ROW_REPLY_MAX;
+}
+
+static void note_row(struct server *s, enum expect_what what, enum follow_event event,
+                     const uint8_t *data, size_t len)
+{
+    if (!is_row(what) || event != FOLLOW_DONE || s->follow.is_error) {
+        return;
+    }
     if (is_number(what)) {
         s->number = read_number(s, data, len);
     } else if (is_lent(s) && s->events->on_tracking != NULL) {
         s->events->on_tracking(s, read_row(s, data, len));
     }
+}
+
+/* Bytes behind the last reply that it owes: what goes out next cannot have been answered. */
+static bool is_too_much(const struct server *s, enum follow_event event, size_t len_behind)
+{
+    return event == FOLLOW_DONE && s->n_expects == 1 && len_behind > 0;
 }
 
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
@@ -298,23 +313,15 @@ static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, 
 
         note_error(s, &err, data + at, used);
         if (is_row(what) && event == FOLLOW_MORE) {
-            if (len > (is_number(what) ? NUMBER_REPLY_MAX : ROW_REPLY_MAX)) {
-                return ERR_NODE_PROTOCOL;
-            }
             server_follow_next(s); /* small: looked at again when it is whole */
-            return 0;
+            return len > row_reply_max(what) ? ERR_NODE_PROTOCOL : 0;
         }
         at += used;
-        if (is_row(what) && event == FOLLOW_DONE && !s->follow.is_error) {
-            row_done(s, what, data, at);
-        }
+        note_row(s, what, event, data, at);
         event = skip_own(s, event, data + at, packet_len);
         at += packet_len;
-        if (event == FOLLOW_MALFORMED) {
+        if (event == FOLLOW_MALFORMED || is_too_much(s, event, len - at)) {
             return ERR_NODE_PROTOCOL;
-        }
-        if (event == FOLLOW_DONE && s->n_expects == 1 && at < len) {
-            return ERR_NODE_PROTOCOL; /* what goes out next cannot have been answered */
         }
         if (event == FOLLOW_DONE) {
             err.number = err.number == 0 ? s->follow.error : err.number;
@@ -400,10 +407,10 @@ static int64_t process(struct server *s, uint8_t *data, size_t len)
         } else {
             n = feed_own(s, what, data + at, len - at);
         }
-        if (n < 0 && s->is_passing && what == EXPECT_REPLY) {
-            gather_flush(s, &g); /* an error goes behind whole packets */
-        }
         if (n < 0) {
+            if (s->is_passing) {
+                gather_flush(s, &g); /* an error goes behind whole packets */
+            }
             return n;
         }
         at += (size_t)n;

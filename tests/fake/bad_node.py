@@ -504,10 +504,12 @@ class Node:
         fault = self.broken and self.broken.fault
         if not isinstance(fault, Changed) or fault.spoils or not self.broken.played:
             return await conn.receive()
-        try:
-            return await asyncio.wait_for(conn.receive(), CHANGED_WAIT)
-        except asyncio.TimeoutError:
-            raise Gone from None
+        command = asyncio.ensure_future(conn.receive())
+        await asyncio.wait({command}, timeout=CHANGED_WAIT)
+        if not command.done() and self.broken is not None:
+            command.cancel()
+            raise Gone
+        return await command
 
     async def left(self):
         """Returns when Galeway has let go of all connections by itself."""
@@ -566,7 +568,10 @@ class Node:
     async def _answer(self, conn, seq, payload):
         if conn.spoilt:
             conn.n_after += b"/* after */" in payload
-        command, body = payload[0], payload[1:]
+        command, body = payload[:1], payload[1:]
+        if not command:  # a file is refused that was asked for out of place
+            return
+        command = command[0]
         if command == 0x01:
             raise Gone
         if command == 0x03:

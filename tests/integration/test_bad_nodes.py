@@ -265,7 +265,6 @@ def said_by_node(said, fault):
 async def learn(lane, scene):
     """What a good node's client gets, and the bytes of each message."""
     lane.node.said = {}
-    print(time.monotonic(), "learn", scene, flush=True)
     good, after = await lane.play(scene, None)
     expected = "error" if "refused" in scene.name else "answer"
     assert good.kind == expected and after.kind == "answer", (scene, good, after)
@@ -297,7 +296,6 @@ async def play_all(lanes, cases, good, wrong):
                 found = f"{case}: it took {took:.1f} s"
             if found:
                 wrong.append(found)
-                print(len(left), round(took,1), found[:300], flush=True)
             if len(wrong) > 60:
                 left.clear()
 
@@ -336,6 +334,7 @@ def play(farm, cases_of, lanes=LANES):
 
     began, rss = time.monotonic(), farm.proxy.rss_kb()
     farm.run(work())
+    assert witness.longest < 5 * PATIENCE, f"the witness waited {witness.longest:.1f} s"
     assert witness.most_kb < rss + GROWTH_KB, f"resident memory grew from {rss} to {witness.most_kb} KB"
     print(f"seed {SEED}: {len(cases[False])} + {len(cases[True])} cases in {time.monotonic() - began:.1f} s, "
           f"the witness waited {witness.longest:.3f} s at most in {witness.n} statements, "
@@ -366,8 +365,13 @@ def test_answers_that_nobody_asked_for(farm):
 
     Not where more may come (a file is asked for), or where the next statement is on its way already.
     """
-    play(farm, lambda scene, message, data, rng: [] if scene.tls or message in ("infile", "file taken", "option") else bad_node.unasked(
-        data, message in (*bad_node.ANSWERS, "prepared", "executed", "fetched", "fields")))
+    answers = {*bad_node.ANSWERS, "prepared", "executed", "fetched", "fields"}
+
+    def cases(scene, message, data, rng):
+        if scene.tls or message in ("infile", "file taken", "option"):
+            return []
+        return bad_node.unasked(data, message in answers)
+    play(farm, cases)
 
 
 def test_silence(farm):
@@ -385,5 +389,125 @@ def test_without_end(farm):
     def cases(scene, message, data, rng):
         if message in logins:
             return sample(rng, bad_node.endless_logins(), 4)
-        return sample(rng, bad_node.endless_answers(), 10 if scene.name == "rows of a write" else 4) if message in answers else []
+        most = 0 if message not in answers else 10 if scene.name == "rows of a write" else 4
+        return sample(rng, bad_node.endless_answers(), most) if most else []
     play(farm, cases, lanes=10)
+
+
+# ---------------------------------------------------------------- Galeway's own questions
+
+class Some(bad_node.Fault):
+    """A fault of a seed, chosen when the message is seen: a cut, a change, or no end."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    async def play(self, conn, data):
+        rng = random.Random(self.seed)
+        kind = rng.randrange(5)
+        if kind < 2:
+            fault = Cut(rng.randrange(len(data)), rng.choice((*ENDINGS, "silent")))
+        elif kind < 4:
+            fault = rng.choice(bad_node.changes(data, rng))
+        else:
+            fault = rng.choice(bad_node.endless_answers() + bad_node.endless_logins())
+        self.goes_on = fault.goes_on
+        await fault.play(conn, data)
+
+
+class Asked:
+    """A proxy whose readers are behind a Middle each: monitor, follower and users come that way, too."""
+
+    def __init__(self, make, cluster):
+        self.loop = asyncio.new_event_loop()
+        self.middles = [self.run(bad_node.Middle(cluster.port(n)).start()) for n in NODES]
+        self.proxy = make(
+            servers=[{"address": "127.0.0.1", "port": m.port, "hostgroup": 10, "max_connections": 20,
+                      "weight": 1000 - i} for i, m in enumerate(self.middles)],
+            nodes=cluster, variables={
+                "monitor_galera_healthcheck_interval": 100, "users_from_hostgroup": 10, "query_cache_auto": True,
+                "users_refresh_interval": 1000, "shun_recovery_time_sec": 1, "query_retries_on_failure": 1000})
+
+    def run(self, work):
+        return self.loop.run_until_complete(work)
+
+    def state(self):
+        """What the proxy knows of its nodes by asking them."""
+        console = Console(self.proxy)
+        try:
+            return [len(console.rows("SELECT DISTINCT port FROM runtime_mysql_servers WHERE status = 'ONLINE' "
+                                     "AND hostgroup_id <> 40")),
+                    [row["state"] for row in console.rows("SELECT state FROM stats_query_cache_follower")],
+                    [row["state"] for row in console.rows("SELECT state FROM stats_users_follow")]]
+        finally:
+            console.db.close()
+
+    async def well(self, good, seconds=30):
+        """Wait until it is as it was; what it is instead, or None."""
+        until = time.monotonic() + seconds * PATIENCE
+        while True:
+            state = await self.loop.run_in_executor(None, self.state)
+            if state == good:
+                return None
+            if time.monotonic() > until:
+                return state
+            await asyncio.sleep(0.05)
+
+    async def play(self, middle, number, seed):
+        """One fault at the packet of this number of a connection; False = none has so many."""
+        middle.broken = Break(((b"monitor" if number else b""), number), Some(seed), times=2)
+        for conn in list(middle.conns):
+            if conn.user == b"monitor":
+                conn.writer.transport.abort()
+        until = time.monotonic() + 1
+        while not middle.broken.played and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        if middle.broken.played:
+            await asyncio.sleep(0.1)
+        was_played, middle.broken = middle.broken.played, None
+        return was_played
+
+
+@pytest.fixture
+def asked(galeway, logging_cluster):
+    logging_cluster.sql(1, "GRANT SELECT ON mysql.global_priv TO 'monitor'@'%'")
+    asked = Asked(galeway, logging_cluster)
+    yield asked
+    for middle in asked.middles:
+        middle.close()
+    asked.run(asyncio.sleep(0.05))
+    asked.loop.close()
+    logging_cluster.sql(1, "REVOKE SELECT ON mysql.global_priv FROM 'monitor'@'%'")
+
+
+def test_answers_to_its_own_questions(asked):
+    """What monitor, follower and the look-up of users are told: they go on when a node is well again."""
+    rng, good = random.Random(SEED), [3, ["current"], ["current"]]
+    wrong, witness, played = [], Witness(asked.proxy), []
+
+    async def lane(middle, numbers):
+        for number in numbers:
+            seed = rng.randrange(1 << 30)
+            if await asked.play(middle, number, seed):
+                played.append(number)
+            unlike = await asked.well(good)
+            if unlike:
+                wrong.append(f"packet {number}, seed {seed}: {unlike}")
+                return
+
+    async def work():
+        assert not await asked.well(good)
+        over = asyncio.Event()
+        watching = asyncio.ensure_future(witness.work(over))
+        await asyncio.gather(*(lane(m, [rng.randrange(i % 60 + 1) for i in range(400 if ALL else 40)])
+                               for m in asked.middles[1:]))
+        over.set()
+        await watching
+
+    began, rss = time.monotonic(), asked.proxy.rss_kb()
+    asked.run(work())
+    print(f"seed {SEED}: {len(played)} cases in {time.monotonic() - began:.1f} s, the witness waited "
+          f"{witness.longest:.3f} s at most in {witness.n} statements, memory {rss} -> {witness.most_kb} KB")
+    assert not wrong, "\n".join(wrong)
+    assert len(played) > 10
+    assert witness.most_kb < rss + 4 * GROWTH_KB, f"resident memory grew from {rss} to {witness.most_kb} KB"

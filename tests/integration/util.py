@@ -423,8 +423,11 @@ class Galeway:
         self.check_log()
 
     def rss_kb(self):
+        return self.status_kb("VmRSS")
+
+    def status_kb(self, name):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+        return int(re.search(name + r":\s+(\d+)", status).group(1))
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
