@@ -43,13 +43,12 @@ void client_check_time(struct client *c)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
     uint64_t since = c->worker->now_ms - c->since_ms;
+    bool is_idle = c->state == CLIENT_IDLE ||
+                   (c->state == CLIENT_UPLOADING && c->upload_discards); /* no node waits for it */
 
     if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
-    } else if (c->state == CLIENT_IDLE && since > (uint64_t)vars->mysql_wait_timeout) {
-        client_close(c, CLOSE_IDLE_TIMEOUT, 0);
-    } else if (c->state == CLIENT_UPLOADING && c->upload_discards &&
-               since > (uint64_t)vars->mysql_wait_timeout) { /* no node waits for the rest */
+    } else if (is_idle && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);
     } else if (c->state == CLIENT_IDLE && is_over_own_limit(c, since)) {
         client_close(c, CLOSE_SESSION_TIMEOUT, 0);

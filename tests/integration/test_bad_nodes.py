@@ -200,8 +200,8 @@ class Farm:
                      "use_ssl": 1 if node.context else 0} for i, node in enumerate(nodes)]
         self.proxy = make(servers=servers, galera=GALERA_ROW, users=[
             *DEFAULT_ACCOUNTS, *({**account(name), "default_hostgroup": 100 + i} for i, name in enumerate(names))],
-            variables={"connect_timeout_server": int(1000 * PATIENCE), "shun_recovery_time_sec": 1,
-                       "connect_timeout_server_max": int(1500 * PATIENCE), "default_query_timeout": 1000,
+            variables={"connect_timeout_server": int(1500 * PATIENCE), "shun_recovery_time_sec": 1,
+                       "connect_timeout_server_max": int(2500 * PATIENCE), "default_query_timeout": int(2500 * PATIENCE),
                        "enable_load_data_local_infile": True, "monitor_enabled": False})
         self.lanes = [Lane(node, name, self.proxy.port) for node, name in zip(nodes, names)]
         self.console = Console(self.proxy)
