@@ -66,23 +66,6 @@ void client_login_denied(struct client *c)
     }
 }
 
-/* The password was right. */
-void client_login_deny_line(struct client *c, const char *lacks)
-{
-    char peer[ADDRESS_TEXT_MAX], text[700];
-    struct log_who who = client_who(c, "logging in");
-
-    stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
-    (void)snprintf(text, sizeof(text),
-                   "Access denied for user '%s'@'%s': this user may not log in without %s",
-                   c->login->user, client_peer_name(c, peer), lacks);
-    log_info(&who, "%s", text);
-    if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
-                     slice_of(text))) {
-        client_login_refused(c, CLOSE_DENIED);
-    }
-}
-
 /* Counted and logged at once, told later. */
 void client_login_deny(struct client *c, bool with_password)
 {
@@ -98,6 +81,26 @@ void client_login_deny(struct client *c, bool with_password)
     client_to(c, CLIENT_DENIED);
     if (delay == 0 || alarm_set(&c->worker->alarms, &c->alarm, c->worker->now_ms + delay) != 0) {
         client_login_denied(c);
+    }
+}
+
+void client_login_deny_line(struct client *c, const struct login_user *user, bool with_password)
+{
+    char peer[ADDRESS_TEXT_MAX], text[700];
+    struct log_who who = client_who(c, "logging in");
+
+    stat_add(&c->worker->stats, STAT_TLS_REFUSED, 1);
+    (void)snprintf(text, sizeof(text),
+                   "Access denied for user '%s'@'%s': this user may not log in without %s",
+                   c->login->user, client_peer_name(c, peer), user->lacks);
+    log_info(&who, "%s", text);
+    if (user->source == USER_FOLLOWED) {
+        client_login_deny(c, with_password);
+        return;
+    }
+    if (client_error(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED),
+                     slice_of(text))) {
+        client_login_refused(c, CLOSE_DENIED);
     }
 }
 

@@ -17,8 +17,11 @@ void client_login_refused(struct client *c, enum close_reason reason);
 /* client_login_deny - a wrong password, or nobody: counted at once, told after a while. */
 void client_login_deny(struct client *c, bool with_password);
 
-/* client_login_deny_line - the password was right, but his line lacks what he must come with. */
-void client_login_deny_line(struct client *c, const char *lacks);
+/*
+ * client_login_deny_line - the password was right, but his line lacks what he must come with. A user
+ * of the nodes hears what a node says, which does not tell it from a wrong password.
+ */
+void client_login_deny_line(struct client *c, const struct login_user *user, bool with_password);
 
 /* client_login_refuse - for another reason: an error of err.h, in these words. */
 void client_login_refuse(struct client *c, int rc, const char *text);

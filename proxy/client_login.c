@@ -250,7 +250,7 @@ static void proven(struct client *c, struct login_user *user, const struct auth_
     if (rc == 0) {
         accepted(c, user);
     } else if (rc == ERR_ACCESS_DENIED) {
-        client_login_deny_line(c, user->lacks);
+        client_login_deny_line(c, user, learnt->with_password);
     } else if (rc == ERR_NODE_LOGIN) {
         client_login_refuse_unusable(c);
     } else {

@@ -154,11 +154,12 @@ def test_require_of_users_who_follow_the_cluster(tls_cluster, galeway):
                                      tls=trusting(own_ca(proxy), cert)):
                         got.add(name)  # logged in: here, that is what is asked
                 except wire.ServerError as error:
-                    assert error.errno == 1045 and "without" in error.text, error
+                    assert error.errno == 1045 and "using password: YES" in error.text, error
             assert got == expected[how], how
             with pytest.raises(wire.ServerError) as error:
                 wire.Client(port=proxy.port, user=user, password=user)
             assert error.value.errno == 1045
+        assert "may not log in without a certificate of the subject" in proxy.log_path.read_text()
         console = Console(proxy)
         assert console.value("SELECT COUNT(*) FROM runtime_mysql_users WHERE username LIKE 'rq_%'") >= 7
         console.db.close()
