@@ -255,6 +255,20 @@ static bool is_held_back(struct client *c)
     return false;
 }
 
+/* The client has its whole answer; only what we asked behind its statement has none yet. */
+static bool is_answered(const struct client *c, const struct server *s)
+{
+    if (!s->statement_sent || !c->task->reply_begun) {
+        return false;
+    }
+    for (unsigned i = 0; i < s->n_expects; i++) {
+        if (s->expects[(s->first_expect + i) % SERVER_MAX_EXPECTS].what == EXPECT_REPLY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void lost(struct client *c, struct server *s, int rc, const struct err *err)
 {
     struct task *task = c->task;
@@ -291,6 +305,10 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
     }
     if (task != NULL && task->is_wipe) { /* gone is wiped too */
         client_wiped(c);
+        return;
+    }
+    if (task != NULL && !task->is_capture && is_answered(c, s)) {
+        client_close(c, CLOSE_NODE, rc); /* an error would be a second answer */
         return;
     }
     if (task != NULL && !task->is_capture) {
