@@ -224,8 +224,14 @@ enum auth_verdict auth_check_answer(struct auth_check *check, const struct secre
     enum way way = way_of(check->plugin), next = way;
     unsigned ways = ways_of(secret, line);
     bool serves = (ways & BIT(way)) != 0;
-    /* What came with the login is about the greeting's salt, which nobody signs. */
-    bool has_nonce = way != WAY_ED25519 || check->step != AUTH_RESPONSE;
+    /*
+     * What came with the login is about the greeting's salt, which nobody signs by ed25519. When the
+     * greeting names another plugin, Connector/C (3.3) sends nothing before it has data for its own;
+     * no password would be one zero.
+     */
+    bool has_nonce =
+        check->step != AUTH_RESPONSE ||
+        (way != WAY_ED25519 && (way != WAY_SHA2 || response.len > 0 || secret->is_empty));
 
     *learnt = (struct auth_learnt){.with_password = true};
     if (check->step >= AUTH_FULL) {

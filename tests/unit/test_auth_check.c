@@ -92,6 +92,23 @@ TEST(auth_check_sha2_fast_path)
     assert_int_equal(by_sha2(&e, "x"), AUTH_WRONG);
 }
 
+TEST(auth_check_who_sent_nothing_along_is_asked)
+{
+    struct exam e;
+
+    begin(&e, SLICE("galeway"), PLUGIN_SHA2);
+    assert_int_equal(answer(&e, "", 0), AUTH_MORE);
+    assert_int_equal(e.bytes[4], 0xfe);
+    assert_string_equal((const char *)e.bytes + 5, PLUGIN_SHA2);
+    assert_int_equal(by_sha2(&e, "galeway"), AUTH_RIGHT);
+    begin(&e, SLICE("galeway"), PLUGIN_SHA2);
+    assert_int_equal(answer(&e, "", 0), AUTH_MORE);
+    assert_int_equal(answer(&e, "", 0), AUTH_WRONG);
+    assert_false(e.learnt.with_password);
+    begin(&e, SLICE(""), PLUGIN_SHA2);
+    assert_int_equal(answer(&e, "", 0), AUTH_RIGHT);
+}
+
 TEST(auth_check_asks_for_another_plugin_once)
 {
     static const struct {
