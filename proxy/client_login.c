@@ -84,8 +84,7 @@ static void greet(struct client *c)
     auth_check_salt(&c->login->auth);
     copy_version(w);
     g.caps |= offers_tls(c) ? CAP_SSL : 0;
-    c->login->offers_compression =
-        worker_vars(w)->mysql_have_compress && !c->login->is_change_user;
+    c->login->offers_compression = worker_vars(w)->mysql_have_compress && !c->login->is_change_user;
     g.caps |= c->login->offers_compression ? CAP_COMPRESS : 0;
     g.version = slice_of(w->version);
     g.charset = w->charset;
