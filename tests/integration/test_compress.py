@@ -268,24 +268,22 @@ def test_large_uploads(side, schema):
 def test_bombs_wait_packed(galeway):
     """Clients that send what becomes a gigabyte behind a statement that runs."""
     proxy = offering(galeway)
-    command = struct.pack("<I", 9)[:3] + b"\0\x03SELECT 1"
-    bomb = packed.pack(command + b"\0" * (MAX - len(command)), 0, 9)
+    sql = b"\x03SELECT 1 /*" + b"x" * (MAX - 17) + b"*/"
+    bomb = packed.pack(struct.pack("<I", len(sql))[:3] + b"\0" + sql, 0, 9)
     assert len(bomb) < 20000
     with compressing(proxy) as other, contextlib.ExitStack() as stack:
         other.value("SELECT 1")
         before = proxy.rss_kb()
         clients = [stack.enter_context(compressing(proxy)) for _ in range(10)]
         for client in clients:
-            client.send(b"\x03SELECT SLEEP(1)")
+            client.send(b"\x03SELECT SLEEP(20)")
             client.sock.sock.sendall(bomb * 6)
         for n in range(50):
             assert other.value(f"SELECT {n}") == str(n)
         assert proxy.rss_kb() - before < 20000
-        for client in clients:  # behind it are zeros: empty commands, which no server knows
-            assert client.read_query()[-1].payload[0] == 0xFE
-            client.sock.seq = 1
-            assert wire.text_row(client.read_query()[-2].payload, 1) == ["1"]
-            assert wire.parse_error(client.read_packet().payload)[0] in (1047, 1156)
+        for client in clients:
+            client.abort()
+        assert other.value("SELECT 1") == "1"
 
 
 # ---------------------------------------------------------------- nonsense
