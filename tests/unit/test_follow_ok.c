@@ -250,7 +250,7 @@ TEST(follow_ok_row_that_begins_with_its_byte)
             put_fill(&w, left == sizes[i] ? 0xfe : 0xff, part);
             left -= part;
         } while (part == PACKET_MAX);
-        sequence = rows_end_encode(&w, with_ok, 0, STATUS_AUTOCOMMIT, sequence);
+        (void)rows_end_encode(&w, with_ok, 0, STATUS_AUTOCOMMIT, sequence);
         assert_false(w.failed);
         t = trace_run(FOLLOW_RESULT, data, w.len, (struct trace_cuts){0, 65536, 0, true});
         assert_string_equal(trace_events(t), "D");
