@@ -21,10 +21,6 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
-#define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
-#define LOGIN_PACKET_MAX (65536 + 2048) /* its attributes alone may be 65535 */
-
 static const struct sm_state client_states[CLIENT_STATE_COUNT] = {
     [CLIENT_LOGIN] = {"login", BIT(CLIENT_LOOKUP) | BIT(CLIENT_DENIED) | BIT(CLIENT_VERIFY) |
                                    BIT(CLIENT_IDLE) | BIT(CLIENT_CLOSING)},
@@ -85,7 +81,9 @@ struct log_who client_who(const struct client *c, const char *doing)
 
 void client_on_alarm(struct client *c)
 {
-    if (c->state == CLIENT_DENIED) {
+    if (c->waits_turn) {
+        client_input(c);
+    } else if (c->state == CLIENT_DENIED) {
         client_login_denied(c);
     } else {
         rules_on_alarm(c);
@@ -250,179 +248,6 @@ void client_refuse(struct client *c, int rc, enum close_reason reason)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static size_t packet_limit(const struct client *c)
-{
-    return client_is_logging_in(c) || c->state == CLIENT_VERIFY
-               ? LOGIN_PACKET_MAX
-               : (size_t)worker_vars(c->worker)->mysql_max_allowed_packet;
-}
-
-static bool in_reserve(struct client *c, size_t need)
-{
-    uint8_t *grown;
-    size_t cap = MAX((size_t)c->in_cap, (size_t)IN_FIRST);
-
-    if (need <= c->in_cap) {
-        return true;
-    }
-    while (cap < need) {
-        cap *= 2;
-    }
-    grown = mem_try_grow(MEM_BUFFER, c->in, cap);
-    if (grown == NULL) {
-        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
-        return false;
-    }
-    c->in = grown;
-    c->in_cap = (uint32_t)cap;
-    return true;
-}
-
-static void in_drop(struct client *c)
-{
-    mem_free(MEM_BUFFER, c->in);
-    c->in = NULL;
-    c->in_len = c->in_cap = 0;
-}
-
-/*
- * The header of a packet is looked at as on a node: its number first (a command begins with 0),
- * then its length.
- */
-static bool is_header_good(struct client *c, const uint8_t *packet, size_t len)
-{
-    uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
-    int rc = 0;
-
-    if (packet_sequence(packet) != due) {
-        rc = ERR_SEQUENCE;
-        c->sequence = due;
-    } else if (packet_length(packet) > packet_limit(c)) {
-        rc = ERR_PACKET_TOO_LARGE;
-        c->sequence = (uint8_t)(due + 1);
-    }
-    if (rc != 0) {
-        client_peer_hint(c, packet, len);
-        client_refuse(c, rc, CLOSE_PROTOCOL);
-    }
-    return rc == 0;
-}
-
-/*
- * The commands in data, one after the other, as long as each is answered at once. Returns the bytes
- * dealt with.
- */
-static size_t take_packets(struct client *c, uint8_t *data, size_t len)
-{
-    size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
-    size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
-
-    while (len - at >= PACKET_HEADER && !c->awaits_header &&
-           (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->close_when_drained) {
-        size_t payload = packet_length(data + at);
-        size_t whole = PACKET_HEADER + payload;
-
-        if (UNLIKELY(stream_is_compressed(&c->stream))) { /* as on a node: it says nothing there */
-            packet_set_sequence(data + at, c->state == CLIENT_LOGIN ? c->sequence : 0);
-        }
-        if (!is_header_good(c, data + at, len - at)) {
-            return len;
-        }
-        if (c->state == CLIENT_LOGIN) {
-            if (len - at < whole) {
-                break;
-            }
-            c->sequence++;
-            client_login_packet(c, data + at + PACKET_HEADER, payload);
-            if (c->login != NULL && c->login->wants_tls) {
-                client_login_secure(c, data + at + whole, len - at - whole);
-                return len;
-            }
-        } else if (len - at >= whole && payload < PACKET_MAX) {
-            stream_command(&c->stream);
-            client_command(c, data + at, whole, true);
-        } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
-            stream_command(&c->stream);
-            client_command(c, data + at, MIN(len - at, whole), false);
-            return len - at > whole && c->state != CLIENT_CLOSING ? at + whole : len;
-        } else {
-            break;
-        }
-        at += whole;
-    }
-    return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
-}
-
-/* Deal with what was kept: called whenever the client becomes idle again. */
-void client_input(struct client *c)
-{
-    while (c->in_len > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN)) {
-        uint8_t *data = c->in;
-        size_t len = c->in_len, cap = c->in_cap, used;
-
-        c->in = NULL; /* the commands may keep bytes of their own meanwhile */
-        c->in_len = c->in_cap = 0;
-        used = take_packets(c, data, len);
-        if (c->state == CLIENT_CLOSING || c->close_when_drained) {
-            mem_free(MEM_BUFFER, data);
-            return;
-        }
-        CHECK(c->in == NULL);
-        memmove(data, data + used, len - used);
-        c->in = data;
-        c->in_len = (uint32_t)(len - used);
-        c->in_cap = (uint32_t)cap;
-        if (used == 0) {
-            break;
-        }
-    }
-    if (c->state == CLIENT_CLOSING) {
-        return;
-    }
-    if (c->in_len == 0 && c->in != NULL) {
-        in_drop(c);
-    }
-    if (c->is_read_paused && c->in_len < AHEAD_MAX && stream_is_drained(&c->stream)) {
-        c->is_read_paused = false;
-        if (stream_read_start(&c->stream) != 0) {
-            client_close(c, CLOSE_RESET, UV_EPIPE);
-        }
-    }
-}
-
-void client_keep_input(struct client *c, const uint8_t *data, size_t len)
-{
-    if (len == 0 || !in_reserve(c, c->in_len + len)) {
-        return;
-    }
-    memcpy(c->in + c->in_len, data, len);
-    c->in_len += (uint32_t)len;
-    if (c->in_len >= AHEAD_MAX && c->state != CLIENT_IDLE && c->state != CLIENT_LOGIN) {
-        c->is_read_paused = true;
-        stream_read_stop(&c->stream);
-    }
-}
-
-void client_upload_kept(struct client *c)
-{
-    uint8_t *data = c->in;
-    size_t len = c->in_len;
-
-    if (len == 0) {
-        return;
-    }
-    c->in = NULL;
-    c->in_len = c->in_cap = 0;
-    c->is_read_paused = false;
-    client_upload_bytes(c, data, len);
-    mem_free(MEM_BUFFER, data);
-    if (c->state == CLIENT_UPLOADING &&
-        (c->server == NULL || stream_is_drained(&c->server->stream)) &&
-        stream_read_start(&c->stream) != 0) {
-        client_close(c, CLOSE_RESET, UV_EPIPE);
-    }
-}
-
 static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
 {
     struct client *c = CONTAINER_OF(stream, struct client, stream);
@@ -437,7 +262,7 @@ static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
         return;
     }
     if (c->in_len == 0) {
-        used = take_packets(c, data, len);
+        used = client_take_packets(c, data, len);
         if (c->state == CLIENT_CLOSING) {
             return;
         }

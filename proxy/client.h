@@ -107,6 +107,7 @@ struct client {
     uint8_t state;    /* enum client_state */
     uint8_t sequence; /* of the next packet made here */
     bool is_read_paused;
+    bool waits_turn; /* the alarm is set: what it sent is dealt with in the loop's next turn */
     bool close_when_drained;
     bool is_logged_in;  /* once; COM_CHANGE_USER changes nothing */
     bool is_admitted;   /* client_admit.h */
@@ -228,7 +229,6 @@ void client_login_free(struct client *c); /* wiped: it had passwords */
 
 /* client_command.c: one whole command (header included), or the head of a long one. */
 void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole);
-void client_input(struct client *c);
 
 /* client_go_on - the task was delayed: on with it. */
 void client_go_on(struct client *c);
@@ -253,6 +253,14 @@ void client_task_end(struct client *c);
 void client_serve(struct client *c, struct server *server); /* it waited, here is one */
 void client_retry(struct client *c);                        /* it waits: try again */
 void client_queue_timeout(struct client *c);
+
+/*
+ * client_input.c: client_take_packets - the commands in data, one after the other, as long as each
+ * is answered at once; not too many in one turn of the loop. Returns the bytes dealt with.
+ * client_input - on with what was kept: whenever it is idle again, or has its turn.
+ */
+size_t client_take_packets(struct client *c, uint8_t *data, size_t len) MUST_CHECK;
+void client_input(struct client *c);
 
 /* client_keep_input - bytes for later; client_upload_kept - what was kept belongs to the upload. */
 void client_keep_input(struct client *c, const uint8_t *data, size_t len);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes that no honest client sends: the proxy answers what a node answers, and lives on."""
 import random
+import select
+import socket
 import struct
 
 import pytest
@@ -9,6 +11,7 @@ import wire
 from util import Direct, wait_until
 
 CAPS = wire.DEFAULT_CAPS
+FLOOD = 400000  # commands
 
 
 def frame(payload, seq):
@@ -158,6 +161,35 @@ def test_random_bytes(proxy):
             if i % 50 == 0:
                 assert witness.value("SELECT 'well'") == "well"
     wait_until(lambda: _works(proxy), 10, "a login after all the noise")
+
+
+def test_many_small_commands_do_not_hold_up_others(galeway):
+    """Of each client so many in a turn of the loop; 64 KB of them would be thousands."""
+    proxy = galeway(variables={"threads": 1})
+    with wire.Client(port=proxy.port, user="tenant", password="tenant") as flood, \
+            wire.Client(port=proxy.port, user="tenant", password="tenant") as other:
+        flood.send(b"")
+        answer = flood.read_packet()
+        assert wire.parse_error(answer.payload)[0] == 1047
+        out, left = b"\0\0\0\0" * FLOOD, FLOOD * (len(answer.payload) + 4)
+        answers = 0
+        other.send(b"\x03DO 1")
+        while left > 0:
+            ready, writable, _ = select.select([flood.sock, other.sock], [flood.sock] if out else [],
+                                               [], 30)
+            if writable:
+                out = out[flood.sock.send(out[:65536], socket.MSG_DONTWAIT):]
+            if flood.sock in ready:
+                left -= len(flood.sock.recv(1 << 16))
+            if other.sock in ready:
+                other.read_query()
+                other.send(b"\x03DO 1")
+                answers += 1
+        other.read_query()
+        assert left == 0
+        assert flood.value("SELECT 2") == "2"
+    # As many as there are buffers of 64 KB, when all that one holds is dealt with in one turn.
+    assert answers > FLOOD / 16384 * 4
 
 
 def _works(proxy):

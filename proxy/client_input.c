@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client_input.c - what a client sends: packets taken one after the other, and what is kept until
+ * their turn comes.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/packet.h"
+#include "proxy/client.h"
+#include "proxy/client_peer.h"
+#include "proxy/worker.h"
+
+#define IN_FIRST         512          /* bytes of the first buffer for an incomplete packet */
+#define COMMANDS_A_TURN  256          /* of one client; then others have their turn */
+#define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
+#define LOGIN_PACKET_MAX (65536 + 2048) /* its attributes alone may be 65535 */
+
+static size_t packet_limit(const struct client *c)
+{
+    return client_is_logging_in(c) || c->state == CLIENT_VERIFY
+               ? LOGIN_PACKET_MAX
+               : (size_t)worker_vars(c->worker)->mysql_max_allowed_packet;
+}
+
+static bool in_reserve(struct client *c, size_t need)
+{
+    uint8_t *grown;
+    size_t cap = MAX((size_t)c->in_cap, (size_t)IN_FIRST);
+
+    if (need <= c->in_cap) {
+        return true;
+    }
+    while (cap < need) {
+        cap *= 2;
+    }
+    grown = mem_try_grow(MEM_BUFFER, c->in, cap);
+    if (grown == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    c->in = grown;
+    c->in_cap = (uint32_t)cap;
+    return true;
+}
+
+static void in_drop(struct client *c)
+{
+    mem_free(MEM_BUFFER, c->in);
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+}
+
+/*
+ * The header of a packet is looked at as on a node: its number first (a command begins with 0),
+ * then its length.
+ */
+static bool is_header_good(struct client *c, const uint8_t *packet, size_t len)
+{
+    uint8_t due = c->state == CLIENT_LOGIN ? c->sequence : 0;
+    int rc = 0;
+
+    if (packet_sequence(packet) != due) {
+        rc = ERR_SEQUENCE;
+        c->sequence = due;
+    } else if (packet_length(packet) > packet_limit(c)) {
+        rc = ERR_PACKET_TOO_LARGE;
+        c->sequence = (uint8_t)(due + 1);
+    }
+    if (rc != 0) {
+        client_peer_hint(c, packet, len);
+        client_refuse(c, rc, CLOSE_PROTOCOL);
+    }
+    return rc == 0;
+}
+
+/* It has had its share of this turn of the loop. A timer of 0 ms would fire in the same one. */
+static void wait_turn(struct client *c)
+{
+    struct worker *w = c->worker;
+
+    if (alarm_set(&w->alarms, &c->alarm, w->now_ms + 1) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return;
+    }
+    c->waits_turn = true;
+    c->is_read_paused = true;
+    stream_read_stop(&c->stream);
+}
+
+static bool may_take(const struct client *c)
+{
+    return (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->waits_turn;
+}
+
+size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
+{
+    size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
+    size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
+
+    for (unsigned n = 0;
+         len - at >= PACKET_HEADER && may_take(c) && !c->awaits_header && !c->close_when_drained;
+         n++) {
+        size_t payload = packet_length(data + at);
+        size_t whole = PACKET_HEADER + payload;
+
+        if (UNLIKELY(n == COMMANDS_A_TURN)) {
+            wait_turn(c);
+            break;
+        }
+        if (UNLIKELY(stream_is_compressed(&c->stream))) { /* as on a node: it says nothing there */
+            packet_set_sequence(data + at, c->state == CLIENT_LOGIN ? c->sequence : 0);
+        }
+        if (!is_header_good(c, data + at, len - at)) {
+            return len;
+        }
+        if (c->state == CLIENT_LOGIN) {
+            if (len - at < whole) {
+                break;
+            }
+            c->sequence++;
+            client_login_packet(c, data + at + PACKET_HEADER, payload);
+            if (c->login != NULL && c->login->wants_tls) {
+                client_login_secure(c, data + at + whole, len - at - whole);
+                return len;
+            }
+        } else if (len - at >= whole && payload < PACKET_MAX) {
+            stream_command(&c->stream);
+            client_command(c, data + at, whole, true);
+        } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
+            stream_command(&c->stream);
+            client_command(c, data + at, MIN(len - at, whole), false);
+            return len - at > whole && c->state != CLIENT_CLOSING ? at + whole : len;
+        } else {
+            break;
+        }
+        at += whole;
+    }
+    return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
+}
+
+/* Deal with what was kept: called whenever the client becomes idle again. */
+void client_input(struct client *c)
+{
+    if (c->waits_turn) {
+        c->waits_turn = false;
+        alarm_clear(&c->worker->alarms, &c->alarm);
+    }
+    while (c->in_len > 0 && may_take(c)) {
+        uint8_t *data = c->in;
+        size_t len = c->in_len, cap = c->in_cap, used;
+
+        c->in = NULL; /* the commands may keep bytes of their own meanwhile */
+        c->in_len = c->in_cap = 0;
+        used = client_take_packets(c, data, len);
+        if (c->state == CLIENT_CLOSING || c->close_when_drained) {
+            mem_free(MEM_BUFFER, data);
+            return;
+        }
+        CHECK(c->in == NULL);
+        memmove(data, data + used, len - used);
+        c->in = data;
+        c->in_len = (uint32_t)(len - used);
+        c->in_cap = (uint32_t)cap;
+        if (used == 0) {
+            break;
+        }
+    }
+    if (c->state == CLIENT_CLOSING) {
+        return;
+    }
+    if (c->in_len == 0 && c->in != NULL) {
+        in_drop(c);
+    }
+    if (c->is_read_paused && !c->waits_turn && c->in_len < AHEAD_MAX &&
+        stream_is_drained(&c->stream)) {
+        c->is_read_paused = false;
+        if (stream_read_start(&c->stream) != 0) {
+            client_close(c, CLOSE_RESET, UV_EPIPE);
+        }
+    }
+}
+
+void client_keep_input(struct client *c, const uint8_t *data, size_t len)
+{
+    if (len == 0 || !in_reserve(c, c->in_len + len)) {
+        return;
+    }
+    memcpy(c->in + c->in_len, data, len);
+    c->in_len += (uint32_t)len;
+    if (c->in_len >= AHEAD_MAX && c->state != CLIENT_IDLE && c->state != CLIENT_LOGIN) {
+        c->is_read_paused = true;
+        stream_read_stop(&c->stream);
+    }
+}
+
+void client_upload_kept(struct client *c)
+{
+    uint8_t *data = c->in;
+    size_t len = c->in_len;
+
+    if (len == 0) {
+        return;
+    }
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+    c->is_read_paused = false;
+    client_upload_bytes(c, data, len);
+    mem_free(MEM_BUFFER, data);
+    if (c->state == CLIENT_UPLOADING &&
+        (c->server == NULL || stream_is_drained(&c->server->stream)) &&
+        stream_read_start(&c->stream) != 0) {
+        client_close(c, CLOSE_RESET, UV_EPIPE);
+    }
+}
