@@ -399,6 +399,10 @@ void pool_put(struct pool *pool, struct server *s)
         server_close(s, "too old", 0);
         return;
     }
+    if (s->must_close) { /* its session ended with a reset of its own */
+        server_close(s, "has state that no reset takes away", 0);
+        return;
+    }
     if (s->state != SERVER_LENT && queue_has_waiters(pool->queue)) {
         server_to(s, SERVER_LENT);
     }
