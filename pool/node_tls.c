@@ -240,7 +240,6 @@ static int make(const struct conf_server *server, const struct tls_settings *set
 static int make_own(struct node_tls *tls, const struct conf *conf, const struct conf_server *server,
                     struct faults *faults)
 {
-    const struct conf_ssl_params *p;
     size_t n = 0;
     int rc = 0;
 
@@ -248,9 +247,11 @@ static int make_own(struct node_tls *tls, const struct conf *conf, const struct 
         n++;
     }
     tls->own = n == 0 ? NULL : mem_new(MEM_TLS, n * sizeof(*tls->own));
-    for (size_t i = 0; rc == 0 && (p = own_params(conf, server, i)) != NULL; i++) {
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const struct conf_ssl_params *p = own_params(conf, server, i);
         struct tls_settings settings = settings_of(conf, p);
 
+        CHECK(p != NULL);
         rc = make(server, &settings, &tls->own[i].tls, faults);
         if (rc == 0) {
             tls->own[i].user = mem_copy(MEM_TLS, slice_of(p->username));

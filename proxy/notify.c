@@ -56,19 +56,23 @@ static uint64_t read_watchdog(void)
     return strtoull(limit, NULL, 10);
 }
 
+/* A descriptor, or -1. */
+static int connect_if_named(const char *name)
+{
+    bool is_named = name != NULL && name[0] != '\0';
+    int fd = is_named ? connect_to(name) : -1;
+
+    if (is_named && fd < 0) {
+        log_warn(NULL, SOCKET_VARIABLE "=%s cannot be written to: %s", name, err_text(fd));
+    }
+    return fd < 0 ? -1 : fd;
+}
+
 void notify_open(struct notify *n)
 {
-    const char *name = getenv(SOCKET_VARIABLE);
-
-    *n = (struct notify){.fd = -1};
-    if (name != NULL && name[0] != '\0') {
-        int fd = connect_to(name);
-
-        if (fd < 0) {
-            log_warn(NULL, SOCKET_VARIABLE "=%s cannot be written to: %s", name, err_text(fd));
-        } else {
-            *n = (struct notify){.fd = fd, .watchdog_us = read_watchdog()};
-        }
+    *n = (struct notify){.fd = connect_if_named(getenv(SOCKET_VARIABLE))};
+    if (n->fd >= 0) {
+        n->watchdog_us = read_watchdog();
     }
     (void)unsetenv(SOCKET_VARIABLE);
     (void)unsetenv("WATCHDOG_USEC");
