@@ -115,11 +115,11 @@ struct nodes {
 struct member {
     struct node *node; /* borrowed */
     uint32_t weight;
-    uint8_t status; /* enum conf_server_status */
     uint32_t max_connections;
     uint32_t max_latency_ms; /* of the row, or mysql-default_max_latency_ms; 0 = any */
-    size_t order;            /* in the file: among equal weights the same on every Galeway */
+    uint8_t status;          /* enum conf_server_status */
     bool compression;        /* connections to it ask for it */
+    size_t order;            /* in the file: among equal weights the same on every Galeway */
 };
 
 struct hostgroup {

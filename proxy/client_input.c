@@ -92,48 +92,64 @@ static bool may_take(const struct client *c)
     return (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->waits_turn;
 }
 
-size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
+/* One packet of a login. Returns its bytes, all when the rest is TLS, 0 when it is not whole. */
+static size_t take_login(struct client *c, const uint8_t *data, size_t len)
+{
+    size_t payload = packet_length(data), whole = PACKET_HEADER + payload;
+
+    if (len < whole) {
+        return 0;
+    }
+    c->sequence++;
+    client_login_packet(c, data + PACKET_HEADER, payload);
+    if (c->login != NULL && c->login->wants_tls) {
+        client_login_secure(c, data + whole, len - whole);
+        return len;
+    }
+    return whole;
+}
+
+/* A command, or the head of a long one. Returns its bytes, 0 when there are too few. */
+static size_t take_command(struct client *c, uint8_t *data, size_t len, bool *is_long)
 {
     size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
+    size_t payload = packet_length(data), whole = PACKET_HEADER + payload;
+
+    *is_long = len < whole || payload == PACKET_MAX;
+    if (*is_long && len <= threshold) {
+        return 0;
+    }
+    stream_command(&c->stream);
+    client_command(c, data, MIN(len, whole), !*is_long); /* of a long one the rest streams behind */
+    return MIN(len, whole);
+}
+
+size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
+{
     size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
+    unsigned n = 0;
 
-    for (unsigned n = 0;
-         len - at >= PACKET_HEADER && may_take(c) && !c->awaits_header && !c->close_when_drained;
-         n++) {
-        size_t payload = packet_length(data + at);
-        size_t whole = PACKET_HEADER + payload;
+    while (len - at >= PACKET_HEADER && may_take(c) && !c->awaits_header &&
+           !c->close_when_drained) {
+        bool is_login = c->state == CLIENT_LOGIN, is_long = false;
+        size_t taken;
 
-        if (UNLIKELY(n == COMMANDS_A_TURN)) {
+        if (UNLIKELY(n++ == COMMANDS_A_TURN)) {
             wait_turn(c);
             break;
         }
         if (UNLIKELY(stream_is_compressed(&c->stream))) { /* as on a node: it says nothing there */
-            packet_set_sequence(data + at, c->state == CLIENT_LOGIN ? c->sequence : 0);
+            packet_set_sequence(data + at, is_login ? c->sequence : 0);
         }
         if (!is_header_good(c, data + at, len - at)) {
             return len;
         }
-        if (c->state == CLIENT_LOGIN) {
-            if (len - at < whole) {
-                break;
-            }
-            c->sequence++;
-            client_login_packet(c, data + at + PACKET_HEADER, payload);
-            if (c->login != NULL && c->login->wants_tls) {
-                client_login_secure(c, data + at + whole, len - at - whole);
-                return len;
-            }
-        } else if (len - at >= whole && payload < PACKET_MAX) {
-            stream_command(&c->stream);
-            client_command(c, data + at, whole, true);
-        } else if (len - at > threshold) { /* long: its head goes ahead, the rest streams behind */
-            stream_command(&c->stream);
-            client_command(c, data + at, MIN(len - at, whole), false);
-            return len - at > whole && c->state != CLIENT_CLOSING ? at + whole : len;
-        } else {
+        taken = is_login ? take_login(c, data + at, len - at)
+                         : take_command(c, data + at, len - at, &is_long);
+        at += taken;
+        if (taken == 0 || is_long) {
             break;
         }
-        at += whole;
     }
     return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
 }

@@ -158,17 +158,7 @@ def test_without_the_bit(galeway, make, cluster, table):
     assert answers[0] == answers[1]
 
 
-@pytest.fixture
-def large_packets(cluster):
-    before = cluster.sql(1, "SELECT @@max_allowed_packet")[0][0]
-    for n in NODES:
-        cluster.sql(n, f"SET GLOBAL max_allowed_packet = {64 << 20}")
-    yield
-    for n in NODES:
-        cluster.sql(n, f"SET GLOBAL max_allowed_packet = {before}")
-
-
-def test_beyond_16_mib(large_packets, galeway, make, lose):
+def test_beyond_16_mib(galeway, make, lose):
     """There is no room for types in a packet of 16 MiB - 1: they are told ahead of it."""
     client = make(galeway())
     statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
@@ -183,7 +173,7 @@ def test_beyond_16_mib(large_packets, galeway, make, lose):
     assert client.rows("SELECT COUNT(*), SUM(LENGTH(s)) FROM b") == [["6", "36000000"]]
 
 
-def test_beyond_16_mib_without_the_bit(large_packets, galeway, make, lose):
+def test_beyond_16_mib_without_the_bit(galeway, make, lose):
     """A client of before bulk execution is told; its connection goes on."""
     client = make(galeway(), wire.DEFAULT_CAPS)
     statement = prepare(client, "SELECT LENGTH(?)")

@@ -46,7 +46,11 @@ static inline void make(struct scene *s, unsigned n)
 {
     memset(s, 0, sizeof(*s));
     for (unsigned i = 0; i < n; i++) {
-        const struct member m = {&s->nodes[i], 1, SERVER_ONLINE, 100, 0, i, false};
+        const struct member m = {.node = &s->nodes[i],
+                                 .weight = 1,
+                                 .status = SERVER_ONLINE,
+                                 .max_connections = 100,
+                                 .order = i};
 
         s->nodes[i].index = i;
         s->nodes[i].is_resolved = true;

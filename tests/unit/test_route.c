@@ -37,10 +37,18 @@ static void make(struct scene *c, unsigned n_writers, unsigned n_readers)
         c->nodes[i].is_resolved = true;
     }
     for (unsigned i = 0; i < n_writers; i++) {
-        c->writers[i] = (struct member){&c->nodes[i], 1, SERVER_ONLINE, 100, 0, 0, false};
+        c->writers[i] = (struct member){.node = &c->nodes[i],
+                                        .weight = 1,
+                                        .status = SERVER_ONLINE,
+                                        .max_connections = 100,
+                                        .order = 0};
     }
     for (unsigned i = 0; i < n_readers; i++) {
-        c->readers[i] = (struct member){&c->nodes[n_writers + i], 1, SERVER_ONLINE, 100, 0, 0, 0};
+        c->readers[i] = (struct member){.node = &c->nodes[n_writers + i],
+                                        .weight = 1,
+                                        .status = SERVER_ONLINE,
+                                        .max_connections = 100,
+                                        .order = 0};
     }
     c->writer_group = (struct hostgroup){.number = 10, .n = n_writers, .members = c->writers};
     c->reader_group = (struct hostgroup){.number = 20, .n = n_readers, .members = c->readers};
@@ -498,7 +506,11 @@ TEST(route_more_nodes_than_a_route_holds)
     make(&c, 0, 1);
     for (unsigned i = 0; i < NODES_MAX; i++) {
         nodes[i] = (struct node){.index = i, .is_resolved = true};
-        members[i] = (struct member){&nodes[i], 1, SERVER_ONLINE, 100, 0, 0, false};
+        members[i] = (struct member){.node = &nodes[i],
+                                     .weight = 1,
+                                     .status = SERVER_ONLINE,
+                                     .max_connections = 100,
+                                     .order = 0};
     }
     c.writer_group = (struct hostgroup){.number = 10, .n = NODES_MAX, .members = members};
     c.roles.max_writers = UINT32_MAX;

@@ -51,7 +51,11 @@ static void begin(void)
         s.nodes[i].is_resolved = true;
         atomic_store(&s.nodes[i].shared.health, HEALTH_UP);
         atomic_store(&s.nodes[i].shared.load_factor, 1024);
-        s.members[i] = (struct member){&s.nodes[i], 1, SERVER_ONLINE, 100, 0, i, false};
+        s.members[i] = (struct member){.node = &s.nodes[i],
+                                       .weight = 1,
+                                       .status = SERVER_ONLINE,
+                                       .max_connections = 100,
+                                       .order = i};
     }
     s.writer_group = (struct hostgroup){.number = 10, .n = N_NODES, .members = s.members};
     s.reader_group = (struct hostgroup){.number = 20, .n = N_NODES, .members = s.members};
