@@ -79,6 +79,7 @@ bool client_choose(const struct client *c, struct route *route)
         .facts = &c->task->facts,
         .in_transaction = session_in_transaction(s) || s->pins != 0,
         .site = client_site(c),
+        .avoid = c->task->lost_nodes,
         .now_ms = w->now_ms,
         .load = load_of,
         .owner = w,
@@ -91,6 +92,10 @@ bool client_choose(const struct client *c, struct route *route)
         return false;
     }
     route_choose(route, &in);
+    if (UNLIKELY(route->n == 0 && in.avoid != 0)) { /* rather one of them than none */
+        in.avoid = 0;
+        route_choose(route, &in);
+    }
     return in.side == ROUTE_SPLIT || route->mask != 0;
 }
 

@@ -173,6 +173,9 @@ static void collect(struct readers *readers, struct choices *c, const struct rou
         c->is_behind = true;
         return;
     }
+    if (in->side == ROUTE_SPLIT && UNLIKELY((in->avoid & bit_of(m->node)) != 0)) {
+        return;
+    }
     readers->items[readers->n++] = m;
 }
 

@@ -69,6 +69,8 @@ struct route_input {
     uint64_t asked_us; /* what was acknowledged before is to be seen, but no more; clock_now_us().
                           0 = all that was written so far */
     uint32_t site;     /* hash of the site: its reads stay on one reader while that is not busier */
+    uint64_t
+        avoid; /* a mask: a read that may choose goes to the writer rather than to these readers */
     uint64_t now_ms;
     unsigned (*load)(const void *owner,
                      const struct node *node); /* statements running there from here */

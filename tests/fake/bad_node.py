@@ -346,6 +346,7 @@ class Conn:
     def __init__(self, node, reader, writer):
         self.node, self.reader, self.writer = node, reader, writer
         self.tls = None
+        self.reads = None  # the task that reads what Galeway says, when it is not this one
         self.spoilt = False  # a fault was played that nothing good may follow
         self.n_after = 0  # commands that came on it all the same
         self.user = b""
@@ -375,8 +376,11 @@ class Conn:
             self.writer.close()
         if then in ("half", "silent"):
             with contextlib.suppress(ConnectionError):
-                while await self.reader.read(1 << 16):
-                    pass
+                if self.reads is not None:
+                    await asyncio.wait([self.reads])
+                else:
+                    while await self.reader.read(1 << 16):
+                        pass
         raise Gone
 
     async def receive(self):
@@ -668,7 +672,7 @@ class Middle:
             writer.close()
             self.conns.discard(conn)
             return
-        up = asyncio.ensure_future(self._up(conn, to_node))
+        up = conn.reads = asyncio.ensure_future(self._up(conn, to_node))
         try:
             await self._down(conn, there)
         except (Gone, ConnectionError, asyncio.IncompleteReadError):

@@ -2,120 +2,7 @@
 /*
  * test_route.c - the decision for one statement, from plain values.
  */
-#include "router/route.h"
-#include "tests/unit/test.h"
-
-#define NOW     1000
-#define N_NODES 6
-
-/* A small cluster: nodes 0.. of which some stand in the writer and some in the reader hostgroup. */
-struct scene {
-    struct node nodes[N_NODES];
-    unsigned loads[N_NODES];
-    struct member writers[N_NODES];
-    struct member readers[N_NODES];
-    struct hostgroup writer_group;
-    struct hostgroup reader_group;
-    struct role_set roles;
-    struct facts facts;
-    struct route_input in;
-};
-
-static unsigned load_of(const void *owner, const struct node *node)
-{
-    const struct scene *c = owner;
-
-    return c->loads[node->index];
-}
-
-/* Nodes 0..n_writers-1 write; the n_readers behind them read; all of weight 1; a read is asked. */
-static void make(struct scene *c, unsigned n_writers, unsigned n_readers)
-{
-    memset(c, 0, sizeof(*c));
-    for (unsigned i = 0; i < N_NODES; i++) {
-        c->nodes[i].index = i;
-        c->nodes[i].is_resolved = true;
-    }
-    for (unsigned i = 0; i < n_writers; i++) {
-        c->writers[i] = (struct member){.node = &c->nodes[i],
-                                        .weight = 1,
-                                        .status = SERVER_ONLINE,
-                                        .max_connections = 100,
-                                        .order = 0};
-    }
-    for (unsigned i = 0; i < n_readers; i++) {
-        c->readers[i] = (struct member){.node = &c->nodes[n_writers + i],
-                                        .weight = 1,
-                                        .status = SERVER_ONLINE,
-                                        .max_connections = 100,
-                                        .order = 0};
-    }
-    c->writer_group = (struct hostgroup){.number = 10, .n = n_writers, .members = c->writers};
-    c->reader_group = (struct hostgroup){.number = 20, .n = n_readers, .members = c->readers};
-    c->roles = (struct role_set){.writer_hostgroup = 10,
-                                 .reader_hostgroup = 20,
-                                 .max_writers = 1,
-                                 .writers = &c->writer_group,
-                                 .readers = n_readers == 0 ? NULL : &c->reader_group};
-    c->facts.flags = FACT_READ;
-    c->facts.verb = VERB_SELECT;
-    c->in = (struct route_input){.roles = &c->roles,
-                                 .facts = &c->facts,
-                                 .site = 12345,
-                                 .now_ms = NOW,
-                                 .load = load_of,
-                                 .owner = c};
-}
-
-static void set_down(struct scene *c, unsigned node)
-{
-    atomic_store(&c->nodes[node].shared.down_until_ms, NOW + 1);
-}
-
-static void set_up(struct scene *c, unsigned node)
-{
-    atomic_store(&c->nodes[node].shared.down_until_ms, NOW);
-}
-
-static struct route choose(struct scene *c)
-{
-    struct route route;
-
-    memset(&route, 0xee, sizeof(route));
-    route_choose(&route, &c->in);
-    assert_true(route.n <= ROUTE_MAX_NODES);
-    for (size_t i = 0; i < route.n; i++) {
-        assert_true(node_is_up(route.nodes[i], NOW));
-        assert_true((route.mask & UINT64_C(1) << route.nodes[i]->index) != 0);
-        for (size_t j = 0; j < i; j++) {
-            assert_ptr_not_equal(route.nodes[i], route.nodes[j]);
-        }
-    }
-    return route;
-}
-
-static struct route choose_write(struct scene *c)
-{
-    struct route route;
-
-    c->facts.flags &= ~FACT_READ;
-    route = choose(c);
-    c->facts.flags |= FACT_READ;
-    return route;
-}
-
-/* Is the node among those chosen? */
-static bool may_go(const struct route *route, const struct scene *c, unsigned node)
-{
-    for (size_t i = 0; i < route->n; i++) {
-        if (route->nodes[i] == &c->nodes[node]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* --- writes ----------------------------------------------------------------------------------- */
+#include "tests/unit/route_scene.h"
 
 TEST(route_write_goes_to_the_elected_writer_alone)
 {
@@ -329,6 +216,26 @@ TEST(route_read_goes_to_the_writer_when_no_reader_is_up)
     assert_int_equal(route.mask, 0x3);
 }
 
+TEST(route_read_goes_to_the_writer_rather_than_to_readers_it_was_lost_with)
+{
+    struct scene c;
+    struct route r;
+
+    make(&c, 1, 2);
+    c.in.avoid = UINT64_C(1) << 1;
+    route_choose(&r, &c.in);
+    assert_int_equal(r.n, 1);
+    assert_ptr_equal(r.nodes[0], &c.nodes[2]);
+    c.in.avoid |= UINT64_C(1) << 2;
+    route_choose(&r, &c.in);
+    assert_int_equal(r.n, 1);
+    assert_ptr_equal(r.nodes[0], &c.nodes[0]);
+    assert_true(r.is_writer);
+    c.in.side = ROUTE_READERS; /* a rule's word is final */
+    route_choose(&r, &c.in);
+    assert_int_equal(r.n, 2);
+}
+
 TEST(route_read_in_a_hostgroup_without_split)
 {
     struct scene c;
@@ -506,11 +413,7 @@ TEST(route_more_nodes_than_a_route_holds)
     make(&c, 0, 1);
     for (unsigned i = 0; i < NODES_MAX; i++) {
         nodes[i] = (struct node){.index = i, .is_resolved = true};
-        members[i] = (struct member){.node = &nodes[i],
-                                     .weight = 1,
-                                     .status = SERVER_ONLINE,
-                                     .max_connections = 100,
-                                     .order = 0};
+        members[i] = member_of(&nodes[i]);
     }
     c.writer_group = (struct hostgroup){.number = 10, .n = NODES_MAX, .members = members};
     c.roles.max_writers = UINT32_MAX;
@@ -531,82 +434,3 @@ TEST(route_reasons_have_a_text)
 }
 
 /* --- hostgroups that a rule names ------------------------------------------------------------- */
-
-TEST(route_named_readers_get_writes_too)
-{
-    struct scene c;
-    struct route route;
-
-    make(&c, 3, 2);
-    c.in.side = ROUTE_READERS;
-    c.in.in_transaction = true;
-    c.in.follow_us = UINT64_MAX; /* what would send it to the writer */
-    route = choose_write(&c);
-    assert_false(may_go(&route, &c, 0));
-    assert_int_equal(route.n, 4); /* two readers, and two writers that are not elected */
-    assert_false(route.is_writer);
-    assert_int_equal(route.hostgroup, 20);
-    assert_int_equal(route.reason, ROUTE_NAMED);
-}
-
-TEST(route_named_readers_are_not_replaced_by_the_writer)
-{
-    struct scene c;
-    struct route route;
-
-    make(&c, 1, 1);
-    c.in.side = ROUTE_READERS;
-    set_down(&c, 1);
-    route = choose(&c);
-    assert_int_equal(route.n, 0);
-    assert_int_equal(route.mask, 0x2); /* waited for */
-}
-
-TEST(route_named_writers_get_reads_too)
-{
-    struct scene c;
-    struct route route;
-
-    make(&c, 2, 2);
-    c.in.side = ROUTE_WRITERS;
-    route = choose(&c);
-    assert_int_equal(route.n, 1);
-    assert_ptr_equal(route.nodes[0], &c.nodes[0]);
-    assert_true(route.is_writer);
-    assert_int_equal(route.hostgroup, 10);
-    assert_int_equal(route.reason, ROUTE_NAMED);
-}
-
-TEST(route_named_hostgroup_without_roles_is_read_by_load)
-{
-    struct scene c;
-
-    make(&c, 3, 0);
-    c.roles.reader_hostgroup = 10;
-    c.roles.max_writers = UINT32_MAX;
-    c.in.side = ROUTE_WRITERS;
-    for (unsigned busiest = 0; busiest < 3; busiest++) {
-        memset(c.loads, 0, sizeof(c.loads));
-        c.loads[busiest] = 50;
-        assert_ptr_equal(choose(&c).nodes[2], &c.nodes[busiest]);
-    }
-    assert_int_equal(choose_write(&c).n, 3);
-}
-
-TEST(route_find_roles_knows_defaults_writers_readers_and_what_is_not_there)
-{
-    struct scene c;
-    struct topology t = {.n_roles = 1, .roles = &c.roles};
-    struct route_input in = {.side = 9};
-
-    make(&c, 2, 2);
-    assert_true(route_find_roles(&in, &t, 10, -1));
-    assert_int_equal(in.side, ROUTE_SPLIT);
-    assert_true(route_find_roles(&in, &t, 77, 10));
-    assert_int_equal(in.side, ROUTE_WRITERS);
-    assert_true(route_find_roles(&in, &t, 77, 20));
-    assert_int_equal(in.side, ROUTE_READERS);
-    assert_ptr_equal(in.roles, &c.roles);
-    assert_false(route_find_roles(&in, &t, 10, 30));
-    assert_false(route_find_roles(&in, &t, 30, -1));
-}
