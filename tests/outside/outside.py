@@ -93,7 +93,7 @@ def make_accounts(cluster):
 def make_proxy(cluster, variables):
     folder = suite.BUILD / "galeway" / str(os.getpid())
     folder.mkdir(parents=True)
-    own = {"enable_load_data_local_infile": True, "users_from_hostgroup": 10,
+    own = {"enable_load_data_local_infile": True, "users_from_hostgroup": 10, "have_compress": True,
            "stmts_per_client": 16382,  # as a node's max_prepared_stmt_count
            **variables}
     return Galeway(cluster, folder, own, [account(suite.USER)])
