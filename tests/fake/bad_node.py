@@ -170,7 +170,7 @@ class Cut(Fault):
             slowly = data[self.at:self.at + DRIP_MAX]
             for i in range(len(slowly)):
                 await conn.send(slowly[i:i + 1])
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a byte in a segment: the others have their turn
             await conn.send(data[self.at + DRIP_MAX:])
             return
         await conn.end(self.then)
@@ -218,6 +218,7 @@ class Endless(Fault):
             for at in range(0, len(block), ENDLESS_PIECE):
                 await conn.send(bytes(block[at:at + ENDLESS_PIECE]))
                 sent += ENDLESS_PIECE
+                # Without end, but not at the cost of all other cases of the machine.
                 await asyncio.sleep(0 if sent < ENDLESS_FAST else 0.05)
 
 
@@ -466,26 +467,36 @@ class Tls:
 
 # ---------------------------------------------------------------- the scripted node
 
-class Node:
-    """A node on a port of its own. `login`: native, switch, denied, sha2-fast, sha2-full, sha2-switch."""
+class Listener:
+    """A port that Galeway comes to; a subclass serves each connection, and takes it out of conns at its end."""
 
-    def __init__(self, context=None):
-        self.context = context  # of TLS
-        self.login = "native"
+    def __init__(self):
         self.broken = None
         self.conns = set()
         self.said = {}  # message: its bytes, the last time
-        self.misused = []
 
     async def start(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
 
-    def close(self):
+    async def close(self):
+        """Returns when the last connection is served no more."""
         self.server.close()
         for conn in list(self.conns):
             conn.writer.transport.abort()
+        while self.conns:
+            await asyncio.sleep(0)  # their turn
+
+
+class Node(Listener):
+    """A node on a port of its own. `login`: native, switch, denied, sha2-fast, sha2-full, sha2-switch."""
+
+    def __init__(self, context=None):
+        super().__init__()
+        self.context = context  # of TLS
+        self.login = "native"
+        self.misused = []
 
     async def _serve(self, reader, writer):
         conn = Conn(self, reader, writer)
@@ -640,28 +651,16 @@ def use_rsa_key(pem):
 
 # ---------------------------------------------------------------- between Galeway and a real node
 
-class Middle:
+class Middle(Listener):
     """Passes bytes to a real node and back; a break names a message as (user, number of the packet).
 
     The number counts the node's packets on the connection from 0, the greeting.
     """
 
     def __init__(self, port):
+        super().__init__()
         self.node_port = port
-        self.broken = None
-        self.conns = set()
-        self.said = {}
         self.counts = {}  # packets seen so far by user, on the connection that had most
-
-    async def start(self):
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    def close(self):
-        self.server.close()
-        for conn in list(self.conns):
-            conn.writer.transport.abort()
 
     async def _serve(self, reader, writer):
         conn = Conn(self, reader, writer)

@@ -175,5 +175,5 @@ class Witness:
             self.longest = max(self.longest, time.monotonic() - began)
             self.n += 1
             self.most_kb = max(self.most_kb, self.proxy.rss_kb())
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # how often it asks
         await client.close()

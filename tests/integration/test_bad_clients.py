@@ -271,7 +271,7 @@ async def before_message(scene, door):
             return await scene(door)
         except (ConnectionError, asyncio.IncompleteReadError) as fault:
             failed = fault
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # others leave meanwhile
     raise failed
 
 
@@ -294,7 +294,7 @@ async def play(door, scene, at, ending, rng):
         elif ending == "slow":
             for i in range(len(message)):
                 writer.write(message[i:i + 1])
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a byte in a segment
             say_no_more(writer)
         else:
             writer.write(message[:at])

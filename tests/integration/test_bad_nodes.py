@@ -211,8 +211,7 @@ class Farm:
 
     def close(self):
         for lane in self.lanes:
-            lane.node.close()
-        self.run(asyncio.sleep(0.05))
+            self.run(lane.node.close())
         self.loop.close()
 
 
@@ -463,7 +462,7 @@ class Asked:
         while not middle.broken.played and time.monotonic() < until:
             await asyncio.sleep(0.01)
         if middle.broken.played:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # so long another connection may meet it, too (times)
         was_played, middle.broken = middle.broken.played, None
         return was_played
 
@@ -474,8 +473,7 @@ def asked(galeway, logging_cluster):
     asked = Asked(galeway, logging_cluster)
     yield asked
     for middle in asked.middles:
-        middle.close()
-    asked.run(asyncio.sleep(0.05))
+        asked.run(middle.close())
     asked.loop.close()
     logging_cluster.sql(1, "REVOKE SELECT ON mysql.global_priv FROM 'monitor'@'%'")
 

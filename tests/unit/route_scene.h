@@ -116,6 +116,4 @@ static inline bool may_go(const struct route *route, const struct scene *c, unsi
     return false;
 }
 
-/* --- writes ----------------------------------------------------------------------------------- */
-
 #endif

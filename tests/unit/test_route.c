@@ -4,6 +4,8 @@
  */
 #include "tests/unit/route_scene.h"
 
+/* --- writes ----------------------------------------------------------------------------------- */
+
 TEST(route_write_goes_to_the_elected_writer_alone)
 {
     struct scene c;

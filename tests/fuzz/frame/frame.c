@@ -505,7 +505,7 @@ void frame_end(struct frame *f)
     }
     frame_run(f);
     for (unsigned i = 0; i < 2000 && tcp_may_come(f); i++) {
-        (void)usleep(1000);
+        (void)usleep(1000); /* the kernel brings TCP bytes when it likes; the clock is ours alone */
         frame_run(f);
     }
     for (unsigned i = 0; i < FRAME_NODES; i++) {
