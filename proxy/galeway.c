@@ -18,6 +18,47 @@
 #include "proxy/worker.h"
 #include "router/digest.h"
 
+void galeway_init(struct galeway *g)
+{
+    nodes_init(&g->nodes);
+    accounts_init(&g->accounts);
+    schema_looks_init(&g->schema_looks);
+    CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
+    CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
+    hosts_init(&g->hosts);
+    g->events = events_log_new("mysql-eventslog_filename", "events");
+    g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
+    certificates_init(&g->certificates);
+    g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
+    map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
+}
+
+void galeway_fini(struct galeway *g)
+{
+    events_log_free(g->events);
+    events_log_free(g->audit.log);
+    cache_free(g->cache);
+    snapshot_unref(g->snapshot);
+    conf_unref(g->started);
+    schema_looks_fini(&g->schema_looks);
+    accounts_fini(&g->accounts);
+    nodes_fini(&g->nodes);
+    rsa_key_free(g->rsa);
+    certificates_fini(&g->certificates);
+    map_fini(&g->clients.accounts);
+    hosts_fini(&g->hosts);
+    (void)pthread_mutex_destroy(&g->snapshot_lock);
+    (void)pthread_mutex_destroy(&g->listeners_lock);
+    (void)pthread_mutex_destroy(&g->node_facts.lock);
+    (void)pthread_mutex_destroy(&g->clients.lock);
+    (void)pthread_mutex_destroy(&g->pause.lock);
+    (void)pthread_cond_destroy(&g->pause.changed);
+}
+
 #define FALLBACK_VERSION "5.5.5-10.11.0-MariaDB" /* until a node was seen */
 #define FALLBACK_CHARSET 45
 

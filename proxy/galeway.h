@@ -158,4 +158,11 @@ void galeway_learn_version(struct galeway *g, struct slice version, uint8_t char
 void galeway_version(struct galeway *g, const struct conf *conf, char out[VERSION_TEXT_MAX],
                      uint8_t *charset);
 
+/*
+ * galeway_init - what all threads share, empty; g is zeroed. galeway_fini - when no thread is left.
+ * users and queue are their owner's.
+ */
+void galeway_init(struct galeway *g);
+void galeway_fini(struct galeway *g);
+
 #endif

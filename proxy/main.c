@@ -103,50 +103,6 @@ static void log_faults(const struct faults *faults)
     }
 }
 
-static void galeway_init(struct galeway *g)
-{
-    *g = (struct galeway){.started_ms = clock_now_ms()};
-    nodes_init(&g->nodes);
-    accounts_init(&g->accounts);
-    schema_looks_init(&g->schema_looks);
-    CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
-    CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
-    hosts_init(&g->hosts);
-    g->events = events_log_new("mysql-eventslog_filename", "events");
-    g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
-    certificates_init(&g->certificates);
-    g->users = client_users_new(g);
-    g->cache = cache_new(&(struct cache_limits){0}); /* galeway_apply() says how large */
-    map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
-}
-
-static void galeway_fini(struct galeway *g)
-{
-    users_free(g->users);
-    events_log_free(g->events);
-    events_log_free(g->audit.log);
-    cache_free(g->cache);
-    snapshot_unref(g->snapshot);
-    conf_unref(g->started);
-    schema_looks_fini(&g->schema_looks);
-    accounts_fini(&g->accounts);
-    nodes_fini(&g->nodes);
-    rsa_key_free(g->rsa);
-    certificates_fini(&g->certificates);
-    map_fini(&g->clients.accounts);
-    hosts_fini(&g->hosts);
-    (void)pthread_mutex_destroy(&g->snapshot_lock);
-    (void)pthread_mutex_destroy(&g->listeners_lock);
-    (void)pthread_mutex_destroy(&g->node_facts.lock);
-    (void)pthread_mutex_destroy(&g->clients.lock);
-    (void)pthread_mutex_destroy(&g->pause.lock);
-    (void)pthread_cond_destroy(&g->pause.changed);
-}
-
 /*
  * Each client is a descriptor: as many as the system gives. Some are kept for server connections,
  * files and the console, so that a client too many is told so, and nothing else fails for want of
@@ -505,7 +461,9 @@ int main(int argc, char **argv)
     if (rc >= 0) {
         return rc;
     }
+    galeway = (struct galeway){.started_ms = clock_now_ms()};
     galeway_init(&galeway);
+    galeway.users = client_users_new(&galeway);
     rc = galeway_load(&galeway, options.file, &faults);
     print_faults(&faults);
     faults_fini(&faults);
@@ -517,6 +475,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "galeway: %s is not valid\n", options.file);
         rc = 1;
     }
+    users_free(galeway.users);
     galeway_fini(&galeway);
     log_close();
     return rc;

@@ -221,24 +221,12 @@ static void galeway_begin(struct galeway *g, struct conf *conf)
 
     CHECK(madvise(g, sizeof(*g), MADV_DONTNEED) == 0); /* zeros again */
     g->started_ms = 1;
-    nodes_init(&g->nodes);
-    accounts_init(&g->accounts);
-    schema_looks_init(&g->schema_looks);
-    hosts_init(&g->hosts);
-    certificates_init(&g->certificates);
+    galeway_init(g);
     queue_init(&g->queue, 2, 4096);
-    CHECK(pthread_mutex_init(&g->snapshot_lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->node_facts.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->clients.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->pause.lock, NULL) == 0);
-    CHECK(pthread_mutex_init(&g->listeners_lock, NULL) == 0);
-    CHECK(pthread_cond_init(&g->pause.changed, NULL) == 0);
-    g->events = events_log_new("mysql-eventslog_filename", "events");
-    g->audit.log = events_log_new("mysql-auditlog_filename", "audit");
-    g->cache = conf->vars.mysql_query_cache_auto || conf->n_rules > 0
-                   ? cache_new(&(struct cache_limits){0})
-                   : NULL;
-    map_init(&g->clients.accounts, MEM_CLIENT, 1u << 24);
+    if (!conf->vars.mysql_query_cache_auto && conf->n_rules == 0) { /* large, and of no use */
+        cache_free(g->cache);
+        g->cache = NULL;
+    }
     CHECK(galeway_apply(g, conf_ref(conf), &faults) == 0);
     faults_fini(&faults);
     atomic_store(&log_level_now, LOG_DEBUG);
@@ -249,24 +237,9 @@ static void galeway_begin(struct galeway *g, struct conf *conf)
 
 static void galeway_end(struct galeway *g)
 {
-    events_log_free(g->events);
-    events_log_free(g->audit.log);
-    cache_free(g->cache);
-    snapshot_unref(g->snapshot);
-    conf_unref(g->started);
-    schema_looks_fini(&g->schema_looks);
+    g->rsa = NULL; /* the frame's */
     queue_fini(&g->queue);
-    accounts_fini(&g->accounts);
-    nodes_fini(&g->nodes);
-    certificates_fini(&g->certificates);
-    map_fini(&g->clients.accounts);
-    hosts_fini(&g->hosts);
-    (void)pthread_mutex_destroy(&g->snapshot_lock);
-    (void)pthread_mutex_destroy(&g->listeners_lock);
-    (void)pthread_mutex_destroy(&g->node_facts.lock);
-    (void)pthread_mutex_destroy(&g->clients.lock);
-    (void)pthread_mutex_destroy(&g->pause.lock);
-    (void)pthread_cond_destroy(&g->pause.changed);
+    galeway_fini(g);
 }
 
 struct frame *frame_begin(unsigned variant, unsigned fail_at)
