@@ -483,10 +483,12 @@ class Listener:
     async def close(self):
         """Returns when the last connection is served no more."""
         self.server.close()
-        for conn in list(self.conns):
-            conn.writer.transport.abort()
-        while self.conns:
-            await asyncio.sleep(0)  # their turn
+        while True:
+            await asyncio.sleep(0)  # one that was accepted just before is served first, then ended too
+            if not self.conns:
+                return
+            for conn in list(self.conns):
+                conn.writer.transport.abort()
 
 
 class Node(Listener):

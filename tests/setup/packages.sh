@@ -11,7 +11,7 @@ build="gcc libc6-dev make pkg-config libuv1-dev libmariadb-dev libpcre2-dev libx
     libconfig-dev libjansson-dev libssl-dev libsodium-dev libsqlite3-dev zlib1g-dev libcmocka-dev"
 lint="clang libclang-rt-14-dev clang-format clang-tidy cppcheck"
 test="mariadb-server galera-4 mariadb-client rsync python3-pytest python3-pytest-xdist
-    python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
+    python3-pytest-timeout python3-pymysql python3-cryptography python3-nacl php-cli php-mysql wordpress libdbd-mysql-perl
     libmariadb-java java:default-jre-headless sysbench haproxy python3-matplotlib procps node:nodejs npm:npm"
 deb="debhelper dpkg-dev po-debconf lintian logrotate mandoc systemd"
 outside="golang-go golang-github-go-sql-driver-mysql-dev mariadb-test libdbd-mariadb-perl
