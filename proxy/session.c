@@ -115,6 +115,9 @@ static bool change_is_known(const struct task *task)
     if (f->verb == VERB_SET && task->tracked_known) {
         return true;
     }
+    if (f->verb == VERB_SELECT && f->set_statement) {
+        return (f->flags & FACT_RUNS_UNSEEN) == 0;
+    }
     return task->command == COM_INIT_DB || f->verb == VERB_USE || f->verb == VERB_PREPARE ||
            f->verb == VERB_DEALLOCATE ||
            (f->flags & (FACT_CREATES_TEMPORARY | FACT_DROPS_TABLE | FACT_USER_VARIABLE)) != 0;
@@ -310,8 +313,7 @@ static bool is_query(uint8_t verb)
 }
 
 /*
- * FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11:
- * EXPLAIN makes it 0, the rest leave it alone.
+ * FOUND_ROWS() behind this statement; false = the statement leaves it alone. Measured with 10.11.
  */
 static bool after_found_rows(struct session *s, const struct task *task, const struct follow *f)
 {
@@ -323,11 +325,12 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
                (flags & FACT_CALC_FOUND_ROWS) != 0; /* asked for behind the statement */
     }
     /*
-     * Asked for: VALUES (1),(2) counts 1 or 0; SELECT ... INTO counts 0 without a table, else 1
-     * (10.11).
+     * Asked for: VALUES (1),(2) counts 1 or 0; SELECT ... INTO counts 0 without a table, else 1;
+     * EXPLAIN mostly 0 (10.11).
      */
     if ((task->facts.verb == VERB_ANALYZE && is_query(task->facts.runs)) ||
-        task->facts.runs == VERB_VALUES || (flags & FACT_INTO) != 0) {
+        task->facts.verb == VERB_EXPLAIN || task->facts.runs == VERB_VALUES ||
+        (flags & FACT_INTO) != 0) {
         return true;
     }
     switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
@@ -337,10 +340,6 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
     case VERB_SHOW:
     case VERB_DESCRIBE:
         s->found_rows = f->rows;
-        s->found_rows_known = true;
-        return true;
-    case VERB_EXPLAIN:
-        s->found_rows = 0;
         s->found_rows_known = true;
         return true;
     default: return false;

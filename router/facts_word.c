@@ -188,6 +188,12 @@ static void on_other_word(struct scan *s)
             scan_flag(s, FACT_LOCKING_READ);
         }
         break;
+    case W_NOWAIT:
+    case W_WAIT:
+        if (s->verb == VERB_SELECT && (s->facts->flags & FACT_LOCKING_READ) != 0) {
+            s->facts->set_statement = true;
+        }
+        break;
     case W_VALUE:
         if (s->prev->word == W_NEXT || s->prev->word == W_PREVIOUS) {
             s->not_read = true;

@@ -172,6 +172,18 @@ def test_pins_appear_and_go(site):
     assert s.console.status("Pins") == 2
 
 
+def test_a_read_that_does_not_wait_pins_no_longer_than_its_transaction(site):
+    s = site()
+    client = s.client()
+    client.rows("CREATE TABLE t (id INT PRIMARY KEY)")
+    for how in ("FOR UPDATE NOWAIT", "FOR UPDATE WAIT 2", "LOCK IN SHARE MODE NOWAIT"):
+        for sql in ("BEGIN", f"SELECT id FROM t WHERE id = 1 {how}", "COMMIT"):
+            client.rows(sql)
+        client.rows(f"SELECT id FROM t WHERE id = 1 {how}")
+    rows = s.console.rows("SELECT reason, count, now FROM stats_pins WHERE user = 'tenant'")
+    assert [(row["reason"], row["count"], row["now"]) for row in rows] == [("transaction", 3, 0)]
+
+
 def test_process_list_shows_what_runs_and_it_can_be_killed(site):
     s = site()
     client = s.client()

@@ -4,6 +4,7 @@ import wire
 from . import on, seq
 
 MULTI = wire.MULTI_STATEMENTS
+WAITS = "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout"
 LIMIT = "SELECT @@sql_select_limit+0"  # with +0 no answer that was learnt
 MODES = "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"
 
@@ -63,6 +64,23 @@ SEQUENCES = [
         "DO 1", caps=MULTI),
     seq("set-statement-insert", "SET STATEMENT max_statement_time=10 FOR INSERT INTO t(a) VALUES (1)",
         *on("b", "SELECT LAST_INSERT_ID()+0"), "SELECT LAST_INSERT_ID()", "SELECT LAST_INSERT_ID()+0"),
+    # NOWAIT and WAIT n set two variables for the statement and set them back, told with the next answer.
+    seq("nowait", "BEGIN", "SELECT id FROM t WHERE id=1 FOR UPDATE NOWAIT", "COMMIT", *on("b", "DO 1", WAITS), WAITS,
+        "SELECT id FROM t LIMIT 1 FOR UPDATE NOWAIT", *on("b", "DO 1", WAITS),
+        "SELECT id FROM t LIMIT 1 LOCK IN SHARE MODE WAIT 3", "DO 1", WAITS),
+    seq("nowait-of-own-values", "SET lock_wait_timeout=77, innodb_lock_wait_timeout=7",
+        "SELECT id FROM t LIMIT 1 FOR UPDATE WAIT 2", *on("b", "DO 1", WAITS), "DO 1", WAITS,
+        "SELECT id FROM t LIMIT 1 FOR UPDATE NOWAIT", "SET lock_wait_timeout=78", *on("b", "DO 1", WAITS), WAITS),
+    seq("nowait-refused", "BEGIN", "SELECT id FROM t WHERE id=1 FOR UPDATE",
+        *on("b", "SELECT id FROM t WHERE id=1 FOR UPDATE NOWAIT", WAITS, "DO 1"), "ROLLBACK", WAITS, *on("b", WAITS)),
+    seq("nowait-prepared", ("prepare", "s", "SELECT id FROM t WHERE id=1 FOR UPDATE NOWAIT"), ("execute", "s"),
+        *on("b", "DO 1", WAITS), ("execute", "s"), WAITS),
+    seq("nowait-with-unseen", "SELECT id, hidden() FROM t LIMIT 1 FOR UPDATE NOWAIT", *on("b", "SELECT @h"), "SELECT @h",
+        setup=("CREATE FUNCTION hidden() RETURNS INT BEGIN SET @h=5; RETURN 1; END",)),
+    seq("found-rows-of-explain", "/* c */ EXPLAIN SELECT id FROM t LIMIT 0", "SELECT FOUND_ROWS()",
+        "SELECT id FROM t", "EXPLAIN SELECT id FROM t", "SELECT FOUND_ROWS()",
+        "EXPLAIN SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1", "SELECT FOUND_ROWS()",
+        "EXPLAIN FORMAT=JSON SELECT 1", "SELECT FOUND_ROWS()", "EXPLAIN UPDATE t SET a=1", "SELECT FOUND_ROWS()"),
     seq("analyze-insert", "ANALYZE INSERT INTO t(a) VALUES (1)",
         *on("b", "SELECT LAST_INSERT_ID()+0"), "SELECT LAST_INSERT_ID()", "SELECT LAST_INSERT_ID()+0"),
     seq("found-rows-of-inner", "SELECT 1 UNION SELECT 2",
