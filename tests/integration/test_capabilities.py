@@ -14,7 +14,7 @@ import pytest
 
 import wire
 from console import Console
-from old_node import OldNode
+from relay import OldNode
 from util import wait_until
 from wire import (COM_CHANGE_USER, COM_FIELD_LIST, COM_INIT_DB, COM_PING, COM_QUERY,
                   COM_RESET_CONNECTION, COM_SET_OPTION, COM_STATISTICS, COM_STMT_CLOSE,

@@ -4,7 +4,6 @@ import contextlib
 import random
 import socket
 import struct
-import threading
 import zlib
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 import packed
 import wire
 from console import Console
+from relay import Relay
 from test_clients import environment
 from test_tls import own_ca, trusting
 from util import CLIENTS, NODES, Background, run, wait_until
@@ -410,44 +410,9 @@ def test_noise(galeway):
 
 # ---------------------------------------------------------------- nodes
 
-class Between:
-    """A port in front of a node; edit(bytes) changes what the node says."""
-
-    def __init__(self, port):
-        self.node, self.edit = port, lambda data: data
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                ours = self.listener.accept()[0]
-                theirs = socket.create_connection(("127.0.0.1", self.node))
-                threading.Thread(target=self._pass_on, args=(ours, theirs, lambda data: data),
-                                 daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(theirs, ours, lambda data:
-                                                             self.edit(data)), daemon=True).start()
-
-    @staticmethod
-    def _pass_on(source, target, edit):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(edit(data))
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
-def behind(galeway, between):
+def behind(galeway, relay):
     return galeway(variables={"have_compress": True, "monitor_enabled": False},
-                   servers=[{"address": "127.0.0.1", "port": between.port, "hostgroup": 10,
+                   servers=[{"address": "127.0.0.1", "port": relay.port, "hostgroup": 10,
                              "compression": 1}])
 
 
@@ -458,9 +423,9 @@ def test_a_node_that_does_not_offer_it(galeway, cluster, schema):
             data = data[:at] + bytes([data[at] & ~wire.COMPRESS]) + data[at + 1:]
         return data
 
-    with Between(cluster.port(1)) as between:
-        between.edit = hide
-        proxy = behind(galeway, between)
+    with Relay(cluster.port(1)) as relay:
+        relay.to_client = hide
+        proxy = behind(galeway, relay)
         with compressing(proxy) as client, compressing(proxy, db=schema) as other:
             assert client.value("SELECT 1") == "1"
             client.query("BEGIN")
@@ -471,13 +436,13 @@ def test_a_node_that_does_not_offer_it(galeway, cluster, schema):
 
 
 def test_a_node_that_says_nonsense(galeway, cluster):
-    with Between(cluster.port(1)) as between:
-        proxy = behind(galeway, between)
+    with Relay(cluster.port(1)) as relay:
+        proxy = behind(galeway, relay)
         with compressing(proxy) as client, compressing(proxy) as other:
             for noise in (b"\x10\0\0\x01\x64\0\0" + b"g" * 16, b"\0\0\0\x01\0\0\0"):
                 assert client.value("SELECT 1") == "1"
-                between.edit = lambda data, noise=noise: (setattr(between, "edit", lambda d: d)
-                                                          or noise)
+                relay.to_client = lambda data, noise=noise: (setattr(relay, "to_client", lambda d: d)
+                                                             or noise)
                 packets = client.query("DO RELEASE_LOCK('x')")
                 assert wire.parse_error(packets[-1].payload)[0] in (2013, 2027)
                 assert other.value("SELECT 2") == "2"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node refuses statements, or is lost under them: what runs again, what waits, what the client is told."""
 import contextlib
-import socket
 import struct
 import threading
 
 import pytest
 
 import wire
+from relay import Refusing
 from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -59,51 +59,10 @@ def error_of(payload):
     return number, text
 
 
-class Relay:
-    """A port in front of a node: the first packet with the mark is answered here, and its connection ends."""
-
-    def __init__(self, port):
-        self.node, self.mark, self.answer = port, None, b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def refuse(self, mark, number, text):
-        payload = b"\xff" + struct.pack("<H", number) + b"#HY000" + text
-        self.answer = struct.pack("<I", len(payload) | 1 << 24) + payload
-        self.mark = mark
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                ours = self.listener.accept()[0]
-                theirs = socket.create_connection(("127.0.0.1", self.node))
-                for way in ((ours, theirs), (theirs, ours)):
-                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
-
-    def _pass_on(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if self.mark is not None and self.mark in data:
-                    self.mark = None
-                    source.sendall(self.answer)
-                    break
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
 @contextlib.contextmanager
 def behind_relay(cluster, galeway, table, **variables):
     """A proxy whose only node is behind a relay, and that has a connection to it; no monitor looks."""
-    with Relay(cluster.port(1)) as relay:
+    with Refusing(cluster.port(1)) as relay:
         proxy = galeway(nodes=cluster, variables={"monitor_enabled": False, **variables}, servers=[
             {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
         with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports in front of real nodes that change what one side says, in threads of their own.
+
+`bad_node.Middle` is their like in an asyncio loop, for faults that are named by a message.
+"""
+import contextlib
+import socket
+import struct
+import threading
+
+
+class Refused(Exception):
+    """The node does not get it: these bytes are the answer, and the connection ends."""
+
+    def __init__(self, answer):
+        super().__init__(answer)
+        self.answer = answer
+
+
+class Relay:
+    """Passes on bytes as they come; a subclass, or who sets to_client, changes them on the way."""
+
+    def __init__(self, node_port):
+        self.node_port = node_port
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.drop()
+
+    def drop(self):
+        """Ends all connections."""
+        sockets, self.sockets = self.sockets, []
+        for sock in sockets:
+            end(sock)
+
+    def to_client(self, data):
+        """What is passed on of what the node says."""
+        return data
+
+    def to_node(self, data):
+        """What is passed on of what Galeway says; Refused answers in the node's place."""
+        return data
+
+    def greet(self, client, node):
+        """Before anything is passed on."""
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        node = socket.create_connection(("127.0.0.1", self.node_port))
+        self.sockets += [client, node]
+        with contextlib.suppress(OSError):
+            self.greet(client, node)
+            threading.Thread(target=self._pass_on, args=(client, node, lambda data: self.to_node(data)),
+                             daemon=True).start()
+            self._pass_on(node, client, lambda data: self.to_client(data))
+
+    @staticmethod
+    def _pass_on(source, target, edit):
+        with contextlib.suppress(OSError):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(edit(data))
+            except Refused as refused:
+                source.sendall(refused.answer)
+        for sock in (source, target):
+            end(sock)
+
+
+def end(sock):
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class OldNode(Relay):
+    """A node that offers less than it can, as an older one; `lacks` may change at any time."""
+
+    def __init__(self, node_port, lacks):
+        self.lacks = lacks
+        super().__init__(node_port)
+
+    def greet(self, client, node):
+        client.sendall(self._changed(read_packet(node)))
+
+    def _changed(self, packet):
+        packet = bytearray(packet)
+        at = packet.index(0, 5) + 1 + 4 + 8 + 1  # behind version, thread id, salt
+        low, charset, status, high = struct.unpack_from("<HBHH", packet, at)
+        extended, = struct.unpack_from("<I", packet, at + 14)
+        caps = (low | high << 16 | extended << 32) & ~self.lacks
+        struct.pack_into("<HBHH", packet, at, caps & 0xFFFF, charset, status, caps >> 16 & 0xFFFF)
+        struct.pack_into("<I", packet, at + 14, caps >> 32)
+        return bytes(packet)
+
+
+class Refusing(Relay):
+    """The first bytes with the mark are answered by an error, and their connection ends."""
+
+    mark, answer = None, b""
+
+    def refuse(self, mark, number, text):
+        payload = b"\xff" + struct.pack("<H", number) + b"#HY000" + text
+        self.answer = struct.pack("<I", len(payload) | 1 << 24) + payload
+        self.mark = mark
+
+    def to_node(self, data):
+        if self.mark is not None and self.mark in data:
+            self.mark = None
+            raise Refused(self.answer)
+        return data
+
+
+def read_packet(sock):
+    data = b""
+    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:3], "little"):
+        part = sock.recv(65536)
+        if not part:
+            raise OSError("closed")
+        data += part
+    return data
