@@ -16,9 +16,9 @@ import wire
 from console import Console
 from relay import OldNode
 from util import wait_until
-from wire import (COM_CHANGE_USER, COM_FIELD_LIST, COM_INIT_DB, COM_PING, COM_QUERY,
-                  COM_RESET_CONNECTION, COM_SET_OPTION, COM_STATISTICS, COM_STMT_CLOSE,
-                  COM_STMT_FETCH, COM_STMT_PREPARE, COM_STMT_RESET, DEFAULT, IGNORE)
+from wire import (COM_FIELD_LIST, COM_INIT_DB, COM_PING, COM_RESET_CONNECTION, COM_SET_OPTION,
+                  COM_STATISTICS, COM_STMT_CLOSE, COM_STMT_FETCH, COM_STMT_PREPARE, COM_STMT_RESET,
+                  DEFAULT, IGNORE)
 
 # Always there; a client without the first two is none of this century.
 BASE = wire.PROTOCOL_41 | wire.SECURE_CONNECTION
