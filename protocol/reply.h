@@ -49,6 +49,7 @@ struct column {
 #define TYPE_VAR_STRING 0xfd
 #define FLAG_NOT_NULL   0x0001
 #define FLAG_BINARY     0x0080
+#define FLAG_NO_DEFAULT 0x1000
 
 uint8_t ok_encode(struct writer *w, const struct ok *ok, uint8_t sequence);
 uint8_t err_encode(struct writer *w, uint16_t number, const char *sqlstate, struct slice message,

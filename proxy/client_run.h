@@ -25,8 +25,8 @@ int client_default_hostgroup(const struct client *c);
 bool client_choose(const struct client *c, struct route *route);
 
 /*
- * client_let_warnings_go - a statement with tables clears the diagnostics: nothing else keeps the
- * session on the connection that has them.
+ * client_let_warnings_go - a statement with tables clears the diagnostics (LOCAL_LINK_STATUS is one,
+ * on a node): nothing else keeps the session on the connection that has them.
  */
 void client_let_warnings_go(struct client *c);
 

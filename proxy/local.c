@@ -10,6 +10,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_track.h"
+#include "proxy/link_status.h"
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
@@ -179,6 +180,9 @@ static bool try_answer(struct client *c, const struct facts *f)
         session_said(&c->session, 0, false);
         (void)client_ok(c);
         return true;
+    }
+    if (f->local == LOCAL_LINK_STATUS) {
+        return link_status_answer(c, f);
     }
     return answer_number(c, f, false);
 }

@@ -425,7 +425,8 @@ void facts_scan(struct facts *f, struct slice sql, uint32_t mode)
         }
     }
     finish(&s, first);
-    if ((f->verb == VERB_SELECT || f->verb == VERB_DO) && f->body.len <= FACTS_LOCAL_LONGEST) {
+    if ((f->verb == VERB_SELECT || f->verb == VERB_DO || f->verb == VERB_SHOW) &&
+        f->body.len <= FACTS_LOCAL_LONGEST) {
         scan_local(f, mode);
     }
 }

@@ -95,7 +95,8 @@ enum local_form {
        (set.h): the answer may be learnt for a profile. It changes when an operator uses SET GLOBAL
        on max_allowed_packet and the like: learnt answers need an end. */
     LOCAL_VARIABLES,
-    LOCAL_DO /* DO number */
+    LOCAL_DO,         /* DO number */
+    LOCAL_LINK_STATUS /* SHOW [SESSION|LOCAL] STATUS LIKE 'Ssl_cipher', 'Ssl_version', 'Compression' */
 };
 
 struct facts {
@@ -111,7 +112,8 @@ struct facts {
     uint8_t n_tables;
     struct table_name tables[FACTS_MAX_TABLES]; /* borrowed from the statement's bytes */
     struct slice
-        column_name; /* LOCAL_* but VARIABLES and DO: the name the result's column will have */
+        column_name; /* LOCAL_* but VARIABLES and DO: the name the result's column will have; of
+                        LINK_STATUS: what is asked for, in any case */
     struct slice
         body; /* the first statement without comments and spaces around it and ; at the end */
     uint64_t number; /* KILL: the id; 0 = not a plain id: KILL USER x, KILL QUERY ID n, KILL @x */

@@ -177,6 +177,39 @@ static void select_list(struct local *l, struct facts *f)
     }
 }
 
+/* show_status - behind SHOW. No wildcard but _, which stands for itself in these names. */
+static void show_status(struct local *l, struct facts *f)
+{
+    static const struct slice names[] = {
+        {"Ssl_cipher", 10}, {"Ssl_version", 11}, {"Compression", 11}};
+
+    if (l->token.word == W_SESSION || l->token.word == W_LOCAL) {
+        next(l);
+    }
+    if (l->token.word != W_STATUS) {
+        return;
+    }
+    next(l);
+    if (l->token.word != W_LIKE) {
+        return;
+    }
+    next(l);
+    if (l->token.kind != TOKEN_STRING || (l->token.flags & TOKEN_PLAIN) == 0) {
+        return;
+    }
+    l->name = token_inner(&l->token);
+    next(l);
+    if (l->failed || l->token.kind != TOKEN_END) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (slice_eq_nocase(l->name, names[i])) {
+            f->local = LOCAL_LINK_STATUS;
+            f->column_name = names[i];
+        }
+    }
+}
+
 void scan_local(struct facts *f, uint32_t mode)
 {
     const uint32_t never = FACT_MULTI | FACT_EXECUTABLE_COMMENT | FACT_UNTERMINATED;
@@ -190,6 +223,9 @@ void scan_local(struct facts *f, uint32_t mode)
     if (f->verb == VERB_SELECT && l.token.word == W_SELECT) {
         next(&l);
         select_list(&l, f);
+    } else if (f->verb == VERB_SHOW && l.token.word == W_SHOW) {
+        next(&l);
+        show_status(&l, f);
     } else if (f->verb == VERB_DO) {
         next(&l);
         if (l.token.kind == TOKEN_NUMBER && !l.failed) {

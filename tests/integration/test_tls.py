@@ -236,6 +236,22 @@ def test_versions_and_ciphers(galeway):
         assert client.sock.version() == "TLSv1.2"
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_status_tells_of_the_clients_own_link(galeway, version):
+    """The nodes have no TLS; what they would tell is of Galeway's connection to them."""
+    proxy = galeway(variables={"have_compress": True})
+    with secured(proxy, trusting(own_ca(proxy), version=version), compress=True) as client:
+        assert client.rows("SHOW STATUS LIKE 'Ssl_cipher'") == [["Ssl_cipher", client.sock.cipher()[0]]]
+        assert client.rows("SHOW SESSION STATUS LIKE 'ssl_version'") == [["Ssl_version", client.sock.version()]]
+        assert client.rows("SHOW STATUS LIKE 'compression'") == [["Compression", "ON"]]
+        client.rows("SET NAMES latin1")
+        assert client.value("SHOW STATUS LIKE 'Ssl_version'") == "Ssl_version"
+    with wire.Client(port=proxy.port, compress=False, **TENANT) as client:
+        if not wire.TLS_EVERYWHERE:
+            assert client.rows("SHOW STATUS LIKE 'Ssl_cipher'") == [["Ssl_cipher", ""]]
+        assert client.rows("SHOW STATUS LIKE 'compression'") == [["Compression", "OFF"]]
+
+
 # ---------------------------------------------------------------- sessions
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

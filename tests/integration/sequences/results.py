@@ -7,6 +7,8 @@ from . import on, seq
 MULTI = wire.MULTI_STATEMENTS
 TWO_RESULTS = "CREATE PROCEDURE two() BEGIN SELECT * FROM t; SELECT b FROM u; END"
 
+LINK = ("SHOW STATUS LIKE 'Ssl_cipher'", "SHOW LOCAL STATUS LIKE 'SSL_version'", "SHOW SESSION STATUS LIKE 'compression'")
+
 SEQUENCES = [
     seq("multi", "SELECT 1; SELECT 2", "SELECT 1; SELECT * FROM t; UPDATE t SET a=0; SELECT a FROM t",
         "INSERT INTO u VALUES (3,3); DELETE FROM u; SELECT COUNT(*) FROM u", "SELECT 1;",
@@ -163,3 +165,20 @@ SEQUENCES = [
     seq("two-clients-interleaved", "SELECT 1", *on("b", "SELECT * FROM t", "UPDATE t SET a=1"),
         "SELECT a FROM t FOR UPDATE", ("on", "b", "SELECT 2"), "SELECT 3"),
 ]
+
+# Of the link itself: Galeway answers. Over TLS or compressed its answer is another than a plain link's to a node.
+OF_THE_LINK = [
+    seq("link-status", *LINK, "SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "SELECT 1 LIMIT 0", LINK[0], "SELECT FOUND_ROWS()",
+        "SHOW status  LIKE 'Compression' ; ", "SHOW STATUS LIKE 'compression' LIMIT 1", "SHOW STATUS LIKE 'compressio_'",
+        "SHOW STATUS LIKE \"Compression\"", "SET sql_mode='ANSI_QUOTES'", "SHOW STATUS LIKE \"Compression\"",
+        "SHOW SESSION STATUS LIKE 'Com' 'pression'", "SHOW STATUS LIKE _latin1'Compression'", "SHOW STATUS LIKE N'Compression'"),
+    seq("link-status-in-charsets", *(text for names in ("latin1", "utf8mb4 COLLATE utf8mb4_unicode_ci", "utf8", "utf8mb3", "sjis",
+        "latin1 COLLATE latin1_german1_ci") for text in (f"SET NAMES {names}", LINK[0])), "SET character_set_results=NULL", LINK[0],
+        "SET character_set_results=utf8mb4", LINK[0], "SET character_set_results=ucs2", LINK[0], "SET character_set_results=binary",
+        LINK[0], "SET NAMES DEFAULT", LINK[0], "SET collation_connection=latin1_bin", LINK[0]),
+    seq("link-status-states", "BEGIN", *LINK, "INSERT INTO t(a) VALUES (1)", LINK[0], "SELECT ROW_COUNT()", "SELECT LAST_INSERT_ID()",
+        "ROLLBACK", "SELECT 1/0", LINK[1], "SHOW WARNINGS", "SELECT @@warning_count", "SELECT CAST('x' AS INT)", LINK[2], "SHOW COUNT(*) WARNINGS"),
+    seq("link-status-prepared", ("prepare", "s", LINK[0]), ("execute", "s"), ("execute", "s"), f"PREPARE p FROM \"{LINK[0]}\"", "EXECUTE p"),
+]
+if not wire.TLS_EVERYWHERE and not wire.COMPRESS_EVERYWHERE:
+    SEQUENCES += OF_THE_LINK
