@@ -265,14 +265,16 @@ async def read_to_end(client, patience):
 
 
 async def before_message(scene, door):
-    """On a busy machine a client may have been too slow until here; or there was no room for him."""
-    for _ in range(30):
+    """On a busy machine a client may have been too slow until here; or there was no room for him: those
+    who say nothing have it until a timeout ends them."""
+    until = time.monotonic() + 4 * HELD_MS / 1000
+    while True:
         try:
             return await scene(door)
-        except (ConnectionError, asyncio.IncompleteReadError) as fault:
-            failed = fault
+        except (ConnectionError, asyncio.IncompleteReadError):
+            if time.monotonic() > until:
+                raise
             await asyncio.sleep(0.2)  # others leave meanwhile
-    raise failed
 
 
 def say_no_more(writer):
