@@ -34,6 +34,13 @@ def test_a_line_without_need_is_seen(direct, through):
     assert verdict.stale == ["b"] and not verdict.is_good
 
 
+@pytest.mark.parametrize("outcome", ["ok", "fail"])
+def test_a_case_that_fails_at_times(outcome):
+    known = read_known("s | b | at times: a reason")
+    verdict = judge("s", {"a": "ok", "b": "ok"}, {"a": "ok", "b": outcome}, known)
+    assert verdict.is_good and verdict.listed == ([] if outcome == "ok" else ["b"])
+
+
 def test_a_beginning_stands_for_all_cases_that_have_it():
     known = read_known("s | f.t:* | one reason")
     verdict = judge("s", {"a": "ok", "f.t:1": "ok", "f.t:2": "ok"}, {"a": "ok"}, known)
