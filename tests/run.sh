@@ -44,7 +44,8 @@ part_integration() {
     fi
     # Debian's Python has Debian's packages; another python3 may come first in PATH.
     # shellcheck disable=SC2086 # words on purpose
-    exec /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/integration ${PYTEST_ARGS:-}
+    # 40 failures have a cause in common: it is told rather than met another thousand times.
+    exec /usr/bin/python3 -m pytest -q -rs --maxfail=40 -p no:cacheprovider tests/integration ${PYTEST_ARGS:-}
 }
 
 part_bench() {
