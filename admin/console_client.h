@@ -14,6 +14,7 @@
 #include "admin/wire.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "protocol/greet.h"
 #include "protocol/stream.h"
 #include "proxy/galeway.h"
 
@@ -79,8 +80,9 @@ struct console_client {
     bool is_served;   /* counts for the limit */
     bool has_session;
     bool close_when_drained;
-    bool wants_tls;        /* what follows is a TLS handshake */
-    bool multi_statements; /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
+    bool wants_tls;         /* what follows is a TLS handshake */
+    bool multi_statements;  /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
+    uint8_t salt[SALT_LEN]; /* of the greeting: what COM_CHANGE_USER has answered again */
     uint64_t caps;
     uint64_t since_ms; /* of the state */
     uint64_t created_ms;

@@ -35,6 +35,7 @@ static bool login_new(struct console_client *c, enum auth_step step)
         return false;
     }
     *c->login = (struct console_login){.auth.step = (uint8_t)step};
+    memcpy(c->login->auth.salt, c->salt, SALT_LEN);
     return true;
 }
 
@@ -59,6 +60,7 @@ static void greet(struct console_client *c)
                          .plugin = slice_of(vars->mysql_default_authentication_plugin)};
 
     auth_check_salt(&c->login->auth);
+    memcpy(c->salt, c->login->auth.salt, SALT_LEN);
     g.caps |= offers_tls(c) ? CAP_SSL : 0;
     memcpy(g.salt, c->login->auth.salt, SALT_LEN);
     galeway_version(c->core->galeway, c->core->snapshot->conf, version, &g.charset);
@@ -323,7 +325,8 @@ void console_login_secured(struct console_client *c, int rc)
 }
 
 /*
- * What was sent along is not looked at: a fresh salt is to be answered. Who is refused is closed.
+ * What was sent along is not looked at: the salt of the greeting is to be answered again, as on the
+ * traffic ports. Who is refused is closed.
  */
 void console_change_user(struct console_client *c, const uint8_t *payload, size_t len)
 {
