@@ -186,7 +186,10 @@ void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN
 void account_learn_clear(struct account *account, struct slice clear)
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
-    secret_learn(&account->shared.secret, clear);
-    secret_learn_ed25519(&account->shared.secret, clear);
+    if (secret_fits_clear(&account->shared.secret,
+                          clear)) { /* the password may have changed meanwhile */
+        secret_learn(&account->shared.secret, clear);
+        secret_learn_ed25519(&account->shared.secret, clear);
+    }
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
 }

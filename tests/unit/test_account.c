@@ -161,6 +161,25 @@ TEST(account_learns_all_hashes_from_a_clear_password)
     accounts_fini(&a);
 }
 
+/* A login that was under way while the password changed. */
+TEST(account_learns_no_clear_password_of_before)
+{
+    static const char *const now[] = {"*94BDCEBE19083CE2A1F959FD02F964C7AF4CFC29", "other"};
+    struct accounts a;
+    struct secret secret;
+
+    for (size_t i = 0; i < ARRAY_SIZE(now); i++) {
+        accounts_init(&a);
+        load_one(&a, "app", HASH_OF_SECRET);
+        load_one(&a, "app", now[i]);
+        account_learn_clear(account_find(&a, SLICE("app")), SLICE("secret"));
+        secret = secret_of(&a, "app");
+        secret.has_clear = false; /* by the hashes alone */
+        assert_false(secret_fits_clear(&secret, SLICE("secret")));
+        accounts_fini(&a);
+    }
+}
+
 TEST(account_malformed_password_leaves_the_one_before)
 {
     struct conf_user bad = user_of("app", "*HALF");
