@@ -12,6 +12,7 @@
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/worker.h"
+#include "router/secret_text.h"
 
 struct slice figures_sql(const struct task *task)
 {
@@ -69,6 +70,7 @@ static void count_error(struct client *c, struct figures_statement *s, const str
     struct slice before = s->address;
 
     s->address = slice_of(client_peer_name(c, address));
+    text = secret_hide_error(s->sql, s->mode, number, text);
     figures_failed(&c->worker->figures, s, node, number, text);
     s->address = before;
     c->task->is_error_counted = true;

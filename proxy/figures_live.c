@@ -13,6 +13,7 @@
 #include "proxy/figures_client.h"
 #include "proxy/figures_read.h"
 #include "proxy/worker.h"
+#include "router/secret_text.h"
 
 /* As a node's process list calls it. */
 static const char *command_name(const struct client *c)
@@ -55,9 +56,10 @@ static struct address local_end(const struct stream *stream)
     return (struct address){.family = ADDRESS_NONE};
 }
 
-static struct figures_text *info_of(const struct task *task)
+static struct figures_text *info_of(const struct client *c)
 {
-    struct slice sql = figures_sql(task);
+    char hidden[SECRET_TEXT_MAX];
+    struct slice sql = secret_hide(figures_sql(c->task), client_mode(c), hidden);
 
     sql.len = MIN(sql.len, (size_t)FIGURES_INFO_MAX);
     return sql.len == 0 ? NULL : figures_text_new(sql);
@@ -87,7 +89,7 @@ static void add_client(const struct client *c, struct figures_copy *copy)
     row->is_compressed = stream_is_compressed(&c->stream);
     (void)address_text(&address, row->address);
     if (c->task != NULL) {
-        row->info = info_of(c->task);
+        row->info = info_of(c);
         row->hostgroup = c->task->route.hostgroup;
     }
     if (c->server != NULL) {
