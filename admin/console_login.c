@@ -218,8 +218,8 @@ static void check_response(struct console_client *c, struct slice response)
     bool is_admin;
 
     if (!find_user(c, &credential, &is_admin) || secret_parse(&secret, credential.password) != 0) {
-        denied(c, response.len > 0);
-        return;
+        secret_of_nobody(&secret);
+        is_admin = false; /* and is never accepted */
     }
     if (is_admin && !c->is_local && is_default_admin(&credential)) {
         refuse_remote(c);

@@ -21,7 +21,8 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
+#define USER_NAME_CHARS    128 /* MariaDB looks at no more of them */
+#define CHANGES_FAILED_MAX 3   /* of a connection (10.11) */
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
 bool client_error_early(struct client *c, int rc, const char *text)
@@ -277,6 +278,11 @@ static bool ask_and_wait(struct client *c, struct slice response)
     return true;
 }
 
+static bool is_nobody(const struct login_user *user)
+{
+    return user->source == USER_NONE || user->source == USER_UNKNOWN;
+}
+
 static void check_answer(struct client *c, struct login_user *user, struct slice response)
 {
     const struct auth_line line = line_of(c);
@@ -287,7 +293,7 @@ static void check_answer(struct client *c, struct login_user *user, struct slice
 
     verdict = auth_check_answer(&c->login->auth, &user->secret, &line, response, &w, &c->sequence,
                                 &learnt);
-    if (verdict == AUTH_WRONG) {
+    if (verdict == AUTH_WRONG || (verdict == AUTH_RIGHT && is_nobody(user))) {
         /* Of a user of the nodes: perhaps it was changed there a moment ago. */
         if (user->source != USER_FOLLOWED || !ask_and_wait(c, response)) {
             client_login_deny(c, learnt.with_password);
@@ -306,9 +312,10 @@ static void check_response(struct client *c, struct slice response)
     if (user.source == USER_UNKNOWN && ask_and_wait(c, response)) {
         return;
     }
-    if (user.source == USER_NONE || user.source == USER_UNKNOWN) {
-        client_login_deny(c, response.len > 0);
-    } else if (user.source == USER_FOLLOWED && !user.found.is_served) {
+    if (is_nobody(&user)) {
+        secret_of_nobody(&user.secret);
+    }
+    if (user.source == USER_FOLLOWED && !user.found.is_served) {
         client_login_refuse_plugin(c, &user);
     } else {
         check_answer(c, &user, response);
@@ -475,6 +482,16 @@ void client_login_secured(struct client *c, int rc)
     client_close(c, CLOSE_TLS, rc);
 }
 
+/* As MariaDB: such a connection is done with changing, else it would be one to guess by. */
+static bool has_guessed(struct client *c)
+{
+    if (c->n_changes_failed < CHANGES_FAILED_MAX) {
+        return false;
+    }
+    client_login_refuse(c, ERR_UNKNOWN_COMMAND, err_text(ERR_UNKNOWN_COMMAND));
+    return true;
+}
+
 void client_change_user(struct client *c, const uint8_t *payload, size_t len)
 {
     struct log_who who = client_who(c, "reading a command");
@@ -484,7 +501,9 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     if (len == 1) { /* as MariaDB: it begins with a greeting again */
         if (login_new(c, AUTH_GREETED, true)) {
             client_to(c, CLIENT_LOGIN);
-            greet(c);
+            if (!has_guessed(c)) {
+                greet(c);
+            }
         }
         return;
     }
@@ -499,7 +518,8 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     }
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
-    if (!charset_refused(
+    if (!has_guessed(c) &&
+        !charset_refused(
             c)) { /* as MariaDB: what was sent along is not looked at, the salt is to be answered again */
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));

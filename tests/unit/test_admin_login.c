@@ -143,6 +143,41 @@ TEST(console_login_switches_a_plugin_it_does_not_know)
     console_done(&f);
 }
 
+/* Who is not known is asked as who has the hash of a password. */
+TEST(console_login_does_not_tell_who_is_there)
+{
+    static const char *const users[] = {"kept", "nobody"};
+    struct console_fix f;
+
+    console_make(
+        &f, "admin_credentials=\"admin:admin;kept:*14E65567ABDB5135D0CFD9A70B3032C179A49EE7\"");
+    for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+        struct console_end e;
+        uint8_t bytes[256];
+        struct writer w = writer_of(bytes, sizeof(bytes));
+        struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
+                          .user = slice_of(users[i]),
+                          .response = SLICE("12345678901234567890123456789012"),
+                          .plugin = SLICE(PLUGIN_SHA2)};
+        struct slice p, plugin, data;
+
+        end_connect(&f, &e);
+        end_greeting(&e);
+        login_encode(&w, &l, 1);
+        end_send(&e, bytes, w.len);
+        p = end_packet(&e);
+        assert_int_equal(auth_switch_decode(&plugin, &data, (const uint8_t *)p.data, p.len), 0);
+        assert_true(slice_eq(plugin, SLICE(PLUGIN_NATIVE)));
+        packet_write_header(bytes, SHA1_LEN, (uint8_t)(e.packet_seq + 1));
+        end_send(&e, bytes, PACKET_HEADER + SHA1_LEN);
+        end_expect_error(&e, 1045);
+        end_expect_closed(&e);
+        end_close(&e);
+    }
+    assert_int_equal(seen.begun, 0);
+    console_done(&f);
+}
+
 TEST(console_login_uses_the_schema)
 {
     struct console_fix f;
