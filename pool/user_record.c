@@ -185,6 +185,18 @@ void user_record_secret(const struct user_record *r, struct secret *out)
     }
 }
 
+bool user_record_is_same_password(const struct user_record *a, const struct user_record *b)
+{
+    if (a->is_empty != b->is_empty || a->has_stage2 != b->has_stage2 ||
+        a->has_ed25519_key != b->has_ed25519_key || (a->sha2 == NULL) != (b->sha2 == NULL)) {
+        return false;
+    }
+    return (!a->has_stage2 || CRYPTO_memcmp(a->stage2, b->stage2, SHA1_LEN) == 0) &&
+           (!a->has_ed25519_key ||
+            CRYPTO_memcmp(a->ed25519_key, b->ed25519_key, ED25519_KEY_LEN) == 0) &&
+           (a->sha2 == NULL || strcmp(a->sha2, b->sha2) == 0);
+}
+
 bool user_record_is_served(const struct user_record *r)
 {
     return r->is_empty || r->has_stage2 || r->has_ed25519_key || r->sha2 != NULL ||

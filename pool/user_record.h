@@ -49,6 +49,9 @@ void user_record_free(struct user_record *record); /* NULL is fine */
 /* user_record_secret - to be wiped by the caller. */
 void user_record_secret(const struct user_record *record, struct secret *out);
 
+/* user_record_is_same_password - of both, as far as the node tells. */
+bool user_record_is_same_password(const struct user_record *a, const struct user_record *b);
+
 /* user_record_is_served - is there a password that can be checked here? */
 bool user_record_is_served(const struct user_record *record);
 

@@ -94,6 +94,7 @@ struct users_found {
     uint32_t max_connections; /* 0 = any number */
     int hostgroup;            /* mysql-users_from_hostgroup */
     char unserved[USER_PLUGIN_MAX];
+    char host[USER_HOST_MAX + 1]; /* of the last of his name's accounts with the same password */
 };
 
 enum users_answer {

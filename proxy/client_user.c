@@ -130,7 +130,8 @@ int client_user_accept(struct login_user *user, const struct auth_learnt *learnt
         return rc;
     }
     if (user->source == USER_FOLLOWED) {
-        user->account = account_follow(user->accounts, slice_of(user->row.username), &user->secret);
+        user->account = account_follow(user->accounts, slice_of(user->row.username),
+                                       user->found.host, &user->secret);
         if (user->account == NULL) {
             return ERR_LIMIT;
         }

@@ -36,7 +36,7 @@ static void describe(const struct client *c, struct figures_statement *s)
     const struct task *task = c->task;
 
     *s = (struct figures_statement){
-        .account = c->session.account,
+        .account = c->session.account->shown,
         .schema = c->session.schema,
         .sql = figures_sql(task),
         .mode = client_mode(c),
@@ -154,6 +154,6 @@ void figures_stop_waiting(struct client *c)
     }
     list_remove(&w->waiting, &c->in_waiting);
     stat_add(&w->stats, STAT_POOL_WAIT_US, ms * 1000);
-    figures_queued(&w->figures, c->session.account, c->session.schema, ms);
+    figures_queued(&w->figures, c->session.account->shown, c->session.schema, ms);
     figures_waited(&w->figures, c->task->route.hostgroup, w->now_ms - c->task->queued_ms);
 }

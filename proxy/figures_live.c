@@ -113,7 +113,7 @@ static void add_site(const struct client *c, struct figures_copy *copy)
     }
     row = figures_list_add(&copy->sites_now, sizeof(*row));
     if (row != NULL) {
-        row->account = c->session.account;
+        row->account = c->session.account->shown;
         row->schema = c->session.schema;
         row->waiting = c->state == CLIENT_WAITING ? 1 : 0;
         row->servers = c->server != NULL ? 1 : 0;
@@ -165,7 +165,8 @@ static void add_stmts(const struct client *c, struct figures_table *table)
     size_t pos = 0;
 
     while (c->session.stmts != NULL && (stmt = map_next(c->session.stmts, &pos)) != NULL) {
-        struct figures_stmt *row = stmt_row(table, c->session.account, stmt->schema, stmt->text);
+        struct figures_stmt *row =
+            stmt_row(table, c->session.account->shown, stmt->schema, stmt->text);
 
         if (row != NULL) {
             row->n_params = stmt->n_params;
@@ -179,7 +180,7 @@ static void add_server_stmts(const struct server *s, struct figures_table *table
 {
     LIST_FOREACH (it, &s->stmts) {
         const struct server_stmt *stmt = CONTAINER_OF(it, struct server_stmt, in_server);
-        struct figures_stmt *row = stmt_row(table, s->account, stmt->schema, stmt->text);
+        struct figures_stmt *row = stmt_row(table, s->account->shown, stmt->schema, stmt->text);
 
         if (row != NULL) {
             row->n_servers++;
