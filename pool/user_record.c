@@ -111,6 +111,7 @@ static void read_conditions(struct user_record *r, const json_t *root)
     r->need = read_need(root);
     r->changed_s = number_of(root, "password_last_changed", -1);
     r->lifetime_days = number_of(root, "password_lifetime", -1);
+    r->is_shut = max < 0;
     r->max_connections = max > 0 && max <= INT32_MAX ? (uint32_t)max : 0;
 }
 

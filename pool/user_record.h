@@ -36,6 +36,7 @@ struct user_record {
     int64_t changed_s;        /* time of day; 0 = expired */
     int64_t lifetime_days;    /* -1 = the server's, 0 = for ever */
     uint32_t max_connections; /* 0 = any number */
+    bool is_shut;             /* max_user_connections = -1: none at all */
 };
 
 /*

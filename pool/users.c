@@ -240,6 +240,7 @@ static void fill_found(const struct users *u, const struct user *user, const str
         .cuts_expired = u->server.cuts_expired,
         .need = r->need != NULL ? *r->need : (struct tls_need){.tls = false},
         .max_connections = r->max_connections,
+        .is_shut = r->is_shut,
         .hostgroup = u->hostgroup,
     };
     user_record_secret(r, &out->secret);

@@ -165,17 +165,19 @@ static bool count_client(struct account *account, const struct conf_user *user)
     return true;
 }
 
-static void refuse_user_limit(struct client *c, const struct conf_user *user)
+static void refuse_user_limit(struct client *c, const char *name, long max)
 {
     struct log_who who = client_who(c, "logging in");
 
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
-    log_info(&who, "refused: it has %u connections (max_connections of mysql_users)",
-             user->max_connections);
+    log_info(&who,
+             "refused: it may have %ld connections (max_connections of mysql_users, or "
+             "max_user_connections of a node)",
+             max);
     if (client_errorf(
             c, ERR_USER_LIMIT,
-            "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
-            user->username, user->max_connections)) {
+            "User '%s' has exceeded the 'max_user_connections' resource (current value: %ld)", name,
+            max)) {
         client_close_because(c, CLOSE_LIMIT, ERR_USER_LIMIT);
     }
 }
@@ -193,7 +195,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     }
     if (s->account != account && !count_client(account, user)) {
         profile_unref(profiles, profile);
-        refuse_user_limit(c, user);
+        refuse_user_limit(c, user->username, (long)user->max_connections);
         return false;
     }
     client_stmts_drop(c);
@@ -252,6 +254,8 @@ static void proven(struct client *c, struct login_user *user, const struct auth_
         accepted(c, user);
     } else if (rc == ERR_ACCESS_DENIED) {
         client_login_deny_line(c, user, learnt->with_password);
+    } else if (rc == ERR_USER_LIMIT) {
+        refuse_user_limit(c, c->login->user, -1);
     } else if (rc == ERR_NODE_LOGIN) {
         client_login_refuse_unusable(c);
     } else {
@@ -360,12 +364,20 @@ static size_t clip(struct slice text, size_t n)
     return len;
 }
 
+/* 'app' in quotes is app, but not in COM_CHANGE_USER (10.11). */
+static struct slice unquoted(struct slice name)
+{
+    bool is_quoted = name.len > 1 && name.data[0] == '\'' && name.data[name.len - 1] == '\'';
+
+    return is_quoted ? (struct slice){name.data + 1, name.len - 2} : name;
+}
+
 static void keep_login(struct client *c, const struct login *l)
 {
     struct client_login *k = c->login;
+    struct slice user = k->is_change_user ? l->user : unquoted(l->user);
 
-    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(l->user, USER_NAME_CHARS),
-                   l->user.data);
+    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(user, USER_NAME_CHARS), user.data);
     (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
     k->charset = l->charset;
     auth_check_named(&k->auth, l->plugin);

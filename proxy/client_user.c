@@ -115,7 +115,10 @@ static int check_conditions(const struct users_found *found)
     if (found->is_locked) {
         return ERR_ACCOUNT_LOCKED;
     }
-    return found->is_expired && found->cuts_expired ? ERR_PASSWORD_EXPIRED : 0;
+    if (found->is_expired && found->cuts_expired) {
+        return ERR_PASSWORD_EXPIRED;
+    }
+    return found->is_shut ? ERR_USER_LIMIT : 0;
 }
 
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt)

@@ -120,10 +120,22 @@ def test_words_are_the_nodes(cluster, follows, users):
              (users.create("IDENTIFIED BY 'x'", host="10.9.%"), "x"),
              (users.create("IDENTIFIED BY 'x'", host="0.0.0.0/0.0.0.0"), "x"),
              (users.create("IDENTIFIED BY 'x' PASSWORD EXPIRE"), "wrong"),
+             (users.create("IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS -1"), "x"),
+             (users.create("IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS -1 ACCOUNT LOCK"), "x"),
              ("no_such_user", "x"), ("no_such_user", "")]
     for name, password in cases:
         want = refused(cluster.port(1), name, password)
         assert want and refused(proxy.port, name, password) == want
+
+
+def test_quoted_name(cluster, follows, users):
+    """'app' in quotes is app; whose name has quotes cannot log in by it, as on a node."""
+    proxy = follows()
+    name = users.create("IDENTIFIED BY 'x'")
+    users.create("IDENTIFIED BY 'y'", name=f"''{name}''")  # of SQL: the name has one at each end
+    for port in (cluster.port(1), proxy.port):
+        assert refused(port, f"'{name}'", "x") is None
+        assert "1045" in refused(port, f"'{name}'", "y")
 
 
 def test_change_of_password_on_a_node(cluster, follows, users):
