@@ -17,6 +17,7 @@
 
 struct console_login {
     struct auth_check auth;
+    bool with_password; /* of a denied one */
     char user[USER_MAX + 1];
     char schema[STORE_NAME_MAX + 1];
 };
@@ -93,17 +94,49 @@ void console_login_begin(struct console_client *c)
 
 /* --- the outcome ------------------------------------------------------------------------------ */
 
+static uint64_t denied_delay(struct console_client *c)
+{
+    return (uint64_t)console_vars(c->core)->mysql_failed_login_delay_ms;
+}
+
+static void denied_text(const struct console_client *c, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "Access denied for user '%s'@'%s' (using password: %s)",
+                   c->login->user, c->peer, c->login->with_password ? "YES" : "NO");
+}
+
+static void tell_denied(struct console_client *c)
+{
+    char text[USER_MAX + 128];
+
+    denied_text(c, text, sizeof(text));
+    console_errorf(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED), "%s", text);
+    console_close_when_sent(c, NULL);
+}
+
+/* Logged at once, told later: as many guesses a second as the limit of clients, and no more. */
 static void denied(struct console_client *c, bool with_password)
 {
     struct log_who who = console_client_who(c);
     char text[USER_MAX + 128];
 
-    (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
-                   c->login->user, c->peer, with_password ? "YES" : "NO");
+    c->login->with_password = with_password;
+    denied_text(c, text, sizeof(text));
     log_info(&who, "%s", text);
     console_audit(c, CONSOLE_AUDIT_CONNECT_ERR, c->login->user, "access denied");
-    console_errorf(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED), "%s", text);
-    console_close_when_sent(c, NULL);
+    if (denied_delay(c) == 0) {
+        tell_denied(c);
+        return;
+    }
+    c->is_denied = true;
+    console_client_to(c, CONSOLE_LOGIN); /* since now; who leaves is seen */
+}
+
+void console_login_tick(struct console_client *c, uint64_t since_ms)
+{
+    if (c->is_denied && !c->close_when_drained && since_ms >= denied_delay(c)) {
+        tell_denied(c);
+    }
 }
 
 /* The schema that was named at login. An error of it is the login's. */

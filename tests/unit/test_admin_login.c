@@ -56,6 +56,34 @@ TEST(console_login_refuses)
     console_done(&f);
 }
 
+TEST(console_login_tells_who_guesses_later)
+{
+    struct console_fix f;
+    struct console_end e;
+    struct console_client *c;
+
+    console_make(&f, "");
+    f.snapshot.conf->vars.mysql_failed_login_delay_ms = 500;
+    end_connect(&f, &e);
+    end_greeting(&e);
+    c = CONTAINER_OF(f.core.clients.head.next, struct console_client, in_core);
+    end_login(&e, "admin", "wrong", 0);
+    end_query(&e, "SELECT 1"); /* does not wait */
+    while (!c->is_denied) {
+        (void)uv_run(&f.loop, UV_RUN_ONCE);
+    }
+    console_core_tick(&f.core);
+    assert_int_equal(c->state, CONSOLE_LOGIN);
+    assert_true(c->is_denied);
+    c->since_ms -= 500;
+    console_core_tick(&f.core);
+    end_expect_error(&e, 1045);
+    end_expect_closed(&e);
+    end_close(&e);
+    assert_int_equal(seen.n, 0);
+    console_done(&f);
+}
+
 /*
  * Logs in with caching_sha2_password; `stored` has no fast path. Over a unix socket the password
  * goes in the clear.
