@@ -171,9 +171,9 @@ static void refuse_user_limit(struct client *c, const char *name, long max)
 
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
     log_info(&who,
-             "refused: it may have %ld connections (max_connections of mysql_users, or "
-             "max_user_connections of a node)",
-             max);
+             "refused: it has %ld connections, and may not have more (max_connections of "
+             "mysql_users, max_user_connections of a node)",
+             MAX(max, 0L));
     if (client_errorf(
             c, ERR_USER_LIMIT,
             "User '%s' has exceeded the 'max_user_connections' resource (current value: %ld)", name,
