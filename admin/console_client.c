@@ -102,6 +102,7 @@ void console_core_tick(struct console_core *core)
         struct console_client *c = CONTAINER_OF(it, struct console_client, in_core);
         uint64_t since = now - c->since_ms;
 
+        console_login_tick(c, since);
         if (c->state == CONSOLE_LOGIN && since > (uint64_t)vars->mysql_connect_timeout_client) {
             console_close(c, "the login took too long");
         } else if (c->state != CONSOLE_CLOSING && since > (uint64_t)vars->mysql_wait_timeout) {
@@ -176,7 +177,8 @@ void console_refuse(struct console_client *c, int rc, const char *reason)
 
 static bool takes_packets(const struct console_client *c)
 {
-    return (c->state == CONSOLE_IDLE || c->state == CONSOLE_LOGIN) && !c->close_when_drained;
+    return (c->state == CONSOLE_IDLE || c->state == CONSOLE_LOGIN) && !c->close_when_drained &&
+           !c->is_denied;
 }
 
 /* A packet that is continued would be a statement of 16 MiB: none is that long. */
@@ -224,7 +226,7 @@ static size_t take_packets(struct console_client *c, const uint8_t *data, size_t
         }
         at += payload;
     }
-    return c->state == CONSOLE_CLOSING || c->close_when_drained ? len : at;
+    return c->state == CONSOLE_CLOSING || c->close_when_drained || c->is_denied ? len : at;
 }
 
 static bool keep(struct console_client *c, const uint8_t *data, size_t len)
@@ -280,7 +282,7 @@ static void on_bytes(struct stream *stream, uint8_t *data, size_t len)
     struct console_client *c = CONTAINER_OF(stream, struct console_client, stream);
     size_t used = 0;
 
-    if (c->close_when_drained) {
+    if (c->close_when_drained || c->is_denied) {
         return;
     }
     if (c->in != NULL) {

@@ -14,6 +14,7 @@
 #include "admin/wire.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "protocol/greet.h"
 #include "protocol/stream.h"
 #include "proxy/galeway.h"
 
@@ -79,8 +80,10 @@ struct console_client {
     bool is_served;   /* counts for the limit */
     bool has_session;
     bool close_when_drained;
-    bool wants_tls;        /* what follows is a TLS handshake */
-    bool multi_statements; /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
+    bool wants_tls;         /* what follows is a TLS handshake */
+    bool is_denied;         /* and is told in a while (mysql-failed_login_delay_ms) */
+    bool multi_statements;  /* CLIENT_MULTI_STATEMENTS, or COM_SET_OPTION said so */
+    uint8_t salt[SALT_LEN]; /* of the greeting: what COM_CHANGE_USER has answered again */
     uint64_t caps;
     uint64_t since_ms; /* of the state */
     uint64_t created_ms;
@@ -202,6 +205,8 @@ bool console_quote_name(char out[CONSOLE_QUOTED_MAX], struct slice name) MUST_CH
 /* console_login.c */
 void console_login_begin(struct console_client *c);
 void console_login_packet(struct console_client *c, const uint8_t *payload, size_t len);
+/* console_login_tick - once a second: who was denied is told when it is time. */
+void console_login_tick(struct console_client *c, uint64_t since_ms);
 void console_change_user(struct console_client *c, const uint8_t *payload, size_t len);
 void console_login_free(struct console_client *c);
 /* A request for TLS was the last packet: data is what came behind it. The handshake has ended. */

@@ -17,6 +17,7 @@
 
 struct console_login {
     struct auth_check auth;
+    bool with_password; /* of a denied one */
     char user[USER_MAX + 1];
     char schema[STORE_NAME_MAX + 1];
 };
@@ -35,6 +36,7 @@ static bool login_new(struct console_client *c, enum auth_step step)
         return false;
     }
     *c->login = (struct console_login){.auth.step = (uint8_t)step};
+    memcpy(c->login->auth.salt, c->salt, SALT_LEN);
     return true;
 }
 
@@ -59,6 +61,7 @@ static void greet(struct console_client *c)
                          .plugin = slice_of(vars->mysql_default_authentication_plugin)};
 
     auth_check_salt(&c->login->auth);
+    memcpy(c->salt, c->login->auth.salt, SALT_LEN);
     g.caps |= offers_tls(c) ? CAP_SSL : 0;
     memcpy(g.salt, c->login->auth.salt, SALT_LEN);
     galeway_version(c->core->galeway, c->core->snapshot->conf, version, &g.charset);
@@ -91,17 +94,49 @@ void console_login_begin(struct console_client *c)
 
 /* --- the outcome ------------------------------------------------------------------------------ */
 
+static uint64_t denied_delay(struct console_client *c)
+{
+    return (uint64_t)console_vars(c->core)->mysql_failed_login_delay_ms;
+}
+
+static void denied_text(const struct console_client *c, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "Access denied for user '%s'@'%s' (using password: %s)",
+                   c->login->user, c->peer, c->login->with_password ? "YES" : "NO");
+}
+
+static void tell_denied(struct console_client *c)
+{
+    char text[USER_MAX + 128];
+
+    denied_text(c, text, sizeof(text));
+    console_errorf(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED), "%s", text);
+    console_close_when_sent(c, NULL);
+}
+
+/* Logged at once, told later: as many guesses a second as the limit of clients, and no more. */
 static void denied(struct console_client *c, bool with_password)
 {
     struct log_who who = console_client_who(c);
     char text[USER_MAX + 128];
 
-    (void)snprintf(text, sizeof(text), "Access denied for user '%s'@'%s' (using password: %s)",
-                   c->login->user, c->peer, with_password ? "YES" : "NO");
+    c->login->with_password = with_password;
+    denied_text(c, text, sizeof(text));
     log_info(&who, "%s", text);
     console_audit(c, CONSOLE_AUDIT_CONNECT_ERR, c->login->user, "access denied");
-    console_errorf(c, err_number(ERR_ACCESS_DENIED), err_sqlstate(ERR_ACCESS_DENIED), "%s", text);
-    console_close_when_sent(c, NULL);
+    if (denied_delay(c) == 0) {
+        tell_denied(c);
+        return;
+    }
+    c->is_denied = true;
+    console_client_to(c, CONSOLE_LOGIN); /* since now; who leaves is seen */
+}
+
+void console_login_tick(struct console_client *c, uint64_t since_ms)
+{
+    if (c->is_denied && !c->close_when_drained && since_ms >= denied_delay(c)) {
+        tell_denied(c);
+    }
 }
 
 /* The schema that was named at login. An error of it is the login's. */
@@ -216,8 +251,8 @@ static void check_response(struct console_client *c, struct slice response)
     bool is_admin;
 
     if (!find_user(c, &credential, &is_admin) || secret_parse(&secret, credential.password) != 0) {
-        denied(c, response.len > 0);
-        return;
+        secret_of_nobody(&secret);
+        is_admin = false; /* and is never accepted */
     }
     if (is_admin && !c->is_local && is_default_admin(&credential)) {
         refuse_remote(c);
@@ -323,7 +358,8 @@ void console_login_secured(struct console_client *c, int rc)
 }
 
 /*
- * What was sent along is not looked at: a fresh salt is to be answered. Who is refused is closed.
+ * What was sent along is not looked at: the salt of the greeting is to be answered again, as on the
+ * traffic ports. Who is refused is closed.
  */
 void console_change_user(struct console_client *c, const uint8_t *payload, size_t len)
 {

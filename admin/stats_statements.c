@@ -7,6 +7,7 @@
 #include "admin/stats_table.h"
 #include "router/digest.h"
 #include "router/rules.h"
+#include "router/secret_text.h"
 
 #define US_PER_S 1000000
 
@@ -107,6 +108,7 @@ void stats_fill_prepared(struct stats_fill *f)
     {
         struct slice sql = stmt->text == NULL ? (struct slice){"", 0}
                                               : (struct slice){stmt->text->bytes, stmt->text->len};
+        char hidden[SECRET_TEXT_MAX];
         uint64_t digest;
 
         (void)digest_text(sql, f->snapshot->digest_mode, NULL, 0, &digest);
@@ -118,7 +120,7 @@ void stats_fill_prepared(struct stats_fill *f)
         fill_number(f, stmt->n_servers);
         fill_number(f, stmt->n_columns);
         fill_number(f, stmt->n_params);
-        fill_slice(f, sql);
+        fill_slice(f, secret_hide(sql, f->snapshot->digest_mode, hidden));
         fill_row(f);
     }
 }

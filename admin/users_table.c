@@ -108,11 +108,11 @@ void stats_fill_runtime_users(struct stats_fill *f)
 
 static void add_connections(struct stats_fill *f, const struct followed *user)
 {
-    const struct account *account = account_find(&f->g->accounts, slice_of(user->name));
+    int n;
 
-    if (account != NULL) { /* has logged in */
+    if (accounts_clients(&f->g->accounts, slice_of(user->name), &n)) { /* has logged in */
         fill_text(f, user->name);
-        fill_signed(f, atomic_load(&account->n_clients));
+        fill_signed(f, n);
         fill_number(f, user->max_connections);
         fill_row(f);
     }

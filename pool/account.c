@@ -32,6 +32,7 @@ static void account_free(struct account *account)
     secret_wipe(&account->shared.followed);
     (void)pthread_mutex_destroy(&account->shared.lock);
     forget_configured(account);
+    mem_free(MEM_POOL, account->host);
     mem_free(MEM_POOL, account->name);
     mem_free(MEM_POOL, account);
 }
@@ -42,17 +43,24 @@ void accounts_fini(struct accounts *a)
     size_t pos = 0;
 
     while ((account = map_next(&a->by_name, &pos)) != NULL) {
-        account_free(account);
+        while (account != NULL) {
+            struct account *twin = account->twin;
+
+            account_free(account);
+            account = twin;
+        }
     }
     map_fini(&a->by_name);
     (void)pthread_mutex_destroy(&a->lock);
 }
 
-static struct account *account_new(struct accounts *a, struct slice name)
+static struct account *account_new(struct accounts *a, struct slice name, const char *host)
 {
     struct account *account = mem_new(MEM_POOL, sizeof(*account));
 
     account->name = mem_copy(MEM_POOL, name);
+    account->host = host == NULL ? NULL : mem_copy(MEM_POOL, slice_of(host));
+    account->shown = account;
     account->id = ++a->next_id;
     atomic_store(&account->causal_window_ms, CONF_UNSET);
     CHECK(pthread_mutex_init(&account->shared.lock, NULL) == 0);
@@ -71,7 +79,6 @@ static int account_set_password(struct account *account, const char *password)
         rc = secret_parse(&fresh, slice_of(password));
         if (rc == 0) {
             account->shared.secret = fresh;
-            secret_wipe(&account->shared.followed);
             forget_configured(account);
             account->shared.configured = mem_copy(MEM_POOL, slice_of(password));
         }
@@ -81,24 +88,41 @@ static int account_set_password(struct account *account, const char *password)
     return rc;
 }
 
-/* Under the lock of all. NULL = there are too many. */
-static struct account *get_or_make(struct accounts *a, struct slice name)
+/* host: NULL = the configured one. */
+static struct account *find_host(struct account *first, const char *host)
 {
-    struct account *account = map_get(&a->by_name, name);
+    while (first != NULL &&
+           (host == NULL ? first->host != NULL
+                         : first->host == NULL || strcmp(first->host, host) != 0)) {
+        first = first->twin;
+    }
+    return first;
+}
 
-    if (account == NULL) {
-        account = account_new(a, name);
-        if (map_put(&a->by_name, slice_of(account->name), account) != 0) {
-            account_free(account);
-            return NULL;
-        }
+/* Under the lock of all. NULL = there are too many. */
+static struct account *get_or_make(struct accounts *a, struct slice name, const char *host)
+{
+    struct account *first = map_get(&a->by_name, name);
+    struct account *account = find_host(first, host);
+
+    if (account != NULL || a->next_id == ACCOUNTS_MAX) {
+        return account;
+    }
+    account = account_new(a, name, host);
+    if (first != NULL) {
+        account->shown = first;
+        account->twin = first->twin;
+        first->twin = account;
+    } else if (map_put(&a->by_name, slice_of(account->name), account) != 0) {
+        account_free(account);
+        return NULL;
     }
     return account;
 }
 
 static int load_one(struct accounts *a, const struct conf_user *user)
 {
-    struct account *account = get_or_make(a, slice_of(user->username));
+    struct account *account = get_or_make(a, slice_of(user->username), NULL);
     int64_t window_ms;
 
     if (account == NULL) {
@@ -125,28 +149,42 @@ int accounts_load(struct accounts *a, const struct conf *conf)
 
 struct account *account_find(struct accounts *a, struct slice name)
 {
-    struct account *account;
+    struct account *first, *configured;
 
     CHECK(pthread_mutex_lock(&a->lock) == 0);
-    account = map_get(&a->by_name, name);
+    first = map_get(&a->by_name, name);
+    configured = find_host(first, NULL);
     CHECK(pthread_mutex_unlock(&a->lock) == 0);
-    return account;
+    return configured != NULL ? configured : first;
 }
 
-struct account *account_follow(struct accounts *a, struct slice name, const struct secret *secret)
+bool accounts_clients(struct accounts *a, struct slice name, int *n)
+{
+    const struct account *first;
+
+    *n = 0;
+    CHECK(pthread_mutex_lock(&a->lock) == 0);
+    first = map_get(&a->by_name, name);
+    for (const struct account *it = first; it != NULL; it = it->twin) {
+        *n += atomic_load(&it->n_clients);
+    }
+    CHECK(pthread_mutex_unlock(&a->lock) == 0);
+    return first != NULL;
+}
+
+struct account *account_follow(struct accounts *a, struct slice name, const char *host,
+                               const struct secret *secret)
 {
     struct account *account;
 
     CHECK(pthread_mutex_lock(&a->lock) == 0);
-    account = get_or_make(a, name);
+    account = get_or_make(a, name, host);
     CHECK(pthread_mutex_unlock(&a->lock) == 0);
     if (account == NULL) {
         return NULL;
     }
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
-    if (account->shared.configured != NULL ||
-        CRYPTO_memcmp(&account->shared.followed, secret, sizeof(*secret)) != 0) {
-        forget_configured(account);
+    if (CRYPTO_memcmp(&account->shared.followed, secret, sizeof(*secret)) != 0) {
         account->shared.secret = account->shared.followed = *secret;
         atomic_fetch_add(&account->followed_version, 1);
     }
@@ -186,7 +224,10 @@ void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN
 void account_learn_clear(struct account *account, struct slice clear)
 {
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
-    secret_learn(&account->shared.secret, clear);
-    secret_learn_ed25519(&account->shared.secret, clear);
+    if (secret_fits_clear(&account->shared.secret,
+                          clear)) { /* the password may have changed meanwhile */
+        secret_learn(&account->shared.secret, clear);
+        secret_learn_ed25519(&account->shared.secret, clear);
+    }
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
 }

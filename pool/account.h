@@ -3,9 +3,13 @@
  * account.h - a database user as the whole process knows it: its password's forms, how many clients
  * and server connections it has.
  *
- * Accounts are made when a configuration with the user is loaded and live as long as the process;
- * workers hold plain pointers. The password is behind a lock (logins only), the counters are
- * atomic.
+ * Accounts are made when a configuration with the user is loaded, or when a user of the nodes has
+ * logged in, and live as long as the process; workers hold plain pointers. The password is behind a
+ * lock (logins only), the counters are atomic.
+ *
+ * To a node 'app'@'10.0.%' and 'app'@'%' are two users, whose passwords and rights may differ. So
+ * they have accounts of their own here, too: none gets a connection that was opened with the
+ * other's password.
  */
 #ifndef POOL_ACCOUNT_H
 #define POOL_ACCOUNT_H
@@ -22,6 +26,9 @@
 
 struct account {
     char *name;                    /* owned */
+    char *host;                    /* owned: of a user of the nodes; NULL = configured */
+    struct account *twin;          /* the next one of this name; accounts.lock */
+    const struct account *shown;   /* the one of this name that statistics count for */
     uint32_t id;                   /* 1, 2, ... */
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
@@ -38,7 +45,7 @@ struct account {
 
 struct accounts {
     pthread_mutex_t lock;
-    struct map by_name; /* owns the accounts */
+    struct map by_name; /* owns the accounts: the first of each name */
     uint32_t next_id;
 };
 
@@ -51,15 +58,23 @@ void accounts_fini(struct accounts *a);
  */
 int accounts_load(struct accounts *a, const struct conf *conf) MUST_CHECK;
 
-/* account_find - NULL when no configuration ever had it. Any thread. */
+/*
+ * account_find - the configured one; else any of that name who has logged in; NULL = none. Any
+ * thread.
+ */
 struct account *account_find(struct accounts *a, struct slice name);
+
+/* accounts_clients - of all of that name. Returns false when there is none. Any thread. */
+bool accounts_clients(struct accounts *a, struct slice name, int *n);
 
 /*
  * account_follow - the account of a user that is not configured but that a node has: made when it is
- * new. secret: what the node has of his password; what was learnt is kept as long as it stays the
- * same. NULL: more than ACCOUNTS_MAX. Any thread; once the user was proven to be who he says.
+ * new. host: tells him from others of his name (users_found.host). secret: what the node has of his
+ * password; what was learnt is kept as long as it stays the same. NULL: more than ACCOUNTS_MAX. Any
+ * thread; once the user was proven to be who he says.
  */
-struct account *account_follow(struct accounts *a, struct slice name, const struct secret *secret);
+struct account *account_follow(struct accounts *a, struct slice name, const char *host,
+                               const struct secret *secret);
 
 /* account_can_log_in - is enough known of the password for a login to a node? Any thread. */
 bool account_can_log_in(struct account *account);

@@ -325,6 +325,7 @@ static void on_more(struct server *s, const uint8_t *payload, size_t len)
     sha2_unmask(clear, clear_len, s->salt);
     rc = rsa_encrypt((struct slice){(const char *)payload + 1, len - 1},
                      (struct slice){(const char *)clear, clear_len}, block, sizeof(block), &n);
+    OPENSSL_cleanse(clear, sizeof(clear)); /* masked by a salt that everybody has seen */
     if (rc != 0) {
         fail(s, ERR_NODE_PROTOCOL, "the node's public key cannot be used");
         return;

@@ -92,7 +92,8 @@ void user_host_read(struct user_host *host, const char *text)
         host->text = "%";
     }
     host->has_mask = slash != NULL && read_ipv4(text, (size_t)(slash - text), &host->address) &&
-                     read_ipv4(slash + 1, strlen(slash + 1), &host->mask);
+                     read_ipv4(slash + 1, strlen(slash + 1), &host->mask) &&
+                     host->mask != 0; /* 0.0.0.0/0.0.0.0 is nobody's (10.11) */
     set_rank(host);
 }
 

@@ -111,6 +111,7 @@ static void read_conditions(struct user_record *r, const json_t *root)
     r->need = read_need(root);
     r->changed_s = number_of(root, "password_last_changed", -1);
     r->lifetime_days = number_of(root, "password_lifetime", -1);
+    r->is_shut = max < 0;
     r->max_connections = max > 0 && max <= INT32_MAX ? (uint32_t)max : 0;
 }
 
@@ -183,6 +184,18 @@ void user_record_secret(const struct user_record *r, struct secret *out)
         out->has_sha2 = true;
         (void)snprintf(out->sha2, sizeof(out->sha2), "%s", r->sha2);
     }
+}
+
+bool user_record_is_same_password(const struct user_record *a, const struct user_record *b)
+{
+    if (a->is_empty != b->is_empty || a->has_stage2 != b->has_stage2 ||
+        a->has_ed25519_key != b->has_ed25519_key || (a->sha2 == NULL) != (b->sha2 == NULL)) {
+        return false;
+    }
+    return (!a->has_stage2 || CRYPTO_memcmp(a->stage2, b->stage2, SHA1_LEN) == 0) &&
+           (!a->has_ed25519_key ||
+            CRYPTO_memcmp(a->ed25519_key, b->ed25519_key, ED25519_KEY_LEN) == 0) &&
+           (a->sha2 == NULL || strcmp(a->sha2, b->sha2) == 0);
 }
 
 bool user_record_is_served(const struct user_record *r)

@@ -36,6 +36,7 @@ struct user_record {
     int64_t changed_s;        /* time of day; 0 = expired */
     int64_t lifetime_days;    /* -1 = the server's, 0 = for ever */
     uint32_t max_connections; /* 0 = any number */
+    bool is_shut;             /* max_user_connections = -1: none at all */
 };
 
 /*
@@ -48,6 +49,9 @@ void user_record_free(struct user_record *record); /* NULL is fine */
 
 /* user_record_secret - to be wiped by the caller. */
 void user_record_secret(const struct user_record *record, struct secret *out);
+
+/* user_record_is_same_password - of both, as far as the node tells. */
+bool user_record_is_same_password(const struct user_record *a, const struct user_record *b);
 
 /* user_record_is_served - is there a password that can be checked here? */
 bool user_record_is_served(const struct user_record *record);

@@ -217,7 +217,21 @@ void users_set_asked(struct users *u, int hostgroup, const struct users_asked *a
     unlock(u);
 }
 
-static void fill_found(const struct users *u, const struct user_record *r, struct users_found *out)
+/*
+ * Who has the same password may use the same connections: the nodes see Galeway's address, and take
+ * all of them for one account.
+ */
+static const char *host_of(const struct user *user, const struct user_record *r)
+{
+    size_t i = user->n;
+
+    while (!user_record_is_same_password(user->accounts[--i].record, r)) {
+    }
+    return user->accounts[i].record->host_text;
+}
+
+static void fill_found(const struct users *u, const struct user *user, const struct user_record *r,
+                       struct users_found *out)
 {
     *out = (struct users_found){
         .is_served = user_record_is_served(r),
@@ -226,10 +240,12 @@ static void fill_found(const struct users *u, const struct user_record *r, struc
         .cuts_expired = u->server.cuts_expired,
         .need = r->need != NULL ? *r->need : (struct tls_need){.tls = false},
         .max_connections = r->max_connections,
+        .is_shut = r->is_shut,
         .hostgroup = u->hostgroup,
     };
     user_record_secret(r, &out->secret);
     memcpy(out->unserved, r->unserved, sizeof(out->unserved));
+    (void)snprintf(out->host, sizeof(out->host), "%s", host_of(user, r));
 }
 
 enum users_answer users_find(struct users *u, struct slice name, const char *peer,
@@ -246,7 +262,7 @@ enum users_answer users_find(struct users *u, struct slice name, const char *pee
     answer = u->hostgroup < 0 ? USERS_NOT_FOLLOWED : was_seen(u, name) ? USERS_NONE : USERS_UNKNOWN;
     for (size_t i = 0; user != NULL && i < user->n && answer != USERS_FOUND; i++) {
         if (user_host_fits(&user->accounts[i].record->host, peer, u->server.resolves)) {
-            fill_found(u, user->accounts[i].record, found);
+            fill_found(u, user, user->accounts[i].record, found);
             answer = USERS_FOUND;
         }
     }

@@ -92,8 +92,10 @@ struct users_found {
     bool cuts_expired; /* disconnect_on_expired_password: an expired one may not log in at all */
     struct tls_need need;
     uint32_t max_connections; /* 0 = any number */
+    bool is_shut;             /* none at all */
     int hostgroup;            /* mysql-users_from_hostgroup */
     char unserved[USER_PLUGIN_MAX];
+    char host[USER_HOST_MAX + 1]; /* of the last of his name's accounts with the same password */
 };
 
 enum users_answer {

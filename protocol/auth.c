@@ -110,6 +110,12 @@ int secret_parse(struct secret *s, struct slice text)
     return 0;
 }
 
+void secret_of_nobody(struct secret *s)
+{
+    *s = (struct secret){.has_stage2 = true};
+    auth_random(s->stage2, SHA1_LEN);
+}
+
 void secret_wipe(struct secret *s)
 {
     OPENSSL_cleanse(s, sizeof(*s));

@@ -58,6 +58,12 @@ void secret_learn(struct secret *s, struct slice clear);
 /* secret_learn_ed25519 - the same for ed25519, apart because its point costs 50 us. */
 void secret_learn_ed25519(struct secret *s, struct slice clear);
 
+/*
+ * secret_of_nobody - a password that nothing fits: so who is not known is asked as others are, and
+ * cannot be told from who has another password.
+ */
+void secret_of_nobody(struct secret *s);
+
 /* secret_wipe - zero it in a way the compiler keeps. */
 void secret_wipe(struct secret *s);
 

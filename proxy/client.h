@@ -109,9 +109,10 @@ struct client {
     bool is_read_paused;
     bool waits_turn; /* the alarm is set: what it sent is dealt with in the loop's next turn */
     bool close_when_drained;
-    bool is_logged_in;  /* once; COM_CHANGE_USER changes nothing */
-    bool is_admitted;   /* client_admit.h */
-    bool awaits_header; /* its first bytes may be, or must be, a PROXY header */
+    bool is_logged_in;        /* once; COM_CHANGE_USER changes nothing */
+    bool is_admitted;         /* client_admit.h */
+    uint8_t n_changes_failed; /* COM_CHANGE_USER that were refused, ever */
+    bool awaits_header;       /* its first bytes may be, or must be, a PROXY header */
     uint8_t close_reason;
     int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */

@@ -30,6 +30,9 @@ void client_login_refused(struct client *c, enum close_reason reason)
         client_close_after_write(c, reason);
         return;
     }
+    if (reason == CLOSE_DENIED && c->n_changes_failed < UINT8_MAX) {
+        c->n_changes_failed++;
+    }
     fresh = profile_of_charset(&c->worker->pool.profiles, s->charset);
     if (fresh == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);

@@ -21,7 +21,8 @@
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
-#define USER_NAME_CHARS 128 /* MariaDB looks at no more of them */
+#define USER_NAME_CHARS    128 /* MariaDB looks at no more of them */
+#define CHANGES_FAILED_MAX 3   /* of a connection (10.11) */
 
 /* Without SQLSTATE: in place of the greeting, and to clients of before 4.1. */
 bool client_error_early(struct client *c, int rc, const char *text)
@@ -164,17 +165,19 @@ static bool count_client(struct account *account, const struct conf_user *user)
     return true;
 }
 
-static void refuse_user_limit(struct client *c, const struct conf_user *user)
+static void refuse_user_limit(struct client *c, const char *name, long max)
 {
     struct log_who who = client_who(c, "logging in");
 
     stat_add(&c->worker->stats, STAT_REFUSED_USER_LIMIT, 1);
-    log_info(&who, "refused: it has %u connections (max_connections of mysql_users)",
-             user->max_connections);
+    log_info(&who,
+             "refused: it has %ld connections, and may not have more (max_connections of "
+             "mysql_users, max_user_connections of a node)",
+             MAX(max, 0L));
     if (client_errorf(
             c, ERR_USER_LIMIT,
-            "User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
-            user->username, user->max_connections)) {
+            "User '%s' has exceeded the 'max_user_connections' resource (current value: %ld)", name,
+            max)) {
         client_close_because(c, CLOSE_LIMIT, ERR_USER_LIMIT);
     }
 }
@@ -192,7 +195,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     }
     if (s->account != account && !count_client(account, user)) {
         profile_unref(profiles, profile);
-        refuse_user_limit(c, user);
+        refuse_user_limit(c, user->username, (long)user->max_connections);
         return false;
     }
     client_stmts_drop(c);
@@ -251,6 +254,8 @@ static void proven(struct client *c, struct login_user *user, const struct auth_
         accepted(c, user);
     } else if (rc == ERR_ACCESS_DENIED) {
         client_login_deny_line(c, user, learnt->with_password);
+    } else if (rc == ERR_USER_LIMIT) {
+        refuse_user_limit(c, c->login->user, -1);
     } else if (rc == ERR_NODE_LOGIN) {
         client_login_refuse_unusable(c);
     } else {
@@ -277,6 +282,11 @@ static bool ask_and_wait(struct client *c, struct slice response)
     return true;
 }
 
+static bool is_nobody(const struct login_user *user)
+{
+    return user->source == USER_NONE || user->source == USER_UNKNOWN;
+}
+
 static void check_answer(struct client *c, struct login_user *user, struct slice response)
 {
     const struct auth_line line = line_of(c);
@@ -287,7 +297,7 @@ static void check_answer(struct client *c, struct login_user *user, struct slice
 
     verdict = auth_check_answer(&c->login->auth, &user->secret, &line, response, &w, &c->sequence,
                                 &learnt);
-    if (verdict == AUTH_WRONG) {
+    if (verdict == AUTH_WRONG || (verdict == AUTH_RIGHT && is_nobody(user))) {
         /* Of a user of the nodes: perhaps it was changed there a moment ago. */
         if (user->source != USER_FOLLOWED || !ask_and_wait(c, response)) {
             client_login_deny(c, learnt.with_password);
@@ -306,9 +316,10 @@ static void check_response(struct client *c, struct slice response)
     if (user.source == USER_UNKNOWN && ask_and_wait(c, response)) {
         return;
     }
-    if (user.source == USER_NONE || user.source == USER_UNKNOWN) {
-        client_login_deny(c, response.len > 0);
-    } else if (user.source == USER_FOLLOWED && !user.found.is_served) {
+    if (is_nobody(&user)) {
+        secret_of_nobody(&user.secret);
+    }
+    if (user.source == USER_FOLLOWED && !user.found.is_served) {
         client_login_refuse_plugin(c, &user);
     } else {
         check_answer(c, &user, response);
@@ -353,12 +364,20 @@ static size_t clip(struct slice text, size_t n)
     return len;
 }
 
+/* 'app' in quotes is app, but not in COM_CHANGE_USER (10.11). */
+static struct slice unquoted(struct slice name)
+{
+    bool is_quoted = name.len > 1 && name.data[0] == '\'' && name.data[name.len - 1] == '\'';
+
+    return is_quoted ? (struct slice){name.data + 1, name.len - 2} : name;
+}
+
 static void keep_login(struct client *c, const struct login *l)
 {
     struct client_login *k = c->login;
+    struct slice user = k->is_change_user ? l->user : unquoted(l->user);
 
-    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(l->user, USER_NAME_CHARS),
-                   l->user.data);
+    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(user, USER_NAME_CHARS), user.data);
     (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
     k->charset = l->charset;
     auth_check_named(&k->auth, l->plugin);
@@ -475,6 +494,16 @@ void client_login_secured(struct client *c, int rc)
     client_close(c, CLOSE_TLS, rc);
 }
 
+/* As MariaDB: such a connection is done with changing, else it would be one to guess by. */
+static bool has_guessed(struct client *c)
+{
+    if (c->n_changes_failed < CHANGES_FAILED_MAX) {
+        return false;
+    }
+    client_login_refuse(c, ERR_UNKNOWN_COMMAND, err_text(ERR_UNKNOWN_COMMAND));
+    return true;
+}
+
 void client_change_user(struct client *c, const uint8_t *payload, size_t len)
 {
     struct log_who who = client_who(c, "reading a command");
@@ -484,7 +513,9 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     if (len == 1) { /* as MariaDB: it begins with a greeting again */
         if (login_new(c, AUTH_GREETED, true)) {
             client_to(c, CLIENT_LOGIN);
-            greet(c);
+            if (!has_guessed(c)) {
+                greet(c);
+            }
         }
         return;
     }
@@ -499,7 +530,8 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
     }
     keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
-    if (!charset_refused(
+    if (!has_guessed(c) &&
+        !charset_refused(
             c)) { /* as MariaDB: what was sent along is not looked at, the salt is to be answered again */
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));

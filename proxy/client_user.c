@@ -115,7 +115,10 @@ static int check_conditions(const struct users_found *found)
     if (found->is_locked) {
         return ERR_ACCOUNT_LOCKED;
     }
-    return found->is_expired && found->cuts_expired ? ERR_PASSWORD_EXPIRED : 0;
+    if (found->is_expired && found->cuts_expired) {
+        return ERR_PASSWORD_EXPIRED;
+    }
+    return found->is_shut ? ERR_USER_LIMIT : 0;
 }
 
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt)
@@ -130,7 +133,8 @@ int client_user_accept(struct login_user *user, const struct auth_learnt *learnt
         return rc;
     }
     if (user->source == USER_FOLLOWED) {
-        user->account = account_follow(user->accounts, slice_of(user->row.username), &user->secret);
+        user->account = account_follow(user->accounts, slice_of(user->row.username),
+                                       user->found.host, &user->secret);
         if (user->account == NULL) {
             return ERR_LIMIT;
         }

@@ -12,6 +12,7 @@
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/worker.h"
+#include "router/secret_text.h"
 
 struct slice figures_sql(const struct task *task)
 {
@@ -35,7 +36,7 @@ static void describe(const struct client *c, struct figures_statement *s)
     const struct task *task = c->task;
 
     *s = (struct figures_statement){
-        .account = c->session.account,
+        .account = c->session.account->shown,
         .schema = c->session.schema,
         .sql = figures_sql(task),
         .mode = client_mode(c),
@@ -69,6 +70,7 @@ static void count_error(struct client *c, struct figures_statement *s, const str
     struct slice before = s->address;
 
     s->address = slice_of(client_peer_name(c, address));
+    text = secret_hide_error(s->sql, s->mode, number, text);
     figures_failed(&c->worker->figures, s, node, number, text);
     s->address = before;
     c->task->is_error_counted = true;
@@ -152,6 +154,6 @@ void figures_stop_waiting(struct client *c)
     }
     list_remove(&w->waiting, &c->in_waiting);
     stat_add(&w->stats, STAT_POOL_WAIT_US, ms * 1000);
-    figures_queued(&w->figures, c->session.account, c->session.schema, ms);
+    figures_queued(&w->figures, c->session.account->shown, c->session.schema, ms);
     figures_waited(&w->figures, c->task->route.hostgroup, w->now_ms - c->task->queued_ms);
 }

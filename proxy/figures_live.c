@@ -13,6 +13,7 @@
 #include "proxy/figures_client.h"
 #include "proxy/figures_read.h"
 #include "proxy/worker.h"
+#include "router/secret_text.h"
 
 /* As a node's process list calls it. */
 static const char *command_name(const struct client *c)
@@ -55,9 +56,10 @@ static struct address local_end(const struct stream *stream)
     return (struct address){.family = ADDRESS_NONE};
 }
 
-static struct figures_text *info_of(const struct task *task)
+static struct figures_text *info_of(const struct client *c)
 {
-    struct slice sql = figures_sql(task);
+    char hidden[SECRET_TEXT_MAX];
+    struct slice sql = secret_hide(figures_sql(c->task), client_mode(c), hidden);
 
     sql.len = MIN(sql.len, (size_t)FIGURES_INFO_MAX);
     return sql.len == 0 ? NULL : figures_text_new(sql);
@@ -87,7 +89,7 @@ static void add_client(const struct client *c, struct figures_copy *copy)
     row->is_compressed = stream_is_compressed(&c->stream);
     (void)address_text(&address, row->address);
     if (c->task != NULL) {
-        row->info = info_of(c->task);
+        row->info = info_of(c);
         row->hostgroup = c->task->route.hostgroup;
     }
     if (c->server != NULL) {
@@ -111,7 +113,7 @@ static void add_site(const struct client *c, struct figures_copy *copy)
     }
     row = figures_list_add(&copy->sites_now, sizeof(*row));
     if (row != NULL) {
-        row->account = c->session.account;
+        row->account = c->session.account->shown;
         row->schema = c->session.schema;
         row->waiting = c->state == CLIENT_WAITING ? 1 : 0;
         row->servers = c->server != NULL ? 1 : 0;
@@ -163,7 +165,8 @@ static void add_stmts(const struct client *c, struct figures_table *table)
     size_t pos = 0;
 
     while (c->session.stmts != NULL && (stmt = map_next(c->session.stmts, &pos)) != NULL) {
-        struct figures_stmt *row = stmt_row(table, c->session.account, stmt->schema, stmt->text);
+        struct figures_stmt *row =
+            stmt_row(table, c->session.account->shown, stmt->schema, stmt->text);
 
         if (row != NULL) {
             row->n_params = stmt->n_params;
@@ -177,7 +180,7 @@ static void add_server_stmts(const struct server *s, struct figures_table *table
 {
     LIST_FOREACH (it, &s->stmts) {
         const struct server_stmt *stmt = CONTAINER_OF(it, struct server_stmt, in_server);
-        struct figures_stmt *row = stmt_row(table, s->account, stmt->schema, stmt->text);
+        struct figures_stmt *row = stmt_row(table, s->account->shown, stmt->schema, stmt->text);
 
         if (row != NULL) {
             row->n_servers++;

@@ -151,7 +151,7 @@ static void on_unfit(struct server *s, const struct err *err)
 static void count(struct worker *w, const struct server *s, const struct mirrored *job)
 {
     const struct figures_statement statement = {
-        .account = job->want.account,
+        .account = job->want.account->shown,
         .schema = job->want.schema,
         .sql = job->want.text,
         .mode = job->want.sql_mode | w->snapshot->digest_mode,

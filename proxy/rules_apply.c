@@ -22,6 +22,8 @@
 #include "proxy/client_stmt.h"
 #include "proxy/event.h"
 #include "proxy/events_log.h"
+#include "proxy/worker.h"
+#include "router/secret_text.h"
 
 #define ER_NOT_ALLOWED       1148 /* what ProxySQL refuses with */
 #define ER_NOT_ALLOWED_STATE "42000"
@@ -450,6 +452,7 @@ static void write_event(struct client *c, struct event *e)
 {
     const struct task *task = c->task;
     const struct client_place *place = place_of(c);
+    char hidden[SECRET_TEXT_MAX];
     char *line;
 
     e->kind = kind_of(task->command);
@@ -467,6 +470,7 @@ static void write_event(struct client *c, struct event *e)
         e->query = (struct slice){(const char *)task->bytes + PACKET_HEADER + 1,
                                   task->len - PACKET_HEADER - 1};
     }
+    e->query = secret_hide(e->query, client_mode(c), hidden);
     line = mem_try(MEM_LOG, event_room(e));
     if (line != NULL) {
         events_log_add(c->worker->galeway->events, line, event_write(e, line, event_room(e)));

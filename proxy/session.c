@@ -33,7 +33,7 @@ void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_
         s->pins |= BIT(pin);
         session_details(s)->origins[pin] = (struct pin_origin){digest, now_ms};
         if (s->figures != NULL) {
-            figures_pinned(s->figures, s->account, pin, digest, now_ms);
+            figures_pinned(s->figures, s->account->shown, pin, digest, now_ms);
         }
     }
 }
@@ -47,7 +47,7 @@ void session_unpin(struct session *s, enum pin pin)
     if (s->figures != NULL) {
         const struct pin_origin *origin = &session_details(s)->origins[pin];
 
-        figures_unpinned(s->figures, s->account, pin, origin->digest, origin->since_ms);
+        figures_unpinned(s->figures, s->account->shown, pin, origin->digest, origin->since_ms);
     }
 }
 

@@ -118,11 +118,24 @@ def test_words_are_the_nodes(cluster, follows, users):
              (users.create("IDENTIFIED BY 'x' REQUIRE SSL"), "x"),
              (users.create("IDENTIFIED VIA mysql_native_password USING 'invalid'"), "invalid"),
              (users.create("IDENTIFIED BY 'x'", host="10.9.%"), "x"),
+             (users.create("IDENTIFIED BY 'x'", host="0.0.0.0/0.0.0.0"), "x"),
              (users.create("IDENTIFIED BY 'x' PASSWORD EXPIRE"), "wrong"),
+             (users.create("IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS -1"), "x"),
+             (users.create("IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS -1 ACCOUNT LOCK"), "x"),
              ("no_such_user", "x"), ("no_such_user", "")]
     for name, password in cases:
         want = refused(cluster.port(1), name, password)
         assert want and refused(proxy.port, name, password) == want
+
+
+def test_quoted_name(cluster, follows, users):
+    """'app' in quotes is app; whose name has quotes cannot log in by it, as on a node."""
+    proxy = follows()
+    name = users.create("IDENTIFIED BY 'x'")
+    users.create("IDENTIFIED BY 'y'", name=f"''{name}''")  # of SQL: the name has one at each end
+    for port in (cluster.port(1), proxy.port):
+        assert refused(port, f"'{name}'", "x") is None
+        assert "1045" in refused(port, f"'{name}'", "y")
 
 
 def test_change_of_password_on_a_node(cluster, follows, users):
@@ -236,6 +249,37 @@ def cut_expired(cluster, follows, users):
         assert refused(proxy.port, name, "x") == want
     finally:
         cluster.sql(1, "SET GLOBAL disconnect_on_expired_password=0")
+
+
+def test_same_name_with_another_password(cluster, follows, users):
+    """To a node two users: the connections of one do not serve the other, whoever comes first."""
+    name = users.create("IDENTIFIED BY 'strong'")
+    users.create("IDENTIFIED BY 'weak'", host="127.0.0.2", name=name)
+    proxy = follows()
+    with login(proxy, name, "weak", source="127.0.0.2") as weak:
+        for _ in range(2):  # nobody else is in; then who may open connections to the nodes
+            answer = weak.query("SELECT CURRENT_USER()")
+            assert wire.parse_error(answer[-1].payload)[0] == 1045, wire.describe(answer[-1])
+            with login(proxy, name, "strong") as strong:
+                assert strong.value("SELECT CURRENT_USER()") == f"{name}@%"
+        assert "1045" in refused(proxy.port, name, "weak")
+        assert "1045" in refused(proxy.port, name, "strong", source="127.0.0.2")
+        rows = admin(proxy, f"SELECT * FROM stats_mysql_users WHERE username='{name}'")
+        assert [row["frontend_connections"] for row in rows] in (["1"], [1])
+        admin(proxy, "SELECT * FROM stats_sites")
+    assert "is left out" not in proxy.tail(1000)
+
+
+def test_same_password_from_other_hosts(cluster, follows, users):
+    """One user here, too: his connections are shared."""
+    name = users.create("IDENTIFIED BY 'x'")
+    users.create("IDENTIFIED BY 'x'", host="127.0.0.2", name=name)
+    proxy = follows()
+    with login(proxy, name, "x") as client:
+        assert client.value("SELECT CURRENT_USER()") == f"{name}@%"
+    for _ in range(2):
+        with login(proxy, name, "x", source="127.0.0.2") as client:
+            assert client.value("SELECT CURRENT_USER()") == f"{name}@%"
 
 
 def test_most_specific_host_first(cluster, follows, users):

@@ -138,7 +138,8 @@ void console_make(struct console_fix *f, const char *variables)
 
     (void)signal(SIGPIPE, SIG_IGN);
     *f = (struct console_fix){.g = {.n_workers = 0}};
-    (void)snprintf(text, sizeof(text), "admin_variables={%s}", variables);
+    (void)snprintf(text, sizeof(text),
+                   "mysql_variables={failed_login_delay_ms=0};admin_variables={%s}", variables);
     assert_int_equal(conf_load_text(&f->snapshot.conf, "t.cnf", slice_of(text), &faults), 0);
     faults_fini(&faults);
     atomic_store(&f->snapshot.refs, 100); /* is never freed: it is no block of its own */

@@ -161,6 +161,64 @@ TEST(account_learns_all_hashes_from_a_clear_password)
     accounts_fini(&a);
 }
 
+/* A login that was under way while the password changed. */
+TEST(account_learns_no_clear_password_of_before)
+{
+    static const char *const now[] = {"*94BDCEBE19083CE2A1F959FD02F964C7AF4CFC29", "other"};
+    struct accounts a;
+    struct secret secret;
+
+    for (size_t i = 0; i < ARRAY_SIZE(now); i++) {
+        accounts_init(&a);
+        load_one(&a, "app", HASH_OF_SECRET);
+        load_one(&a, "app", now[i]);
+        account_learn_clear(account_find(&a, SLICE("app")), SLICE("secret"));
+        secret = secret_of(&a, "app");
+        secret.has_clear = false; /* by the hashes alone */
+        assert_false(secret_fits_clear(&secret, SLICE("secret")));
+        accounts_fini(&a);
+    }
+}
+
+TEST(account_of_another_host_is_another)
+{
+    struct secret weak, strong, copy;
+    struct account *a, *b, *configured;
+    struct accounts all;
+    int n;
+
+    accounts_init(&all);
+    assert_int_equal(secret_parse(&weak, SLICE("weak")), 0);
+    assert_int_equal(secret_parse(&strong, SLICE("strong")), 0);
+    assert_false(accounts_clients(&all, SLICE("app"), &n));
+    a = account_follow(&all, SLICE("app"), "10.%", &weak);
+    b = account_follow(&all, SLICE("app"), "%", &strong);
+    assert_ptr_not_equal(a, b);
+    assert_ptr_equal(account_find(&all, SLICE("app")), a);
+    load_one(&all, "app", "configured");
+    configured = account_find(&all, SLICE("app"));
+    assert_true(configured != a && configured != b);
+    assert_ptr_equal(account_follow(&all, SLICE("app"), "10.%", &weak), a);
+    assert_ptr_equal(account_follow(&all, SLICE("app"), "%", &weak), b); /* a new password */
+    account_secret(a, &copy);
+    assert_string_equal(copy.clear, "weak");
+    account_secret(configured, &copy);
+    assert_string_equal(copy.clear, "configured");
+    assert_int_equal(atomic_load(&a->followed_version), 1);
+    assert_int_equal(atomic_load(&b->followed_version), 2);
+    assert_true(a->id != b->id && b->id != configured->id);
+    assert_ptr_equal(a->shown, a); /* statistics have one row for the name */
+    assert_ptr_equal(b->shown, a);
+    assert_ptr_equal(configured->shown, a);
+    atomic_store(&a->n_clients, 1);
+    atomic_store(&b->n_clients, 2);
+    assert_true(accounts_clients(&all, SLICE("app"), &n));
+    assert_int_equal(n, 3);
+    atomic_store(&a->n_clients, 0);
+    atomic_store(&b->n_clients, 0);
+    accounts_fini(&all);
+}
+
 TEST(account_malformed_password_leaves_the_one_before)
 {
     struct conf_user bad = user_of("app", "*HALF");

@@ -56,6 +56,34 @@ TEST(console_login_refuses)
     console_done(&f);
 }
 
+TEST(console_login_tells_who_guesses_later)
+{
+    struct console_fix f;
+    struct console_end e;
+    struct console_client *c;
+
+    console_make(&f, "");
+    f.snapshot.conf->vars.mysql_failed_login_delay_ms = 500;
+    end_connect(&f, &e);
+    end_greeting(&e);
+    c = CONTAINER_OF(f.core.clients.head.next, struct console_client, in_core);
+    end_login(&e, "admin", "wrong", 0);
+    end_query(&e, "SELECT 1"); /* does not wait */
+    while (!c->is_denied) {
+        (void)uv_run(&f.loop, UV_RUN_ONCE);
+    }
+    console_core_tick(&f.core);
+    assert_int_equal(c->state, CONSOLE_LOGIN);
+    assert_true(c->is_denied);
+    c->since_ms -= 500;
+    console_core_tick(&f.core);
+    end_expect_error(&e, 1045);
+    end_expect_closed(&e);
+    end_close(&e);
+    assert_int_equal(seen.n, 0);
+    console_done(&f);
+}
+
 /*
  * Logs in with caching_sha2_password; `stored` has no fast path. Over a unix socket the password
  * goes in the clear.
@@ -140,6 +168,41 @@ TEST(console_login_switches_a_plugin_it_does_not_know)
     end_send(&e, response, sizeof(response));
     end_expect_ok(&e);
     end_close(&e);
+    console_done(&f);
+}
+
+/* Who is not known is asked as who has the hash of a password. */
+TEST(console_login_does_not_tell_who_is_there)
+{
+    static const char *const users[] = {"kept", "nobody"};
+    struct console_fix f;
+
+    console_make(
+        &f, "admin_credentials=\"admin:admin;kept:*14E65567ABDB5135D0CFD9A70B3032C179A49EE7\"");
+    for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+        struct console_end e;
+        uint8_t bytes[256];
+        struct writer w = writer_of(bytes, sizeof(bytes));
+        struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
+                          .user = slice_of(users[i]),
+                          .response = SLICE("12345678901234567890123456789012"),
+                          .plugin = SLICE(PLUGIN_SHA2)};
+        struct slice p, plugin, data;
+
+        end_connect(&f, &e);
+        end_greeting(&e);
+        login_encode(&w, &l, 1);
+        end_send(&e, bytes, w.len);
+        p = end_packet(&e);
+        assert_int_equal(auth_switch_decode(&plugin, &data, (const uint8_t *)p.data, p.len), 0);
+        assert_true(slice_eq(plugin, SLICE(PLUGIN_NATIVE)));
+        packet_write_header(bytes, SHA1_LEN, (uint8_t)(e.packet_seq + 1));
+        end_send(&e, bytes, PACKET_HEADER + SHA1_LEN);
+        end_expect_error(&e, 1045);
+        end_expect_closed(&e);
+        end_close(&e);
+    }
+    assert_int_equal(seen.begun, 0);
     console_done(&f);
 }
 
@@ -245,6 +308,9 @@ TEST(console_reset_and_change_of_user_begin_a_session)
         end_send(&e, bytes, w.len);
         p = end_packet(&e);
         assert_int_equal(auth_switch_decode(&plugin, &data, (const uint8_t *)p.data, p.len), 0);
+        /* The connection's own: another's recorded answer is worth nothing, and clients know it. */
+        assert_int_equal(data.len, SALT_LEN);
+        assert_memory_equal(data.data, e.salt, SALT_LEN);
         assert_int_equal(secret_parse(&secret, i == 0 ? SLICE("stats") : SLICE("x")), 0);
         native_response(response, secret.stage1, (const uint8_t *)data.data);
         packet_write_header(bytes, sizeof(response), (uint8_t)(e.packet_seq + 1));

@@ -83,6 +83,7 @@ TEST(user_host_fits_whom_it_names)
         {"10.0.0.0/255.255.0.0", "localhost", false, false},
         {"10.0.0.0/255.255.0.0", "::ffff:10.0.7.8", false, true},
         {"10.0.0.0/16", "10.0.7.8", false, false}, /* 10.11 does not know this form */
+        {"0.0.0.0/0.0.0.0", "10.0.7.8", false, false},
         {"10.0.7.8", "::ffff:10.0.7.8", false, true},
         {"fe80::%", "fe80::1", false, true},
     };

@@ -68,6 +68,7 @@ TEST(user_record_conditions)
     assert_true(r->is_locked && r->is_empty);
     assert_true(r->need->tls && !r->need->certificate);
     assert_int_equal(r->max_connections, 3);
+    assert_false(r->is_shut);
     assert_true(user_record_is_expired(r, 1, 0));
     user_record_free(r);
     r = record_of("{\"password_last_changed\":1000000,\"password_lifetime\":10}");
