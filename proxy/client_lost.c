@@ -318,6 +318,8 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
     idle_server_lost(c);
     if (task != NULL && c->state != CLIENT_CLOSING) {
         client_task_end(c); /* behind its warnings another may have waited, which begins now */
+    } else if (c->state == CLIENT_IDLE && c->in_len > 0) {
+        client_wait_turn(c); /* what waited until the node had taken all; a caller may be in a task */
     }
 }
 
