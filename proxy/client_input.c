@@ -217,6 +217,10 @@ void client_input(struct client *c)
     if (c->in_len == 0 && c->in != NULL) {
         in_drop(c);
     }
+    if (c->state == CLIENT_UPLOADING && c->in_len > 0) { /* behind the first packet of a long one */
+        client_upload_kept(c);
+        return;
+    }
     if (c->is_read_paused && !c->waits_turn && (c->in_len < AHEAD_MAX || may_take(c)) &&
         stream_is_drained(&c->stream)) { /* what may be taken and was not is not whole */
         c->is_read_paused = false;
