@@ -18,6 +18,7 @@
 #include "protocol/stmt.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_run.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 
