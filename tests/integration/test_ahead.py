@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client sends before it has read the answer to what it sent before, and what it never reads."""
 import hashlib
+import os
 import struct
 import threading
 
@@ -12,7 +13,7 @@ from relay import Relay, end
 from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
-GROWTH_KB = 16000
+GROWTH_KB = 16000 if os.environ.get("MODE", "release") == "release" else 64000
 CAPS = wire.DEFAULT_CAPS | wire.LOCAL_FILES
 
 
