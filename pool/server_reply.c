@@ -133,12 +133,14 @@ static int64_t handle_track(struct server *s, enum expect_what what, uint8_t *pa
     return ok_rewrite_track(packet, len, wish);
 }
 
+/* Whoever waits for the reply does not see the request: for him the numbers go on without it. */
 static int refuse_infile(struct server *s)
 {
     uint8_t empty[PACKET_HEADER];
     uv_buf_t buf = uv_buf_init((char *)empty, sizeof(empty));
 
     packet_write_header(empty, 0, s->follow.next_sequence);
+    follow_renumber(&s->follow, (uint8_t)(s->follow.next_sequence - 1));
     return server_write(s, &buf, 1) < 0 ? ERR_NODE_LOST : 0;
 }
 

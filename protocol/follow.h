@@ -89,9 +89,9 @@ struct follow {
 void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof);
 
 /*
- * follow_renumber - after follow_begin: write the packets' sequence numbers anew, from this one on.
- * In compressed packets MariaDB's restart within a reply. Behind a local file next_sequence is to be
- * set again.
+ * follow_renumber - after follow_begin, or with the packet of FOLLOW_INFILE handed out: write the
+ * packets' sequence numbers anew, from this one on. In compressed packets MariaDB's restart within a
+ * reply. Behind a local file next_sequence is to be set again.
  */
 void follow_renumber(struct follow *f, uint8_t first);
 

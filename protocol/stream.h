@@ -87,6 +87,7 @@ struct stream {
     struct tls *tls;          /* owned; NULL = plain */
     struct stream_pack *pack; /* owned; NULL = not compressed */
     bool is_secured;          /* the handshake is done */
+    uint8_t n_told;           /* answers of TLS itself that were queued behind others */
     bool is_open;
     bool is_reading;
     bool is_closing;
@@ -154,6 +155,12 @@ enum stream_peer { STREAM_CLIENT, STREAM_NODE };
  * between two writes.
  */
 int stream_compress(struct stream *s, enum stream_peer peer, int level) MUST_CHECK;
+
+/*
+ * stream_unread - bytes that were given before it was compressed, and are: they are read again, later.
+ * What is read next comes behind them. They are copied. 0 or UV_ENOMEM (close it).
+ */
+int stream_unread(struct stream *s, const uint8_t *data, size_t len) MUST_CHECK;
 
 static inline bool stream_is_compressed(const struct stream *s)
 {

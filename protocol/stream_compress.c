@@ -38,9 +38,9 @@ struct stream_pack {
     uint8_t in_next;    /* number of the next packet that is read, unless a command begins */
     uint8_t out_next;   /* number of the next one that is written */
     uint8_t inner_next; /* node: number behind the last packet inside that was written */
-    uint8_t n_ahead; /* client: commands that were read and are not answered yet; 255 = or more */
-    bool read_last;  /* the last packet was read, not written */
-    bool is_broken;  /* nothing more is read */
+    uint32_t n_ahead;   /* client: commands that were read and are not answered yet */
+    bool read_last;     /* the last packet was read, not written */
+    bool is_broken;     /* nothing more is read */
 };
 
 /* --- what a loop has for all its streams ------------------------------------------------------ */
@@ -92,7 +92,7 @@ static int take_number(struct stream_pack *p)
             return ERR_SEQUENCE;
         }
     } else if (number == 0 && is_between && !(is_next && p->read_last)) { /* not 0 behind 255 */
-        p->n_ahead = (uint8_t)MIN(p->n_ahead + 1, UINT8_MAX);
+        p->n_ahead++;
     } else if (p->n_ahead == 0 && (is_next || number == p->out_next)) { /* of a dialog */
         p->out_next = (uint8_t)(number + 1);
     } else if (!is_next) {
@@ -266,6 +266,26 @@ void stream_pack_read(struct stream *s, const uint8_t *data, size_t n)
     chunk->start = (size_t)(data - chunk->data) + from.at;
     chunk->end = (size_t)(data - chunk->data) + n;
     wait(s, chunk, false);
+}
+
+int stream_unread(struct stream *s, const uint8_t *data, size_t len)
+{
+    CHECK(s->pack != NULL);
+    count(s, STAT_PACKED_FROM_CLIENTS, STAT_PACKED_FROM_NODES, len);
+    while (len > 0) {
+        struct stream_chunk *chunk = stream_chunk_new(s->loop);
+        size_t n = MIN(len, sizeof(chunk->data));
+
+        if (chunk == NULL) {
+            return UV_ENOMEM;
+        }
+        memcpy(chunk->data, data, n);
+        chunk->end = n;
+        wait(s, chunk, false);
+        data += n;
+        len -= n;
+    }
+    return 0;
 }
 
 static void pump_cb(uv_idle_t *pump)

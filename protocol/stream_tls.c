@@ -13,6 +13,7 @@
 
 #define SEALED_READ_BYTES   (STREAM_CHUNK_BYTES - TLS_SEALED_MAX)
 #define HANDSHAKE_QUEUE_MAX (64 * 1024) /* bytes for a peer that only asks */
+#define TOLD_MAX            16 /* answers, likewise, behind the handshake; each has a chunk */
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -109,6 +110,23 @@ static void shake(struct stream *s)
     s->events->on_secured(s, 0);
 }
 
+/*
+ * Alerts, and what TLS itself answers: a peer that asks for new keys, again and again, and reads
+ * nothing, is not to fill the queue.
+ */
+static int send_told(struct stream *s)
+{
+    bool is_told = s->loop->out != NULL;
+    int rc = stream_out_send(s);
+
+    if (rc == 0) {
+        s->n_told = 0;
+    } else if (rc == 1 && is_told && ++s->n_told > TOLD_MAX) {
+        return ERR_LIMIT;
+    }
+    return rc;
+}
+
 static void open_all(struct stream *s)
 {
     int64_t n;
@@ -129,7 +147,7 @@ static void open_all(struct stream *s)
             n = tls_open(s->tls, data + got, STREAM_CHUNK_BYTES - got);
             got += n > 0 ? (size_t)n : 0;
         } while (n > 0 && got < STREAM_CHUNK_BYTES);
-        sent = stream_out_send(s); /* alerts, and what the protocol itself answers */
+        sent = send_told(s);
         if (got > 0) {
             stream_read_bytes(s, data, got);
         }

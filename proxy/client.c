@@ -315,7 +315,7 @@ static void on_drained(struct stream *stream)
         server_lost(c->server, ERR_NODE_LOST, NULL);
         return;
     }
-    if (c->state == CLIENT_IDLE) {
+    if (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) {
         client_input(c);
     }
 }

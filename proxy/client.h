@@ -259,13 +259,19 @@ void client_queue_timeout(struct client *c);
  * client_input.c: client_take_packets - the commands in data, one after the other, as long as each
  * is answered at once; not too many in one turn of the loop. Returns the bytes dealt with.
  * client_input - on with what was kept: whenever it is idle again, or has its turn.
+ * client_wait_turn - the same in the loop's next turn; nothing is read meanwhile.
  */
 size_t client_take_packets(struct client *c, uint8_t *data, size_t len) MUST_CHECK;
 void client_input(struct client *c);
+void client_wait_turn(struct client *c);
 
-/* client_keep_input - bytes for later; client_upload_kept - what was kept belongs to the upload. */
+/*
+ * client_keep_input - bytes for later; client_upload_kept - what was kept belongs to the upload.
+ * client_unread_kept - it came behind a login and is compressed.
+ */
 void client_keep_input(struct client *c, const uint8_t *data, size_t len);
 void client_upload_kept(struct client *c);
+void client_unread_kept(struct client *c);
 
 /* client_upload.c */
 void client_upload_begin(struct client *c, uint64_t left, bool continues);

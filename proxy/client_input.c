@@ -73,8 +73,8 @@ static bool is_header_good(struct client *c, const uint8_t *packet, size_t len)
     return rc == 0;
 }
 
-/* It has had its share of this turn of the loop. A timer of 0 ms would fire in the same one. */
-static void wait_turn(struct client *c)
+/* A timer of 0 ms would fire in the same turn. */
+void client_wait_turn(struct client *c)
 {
     struct worker *w = c->worker;
 
@@ -87,9 +87,15 @@ static void wait_turn(struct client *c)
     stream_read_stop(&c->stream);
 }
 
+/*
+ * Is the next command's turn? Not before the answers to those before it have left, and what has no
+ * answer is with the node: who sends without reading waits here, where nothing grows for it.
+ */
 static bool may_take(const struct client *c)
 {
-    return (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->waits_turn;
+    return (c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && !c->waits_turn &&
+           stream_is_drained(&c->stream) &&
+           (c->server == NULL || stream_is_drained(&c->server->stream));
 }
 
 /* One packet of a login. Returns its bytes, all when the rest is TLS, 0 when it is not whole. */
@@ -124,6 +130,25 @@ static size_t take_command(struct client *c, uint8_t *data, size_t len, bool *is
     return MIN(len, whole);
 }
 
+/* What came behind a login is compressed, if that has begun it (as on a node). */
+static void unread(struct client *c, const uint8_t *data, size_t len)
+{
+    if (stream_unread(&c->stream, data, len) != 0) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+    }
+}
+
+void client_unread_kept(struct client *c)
+{
+    uint8_t *data = c->in;
+    size_t len = c->in_len;
+
+    c->in = NULL;
+    c->in_len = c->in_cap = 0;
+    unread(c, data, len);
+    mem_free(MEM_BUFFER, data);
+}
+
 size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
 {
     size_t at = UNLIKELY(c->awaits_header) ? client_peer_header(c, data, len) : 0;
@@ -132,13 +157,14 @@ size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
     while (len - at >= PACKET_HEADER && may_take(c) && !c->awaits_header &&
            !c->close_when_drained) {
         bool is_login = c->state == CLIENT_LOGIN, is_long = false;
+        bool is_packed = stream_is_compressed(&c->stream);
         size_t taken;
 
-        if (UNLIKELY(n++ == COMMANDS_A_TURN)) {
-            wait_turn(c);
+        if (UNLIKELY(n++ == COMMANDS_A_TURN)) { /* it has had its share */
+            client_wait_turn(c);
             break;
         }
-        if (UNLIKELY(stream_is_compressed(&c->stream))) { /* as on a node: it says nothing there */
+        if (UNLIKELY(is_packed)) { /* as on a node: it says nothing there */
             packet_set_sequence(data + at, is_login ? c->sequence : 0);
         }
         if (!is_header_good(c, data + at, len - at)) {
@@ -149,6 +175,10 @@ size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
         at += taken;
         if (taken == 0 || is_long) {
             break;
+        }
+        if (UNLIKELY(is_login && !is_packed && stream_is_compressed(&c->stream))) {
+            unread(c, data + at, len - at);
+            return len;
         }
     }
     return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
@@ -187,8 +217,12 @@ void client_input(struct client *c)
     if (c->in_len == 0 && c->in != NULL) {
         in_drop(c);
     }
-    if (c->is_read_paused && !c->waits_turn && c->in_len < AHEAD_MAX &&
-        stream_is_drained(&c->stream)) {
+    if (c->state == CLIENT_UPLOADING && c->in_len > 0) { /* behind the first packet of a long one */
+        client_upload_kept(c);
+        return;
+    }
+    if (c->is_read_paused && !c->waits_turn && (c->in_len < AHEAD_MAX || may_take(c)) &&
+        stream_is_drained(&c->stream)) { /* what may be taken and was not is not whole */
         c->is_read_paused = false;
         if (stream_read_start(&c->stream) != 0) {
             client_close(c, CLOSE_RESET, UV_EPIPE);
@@ -203,7 +237,7 @@ void client_keep_input(struct client *c, const uint8_t *data, size_t len)
     }
     memcpy(c->in + c->in_len, data, len);
     c->in_len += (uint32_t)len;
-    if (c->in_len >= AHEAD_MAX && c->state != CLIENT_IDLE && c->state != CLIENT_LOGIN) {
+    if (c->in_len >= AHEAD_MAX && !may_take(c)) {
         c->is_read_paused = true;
         stream_read_stop(&c->stream);
     }

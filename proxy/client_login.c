@@ -122,7 +122,8 @@ static bool begin_compression(struct client *c)
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return false;
     }
-    return true;
+    client_unread_kept(c);
+    return c->state != CLIENT_CLOSING;
 }
 
 static void finish_login(struct client *c)

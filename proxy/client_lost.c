@@ -141,6 +141,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     if (c->task->reply_begun) {
         c->sequence = s->follow.next_sequence;
     }
+    c->close_when_drained = close_after; /* what it sent ahead counts on what is lost */
     if (err != NULL && !c->task->sent) {
         client_end_with_error(c, err->number, err->sqlstate, err->message);
     } else {
@@ -318,6 +319,9 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
     idle_server_lost(c);
     if (task != NULL && c->state != CLIENT_CLOSING) {
         client_task_end(c); /* behind its warnings another may have waited, which begins now */
+    } else if (c->state == CLIENT_IDLE && c->in_len > 0) {
+        client_wait_turn(
+            c); /* what waited until the node had taken all; a caller may be in a task */
     }
 }
 

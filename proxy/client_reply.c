@@ -38,6 +38,9 @@ static void on_ready(struct server *s)
 
     if (c->task == NULL) { /* a question of ours was answered */
         client_release_if_free(c);
+        if (c->state == CLIENT_IDLE) {
+            client_input(c); /* what waited until the node had taken all */
+        }
     } else if (c->task->waits_for_id) {
         c->task->waits_for_id = false;
         client_run(c);
@@ -179,6 +182,9 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
         tell_timeout(s, c, bufs, n);
     } else {
         (void)pass_on(s, c, bufs, n);
+    }
+    if (UNLIKELY(c->state == CLIENT_UPLOADING && c->upload_is_file)) {
+        client_upload_kept(c); /* of the file, which a client may send before it is asked for it */
     }
 }
 
@@ -349,6 +355,8 @@ static void on_drained(struct server *s)
 
     if (c->state == CLIENT_UPLOADING && stream_read_start(&c->stream) != 0) {
         client_close(c, CLOSE_RESET, UV_EPIPE);
+    } else if (c->state == CLIENT_IDLE) {
+        client_input(c);
     }
 }
 

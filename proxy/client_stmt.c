@@ -18,6 +18,7 @@
 #include "protocol/stmt.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_run.h"
+#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 
@@ -144,8 +145,8 @@ static void set_open(struct client *c, struct client_stmt *stmt, bool *what, boo
     }
 }
 
-/* The connection's statement has something of this client's in it: it cannot serve another. */
-static void close_on_server(struct client *c, struct client_stmt *stmt)
+/* The connection's statement has something of this client's in it. False: the connection is broken. */
+static bool close_on_server(struct client *c, struct client_stmt *stmt)
 {
     struct server_stmt *there = c->server == NULL ? NULL : on_server(c->server, stmt);
     uint8_t bytes[16];
@@ -154,16 +155,14 @@ static void close_on_server(struct client *c, struct client_stmt *stmt)
     size_t at = packet_begin(&w);
 
     if (there == NULL) {
-        return;
+        return true;
     }
     put_u8(&w, COM_STMT_CLOSE);
     put_u32(&w, there->id);
     packet_end(&w, at, 0);
     server_stmt_remove(c->server, there);
     buf = uv_buf_init((char *)bytes, (unsigned)w.len);
-    if (server_write(c->server, &buf, 1) < 0) {
-        server_lost(c->server, ERR_NODE_LOST, NULL);
-    }
+    return server_write(c->server, &buf, 1) >= 0;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -334,15 +333,21 @@ static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
     client_run(c);
 }
 
+/* Without a reply: when its connection is lost by that, it is lost to an idle session. */
 static void close_stmt(struct client *c, struct client_stmt *stmt)
 {
-    if (has_open(stmt)) {
-        close_on_server(c, stmt);
-        set_open(c, stmt, &stmt->has_cursor, false);
-        set_open(c, stmt, &stmt->has_long_data, false);
-    }
+    bool is_broken = has_open(stmt) && !close_on_server(c, stmt);
+
+    set_open(c, stmt, &stmt->has_cursor, false);
+    set_open(c, stmt, &stmt->has_long_data, false);
     CHECK(map_remove(c->session.stmts, key_of(&stmt->id)) == stmt);
     stmt_free(c, stmt);
+    if (is_broken) {
+        figures_ended(c);
+        task_free(&c->worker->tasks, c->task);
+        c->task = NULL;
+        server_lost(c->server, ERR_NODE_LOST, NULL);
+    }
 }
 
 static void long_data(struct client *c, struct task *task, struct client_stmt *stmt)

@@ -163,12 +163,14 @@ void client_upload_bytes(struct client *c, uint8_t *data, size_t len)
     if (c->server != NULL && !c->upload_discards) {
         rc = server_write(c->server, &buf, 1);
     }
-    if (rc < 0) {
-        server_lost(c->server, ERR_NODE_LOST, NULL);
-        return;
-    }
     if (rc == 1) {
         stream_read_stop(&c->stream);
+    }
+    if (rc < 0) {
+        server_lost(c->server, ERR_NODE_LOST, NULL);
+    }
+    if (c->state == CLIENT_CLOSING) {
+        return;
     }
     keep_ahead(c, data + n, len - n);
     if (event == UPLOAD_ENDED && c->state == CLIENT_UPLOADING) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * faults.c - loaded into the shipped program (LD_PRELOAD): memory that is not to be had, and a disk
- * that is full, when a test says so.
+ * faults.c - loaded into the shipped program (LD_PRELOAD): memory that is not to be had, a disk that
+ * is full, and connections that break before their end was read, when a test says so.
  *
  * FAULTS_FILE names a file of 64 bytes that the test maps, too: struct faults below.
  *
@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,6 +35,8 @@ struct faults {
     atomic_llong n_refused; /* writes that were refused */
     atomic_llong takes_fatal;
     atomic_llong fail_all; /* every one from fail_at on fails, until it is set to 0 */
+    atomic_llong
+        broken_port; /* what is written to this port finds the connection broken; 0 = none */
 };
 
 struct range {
@@ -162,6 +166,21 @@ static bool is_full(int fd)
     return true;
 }
 
+static bool is_broken(int fd)
+{
+    struct sockaddr_in peer;
+    socklen_t len = sizeof(peer);
+    long long port = faults == NULL ? 0 : atomic_load(&faults->broken_port);
+
+    if (port == 0 || getpeername(fd, (struct sockaddr *)&peer, &len) != 0 ||
+        peer.sin_family != AF_INET || ntohs(peer.sin_port) != port) {
+        return false;
+    }
+    (void)atomic_fetch_add(&faults->n_refused, 1);
+    errno = EPIPE;
+    return true;
+}
+
 ssize_t write(int fd, const void *data, size_t len)
 {
     static ssize_t (*real)(int, const void *, size_t);
@@ -169,7 +188,7 @@ ssize_t write(int fd, const void *data, size_t len)
     if (real == NULL) {
         *(void **)&real = dlsym(RTLD_NEXT, "write");
     }
-    return is_full(fd) ? -1 : real(fd, data, len);
+    return is_full(fd) || is_broken(fd) ? -1 : real(fd, data, len);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int n)
@@ -179,7 +198,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
     if (real == NULL) {
         *(void **)&real = dlsym(RTLD_NEXT, "writev");
     }
-    return is_full(fd) ? -1 : real(fd, parts, n);
+    return is_full(fd) || is_broken(fd) ? -1 : real(fd, parts, n);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)

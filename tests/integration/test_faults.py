@@ -21,7 +21,8 @@ from util import Galeway, PATIENCE, wait_until
 TENANT = {"user": "tenant", "password": "tenant"}
 LIBRARY = util.ROOT / "build" / os.environ.get("MODE", "release") / "faults.so"
 IS_SANITIZED = os.environ.get("MODE") in ("asan", "tsan")
-FIELDS = ("fail_at", "n_allocs", "n_failed", "disk_full", "n_refused", "takes_fatal", "fail_all")
+FIELDS = ("fail_at", "n_allocs", "n_failed", "disk_full", "n_refused", "takes_fatal", "fail_all",
+          "broken_port")
 
 
 class Faults:
@@ -60,7 +61,7 @@ def faulty(cluster, tmp_path):
 
     yield make
     for proxy in made:
-        proxy.faults.put(fail_at=0, disk_full=0)
+        proxy.faults.put(fail_at=0, disk_full=0, broken_port=0)
         proxy.stop()
 
 
@@ -305,3 +306,101 @@ def test_disk_is_full(faulty, tmp_path):
     wait_until(lambda: (tmp_path / events[0]).stat().st_size > before, 10, "lines again")
     for line in (tmp_path / events[0]).read_text().splitlines():
         assert line.startswith("{") and line.endswith("}"), line
+
+
+# ---------------------------------------------------------------- a node that cannot be written to
+
+def frame(payload, seq=0):
+    return struct.pack("<I", len(payload))[:3] + bytes([seq]) + payload
+
+
+COMMANDS = {
+    "query": lambda s: b"\x03SELECT 3 FROM seq_1_to_1", "write": lambda s: b"\x03INSERT INTO t VALUES (1)",
+    "commit": lambda s: b"\x03COMMIT", "use": lambda s: b"\x02mysql", "fields": lambda s: b"\x04t\0",
+    "prepare": lambda s: b"\x16SELECT 2 FROM t", "reset": lambda s: b"\x1a" + s,
+    "execute": lambda s: wire.execute_packet(int.from_bytes(s, "little"), ["1"]),
+    "fetch": lambda s: b"\x1c" + s + b"\1\0\0\0", "reset connection": lambda s: b"\x1f",
+    "quit": lambda s: b"\x01", "close": lambda s: b"\x19" + s,
+    "long data": lambda s: b"\x18" + s + b"\0\0yyy",
+}
+WITHOUT_ANSWER = ("close", "long data")
+
+
+@pytest.fixture
+def breaking(faulty, cluster, schema):
+    """A proxy of one node; breaking.breaks(True): what is written to the node fails from now on."""
+    cluster.sql(1, f"CREATE TABLE {schema}.t (k INT)")
+    proxy = faulty(variables={"threads": 1, "monitor_enabled": False,
+                              "connect_timeout_server_max": 1000},
+                   servers=[{"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10}])
+    proxy.breaks = lambda on: proxy.faults.put(broken_port=cluster.port(1) if on else 0)
+    return proxy
+
+
+@pytest.mark.parametrize("pin", ["SELECT 1", "BEGIN", "SET @a=1", "SELECT GET_LOCK('{schema}', 1)",
+                                 "INSERT INTO t VALUES (2)"])
+def test_commands_to_a_node_that_cannot_be_written_to(breaking, schema, pin):
+    """Each is answered or ends the connection; so does a ping behind those that have no answer."""
+    for name, make in COMMANDS.items():
+        with wire.Client(port=breaking.port, db=schema, timeout=5, **TENANT) as client:
+            client.query(pin.format(schema=schema))
+            client.send(b"\x16SELECT ? FROM seq_1_to_3")
+            statement = client.read_prepare()[0].payload[1:5]
+            client.send(wire.execute_packet(int.from_bytes(statement, "little"), ["1"], cursor=1))
+            client.read_query(cursor=True)
+            breaking.breaks(True)
+            try:
+                client.sock.sendall(frame(make(statement)) + (frame(b"\x0e") if name in WITHOUT_ANSWER else b""))
+                client.seq = 1
+                with contextlib.suppress(wire.Closed, ConnectionError):
+                    client.read_packet()
+            finally:
+                breaking.breaks(False)
+        with wire.Client(port=breaking.port, db=schema, timeout=5, **TENANT) as other:
+            assert other.value("SELECT 1 FROM seq_1_to_1") == "1"
+
+
+@pytest.mark.parametrize("left", [10, 3000, 200000])
+@pytest.mark.parametrize("pin", ["SELECT 1", "BEGIN"])
+def test_the_end_of_a_long_statement_cannot_be_written(breaking, schema, pin, left):
+    sent = breaking.console.status("Queries_backends_bytes_sent")
+    with wire.Client(port=breaking.port, db=schema, timeout=5, **TENANT) as client:
+        client.query(pin)
+        statement = frame(b"\x03SELECT LENGTH('" + b"x" * 2000000 + b"')")
+        client.sock.sendall(statement[:-left])
+        wait_until(lambda: breaking.console.status("Queries_backends_bytes_sent") - sent
+                   >= len(statement) - left, what="the node to have all but the end")
+        breaking.breaks(True)
+        try:
+            client.sock.sendall(statement[-left:])
+            client.seq = 1
+            assert wire.parse_error(client.read_packet().payload)[0] == 2013
+        finally:
+            breaking.breaks(False)
+        assert client.value("SELECT 1 FROM seq_1_to_1") == "1"
+
+
+@pytest.mark.parametrize("ahead", [b"\x0e", b"\x03SELECT 5 FROM seq_1_to_1", b"\x03INSERT INTO a VALUES (NULL)"])
+def test_what_is_asked_behind_an_answer_cannot_be_written(breaking, cluster, schema, ahead):
+    """LAST_INSERT_ID() is asked for when a session gives its connection back."""
+    cluster.sql(1, f"CREATE TABLE {schema}.a (k INT AUTO_INCREMENT PRIMARY KEY)")
+    for _ in range(3):
+        with wire.Client(port=breaking.port, db=schema, timeout=5, **TENANT) as client:
+            refused = breaking.faults.n_refused
+            client.sock.sendall(frame(b"\x03INSERT INTO a SELECT NULL FROM (SELECT SLEEP(0.3)) s") + frame(ahead))
+            wait_until(lambda: any(info and "SLEEP(0.3)" in info
+                                   for _, _, info in cluster.threads(1, "tenant")), what="it to run")
+            breaking.breaks(True)
+            try:
+                client.seq = 1
+                assert client.read_packet().payload[0] == 0
+                wait_until(lambda: breaking.faults.n_refused > refused, what="the question")
+            finally:
+                breaking.breaks(False)
+            client.seq = 1
+            with contextlib.suppress(wire.Closed, ConnectionError):
+                client.read_query()
+            with contextlib.suppress(wire.Closed, ConnectionError):
+                client.query("SELECT 1 FROM seq_1_to_1")
+        with wire.Client(port=breaking.port, db=schema, timeout=5, **TENANT) as other:
+            assert other.value("SELECT 1 FROM seq_1_to_1") == "1"

@@ -340,6 +340,77 @@ TEST(stream_compress_answers_count_on_from_the_command)
     end_all(&p);
 }
 
+/* A client that is far ahead: each answer begins with 1, however many commands wait. */
+TEST(stream_compress_many_commands_ahead)
+{
+    enum { N = 1000 };
+    static uint8_t packets[N * 32];
+    uint8_t command[16];
+    uint32_t len = (uint32_t)inner(command, 3, 0);
+    size_t n = 0;
+    struct pair p;
+
+    begin(&p);
+    assert_int_equal(stream_compress(&p.b.stream, STREAM_CLIENT, LEVEL), 0);
+    for (unsigned i = 0; i < N; i++) {
+        n += outer(packets + n, 0, command, len);
+    }
+    assert_int_equal(ends_write(&p.a, packets, n), 0);
+    ends_read_until(&p.f, &p.b, (size_t)N * len);
+    assert_int_equal(stream_read_start(&p.a.stream), 0);
+    for (unsigned i = 0; i < N; i++) {
+        p.a.n_got = 0;
+        answer(&p.b, 10);
+        run_some(&p);
+        assert_string_equal(numbers(&p.a), "1");
+    }
+    end_all(&p);
+}
+
+/* What was read with a login and lies behind it: packed, before what comes later. */
+TEST(stream_compress_what_was_read_before_is_read_again)
+{
+    static uint8_t packets[200000], bytes[100000];
+    uint32_t len = (uint32_t)inner(bytes, sizeof(bytes) - PACKET_HEADER, 0);
+    size_t n, first;
+    struct pair p;
+
+    for (unsigned paused = 0; paused < 2; paused++) {
+        begin(&p);
+        n = outer(packets, 0, bytes, len / 2);
+        n += outer(packets + n, 1, bytes + len / 2, len - len / 2);
+        first = n - 1000;
+        assert_int_equal(ends_write(&p.a, packets, 10), 0);
+        ends_read_until(&p.f, &p.b, 10);
+        if (paused == 1) {
+            stream_read_stop(&p.b.stream);
+        }
+        p.b.n_got = 0;
+        assert_int_equal(stream_compress(&p.b.stream, STREAM_CLIENT, LEVEL), 0);
+        assert_int_equal(stream_unread(&p.b.stream, packets, first), 0);
+        assert_int_equal(ends_write(&p.a, packets + first, n - first), 0);
+        run_some(&p);
+        assert_int_equal(p.b.n_got, paused == 1 ? 0 : len);
+        ends_read_until(&p.f, &p.b, len);
+        assert_memory_equal(p.b.got, bytes, len);
+        end_all(&p);
+    }
+}
+
+TEST(stream_compress_unread_without_memory)
+{
+    static uint8_t bytes[200000];
+    struct pair p;
+
+    begin(&p);
+    assert_int_equal(stream_compress(&p.b.stream, STREAM_CLIENT, LEVEL), 0);
+    mem_fail_at(2);
+    assert_int_equal(stream_unread(&p.b.stream, bytes, sizeof(bytes)), UV_ENOMEM);
+    mem_fail_at(0);
+    assert_int_equal(p.b.n_bytes, 0);
+    end_all(&p);
+}
+
 /* A file behind our request for it; the answer behind that. Numbers wrap on the way. */
 TEST(stream_compress_dialogs_count_on)
 {

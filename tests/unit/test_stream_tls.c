@@ -2,8 +2,11 @@
 /*
  * test_stream_tls.c - streams with TLS: the same promises as without.
  */
+#include <fcntl.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -295,5 +298,78 @@ TEST(stream_tls_moves_with_the_descriptor)
     assert_int_equal(ends_write(&c, (const uint8_t *)"three", 5), 0);
     ends_read_until(&s.f, &s.a, 5);
     ends_close(&s.f, &c);
+    end_all(&s);
+}
+
+/* --- a peer that only asks --------------------------------------------------------------------- */
+
+/* A client of OpenSSL's own on the other end of a socket, which the caller closes. */
+static SSL *ask_for_tls(struct secured *s, SSL_CTX *context, int fds[2])
+{
+    SSL *ssl = SSL_new(context);
+
+    assert_non_null(ssl);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    ends_close(&s->f, &s->b);
+    s->b = (struct end){.n_got = 0};
+    assert_int_equal(stream_open(&s->b.stream, &s->f.loop, &ends_events, fds[0]), 0);
+    stream_secure(&s->b.stream, tls_new(s->server, ""), NULL, 0);
+    assert_int_equal(SSL_set_fd(ssl, fds[1]), 1);
+    SSL_set_connect_state(ssl);
+    while (SSL_do_handshake(ssl) != 1 || s->b.n_secured == 0) {
+        (void)uv_run(&s->f.uv, UV_RUN_NOWAIT);
+    }
+    assert_string_equal(SSL_get_version(ssl), "TLSv1.3");
+    return ssl;
+}
+
+TEST(stream_tls_peer_that_asks_for_keys_and_does_not_read)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    struct secured s;
+    int fds[2];
+    SSL *ssl;
+
+    assert_non_null(context);
+    begin(&s);
+    ssl = ask_for_tls(&s, context, fds);
+    for (unsigned i = 0; i < 20000 && s.b.n_end == 0; i++) {
+        assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        (void)SSL_do_handshake(ssl);
+        (void)uv_run(&s.f.uv, UV_RUN_NOWAIT);
+        assert_true(mem_bytes(MEM_BUFFER) < (2u << 20));
+    }
+    assert_int_equal(s.b.n_end, 1);
+    assert_int_equal(s.b.end_rc, ERR_LIMIT);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    (void)close(fds[1]);
+    end_all(&s);
+}
+
+TEST(stream_tls_peer_that_asks_for_keys_and_reads_goes_on)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    struct secured s;
+    char byte[1];
+    int fds[2];
+    SSL *ssl;
+
+    assert_non_null(context);
+    begin(&s);
+    ssl = ask_for_tls(&s, context, fds);
+    for (unsigned i = 0; i < 2000; i++) {
+        assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(ssl, "x", 1), 1);
+        ends_read_until(&s.f, &s.b, i + 1);
+        assert_int_equal(SSL_read(ssl, byte, 1), -1);
+    }
+    assert_int_equal(ends_write(&s.b, (const uint8_t *)"y", 1), 0);
+    assert_int_equal(SSL_read(ssl, byte, 1), 1);
+    assert_int_equal(s.b.n_end, 0);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    (void)close(fds[1]);
     end_all(&s);
 }
