@@ -306,6 +306,7 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
     if (is_broad) {
         look_at_slot(&check, spot_slot(spot_schema_hash(read->schema, SPOT_SOME)),
                      read->bloom != 0);
+        check.is_own |= read->bloom != 0; /* a view shows what it wrote elsewhere */
     }
     look_at_tables(&check, read->facts, read->schema, read->is_broad);
     if (!causal_has_strays(causal, read->now_us)) {
