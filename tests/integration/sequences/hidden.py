@@ -11,9 +11,9 @@ ROLE = ("CREATE ROLE IF NOT EXISTS cmp_role", "GRANT cmp_role TO tenant@'%'")
 SEE_ROLE = "SELECT CURRENT_ROLE() FOR UPDATE"
 
 
-def var(name, *steps, **options):
-    """A user variable @h that one session has, and the other has not."""
-    return seq(name, *steps, *on("b", "SELECT @h FOR UPDATE"), "SELECT @h", *on("b", "SELECT @h FOR UPDATE"), **options)
+def var(name, *steps, ddl=(), **options):
+    """A user variable @h that one session has, and the other has not. ddl: as DDL that does not pass through is seen late."""
+    return seq(name, *ddl, *steps, *on("b", "SELECT @h FOR UPDATE"), "SELECT @h", *on("b", "SELECT @h FOR UPDATE"), **options)
 
 
 def role(name, *steps, **options):
@@ -38,17 +38,17 @@ def left(name, *steps, then, setup=()):
 SEQUENCES = [
     # A change that the statement explains, and one that it does not.
     var("temporary-of-a-view", "CREATE TEMPORARY TABLE x SELECT * FROM v", "SELECT COUNT(*) FROM x", "DROP TEMPORARY TABLE x",
-        setup=(HIDDEN, VIEW)),
+        ddl=(HIDDEN, VIEW)),
     var("temporary-of-values", "CREATE TEMPORARY TABLE x AS VALUES (hidden())", "DROP TABLE x", setup=(HIDDEN,)),
     var("table-of-values", "CREATE TABLE x AS VALUES (hidden())", setup=(HIDDEN,)),
-    var("set-of-a-view", "SET sql_select_limit=(SELECT h FROM v LIMIT 1)", "SET sql_select_limit=DEFAULT", setup=(HIDDEN, VIEW)),
+    var("set-of-a-view", "SET sql_select_limit=(SELECT h FROM v LIMIT 1)", "SET sql_select_limit=DEFAULT", ddl=(HIDDEN, VIEW)),
     var("set-of-a-function", "SET sql_select_limit=hidden()", "SET sql_select_limit=DEFAULT", setup=(HIDDEN,)),
     var("set-statement-and-trigger", "SET STATEMENT max_statement_time=9 FOR INSERT INTO t (a) VALUES (1)",
-        setup=(trigger("SET @h=5"),)),
-    var("set-statement-and-view", "SET STATEMENT max_statement_time=9 FOR SELECT * FROM v", setup=(HIDDEN, VIEW)),
-    var("set-statement-of-a-view", "SET STATEMENT max_statement_time=(SELECT h FROM v LIMIT 1) FOR SELECT 1", setup=(HIDDEN, VIEW)),
+        ddl=(trigger("SET @h=5"),)),
+    var("set-statement-and-view", "SET STATEMENT max_statement_time=9 FOR SELECT * FROM v", ddl=(HIDDEN, VIEW)),
+    var("set-statement-of-a-view", "SET STATEMENT max_statement_time=(SELECT h FROM v LIMIT 1) FOR SELECT 1", ddl=(HIDDEN, VIEW)),
     var("set-statement-of-a-function", "SET STATEMENT max_statement_time=hidden() FOR SELECT 1", setup=(HIDDEN,)),
-    var("nowait-of-a-view", "SELECT * FROM v LIMIT 1 FOR UPDATE NOWAIT", setup=(HIDDEN, VIEW)),
+    var("nowait-of-a-view", "SELECT * FROM v LIMIT 1 FOR UPDATE NOWAIT", ddl=(HIDDEN, VIEW)),
     var("prepare-of-a-function", "PREPARE p FROM 'SELECT hidden()'", "DEALLOCATE PREPARE p", "EXECUTE IMMEDIATE 'DO hidden()'",
         setup=(HIDDEN,)),
     # Views and triggers that leave something.
@@ -76,24 +76,24 @@ SEQUENCES = [
         *on("b", "SELECT LAST_INSERT_ID()", "INSERT INTO t (a) VALUES (1)"), "SELECT LAST_INSERT_ID()"),
     seq("last-id-in-a-program", "INSERT INTO t (a) VALUES (1)", *on("b", "INSERT INTO t (a) VALUES (1)"),
         "BEGIN NOT ATOMIC UPDATE u SET b=LAST_INSERT_ID(); END", "SELECT b FROM u"),
-    seq("view-of-another-schema", "SELECT * FROM w", *(step for i in range(20) for step in (
-        f"UPDATE $db_b.t SET x={i}", "SELECT * FROM w", f"INSERT INTO t (id) VALUES ({i + 10})", "SELECT MAX(id) FROM v2")),
-        "DROP DATABASE $db_b", setup=("CREATE OR REPLACE DATABASE $db_b", "CREATE TABLE $db_b.t (x INT)", "INSERT INTO $db_b.t VALUES (7)",
-                                      "CREATE VIEW w AS SELECT x FROM $db_b.t", "CREATE VIEW v2 AS SELECT id FROM t")),
+    seq("view-of-another-schema", "CREATE OR REPLACE DATABASE $db_b", "CREATE TABLE $db_b.t (x INT)", "INSERT INTO $db_b.t VALUES (7)",
+        "CREATE VIEW w AS SELECT x FROM $db_b.t", "CREATE VIEW v2 AS SELECT id FROM t", "SELECT * FROM w", *(
+            step for i in range(20) for step in (f"UPDATE $db_b.t SET x={i}", "SELECT * FROM w",
+                                                 f"INSERT INTO t (id) VALUES ({i + 10})", "SELECT MAX(id) FROM v2")),
+        "DROP DATABASE $db_b"),
     # Numbers of the session in views.
-    seq("view-of-last-id", "INSERT INTO t (a) VALUES (1)", *on("b", "SELECT * FROM n", "INSERT INTO t (a) VALUES (1),(2)"),
-        "SELECT * FROM n", *on("b", "SELECT * FROM n"),
-        setup=("CREATE VIEW n AS SELECT LAST_INSERT_ID() AS i",)),
+    seq("view-of-last-id", "CREATE VIEW n AS SELECT LAST_INSERT_ID() AS i", "INSERT INTO t (a) VALUES (1)",
+        *on("b", "SELECT * FROM n", "INSERT INTO t (a) VALUES (1),(2)"), "SELECT * FROM n", *on("b", "SELECT * FROM n")),
     seq("view-of-connection", "SELECT c=CONNECTION_ID() FROM n", "SELECT d FROM n", "USE information_schema",
         ("masked", *STATE_BIT, "SELECT d FROM $db.n"),
         setup=("CREATE VIEW n AS SELECT CONNECTION_ID() AS c, DATABASE() AS d",)),
     seq("function-of-last-id", "INSERT INTO t (a) VALUES (1)", *on("b", "SELECT ids()", "INSERT INTO t (a) VALUES (1),(2)"),
         "SELECT ids()", *on("b", "SELECT ids()"), setup=(
             "CREATE FUNCTION ids() RETURNS INT RETURN LAST_INSERT_ID()",)),
-    seq("trigger-of-last-id", "INSERT INTO t (a) VALUES (1)", *on("b", "INSERT INTO u (id) VALUES (7)", "SELECT b FROM u WHERE id=7"),
-        "INSERT INTO u (id) VALUES (8)", "SELECT b FROM u WHERE id=8", "UPDATE u SET id=9 WHERE id=8", "SELECT b FROM u WHERE id=9",
-        setup=("CREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW SET NEW.b=LAST_INSERT_ID()",
-               "CREATE TRIGGER tu BEFORE UPDATE ON u FOR EACH ROW SET NEW.b=LAST_INSERT_ID()+1000")),
+    seq("trigger-of-last-id", "CREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW SET NEW.b=LAST_INSERT_ID()",
+        "CREATE TRIGGER tu BEFORE UPDATE ON u FOR EACH ROW SET NEW.b=LAST_INSERT_ID()+1000", "INSERT INTO t (a) VALUES (1)",
+        *on("b", "INSERT INTO u (id) VALUES (7)", "SELECT b FROM u WHERE id=7"), "INSERT INTO u (id) VALUES (8)",
+        "SELECT b FROM u WHERE id=8", "UPDATE u SET id=9 WHERE id=8", "SELECT b FROM u WHERE id=9"),
     seq("update-of-last-id", "INSERT INTO t (a) VALUES (1)", *on("b", "UPDATE u SET b=LAST_INSERT_ID()", "SELECT b FROM u"),
         "UPDATE u SET b=LAST_INSERT_ID()", "SELECT b FROM u", "DELETE FROM t WHERE id=LAST_INSERT_ID()", "SELECT COUNT(*) FROM t"),
     # Sequences behind defaults.
