@@ -19,7 +19,13 @@
 struct account;
 
 /* Is what its tables show known from the writes that name them? proxy/schema_look.h. */
-enum schema_look { SCHEMA_NOT_KNOWN, SCHEMA_ASKED, SCHEMA_PLAIN, SCHEMA_NOT_PLAIN };
+enum schema_look {
+    SCHEMA_NOT_KNOWN,
+    SCHEMA_ASKED,
+    SCHEMA_PLAIN,
+    SCHEMA_NOT_PLAIN,
+    SCHEMA_OPAQUE /* nor from all writes of its own: they may show anything */
+};
 
 struct schema {
     struct account *account; /* borrowed */

@@ -156,6 +156,7 @@ struct server {
     bool was_unserved;     /* the node asked by a plugin that was answered with nothing */
     bool must_reset;       /* has state of a session: reset before it serves another */
     bool must_close;       /* has state that neither a reset nor a change of user takes away */
+    bool ran_unseen;       /* what it ran was not seen: it may have such state */
     bool shows_changes;    /* the client sees STATUS_SESSION_STATE_CHANGED in EOFs */
     bool owes_changes; /* its next OK reports changes of a statement before, perhaps another's */
     bool asks_compression;  /* in its login */

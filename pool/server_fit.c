@@ -152,9 +152,34 @@ int server_fit(struct server *s, const struct want *want, struct writer *prefix)
     return rc;
 }
 
+/*
+ * A role, and the statements that SHOW PROFILES shows, outlive a reset (10.11). The list is cut to its size behind each
+ * statement that is profiled. The role that its user has by default comes back with a change of user.
+ */
+static void wipe_unseen(struct server *s, struct writer *w)
+{
+    static const char *const statements[] = {
+        "SET ROLE NONE",
+        "SET profiling=1,profiling_history_size=0",
+        "DO 0",
+        "SET profiling=DEFAULT,profiling_history_size=DEFAULT",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
+        size_t at = packet_begin(w);
+
+        put_u8(w, COM_QUERY);
+        put_slice(w, slice_of(statements[i]));
+        packet_end(w, at, 0);
+        server_expect(s, EXPECT_SET, FOLLOW_RESULT);
+    }
+    s->ran_unseen = false;
+    s->must_reset = true;
+}
+
 int server_wipe(struct server *s)
 {
-    uint8_t bytes[256];
+    uint8_t bytes[512];
     struct writer w = writer_of(bytes, sizeof(bytes));
     size_t at = packet_begin(&w);
 
@@ -162,6 +187,9 @@ int server_wipe(struct server *s)
     packet_end(&w, at, 0);
     server_expect(s, EXPECT_RESET, FOLLOW_RESULT);
     became_fresh(s);
+    if (s->ran_unseen) {
+        wipe_unseen(s, &w);
+    }
     if (server_setup_text(&w) != 0) {
         UNREACHABLE();
     }

@@ -35,6 +35,7 @@ struct gathered {
     uint64_t ttl_us, soft_us;
     bool keeps_empty;
     bool is_of_site; /* it names no schema but the session's: all was written where it is written */
+    bool is_seen;    /* what its tables show is known, or a rule wants it kept */
     bool is_fresh;   /* the node has applied all that was written */
     bool is_whole;   /* all of the answer is in bytes */
     size_t len, cap, max;
@@ -309,6 +310,7 @@ static void lead(struct client *c, struct cache_flight *flight, const struct cau
         .keeps_empty = v->cache_empty_result < 0 ? vars->mysql_query_cache_stores_empty_result
                                                  : v->cache_empty_result == 1,
         .is_of_site = !names_other_schema(&c->task->facts, session_schema_name(&c->session)),
+        .is_seen = v->cache_ttl_ms > 0 || schemas_are_seen(c),
         .is_whole = true,
         .max = (size_t)vars->mysql_query_cache_max_result_bytes,
     };
@@ -341,6 +343,9 @@ bool client_cache_answer(struct client *c)
         return false;
     }
     schemas_look(c);
+    if (c->task->verdict.cache_ttl_ms <= 0 && schemas_are_opaque(c)) {
+        return false;
+    }
     if (!deps_of(c, &deps) || !write_key(c, &w)) {
         return false;
     }
@@ -466,7 +471,7 @@ static bool may_keep(const struct client *c, const struct follow *f)
 {
     const struct gathered *g = c->task->gathered;
 
-    return !f->is_error && g->is_fresh &&
+    return !f->is_error && g->is_fresh && g->is_seen &&
            (f->warnings == 0 || worker_vars(c->worker)->mysql_query_cache_handle_warnings == 1);
 }
 

@@ -20,6 +20,7 @@
 #include "proxy/client_track.h"
 #include "proxy/local.h"
 #include "proxy/numbers.h"
+#include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -100,8 +101,21 @@ static bool concerns_last_id(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    return (f->flags & (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI)) != 0 ||
+    return (f->flags &
+            (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI | FACT_RUNS_UNSEEN)) != 0 ||
            makes_ids(f->verb) || makes_ids(f->runs) || shows_variables(f) || task->is_unseen;
+}
+
+/* A view of its tables may show it, a trigger may use it. */
+static bool may_show_last_id(struct client *c)
+{
+    const struct facts *f = &c->task->facts;
+
+    if (c->session.last_insert_id == 0 || f->n_tables == 0) {
+        return false;
+    }
+    schemas_look(c);
+    return (f->flags & FACT_READ) != 0 ? !schemas_are_seen(c) : !schemas_are_plain(c);
 }
 
 /*
@@ -124,7 +138,7 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
     char text[64];
     int n;
 
-    if (session->last_id_server != s->id && concerns_last_id(c->task)) {
+    if (session->last_id_server != s->id && (concerns_last_id(c->task) || may_show_last_id(c))) {
         if (session->last_insert_id != 0) {
             n = snprintf(text, sizeof(text), "SET last_insert_id=%llu",
                          (unsigned long long)session->last_insert_id);
@@ -193,6 +207,25 @@ static void after_send(struct client *c, struct server *s)
     }
 }
 
+/*
+ * Does it change something of the session itself, and name tables that may be views, or have triggers, which change
+ * more? The node only says that something changed.
+ */
+static bool may_hide(struct client *c)
+{
+    const struct facts *f = &c->task->facts;
+    bool changes =
+        f->set_statement || f->verb == VERB_SET || (f->flags & FACT_CREATES_TEMPORARY) != 0;
+    bool shows_all = (f->flags & FACT_CREATES_TEMPORARY) != 0 && f->n_tables == 1 &&
+                     slice_behind_nocase(f->body, SLICE("select")).data == NULL;
+
+    if (!changes || shows_all || (f->n_tables == 0 && (f->flags & FACT_TABLES_UNKNOWN) == 0)) {
+        return false;
+    }
+    schemas_look(c);
+    return (f->flags & FACT_TABLES_UNKNOWN) != 0 || !schemas_are_plain(c);
+}
+
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
 {
     struct task *task = c->task;
@@ -203,6 +236,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     int rc;
 
     task->is_stray = client_is_stray(c, s);
+    task->may_hide = may_hide(c);
+    session_leaves(s, task);
     session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
                    task, c->worker->now_ms);
     if ((task->facts.flags & FACT_READ) == 0) {

@@ -23,13 +23,30 @@
 #define ER_TABLEACCESS_DENIED 1142
 #define ER_NO_SUCH_TABLE      1146
 
-/* Views and sequences; triggers; foreign keys that change rows of another table. */
-#define QUESTION                                                                               \
-    "SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "    \
-    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "       \
-    "TRIGGER_SCHEMA='%.*s')+(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS " \
-    "WHERE CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR "      \
-    "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')))"
+#define CHANGING_KEYS                                                               \
+    "(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE "       \
+    "CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR " \
+    "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION'))"
+
+/*
+ * Opaque: views, which may show other schemas, clocks, what functions make; foreign keys into another schema that
+ * change rows; columns that are made when they are read, of more than their row. Else a number: sequences and
+ * versioned tables; triggers; foreign keys that change rows of another table.
+ */
+#define QUESTION                                                                           \
+    "SELECT IF((SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' " \
+    "AND TABLE_TYPE LIKE '%%VIEW')+" CHANGING_KEYS                                         \
+    " AND UNIQUE_CONSTRAINT_SCHEMA<>CONSTRAINT_SCHEMA)+"                                   \
+    "(SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%.*s' AND "      \
+    "EXTRA LIKE 'VIRTUAL%%' AND GENERATION_EXPRESSION RLIKE '" VOLATILE "')>0,'opaque',"   \
+    "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "       \
+    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "   \
+    "TRIGGER_SCHEMA='%.*s')+" CHANGING_KEYS "))"
+
+/* As 10.11 shows functions of time, of chance, of a session and of a node in the expression of a column. */
+#define VOLATILE                                                                             \
+    "(uuid|guid|rand|now|cur|local|sysdate|utc_|unix_|user|role|connection|database|schema|" \
+    "version|sleep|benchmark|lock|load_file|encrypt)[a-z0-9_]*[(]|@"
 
 /*
  * Nothing was found: is it that nothing is shown? Triggers and keys are only seen by who may write
@@ -54,7 +71,7 @@ struct look {
     bool asks_rights;      /* the second question */
     size_t len, answer_len;
     uint8_t answer[ANSWER_MAX];
-    uint8_t bytes[1024]; /* the packet */
+    uint8_t bytes[2048]; /* the packet */
 };
 
 static uint64_t version_of(const struct worker *w, const struct schema *schema)
@@ -226,7 +243,8 @@ static void ask_count(struct look *look)
     int len = (int)name.len;
 
     set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
-                              QUESTION, len, name.data, len, name.data, len, name.data));
+                              QUESTION, len, name.data, len, name.data, len, name.data, len,
+                              name.data, len, name.data, len, name.data));
 }
 
 static void ask_rights(struct look *look)
@@ -290,7 +308,7 @@ static void on_done(struct server *s)
         on_ready(s);
         return;
     } else {
-        look_ended(look, SCHEMA_NOT_PLAIN);
+        look_ended(look, slice_eq(count, SLICE("opaque")) ? SCHEMA_OPAQUE : SCHEMA_NOT_PLAIN);
     }
     pool_give(pool, s);
 }
@@ -357,14 +375,23 @@ static void ask(const struct client *c, struct schema *schema)
 
 static bool is_known(const struct worker *w, const struct schema *schema)
 {
-    return (schema->look == SCHEMA_PLAIN || schema->look == SCHEMA_NOT_PLAIN) &&
-           w->now_ms < schema->looked_ms + KNOWN_MS &&
+    return schema->look >= SCHEMA_PLAIN && w->now_ms < schema->looked_ms + KNOWN_MS &&
            schema->look_version == version_of(w, schema);
 }
 
 static bool is_plain(const struct client *c, struct schema *schema)
 {
     return schema != NULL && schema->look == SCHEMA_PLAIN && is_known(c->worker, schema);
+}
+
+static bool is_seen(const struct client *c, struct schema *schema)
+{
+    return schema != NULL && schema->look != SCHEMA_OPAQUE && is_known(c->worker, schema);
+}
+
+static bool is_not_opaque(const struct client *c, struct schema *schema)
+{
+    return schema == NULL || schema->look != SCHEMA_OPAQUE || !is_known(c->worker, schema);
 }
 
 /* Goes on when it does not matter: a schema that nobody knows is not plain. */
@@ -401,6 +428,16 @@ static bool each_schema(const struct client *c,
 bool schemas_are_plain(const struct client *c)
 {
     return each_schema(c, is_plain);
+}
+
+bool schemas_are_seen(const struct client *c)
+{
+    return each_schema(c, is_seen);
+}
+
+bool schemas_are_opaque(const struct client *c)
+{
+    return !each_schema(c, is_not_opaque);
 }
 
 void schemas_look(struct client *c)

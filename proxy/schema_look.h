@@ -33,6 +33,16 @@ void schema_looks_fini(struct schema_looks *looks);
  */
 bool schemas_are_plain(const struct client *c);
 
+/*
+ * schemas_are_seen - all that the tables of these schemas show is of these schemas, and changes with writes there: they
+ * were looked at lately, and have no views, no columns that are made of clocks and the like when they are read, no
+ * foreign keys that another schema's rows change. A trigger of another schema is not seen.
+ */
+bool schemas_are_seen(const struct client *c);
+
+/* schemas_are_opaque - one of them was seen to be another. Neither: nobody has looked yet. */
+bool schemas_are_opaque(const struct client *c);
+
 /* schemas_look - have those looked at of which that is not known, or was too long ago. */
 void schemas_look(struct client *c);
 

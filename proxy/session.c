@@ -4,6 +4,8 @@
  */
 #include "proxy/session.h"
 
+#include <xxhash.h>
+
 #include "base/mem.h"
 #include "pool/pool.h"
 #include "protocol/command.h"
@@ -109,23 +111,26 @@ static bool change_is_known(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    if ((f->flags & FACT_MULTI) != 0) {
-        return false; /* of which of them? */
+    if ((f->flags & FACT_MULTI) != 0 || task->may_hide) {
+        return false; /* of which of them? by whom? */
+    }
+    if (f->set_statement) { /* what it sets is set back; the rest are pins of their own */
+        return (f->flags & FACT_RUNS_UNSEEN) == 0;
     }
     if (f->verb == VERB_SET && task->tracked_known) {
         return true;
-    }
-    if (f->verb == VERB_SELECT && f->set_statement) {
-        return (f->flags & FACT_RUNS_UNSEEN) == 0;
     }
     return task->command == COM_INIT_DB || f->verb == VERB_USE || f->verb == VERB_PREPARE ||
            f->verb == VERB_DEALLOCATE ||
            (f->flags & (FACT_CREATES_TEMPORARY | FACT_DROPS_TABLE | FACT_USER_VARIABLE)) != 0;
 }
 
-static uint32_t temporary_hash(const struct session *s, const struct table_name *t)
+/* Of the very bytes: x and X may be two tables. One too many is only kept for longer. */
+static uint64_t temporary_hash(const struct session *s, const struct table_name *t)
 {
-    return causal_hash(t->schema.len > 0 ? t->schema : session_schema_name(s), t->name);
+    struct slice schema = t->schema.len > 0 ? t->schema : session_schema_name(s);
+
+    return XXH3_64bits_withSeed(t->name.data, t->name.len, XXH3_64bits(schema.data, schema.len));
 }
 
 static void after_create_temporary(struct session *s, const struct task *task)
@@ -136,7 +141,7 @@ static void after_create_temporary(struct session *s, const struct task *task)
         (task->facts.flags & FACT_MULTI) != 0) {
         d->temporary_unknown = true;
     } else {
-        uint32_t hash = temporary_hash(s, &task->facts.tables[0]);
+        uint64_t hash = temporary_hash(s, &task->facts.tables[0]);
 
         for (unsigned i = 0; i < d->n_temporary; i++) {
             if (d->temporary[i] == hash) {
@@ -152,7 +157,7 @@ static void after_drop(struct session *s, const struct task *task)
     struct session_pins *d = s->pin_details;
 
     for (unsigned t = 0; d != NULL && t < task->facts.n_tables; t++) {
-        uint32_t hash = temporary_hash(s, &task->facts.tables[t]);
+        uint64_t hash = temporary_hash(s, &task->facts.tables[t]);
 
         for (unsigned i = 0; i < d->n_temporary; i++) {
             if (d->temporary[i] == hash) {
@@ -297,7 +302,8 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     } else if (f->verb == VERB_UNLOCK_TABLES && !failed) {
         session_unpin(s, PIN_TABLE_LOCK);
     }
-    if ((f->flags & FACT_NEXT_TRANSACTION) != 0 && !failed) {
+    /* Of several one may have failed behind it. */
+    if ((f->flags & FACT_NEXT_TRANSACTION) != 0 && (!failed || (f->flags & FACT_MULTI) != 0)) {
         session_pin(s, PIN_NEXT_TRANSACTION, f->digest, now_ms);
     } else if (task->was_in_transaction && (s->status & STATUS_IN_TRANS) == 0) {
         /* Not behind any other statement: only what comes to an engine takes it away (10.11). */
@@ -351,7 +357,7 @@ static bool hides_last_id(const struct task *task, const struct follow *f)
 {
     uint8_t verb = task->facts.runs;
 
-    return verb == VERB_CALL || verb == VERB_EXECUTE ||
+    return (task->facts.flags & FACT_RUNS_UNSEEN) != 0 ||
            (f->has_result && (verb == VERB_INSERT || verb == VERB_REPLACE)) ||
            (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0;
 }
@@ -416,6 +422,18 @@ static bool is_profiled(const struct task *task)
             slice_behind_nocase(task->facts.body, SLICE("profiling")).data != NULL);
 }
 
+/*
+ * A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have one by
+ * default.
+ */
+void session_leaves(struct server *server, const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    server->must_close |= is_profiled(task) || (f->flags & FACT_UNTRACKED_SET) != 0;
+    server->ran_unseen |= (f->flags & FACT_RUNS_UNSEEN) != 0 || task->is_unseen;
+}
+
 void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f)
 {
@@ -438,16 +456,13 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    0) { /* others leave the diagnostics as they are (10.11) */
         session_unpin(s, PIN_WARNINGS);
     }
-    /*
-     * A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have
-     * one by default.
-     */
-    server->must_close |= is_profiled(task) || (task->facts.flags & FACT_UNTRACKED_SET) != 0;
+    session_leaves(server, task);
     if (server->must_close || task->tracked_other || s->is_untracked) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
     s->completion_unknown |= task_sets_completion(task);
-    if ((task->state_changed || (f->state_changed && task->facts.verb != VERB_SET)) &&
+    if ((task->state_changed ||
+         (f->state_changed && (task->facts.verb != VERB_SET || task->facts.set_statement))) &&
         !change_is_known(task)) {
         session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);
     }
@@ -455,5 +470,6 @@ void session_after(struct session *s, struct server *server, struct task *task,
         session_pin(s, PIN_UNSEEN_TEXT, digest, now_ms);
     }
     after_verb(s, task, f->is_error, now_ms);
+    server->ran_unseen |= (s->pins & (BIT(PIN_ROUTINE) | BIT(PIN_UNKNOWN_STATE))) != 0;
     after_numbers(s, task, f, server->id);
 }

@@ -28,7 +28,7 @@ struct session_pins {
     unsigned n_temporary;
     bool temporary_unknown;
     struct causal_marks written;               /* in the transaction: marked again when it ends */
-    uint32_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */
+    uint64_t temporary[SESSION_TEMPORARY_MAX]; /* hashes of schema and name */
 };
 
 struct session {
@@ -119,6 +119,12 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
  */
 void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f);
+
+/*
+ * session_leaves - the task is about to be sent: what it may leave on its connection that a reset does not take away
+ * is noted there, as its client may be gone before the reply.
+ */
+void session_leaves(struct server *server, const struct task *task);
 
 /*
  * session_track - apply what the node reports: variables, the schema. The caller then makes the

@@ -306,6 +306,10 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
     if (is_broad) {
         look_at_slot(&check, spot_slot(spot_schema_hash(read->schema, SPOT_SOME)),
                      read->bloom != 0);
+        if (read->bloom != 0) { /* a view may show what it wrote elsewhere, which may be of now */
+            check.is_own = true;
+            check.newest_us = MAX(check.newest_us, read->now_us);
+        }
     }
     look_at_tables(&check, read->facts, read->schema, read->is_broad);
     if (!causal_has_strays(causal, read->now_us)) {

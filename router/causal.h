@@ -86,12 +86,6 @@ struct causal_read {
 };
 
 /*
- * causal_hash - of a table's name, in any case of ASCII letters; not what slots are found by.
- * schema is the session's when the name has none.
- */
-uint32_t causal_hash(struct slice schema, struct slice table);
-
-/*
  * causal_mark - this write begins or ended: its slots get a new version and the time of now. *bloom
  * (64 bits of the session) gets its tables too.
  */

@@ -23,11 +23,6 @@ static uint64_t lower_hash(struct slice text, uint64_t seed)
     return XXH3_64bits_withSeed(lower, n, seed);
 }
 
-uint32_t causal_hash(struct slice schema, struct slice table)
-{
-    return (uint32_t)lower_hash(table, lower_hash(schema, SPOT_TABLE));
-}
-
 bool spot_is_plain(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {

@@ -126,6 +126,9 @@ static void on_open(struct scan *s)
         push(s, 0);
         return;
     }
+    if (s->prev->word == W_VALUES) {
+        s->saw_select = true; /* CREATE TABLE t AS VALUES (f()): calls, no columns */
+    }
     if (s->behind == BEHIND_TABLE) {
         s->not_read = true; /* INSERT INTO t (a); in a SELECT nothing that we know of */
     } else if (s->behind == BEHIND_NOTHING && token_is_name(s->prev)) {

@@ -130,7 +130,7 @@ variance
 
 VOLATILE = """
 benchmark binlog_gtid_pos connection_id curdate current_date current_role current_time
-current_timestamp current_user curtime database decode_histogram encrypt found_rows get_lock
+current_timestamp current_user curtime database decode_histogram default encrypt found_rows get_lock
 is_free_lock is_used_lock last_insert_id lastval load_file localtime localtimestamp master_gtid_wait
 master_pos_wait nextval now rand random_bytes release_all_locks release_lock row_count schema
 session_user setval sleep sys_guid sysdate system_user unix_timestamp user utc_date utc_time

@@ -62,7 +62,7 @@ static const struct word_row word_rows[] = {
     {"dayofmonth", 10, 0x02, WORD_PLAIN}, {"dayofweek", 9, 0x02, WORD_PLAIN}, {"dayofyear", 9, 0x02, WORD_PLAIN},
     {"deallocate", 10, 0x02, W_DEALLOCATE}, {"dec", 3, 0x03, WORD_PLAIN}, {"decimal", 7, 0x03, WORD_PLAIN},
     {"declare", 7, 0x03, WORD_PLAIN}, {"decode", 6, 0x02, WORD_PLAIN}, {"decode_histogram", 16, 0x0a, WORD_PLAIN},
-    {"decode_oracle", 13, 0x02, WORD_PLAIN}, {"default", 7, 0x03, W_DEFAULT}, {"degrees", 7, 0x02, WORD_PLAIN},
+    {"decode_oracle", 13, 0x02, WORD_PLAIN}, {"default", 7, 0x0b, W_DEFAULT}, {"degrees", 7, 0x02, WORD_PLAIN},
     {"delayed", 7, 0x03, W_DELAYED}, {"delete", 6, 0x03, W_DELETE}, {"delete_domain_id", 16, 0x03, WORD_PLAIN},
     {"dense_rank", 10, 0x04, WORD_PLAIN}, {"des_decrypt", 11, 0x02, WORD_PLAIN}, {"des_encrypt", 11, 0x02, WORD_PLAIN},
     {"desc", 4, 0x03, W_DESC}, {"describe", 8, 0x03, W_DESCRIBE}, {"deterministic", 13, 0x03, WORD_PLAIN},

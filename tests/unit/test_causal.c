@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "router/causal_spot.h"
 #include "tests/unit/causal_scene.h"
 
 static bool is_keepable(const struct causal *c, const char *sql, const char *schema)
@@ -140,15 +141,33 @@ TEST(causal_names_longer_than_any_do_not_overrun)
     struct slice other = {name, sizeof(name) - 1};
 
     memset(name, 'A', sizeof(name));
-    assert_int_equal(causal_hash(longer, longer),
-                     causal_hash(other, other)); /* cut: one more read */
-    assert_int_not_equal(causal_hash(longer, SLICE("a")), causal_hash(longer, SLICE("b")));
+    assert_true(spot_table_hash(longer, longer, SPOT_TABLE) ==
+                spot_table_hash(other, other, SPOT_TABLE)); /* cut: one more read */
+    assert_true(spot_table_hash(longer, SLICE("a"), SPOT_TABLE) !=
+                spot_table_hash(longer, SLICE("b"), SPOT_TABLE));
 }
 
 TEST(causal_name_and_schema_are_not_run_together)
 {
-    assert_int_not_equal(causal_hash(SLICE("ab"), SLICE("c")),
-                         causal_hash(SLICE("a"), SLICE("bc")));
+    assert_true(spot_table_hash(SLICE("ab"), SLICE("c"), SPOT_TABLE) !=
+                spot_table_hash(SLICE("a"), SLICE("bc"), SPOT_TABLE));
+}
+
+TEST(causal_a_session_that_wrote_follows_what_may_show_it)
+{
+    struct causal *c = causal_new();
+    struct facts read = facts_of_text("SELECT a FROM v");
+    struct causal_read view = {&read, SLICE("s"), true, 0, 1001000, 0};
+    uint64_t mine = 0;
+    uint8_t flags;
+
+    write_at(c, &mine, "UPDATE t SET a=1", "other", 1000);
+    assert_int_equal(causal_follow_us(c, &view, &flags), 0);
+    view.bloom = mine;
+    assert_true(causal_follow_us(c, &view, &flags) == CAUSAL_THE_WRITER);
+    view.is_broad = false;
+    assert_int_equal(causal_follow_us(c, &view, &flags), 0);
+    mem_free(MEM_ROUTER, c);
 }
 
 /* --- where a read may go ---------------------------------------------------------------------- */

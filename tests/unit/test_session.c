@@ -171,6 +171,8 @@ TEST(session_set_transaction_holds_for_the_next_one)
     r.status &= (uint16_t)~STATUS_IN_TRANS;
     ran(&r, "COMMIT");
     assert_false(ran_has(&r, PIN_NEXT_TRANSACTION));
+    ran_error(&r, "SET TRANSACTION READ ONLY; SELECT nothing"); /* the first of them was done */
+    assert_true(ran_has(&r, PIN_NEXT_TRANSACTION));
     ran_done(&r);
 }
 
@@ -296,6 +298,10 @@ TEST(session_temporary_tables_are_told_apart)
     assert_true(ran_has(&r, PIN_TEMPORARY_TABLE));
     ran(&r, "DROP TABLE unknown, b, x.a");
     assert_false(ran_has(&r, PIN_TEMPORARY_TABLE));
+    ran(&r, "CREATE TEMPORARY TABLE a (i INT)");
+    ran(&r, "CREATE TEMPORARY TABLE A (i INT)"); /* may be another */
+    ran(&r, "DROP TABLE a");
+    assert_true(ran_has(&r, PIN_TEMPORARY_TABLE));
     ran_done(&r);
 }
 
