@@ -94,6 +94,12 @@ struct stream {
     bool is_ended; /* on_end was called */
 };
 
+/* stream_unsent - of what is queued: it changes whenever the peer takes some of it. */
+static inline size_t stream_unsent(const struct stream *s)
+{
+    return s->queued_bytes + uv_stream_get_write_queue_size(&s->u.uv);
+}
+
 void stream_loop_init(struct stream_loop *loop, uv_loop_t *uv);
 void stream_loop_fini(struct stream_loop *loop);
 

@@ -53,24 +53,25 @@ enum client_state {
 };
 
 /* Why a client connection ended: code, who, text. */
-#define CLOSE_REASONS(X)                                                                    \
-    X(CLOSE_QUIT, "client", "it said goodbye")                                              \
-    X(CLOSE_GONE, "client", "it closed the connection")                                     \
-    X(CLOSE_RESET, "client", "the connection broke")                                        \
-    X(CLOSE_LOGIN_GONE, "client", "it left during the login")                               \
-    X(CLOSE_TLS, "client", "the TLS handshake failed")                                      \
-    X(CLOSE_DENIED, "proxy", "access denied")                                               \
-    X(CLOSE_LIMIT, "proxy", "a connection limit")                                           \
-    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                        \
-    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                            \
-    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                         \
-    X(CLOSE_SESSION_TIMEOUT, "timeout", "idle for the wait_timeout that it has set")        \
-    X(CLOSE_TRANSACTION, "timeout", "a transaction longer than mysql-max_transaction_time") \
-    X(CLOSE_TRANSACTION_IDLE, "timeout",                                                    \
-      "idle in a transaction for mysql-max_transaction_idle_time")                          \
-    X(CLOSE_NODE, "server", "its node was lost while it sent or received")                  \
-    X(CLOSE_KILLED, "admin", "killed")                                                      \
-    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                                  \
+#define CLOSE_REASONS(X)                                                                           \
+    X(CLOSE_QUIT, "client", "it said goodbye")                                                     \
+    X(CLOSE_GONE, "client", "it closed the connection")                                            \
+    X(CLOSE_RESET, "client", "the connection broke")                                               \
+    X(CLOSE_LOGIN_GONE, "client", "it left during the login")                                      \
+    X(CLOSE_TLS, "client", "the TLS handshake failed")                                             \
+    X(CLOSE_DENIED, "proxy", "access denied")                                                      \
+    X(CLOSE_LIMIT, "proxy", "a connection limit")                                                  \
+    X(CLOSE_PROTOCOL, "proxy", "a malformed packet")                                               \
+    X(CLOSE_LOGIN_TIMEOUT, "timeout", "the login took too long")                                   \
+    X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                                \
+    X(CLOSE_SESSION_TIMEOUT, "timeout", "idle for the wait_timeout that it has set")               \
+    X(CLOSE_WRITE_TIMEOUT, "timeout", "it took nothing of its answer for mysql-net_write_timeout") \
+    X(CLOSE_TRANSACTION, "timeout", "a transaction longer than mysql-max_transaction_time")        \
+    X(CLOSE_TRANSACTION_IDLE, "timeout",                                                           \
+      "idle in a transaction for mysql-max_transaction_idle_time")                                 \
+    X(CLOSE_NODE, "server", "its node was lost while it sent or received")                         \
+    X(CLOSE_KILLED, "admin", "killed")                                                             \
+    X(CLOSE_SHUTDOWN, "admin", "shutdown")                                                         \
     X(CLOSE_MEMORY, "proxy", "no memory")
 
 enum close_reason {
@@ -118,6 +119,8 @@ struct client {
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
     uint64_t since_ms; /* of the state */
     uint64_t created_ms;
+    uint64_t unsent_since_ms; /* so long it has taken nothing of the unsent bytes */
+    size_t unsent;            /* stream_unsent(), 0 = nothing is queued */
     /* borrowed */
     struct worker *worker;
     struct host *host;     /* a reference, once it was let in; NULL: by a unix socket */

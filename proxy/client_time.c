@@ -6,6 +6,18 @@
 #include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
+/* What its session has set a variable of seconds to, in ms; 0 = it has not. */
+static uint64_t own_limit_ms(const struct client *c, int variable)
+{
+    struct slice value = c->session.profile->values[variable];
+    uint64_t seconds = 0;
+
+    for (size_t i = 0; i < value.len && value.data[i] >= '0' && value.data[i] <= '9'; i++) {
+        seconds = MIN(seconds * 10 + (uint64_t)(value.data[i] - '0'), UINT32_MAX);
+    }
+    return seconds * 1000;
+}
+
 /*
  * Is it idle for longer than its session may be? A node looks at wait_timeout alone, which a login
  * as CLIENT_INTERACTIVE begins with another value; interactive_timeout means nothing later (10.11).
@@ -13,13 +25,28 @@
  */
 static bool is_over_own_limit(const struct client *c, uint64_t idle_ms)
 {
-    struct slice value = c->session.profile->values[VAR_WAIT_TIMEOUT];
-    uint64_t seconds = 0;
+    uint64_t limit = own_limit_ms(c, VAR_WAIT_TIMEOUT);
 
-    for (size_t i = 0; i < value.len && value.data[i] >= '0' && value.data[i] <= '9'; i++) {
-        seconds = MIN(seconds * 10 + (uint64_t)(value.data[i] - '0'), UINT32_MAX);
+    return limit > 0 && idle_ms > limit;
+}
+
+/*
+ * Has it taken nothing of what is queued for too long? It would keep its server connection, which
+ * others wait for. A node does the same (net_write_timeout), but sees only what does not fit between.
+ */
+static bool takes_nothing(struct client *c)
+{
+    uint64_t now = c->worker->now_ms, limit;
+    size_t unsent = stream_is_drained(&c->stream) ? 0 : stream_unsent(&c->stream);
+
+    if (unsent != c->unsent || unsent == 0) {
+        c->unsent = unsent;
+        c->unsent_since_ms = now;
+        return false;
     }
-    return seconds > 0 && idle_ms > seconds * 1000;
+    limit = c->session.profile == NULL ? 0 : own_limit_ms(c, VAR_NET_WRITE_TIMEOUT);
+    return now - c->unsent_since_ms >
+           (limit > 0 ? limit : (uint64_t)worker_vars(c->worker)->mysql_net_write_timeout);
 }
 
 static void check_transaction(struct client *c)
@@ -46,7 +73,9 @@ void client_check_time(struct client *c)
     bool is_idle = c->state == CLIENT_IDLE ||
                    (c->state == CLIENT_UPLOADING && c->upload_discards); /* no node waits for it */
 
-    if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
+    if (c->state != CLIENT_CLOSING && takes_nothing(c)) {
+        client_close(c, CLOSE_WRITE_TIMEOUT, 0);
+    } else if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
     } else if (is_idle && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);

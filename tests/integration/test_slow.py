@@ -6,6 +6,7 @@ import time
 import pytest
 
 import wire
+from console import Console
 from util import PATIENCE, wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -130,6 +131,59 @@ def test_pipelined_commands(own_proxy, schema):
         answers = [client.read_query() for _ in texts]
         assert wire.text_row(answers[1][3].payload, 1) == ["1"]
         assert wire.parse_ok(answers[4][0].payload)[2] == wire.STATUS_AUTOCOMMIT
+
+
+def stopped(proxy, schema, *before):
+    """A client that asks for much and takes none of it."""
+    client = wire.Client(port=proxy.port, db=schema, receive_buffer=65536, **TENANT)
+    for sql in before:
+        client.rows(sql)
+    client.send(b"\x03" + BIG.encode())
+    return client
+
+
+def taken_to_the_end(client):
+    """How many packets come before the connection ends."""
+    count = 0
+    try:
+        while True:
+            client.read_packet()
+            count += 1
+    except (OSError, wire.Closed):
+        return count
+
+
+def test_reader_that_stops_for_good(galeway, schema):
+    """It gives its server connection back, after mysql-net_write_timeout or what its session has set."""
+    proxy = galeway(connections=2, variables={"threads": 2, "net_write_timeout": 1500})
+    console = Console(proxy)
+    patient = stopped(proxy, schema, "SET net_write_timeout=3600")
+    slow = stopped(proxy, schema)
+    wait_until(lambda: console.status("Write_timeouts") == 1, 20, "the end of who takes nothing")
+    assert "it took nothing of its answer for mysql-net_write_timeout" in proxy.tail()
+    assert taken_to_the_end(slow) < ROWS
+    others_go_on(proxy, schema, clients=2)
+    for _ in range(3 + ROWS + 1):  # it has waited for longer, and is there
+        patient.read_packet()
+    assert patient.value("SELECT 5") == "5"
+    hasty = stopped(proxy, schema, "SET net_write_timeout=1")
+    proxy.data["mysql_variables"]["net_write_timeout"] = 3600000
+    proxy.reload()
+    wait_until(lambda: console.status("Write_timeouts") == 2, 20, "the end by the session's own time")
+    hasty.abort()
+
+
+def test_reader_that_goes_on_slowly(galeway, schema):
+    proxy = galeway(variables={"net_write_timeout": 1000})
+    console = Console(proxy)
+    slow, other = stopped(proxy, schema), stopped(proxy, schema)
+    for i in range(3 + ROWS + 1):
+        if console.status("Write_timeouts") == 0:  # until then it takes a MB now and then
+            time.sleep(0.2)  # slower than it could
+        slow.read_packet()
+    assert console.status("Write_timeouts") == 1  # the other one's
+    assert slow.value("SELECT 5") == "5"
+    other.abort()
 
 
 def test_reader_that_stops_can_be_killed(cluster, own_proxy, schema):
