@@ -27,11 +27,15 @@ def start(galeway, cluster, variables=None, **options):
                                              **(variables or {})}, **options)
 
 
+# A node's; SHOW STATUS LIKE 'Ssl_version' is answered of the client's own link.
+STATUS = "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS"
+
+
 def status(proxy, name, node=None):
     """A status variable of the connection that serves it."""
     with wire.Client(port=proxy.port, **TENANT) as client:
         hint = "" if node is None else f"/* node={node} */ "
-        return client.rows(f"{hint}SHOW STATUS LIKE '{name}'")[0][1]
+        return client.value(f"{hint}{STATUS} WHERE VARIABLE_NAME = '{name}'")
 
 
 def health(console, port):
@@ -78,7 +82,7 @@ def test_statements_monitor_and_follower(galeway, tls_cluster):
         proxy = start(galeway, tls_cluster, {"query_cache_auto": True})
         console = Console(proxy)
         with wire.Client(port=proxy.port, **TENANT) as client:
-            assert client.rows("SHOW STATUS LIKE 'Ssl_version'")[0][1] == "TLSv1.3"
+            assert client.value(f"{STATUS} WHERE VARIABLE_NAME = 'Ssl_version'") == "TLSv1.3"
             assert len(client.value(f"SELECT REPEAT('x', {17 << 20})")) == 17 << 20
             assert client.value(f"SELECT LENGTH('{'y' * (3 << 20)}')") == str(3 << 20)
         threads = {n: wait_until(lambda n=n: tls_cluster.threads(n, "monitor"), 10, "the monitor")

@@ -275,9 +275,10 @@ class Cluster:
         return name
 
     def threads(self, n, user):
-        """The connections of a user on node n: [(id, command, info)]."""
-        return self.sql(n, "SELECT ID, COMMAND, INFO FROM information_schema.PROCESSLIST "
+        """The connections of a user on node n: [(id, command, info)]; others' statements may be of any bytes."""
+        rows = self.sql(n, "SELECT ID, COMMAND, CAST(INFO AS BINARY) FROM information_schema.PROCESSLIST "
                            "WHERE USER = %s", (user,))
+        return [(i, command, info and info.decode(errors="replace")) for i, command, info in rows]
 
 
 # ---------------------------------------------------------------- the configuration

@@ -29,8 +29,9 @@
 #define FRAME_PLANS    16
 #define FRAME_BYTES    ((size_t)1 << 16)
 
-#define FRAME_MARK     "~#=&^" /* and a character of the client's own */
-#define FRAME_MARK_LEN 6
+#define FRAME_MARK     "~#=&^" /* and a character of the client's own, and the end */
+#define FRAME_MARK_END '$'     /* what a cut mark runs into is none */
+#define FRAME_MARK_LEN 7
 
 /* --- the input -------------------------------------------------------------------------------- */
 

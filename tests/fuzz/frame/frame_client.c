@@ -123,12 +123,13 @@ static void look_for_marks(const struct frame_client *c, const uint8_t *data, si
     const uint8_t *end = data + len;
 
     while (len > FRAME_MARK_LEN - 1) {
-        const uint8_t *at = memmem(data, len, FRAME_MARK, FRAME_MARK_LEN - 1);
+        const uint8_t *at = memmem(data, len, FRAME_MARK, FRAME_MARK_LEN - 2);
 
         if (at == NULL || at + FRAME_MARK_LEN > end) {
             return;
         }
-        if (at[FRAME_MARK_LEN - 1] != (uint8_t)c->mark[FRAME_MARK_LEN - 1]) {
+        if (at[FRAME_MARK_LEN - 1] == FRAME_MARK_END &&
+            at[FRAME_MARK_LEN - 2] != (uint8_t)c->mark[FRAME_MARK_LEN - 2]) {
             fail(c, "it got bytes of another client");
         }
         data = at + 1;
@@ -317,7 +318,8 @@ struct frame_client *frame_client_take(struct frame *f, int fd)
     memset(c, 0, offsetof(struct frame_client, in));
     c->n_in = 0;
     c->reads = true;
-    (void)snprintf(c->mark, sizeof(c->mark), "%s%c", FRAME_MARK, 'A' + (char)f->n_marks++);
+    (void)snprintf(c->mark, sizeof(c->mark), "%s%c%c", FRAME_MARK, 'A' + (char)f->n_marks++,
+                   FRAME_MARK_END);
     c->fd = fd;
     return c;
 }

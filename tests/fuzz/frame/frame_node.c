@@ -137,10 +137,11 @@ bool frame_node_pump(struct frame *f, unsigned node)
 
 static void copy_mark(char *out, const uint8_t *data, size_t len)
 {
-    const uint8_t *at = memmem(data, len, FRAME_MARK, FRAME_MARK_LEN - 1);
+    const uint8_t *at = memmem(data, len, FRAME_MARK, FRAME_MARK_LEN - 2);
 
     out[0] = '\0';
-    if (at != NULL && at + FRAME_MARK_LEN <= data + len) {
+    if (at != NULL && at + FRAME_MARK_LEN <= data + len &&
+        at[FRAME_MARK_LEN - 1] == FRAME_MARK_END) {
         memcpy(out, at, FRAME_MARK_LEN);
         out[FRAME_MARK_LEN] = '\0';
     }
