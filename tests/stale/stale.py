@@ -229,7 +229,7 @@ def smoke(cluster, arguments):
     passed, failed = program.run_tests(test_judge)
     print("as it should be:")
     fine = not check(cluster, arguments, variables_of(arguments), ("switch", "stutter"), 5)
-    print("a plain split, which must be caught (a node that applies nothing may be the writer, so eight tries):")
+    print("a plain split, which must be caught; the node that applies nothing may be the writer: eight tries")
     caught = any("stale" in what for _ in range(8)
                  for what in check(cluster, arguments, PLAIN_SPLIT, ("stutter", "slow"), 4))
     return passed + fine + caught, failed + (not fine) + (not caught)
