@@ -198,6 +198,7 @@ def test_name_that_another_gets(cluster, follows, users):
     proxy = follows(interval=200)
     name = users.create("IDENTIFIED BY 'first'")
     cluster.sql(1, f"GRANT PROCESS ON *.* TO '{name}'@'%'")
+    cluster.catch_up()
     with login(proxy, name, "first") as client:
         grants = [row[0] for row in client.rows("SHOW GRANTS FOR CURRENT_USER() ")]
         assert "PROCESS" in grants[0]
