@@ -289,8 +289,8 @@ async def play(door, scene, at, ending, rng):
     try:
         if ending == "garbled":
             message = bytearray(message)
-            for _ in range(rng.randrange(1, 4)):
-                message[rng.randrange(len(message))] = rng.randrange(256)
+            for i in rng.sample(range(len(message)), min(len(message), rng.randrange(1, 4))):
+                message[i] ^= rng.randrange(1, 256)  # never as it was: a right password would be learnt
             writer.write(bytes(message))
             say_no_more(writer)
         elif ending == "slow":
