@@ -283,14 +283,6 @@ static void read_section(struct cnf *cnf, const config_setting_t *setting)
     }
 }
 
-static void say_syntax_error(struct cnf *cnf, const config_t *config)
-{
-    struct conf_place at;
-
-    at.file = source_place(cnf->source, config_error_line(config), &at.line);
-    fault_error(cnf->faults, at.file, at.line, "%s", config_error_text(config));
-}
-
 /* libconfig does not look whether it had memory for a name or a text. As deep as its parser goes. */
 static bool is_whole(const config_setting_t *setting)
 {
@@ -311,19 +303,31 @@ static bool is_whole(const config_setting_t *setting)
     return true;
 }
 
+int cnf_parse(config_t *config, const struct source *source, struct faults *faults)
+{
+    config_init(config);
+    /* All includes are resolved; should libconfig see one more, it must not open anything. */
+    config_set_include_dir(config, "/dev/null");
+    if (config_read_string(config, source->text) != CONFIG_TRUE) {
+        int line;
+        const char *file = source_place(source, config_error_line(config), &line);
+
+        fault_error(faults, file, line, "%s", config_error_text(config));
+        return ERR_CONFIG;
+    }
+    if (!is_whole(config_root_setting(config))) {
+        fault_error(faults, source->files[0], 0, "out of memory");
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
 void cnf_read(struct cnf *cnf)
 {
     const config_setting_t *root;
     config_t config;
 
-    config_init(&config);
-    /* All includes are resolved; should libconfig see one more, it must not open anything. */
-    config_set_include_dir(&config, "/dev/null");
-    if (config_read_string(&config, cnf->source->text) != CONFIG_TRUE) {
-        say_syntax_error(cnf, &config);
-    } else if (!is_whole(config_root_setting(&config))) {
-        fault_error(cnf->faults, cnf->source->files[0], 0, "out of memory");
-    } else {
+    if (cnf_parse(&config, cnf->source, cnf->faults) == 0) {
         root = config_root_setting(&config);
         for (int i = 0; i < config_setting_length(root); i++) {
             read_section(cnf, config_setting_get_elem(root, (unsigned)i));

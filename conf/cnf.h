@@ -30,6 +30,12 @@ struct table;
  */
 void cnf_read(struct cnf *cnf);
 
+/*
+ * cnf_parse - the text as settings, each with its name and value. Returns 0 or ERR_CONFIG, which was told.
+ * config: to be destroyed in both cases.
+ */
+int cnf_parse(config_t *config, const struct source *source, struct faults *faults) MUST_CHECK;
+
 /* cnf_place - where a setting was written. The name lives as long as the source's names. */
 struct conf_place cnf_place(const struct cnf *cnf, const config_setting_t *setting);
 

@@ -48,13 +48,7 @@ static int walk_source(const struct source *source, struct faults *faults, const
     config_t config;
     int rc = 0;
 
-    config_init(&config);
-    config_set_include_dir(&config, "/dev/null"); /* see cnf_read */
-    if (config_read_string(&config, source->text) != CONFIG_TRUE) {
-        int line;
-        const char *file = source_place(source, config_error_line(&config), &line);
-
-        fault_error(faults, file, line, "%s", config_error_text(&config));
+    if (cnf_parse(&config, source, faults) != 0) {
         rc = ERR_CONFIG;
     } else {
         root = config_root_setting(&config);
