@@ -10,7 +10,7 @@
 #include "protocol/collation.h"
 
 /* The charset of "charset" or "charset collation". */
-static struct slice names_charset(struct slice names)
+struct slice profile_names_charset(struct slice names)
 {
     const char *space = names.len == 0 ? NULL : memchr(names.data, ' ', names.len);
 
@@ -39,7 +39,7 @@ static bool is_charset_unsafe(const struct profile *p)
     struct slice name = p->values[VAR_CHARACTER_SET_CLIENT];
 
     if (name.data == NULL) {
-        name = names_charset(p->values[PROFILE_NAMES]);
+        name = profile_names_charset(p->values[PROFILE_NAMES]);
     }
     for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
         if (slice_eq_nocase(name, slice_of(unsafe[i]))) {
@@ -300,7 +300,7 @@ static bool charsets_differ(const struct profile *from, const struct profile *to
 
 static void write_names(struct writer *w, bool *first, struct slice names)
 {
-    struct slice charset = names_charset(names);
+    struct slice charset = profile_names_charset(names);
 
     put_slice(w, *first ? SLICE("SET ") : SLICE(","));
     *first = false;

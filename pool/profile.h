@@ -39,6 +39,9 @@ struct profile {
         values[PROFILE_VALUES]; /* into key; data NULL = the node's default; len 0 = NULL */
 };
 
+/* profile_names_charset - of a value of PROFILE_NAMES, what stands before a collation. */
+struct slice profile_names_charset(struct slice names);
+
 struct profiles {
     struct map by_key;
     struct profile *empty; /* the defaults; owned */

@@ -236,3 +236,20 @@ bool collation_is_wide(const struct collation *c)
     return strcmp(c->charset, "ucs2") == 0 || strncmp(c->charset, "utf16", 5) == 0 ||
            strcmp(c->charset, "utf32") == 0;
 }
+
+uint8_t collation_find(struct slice charset, struct slice name)
+{
+    if (slice_eq_nocase(charset, SLICE("utf8"))) {
+        charset = SLICE("utf8mb3");
+    }
+    for (unsigned id = 1; id <= UINT8_MAX; id++) {
+        const struct collation *it = collation_by_id((uint8_t)id);
+
+        if (it != NULL &&
+            (name.len > 0 ? slice_eq_nocase(name, slice_of(it->name))
+                          : it->is_default && slice_eq_nocase(charset, slice_of(it->charset)))) {
+            return (uint8_t)id;
+        }
+    }
+    return 0;
+}

@@ -30,44 +30,24 @@ static unsigned width_of(struct slice charset)
     return 0;
 }
 
-/* By name, or the default of a charset; 0 = none of those that have a number of one byte. */
-static uint8_t collation_of(struct slice charset, struct slice name)
-{
-    if (slice_eq_nocase(charset, SLICE("utf8"))) {
-        charset = SLICE("utf8mb3");
-    }
-    for (unsigned id = 1; id <= UINT8_MAX; id++) {
-        const struct collation *it = collation_by_id((uint8_t)id);
-
-        if (it != NULL &&
-            (name.len > 0 ? slice_eq_nocase(name, slice_of(it->name))
-                          : it->is_default && slice_eq_nocase(charset, slice_of(it->charset)))) {
-            return (uint8_t)id;
-        }
-    }
-    return 0;
-}
-
 /* What results are declared in: SET NAMES names a collation, too, character_set_results does not. */
 static uint8_t results_collation(const struct profile *p, unsigned *width)
 {
     struct slice charset = p->values[VAR_CHARACTER_SET_RESULTS], collation = {NULL, 0};
-    const char *space;
 
     if (charset.data == NULL && p->values[PROFILE_NAMES].data != NULL) {
-        charset = p->values[PROFILE_NAMES];
-        space = memchr(charset.data, ' ', charset.len);
-        if (space != NULL) {
-            collation = (struct slice){space + 1, (size_t)(charset.data + charset.len - space - 1)};
-            charset.len = (size_t)(space - charset.data);
-        }
+        collation = p->values[PROFILE_NAMES];
+        charset = profile_names_charset(collation);
+        collation = charset.len == collation.len ? (struct slice){NULL, 0}
+                                                 : (struct slice){collation.data + charset.len + 1,
+                                                                  collation.len - charset.len - 1};
     }
     if (charset.data != NULL &&
         charset.len == 0) { /* character_set_results=NULL: as they are stored */
         charset = SLICE("utf8mb3");
     }
     *width = width_of(charset);
-    return *width == 0 ? 0 : collation_of(charset, collation);
+    return *width == 0 ? 0 : collation_find(charset, collation);
 }
 
 static void name_and_value(const struct client *c, struct slice asked, struct slice row[2])

@@ -174,7 +174,7 @@ def test_reader_that_stops_for_good(galeway, schema):
 
 
 def test_reader_that_goes_on_slowly(galeway, schema):
-    proxy = galeway(variables={"net_write_timeout": 1000})
+    proxy = galeway(variables={"net_write_timeout": int(3000 * PATIENCE)})
     console = Console(proxy)
     slow, other = stopped(proxy, schema), stopped(proxy, schema)
     for i in range(3 + ROWS + 1):
