@@ -59,7 +59,7 @@ struct answer_end {
 
 static bool is_kept_kind(const struct facts *f)
 {
-    return (f->flags & FACT_READ) != 0 && (f->flags & FACTS_NOT_KEPT) == 0 && !f->set_statement &&
+    return (f->flags & FACT_READ) != 0 && (f->flags & FACTS_NOT_KEPT) == 0 && !f->sets_back &&
            f->n_tables > 0 && (f->verb == VERB_SELECT || f->verb == VERB_WITH) &&
            f->runs == VERB_SELECT;
 }

@@ -214,8 +214,7 @@ static void after_send(struct client *c, struct server *s)
 static bool may_hide(struct client *c)
 {
     const struct facts *f = &c->task->facts;
-    bool changes =
-        f->set_statement || f->verb == VERB_SET || (f->flags & FACT_CREATES_TEMPORARY) != 0;
+    bool changes = f->sets_back || f->verb == VERB_SET || (f->flags & FACT_CREATES_TEMPORARY) != 0;
     bool shows_all = (f->flags & FACT_CREATES_TEMPORARY) != 0 && f->n_tables == 1 &&
                      slice_behind_nocase(f->body, SLICE("select")).data == NULL;
 

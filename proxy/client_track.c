@@ -77,7 +77,7 @@ static bool may_lend_values(const struct client *c)
     const struct facts *f = &task->facts;
     struct set_statement set;
 
-    if (task->command != COM_QUERY || task->is_unseen || f->set_statement ||
+    if (task->command != COM_QUERY || task->is_unseen || f->sets_back ||
         (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN | FACT_UNTRACKED_SET | FACT_UNTERMINATED)) !=
             0) {
         return false;
@@ -132,7 +132,7 @@ static bool shows_changes(const struct client *c)
         (c->task->facts.flags & FACT_RUNS_UNSEEN) != 0) { /* a function may set any of them */
         return wish->variables.len > 0;
     }
-    if (!c->task->facts.set_statement) { /* FOR UPDATE NOWAIT sets, and sets back */
+    if (!c->task->facts.sets_back) { /* FOR UPDATE NOWAIT sets, and sets back */
         return track_wants_variable(wish, SLICE("lock_wait_timeout")) ||
                track_wants_variable(wish, SLICE("innodb_lock_wait_timeout"));
     }
@@ -216,7 +216,7 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w)
 
 void client_track_done(const struct client *c, struct server *s)
 {
-    s->owes_changes |= c->task->facts.set_statement; /* what it set is set back */
+    s->owes_changes |= c->task->facts.sets_back; /* what it set is set back */
 }
 
 /* --- what the connection tells --------------------------------------------------------------- */

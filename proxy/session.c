@@ -114,7 +114,7 @@ static bool change_is_known(const struct task *task)
     if ((f->flags & FACT_MULTI) != 0 || task->may_hide) {
         return false; /* of which of them? by whom? */
     }
-    if (f->set_statement) { /* what it sets is set back; the rest are pins of their own */
+    if (f->sets_back) { /* what it sets is set back; the rest are pins of their own */
         return (f->flags & FACT_RUNS_UNSEEN) == 0;
     }
     if (f->verb == VERB_SET && task->tracked_known) {
@@ -339,7 +339,7 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         (flags & FACT_INTO) != 0) {
         return true;
     }
-    switch (task->facts.set_statement ? task->facts.runs : task->facts.verb) {
+    switch (task->facts.sets_back ? task->facts.runs : task->facts.verb) {
     case VERB_SELECT:
     case VERB_WITH:
     case VERB_TABLE_EXPR:
@@ -405,7 +405,7 @@ static void take_status(struct session *s, const struct task *task, const struct
      * SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement
      * only (10.11).
      */
-    if (task->facts.set_statement) {
+    if (task->facts.sets_back) {
         status = (uint16_t)((status & ~mode) | (s->status & mode));
     }
     s->status = status;
@@ -462,7 +462,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     }
     s->completion_unknown |= task_sets_completion(task);
     if ((task->state_changed ||
-         (f->state_changed && (task->facts.verb != VERB_SET || task->facts.set_statement))) &&
+         (f->state_changed && (task->facts.verb != VERB_SET || task->facts.sets_back))) &&
         !change_is_known(task)) {
         session_pin(s, PIN_UNKNOWN_STATE, digest, now_ms);
     }

@@ -51,7 +51,7 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
     int variable = variable_find(item->name);
 
     task->tracked_profiling |= slice_eq(item->name, SLICE("profiling"));
-    if (task->facts.set_statement) {
+    if (task->facts.sets_back) {
         /* It is as it was again behind the statement, which no node reports (10.11). What else the statement sets
          * cannot be told from that. */
         task->tracked_known = true;

@@ -384,7 +384,7 @@ static void clear(struct facts *f)
     f->flags = 0;
     f->verb = VERB_EMPTY;
     f->runs = VERB_EMPTY;
-    f->set_statement = false;
+    f->sets_back = false;
     f->local = LOCAL_NONE;
     f->n_tables = 0;
     f->column_name = (struct slice){NULL, 0};

@@ -331,7 +331,7 @@ static bool head_set(struct scan *s)
     if (s->token->word == W_TRANSACTION) {
         scan_flag(s, FACT_NEXT_TRANSACTION);
     } else if (s->token->word == W_STATEMENT) {
-        s->set_statement = s->facts->set_statement = true;
+        s->set_statement = s->facts->sets_back = true;
         s->not_read = true;
         scan_flag(s, FACT_MAY_RETURN_ROWS);
     }

@@ -191,7 +191,7 @@ static void on_other_word(struct scan *s)
     case W_NOWAIT:
     case W_WAIT:
         if (s->verb == VERB_SELECT && (s->facts->flags & FACT_LOCKING_READ) != 0) {
-            s->facts->set_statement = true;
+            s->facts->sets_back = true;
         }
         break;
     case W_VALUE:

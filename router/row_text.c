@@ -485,7 +485,7 @@ bool row_keys_of(const struct facts *facts, struct slice text, uint32_t mode,
     struct reader r;
 
     keys->n = 0;
-    if (facts->n_tables != 1 || (facts->flags & never) != 0 || facts->set_statement ||
+    if (facts->n_tables != 1 || (facts->flags & never) != 0 || facts->sets_back ||
         facts->verb != facts->runs) {
         return false;
     }

@@ -140,27 +140,38 @@ TEST(console_login_by_caching_sha2_password)
     console_done(&f);
 }
 
+/* A login that names a plugin is asked by the native one: the salt. */
+static struct slice end_asked_natively(struct console_end *e, const char *user,
+                                       const char *response, const char *plugin)
+{
+    uint8_t bytes[256];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
+                      .user = slice_of(user),
+                      .response = slice_of(response),
+                      .plugin = slice_of(plugin)};
+    struct slice p, asked, data;
+
+    end_greeting(e);
+    login_encode(&w, &l, 1);
+    end_send(e, bytes, w.len);
+    p = end_packet(e);
+    assert_int_equal(auth_switch_decode(&asked, &data, (const uint8_t *)p.data, p.len), 0);
+    assert_true(slice_eq(asked, SLICE(PLUGIN_NATIVE)));
+    return data;
+}
+
 TEST(console_login_switches_a_plugin_it_does_not_know)
 {
     struct console_fix f;
     struct console_end e;
     uint8_t bytes[256], response[SHA1_LEN];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-    struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
-                      .user = SLICE("admin"),
-                      .response = SLICE("?"),
-                      .plugin = SLICE("dialog")};
-    struct slice p, plugin, data;
+    struct slice data;
     struct secret secret;
 
     console_make(&f, "");
     end_connect(&f, &e);
-    end_greeting(&e);
-    login_encode(&w, &l, 1);
-    end_send(&e, bytes, w.len);
-    p = end_packet(&e);
-    assert_int_equal(auth_switch_decode(&plugin, &data, (const uint8_t *)p.data, p.len), 0);
-    assert_true(slice_eq(plugin, SLICE(PLUGIN_NATIVE)));
+    data = end_asked_natively(&e, "admin", "?", "dialog");
     assert_int_equal(secret_parse(&secret, SLICE("admin")), 0);
     native_response(response, secret.stage1, (const uint8_t *)data.data);
     packet_write_header(bytes, sizeof(response), (uint8_t)(e.packet_seq + 1));
@@ -181,21 +192,10 @@ TEST(console_login_does_not_tell_who_is_there)
         &f, "admin_credentials=\"admin:admin;kept:*14E65567ABDB5135D0CFD9A70B3032C179A49EE7\"");
     for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
         struct console_end e;
-        uint8_t bytes[256];
-        struct writer w = writer_of(bytes, sizeof(bytes));
-        struct login l = {.caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH,
-                          .user = slice_of(users[i]),
-                          .response = SLICE("12345678901234567890123456789012"),
-                          .plugin = SLICE(PLUGIN_SHA2)};
-        struct slice p, plugin, data;
+        uint8_t bytes[PACKET_HEADER + SHA1_LEN] = {0};
 
         end_connect(&f, &e);
-        end_greeting(&e);
-        login_encode(&w, &l, 1);
-        end_send(&e, bytes, w.len);
-        p = end_packet(&e);
-        assert_int_equal(auth_switch_decode(&plugin, &data, (const uint8_t *)p.data, p.len), 0);
-        assert_true(slice_eq(plugin, SLICE(PLUGIN_NATIVE)));
+        (void)end_asked_natively(&e, users[i], "12345678901234567890123456789012", PLUGIN_SHA2);
         packet_write_header(bytes, SHA1_LEN, (uint8_t)(e.packet_seq + 1));
         end_send(&e, bytes, PACKET_HEADER + SHA1_LEN);
         end_expect_error(&e, 1045);
