@@ -112,6 +112,12 @@ static void lend_values(struct client *c, struct server *s, struct writer *w)
     c->session.is_untracked = !c->task->is_lent_values; /* then it is pinned from here on */
 }
 
+/* SET STATEMENT .. FOR alone: all that it sets is named. */
+static bool is_set_statement(const struct facts *f)
+{
+    return f->sets_back && f->verb == VERB_SET && (f->flags & FACT_MULTI) == 0;
+}
+
 /*
  * Is there something in an EOF of the reply that the client would see as well? What is owed behind
  * it is not known before the next OK.
@@ -132,9 +138,13 @@ static bool shows_changes(const struct client *c)
         (c->task->facts.flags & FACT_RUNS_UNSEEN) != 0) { /* a function may set any of them */
         return wish->variables.len > 0;
     }
-    if (!c->task->facts.sets_back) { /* FOR UPDATE NOWAIT sets, and sets back */
-        return track_wants_variable(wish, SLICE("lock_wait_timeout")) ||
-               track_wants_variable(wish, SLICE("innodb_lock_wait_timeout"));
+    if (!is_set_statement(&c->task->facts) && /* FOR UPDATE NOWAIT sets, and sets back */
+        (track_wants_variable(wish, SLICE("lock_wait_timeout")) ||
+         track_wants_variable(wish, SLICE("innodb_lock_wait_timeout")))) {
+        return true;
+    }
+    if (!c->task->facts.sets_back) {
+        return false;
     }
     for (list = wish->variables; list.len > 0; list.data += len, list.len -= len) {
         const char *comma = memchr(list.data, ',', list.len);
