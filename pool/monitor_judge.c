@@ -22,27 +22,39 @@ static enum node_health after_denied(const struct judge_state *s)
     return HEALTH_UP;
 }
 
+/* A failure that another check may contradict. */
+static struct judge_state after_failure(struct judge_state s, bool is_enough)
+{
+    if (s.health == HEALTH_DOWN) {
+        s.n_down++;
+    } else {
+        s.health = is_enough ? HEALTH_DOWN : HEALTH_SUSPECT;
+    }
+    return s;
+}
+
 struct judge_state judge_next(struct judge_state s, enum judge_event event, unsigned max_timeouts)
 {
     switch (event) {
     case JUDGE_ANSWERED: s = (struct judge_state){.health = HEALTH_UP, .has_answered = true}; break;
     case JUDGE_DENIED:
         s.health = after_denied(&s);
-        s.n_timeouts = 0;
+        s.n_timeouts = s.n_lost = 0;
         s.n_down = 0;
         break;
     case JUDGE_LATE: s.health = s.health == HEALTH_DOWN ? HEALTH_DOWN : HEALTH_SUSPECT; break;
     case JUDGE_TIMED_OUT:
         s.n_timeouts++;
-        s.n_down += s.health == HEALTH_DOWN;
-        if (s.health != HEALTH_DOWN) {
-            s.health = s.n_timeouts >= max_timeouts ? HEALTH_DOWN : HEALTH_SUSPECT;
-        }
+        s = after_failure(s, s.n_timeouts >= max_timeouts);
+        break;
+    case JUDGE_LOST:
+        s.n_lost++;
+        s = after_failure(s, s.n_lost >= JUDGE_LOST_MAX);
         break;
     case JUDGE_BROKEN:
         s.n_down += s.health == HEALTH_DOWN;
         s.health = HEALTH_DOWN;
-        s.n_timeouts = 0;
+        s.n_timeouts = s.n_lost = 0;
         break;
     }
     return s;
@@ -54,6 +66,7 @@ enum judge_event judge_event_of(enum report_kind kind)
     case REPORT_OK: return JUDGE_ANSWERED;
     case REPORT_DENIED: return JUDGE_DENIED;
     case REPORT_TIMEOUT: return JUDGE_TIMED_OUT;
+    case REPORT_LOST: return JUDGE_LOST;
     case REPORT_BROKEN: return JUDGE_BROKEN;
     case REPORT_NONE: break;
     }
@@ -65,7 +78,15 @@ uint64_t judge_delay_ms(const struct judge_state *s, enum judge_event last, uint
     if (s->health == HEALTH_DOWN) {
         return MIN(interval_ms, (uint64_t)JUDGE_FIRST_DOWN_MS << MIN(s->n_down, 20u));
     }
-    return last == JUDGE_TIMED_OUT ? 0 : interval_ms;
+    switch (last) {
+    case JUDGE_TIMED_OUT: return 0;
+    case JUDGE_LOST: return MIN(interval_ms, (uint64_t)JUDGE_LOST_MS);
+    case JUDGE_ANSWERED:
+    case JUDGE_LATE:
+    case JUDGE_BROKEN:
+    case JUDGE_DENIED: break;
+    }
+    return interval_ms;
 }
 
 unsigned judge_latency_us(unsigned before, uint64_t took_us)

@@ -3,9 +3,12 @@
  * monitor_judge.h - from the checks of a node to its health, and to its share of the load. Pure.
  *
  *   UNCHECKED --answered--> UP --late, or a timeout--> SUSPECT --max_timeouts in a row--> DOWN
+ *                           UP --lost--> SUSPECT --JUDGE_LOST_MAX in a row--> DOWN
  *                           any --refused or broken--> DOWN; any --answered--> UP
  *
- * Who refuses our login answers: it is not silent, but nothing more is known of it.
+ * Who refuses our login answers: it is not silent, but nothing more is known of it. A connection
+ * that is lost may have been killed alone: the node is asked again over a new one at once, and who
+ * has ended refuses that.
  */
 #ifndef POOL_MONITOR_JUDGE_H
 #define POOL_MONITOR_JUDGE_H
@@ -15,16 +18,26 @@
 #include "pool/report.h"
 
 #define JUDGE_SUSPECT_MS    300 /* a check that is not answered after this makes its node suspect */
+#define JUDGE_LOST_MAX      3   /* so many connections lost in a row are the node's fault */
+#define JUDGE_LOST_MS       10  /* to the check after a lost one */
 #define JUDGE_FIRST_DOWN_MS 100 /* to the next check of a node that is out; doubles */
 #define JUDGE_LOAD_ONE      1024u
 #define JUDGE_LOAD_MAX      8192u
 
-enum judge_event { JUDGE_ANSWERED, JUDGE_LATE, JUDGE_TIMED_OUT, JUDGE_BROKEN, JUDGE_DENIED };
+enum judge_event {
+    JUDGE_ANSWERED,
+    JUDGE_LATE,
+    JUDGE_TIMED_OUT,
+    JUDGE_LOST,
+    JUDGE_BROKEN,
+    JUDGE_DENIED
+};
 
 struct judge_state {
     enum node_health health;
     bool has_answered;   /* its figures were read at least once */
     unsigned n_timeouts; /* in a row */
+    unsigned n_lost;     /* in a row */
     unsigned n_down;     /* checks since it is out */
 };
 

@@ -20,7 +20,7 @@
 /* What happened: code, word for tables, the log and the hook. */
 #define MONITOR_EVENTS(X)                                            \
     X(EVENT_NODE_UP, "node_up", "answers")                           \
-    X(EVENT_NODE_SUSPECT, "node_suspect", "is silent")               \
+    X(EVENT_NODE_SUSPECT, "node_suspect", "is suspect")              \
     X(EVENT_NODE_DOWN, "node_down", "is out")                        \
     X(EVENT_NODE_OFFLINE, "node_offline", "takes no new statements") \
     X(EVENT_NODE_ONLINE, "node_online", "takes statements again")    \

@@ -87,9 +87,6 @@ enum report_kind sql_kind_of(unsigned error)
     case CR_SOCKET_CREATE_ERROR:
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
-    case CR_SERVER_GONE_ERROR:
-    case CR_SERVER_LOST:
-    case CR_SERVER_LOST_EXTENDED:
     case CR_MALFORMED_PACKET:
     case CR_UNKNOWN_HOST:
     case CR_SSL_CONNECTION_ERROR: /* it is not who it should be, or does not take us for that */
@@ -97,8 +94,11 @@ enum report_kind sql_kind_of(unsigned error)
     case CR_SERVER_HANDSHAKE_ERR:
     case CR_NET_PACKET_TOO_LARGE:
     case ER_SERVER_SHUTDOWN:
-    case ER_NORMAL_SHUTDOWN:
-    case ER_CONNECTION_KILLED: return REPORT_BROKEN;
+    case ER_NORMAL_SHUTDOWN: return REPORT_BROKEN;
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case CR_SERVER_LOST_EXTENDED:
+    case ER_CONNECTION_KILLED: return REPORT_LOST;
     default: return REPORT_DENIED; /* it answers, but not us */
     }
 }
@@ -289,6 +289,11 @@ static void fail_tls(struct sql_link *link)
     finish(link, &result);
 }
 
+static bool is_broken(enum report_kind kind)
+{
+    return kind == REPORT_BROKEN || kind == REPORT_LOST;
+}
+
 static void fail(struct sql_link *link)
 {
     struct sql_result result = {.error = mysql_errno(link->mysql)};
@@ -302,7 +307,7 @@ static void fail(struct sql_link *link)
     (void)snprintf(result.text, sizeof(result.text), "%s", mysql_error(link->mysql));
     if (link->timed_out) {
         say_timeout(link, &result);
-    } else if (result.kind == REPORT_BROKEN && link->was_kept) {
+    } else if (is_broken(result.kind) && link->was_kept) {
         close_mysql(link, false);
         open_link(link);
         return;

@@ -196,7 +196,7 @@ static void on_done(void *arg, const struct sql_result *result)
         update_share(w, &before);
         publish_figures(w);
     }
-    w->has_result = true;
+    w->has_result |= event != JUDGE_LOST || w->state.health == HEALTH_DOWN;
     publish_view(w);
     schedule(w, event);
     monitor_look(w->monitor, w);

@@ -18,7 +18,8 @@
 enum report_kind {
     REPORT_NONE,    /* not checked yet */
     REPORT_OK,      /* it answered: the figures are valid */
-    REPORT_BROKEN,  /* refused, reset, no route: nobody is there */
+    REPORT_BROKEN,  /* refused, no route, or what answers is no database that can be used */
+    REPORT_LOST,    /* the connection ended before the answer: it was killed, or its node ends */
     REPORT_TIMEOUT, /* connected or not, it did not answer in time */
     REPORT_DENIED /* it answers, but not us: login refused, full (1040, 1045, 1203, 1226): nothing else is known */
 };

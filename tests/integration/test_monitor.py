@@ -7,6 +7,7 @@ import time
 import pymysql
 import pytest
 
+from relay import Refused, Relay
 from util import NODES, wait_until
 
 FAST = {"monitor_galera_healthcheck_interval": 200}
@@ -105,7 +106,7 @@ def test_a_frozen_node_is_suspected_then_out_then_back(watched):
     began = time.monotonic()
     w.nodes.script("freeze", "1")
     try:
-        w.wait(r"node {} is silent: a check is not answered after 300 ms \(last answer", 1)
+        w.wait(r"node {} is suspect: a check is not answered after 300 ms \(last answer", 1)
         w.wait(r"node {} is out: 3 checks in a row not answered: .* \(last answer", 1)
         assert time.monotonic() - began >= 1  # not for one late answer
         w.wait("node {} writes now", 2, timeout=20)
@@ -121,7 +122,7 @@ def test_a_short_freeze_puts_nobody_out(watched):
     w.wait("node {} writes now", 1)
     w.mark()
     w.nodes.script("freeze", "2")
-    w.wait("node {} is silent", 2)
+    w.wait("node {} is suspect", 2)
     w.nodes.script("thaw", "2")
     w.wait("node {} answers: ", 2)
     assert "is out" not in w.text()
@@ -241,7 +242,37 @@ def test_a_killed_connection_is_opened_again_without_an_outage(watched):
     w.nodes.sql(1, f"KILL CONNECTION {old}")
     wait_until(lambda: [i for i, _, _ in w.nodes.threads(1, "monitor")] not in ([], [old]), 10,
                "another connection of the monitor")
-    assert "is out" not in w.text() and "silent" not in w.text()
+    assert "is out" not in w.text() and "suspect" not in w.text()
+
+
+class Losing(Relay):
+    """Ends the connection of the next so many checks."""
+
+    loses = 0
+
+    def to_node(self, data):
+        if self.loses > 0 and b"wsrep_cluster_status" in data:
+            self.loses -= 1
+            raise Refused(b"")
+        return data
+
+
+def test_connections_that_are_lost_alone_are_no_outage(watched, fragile_cluster):
+    with Losing(fragile_cluster.port(2)) as relay:
+        ports = {10: fragile_cluster.port(1), 20: relay.port}
+        w = watched(servers=[{"address": "127.0.0.1", "port": port, "hostgroup": hostgroup}
+                             for hostgroup, port in ports.items()])
+        node = rf"node 127\.0\.0\.1:{relay.port} "
+        w.wait(node + "answers: ")
+        w.mark()
+        relay.loses = 3  # of the kept connection, and of two new ones
+        w.wait(node + "is suspect: Lost connection")
+        w.wait(node + "answers: answered in .* was suspect")
+        assert "is out" not in w.text()
+        relay.loses = 1000
+        w.wait(node + "is out: Lost connection")
+        relay.loses = 0
+        w.wait(node + "answers: answered in .* was down")
 
 
 def test_the_pool_to_a_node_that_comes_back_is_warmed(watched):

@@ -73,6 +73,7 @@ TEST(monitor_judge_the_end_of_a_check_is_an_event)
 {
     assert_int_equal(judge_event_of(REPORT_OK), JUDGE_ANSWERED);
     assert_int_equal(judge_event_of(REPORT_BROKEN), JUDGE_BROKEN);
+    assert_int_equal(judge_event_of(REPORT_LOST), JUDGE_LOST);
     assert_int_equal(judge_event_of(REPORT_TIMEOUT), JUDGE_TIMED_OUT);
     assert_int_equal(judge_event_of(REPORT_DENIED), JUDGE_DENIED);
 }
@@ -99,6 +100,24 @@ TEST(monitor_judge_asks_a_node_that_is_out_quickly_at_first)
     assert_int_equal(judge_delay_ms(&s, JUDGE_BROKEN, 60), 60);
     s.n_down = UINT32_MAX;
     assert_int_equal(judge_delay_ms(&s, JUDGE_BROKEN, 1000), 1000);
+}
+
+TEST(monitor_judge_a_lost_connection_is_not_a_lost_node)
+{
+    struct judge_state s = AFTER(JUDGE_ANSWERED, JUDGE_LOST, JUDGE_LOST);
+
+    assert_int_equal(s.health, HEALTH_SUSPECT);
+    assert_int_equal(judge_delay_ms(&s, JUDGE_LOST, 1000), JUDGE_LOST_MS);
+    assert_int_equal(judge_delay_ms(&s, JUDGE_LOST, 5), 5);
+    s = judge_next(s, JUDGE_LOST, 100);
+    assert_int_equal(s.health, HEALTH_DOWN);
+    assert_int_equal(judge_delay_ms(&s, JUDGE_LOST, 1000), JUDGE_FIRST_DOWN_MS);
+    assert_int_equal(AFTER(JUDGE_LOST, JUDGE_BROKEN).health, HEALTH_DOWN);
+    assert_int_equal(AFTER(JUDGE_LOST, JUDGE_LOST, JUDGE_ANSWERED, JUDGE_LOST).health,
+                     HEALTH_SUSPECT);
+    assert_int_equal(AFTER(JUDGE_LOST, JUDGE_LOST, JUDGE_DENIED, JUDGE_LOST).health,
+                     HEALTH_SUSPECT);
+    assert_int_equal(AFTER(JUDGE_BROKEN, JUDGE_LOST).health, HEALTH_DOWN);
 }
 
 TEST(monitor_judge_latency_is_smoothed)

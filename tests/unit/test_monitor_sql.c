@@ -182,7 +182,7 @@ TEST(monitor_sql_a_silent_server_is_a_timeout_each_time)
     end(&f);
 }
 
-TEST(monitor_sql_a_server_that_hangs_up_is_broken)
+TEST(monitor_sql_a_server_that_hangs_up_is_lost)
 {
     struct fixture f;
 
@@ -193,7 +193,7 @@ TEST(monitor_sql_a_server_that_hangs_up_is_broken)
     (void)close(f.peer);
     f.peer = -1;
     run_until_done(&f);
-    assert_int_equal(f.result.kind, REPORT_BROKEN);
+    assert_int_equal(f.result.kind, REPORT_LOST);
     end(&f);
 }
 
@@ -265,7 +265,7 @@ TEST(monitor_sql_what_is_no_database_is_broken)
     assert_int_equal(greet(20, "\x09 no such protocol"), REPORT_BROKEN);
     assert_int_equal(greet(12000000, "\x0a"
                                      "10.11"),
-                     REPORT_BROKEN); /* an endless greeting */
+                     REPORT_LOST); /* an endless greeting: the library gives up */
 }
 
 /* The descriptor of this process that is connected to the listener; -1 = none. */
@@ -316,8 +316,8 @@ TEST(monitor_sql_may_be_closed_at_any_time)
 TEST(monitor_sql_errors_tell_who_is_there)
 {
     assert_int_equal(sql_kind_of(0), REPORT_OK);
-    assert_int_equal(sql_kind_of(CR_SERVER_LOST), REPORT_BROKEN);
-    assert_int_equal(sql_kind_of(CR_SERVER_GONE_ERROR), REPORT_BROKEN);
+    assert_int_equal(sql_kind_of(CR_SERVER_LOST), REPORT_LOST);
+    assert_int_equal(sql_kind_of(CR_SERVER_GONE_ERROR), REPORT_LOST);
     assert_int_equal(sql_kind_of(ER_SERVER_SHUTDOWN), REPORT_BROKEN);
     assert_int_equal(sql_kind_of(ER_CON_COUNT_ERROR), REPORT_DENIED);
     assert_int_equal(sql_kind_of(ER_ACCESS_DENIED_ERROR), REPORT_DENIED);
