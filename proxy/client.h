@@ -237,12 +237,6 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
 /* client_go_on - the task was delayed: on with it. */
 void client_go_on(struct client *c);
 
-/*
- * client_answered - c->task has its answer, made here: it is over. What is still to come of a long
- * command is dropped.
- */
-void client_answered(struct client *c);
-
 /* client_command.c: client_scan - the facts of a text that the client sent */
 void client_scan(const struct client *c, struct task *task, struct slice sql);
 
@@ -253,7 +247,8 @@ void client_use_schema(struct client *c,
 void client_run(struct client *c);         /* c->task is set: route it, get a connection, send it */
 void client_give_server(struct client *c);
 void client_task_failed(struct client *c, int rc); /* ERR to the client, the task is over */
-void client_task_end(struct client *c);
+void client_task_end(
+    struct client *c); /* it is over; of a long command the rest is dropped first */
 void client_serve(struct client *c, struct server *server); /* it waited, here is one */
 void client_retry(struct client *c);                        /* it waits: try again */
 void client_queue_timeout(struct client *c);

@@ -172,7 +172,7 @@ void client_rolled_back(struct client *c)
 {
     client_transaction_is_gone(c);
     if (client_ok_rolled_back(c)) {
-        client_answered(c);
+        client_task_end(c);
     }
 }
 

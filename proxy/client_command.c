@@ -350,6 +350,9 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
         return;
     }
     if (!client_user_may_send(c, command)) {
+        if (!is_whole && c->state != CLIENT_CLOSING && task_of(c, packet, len, false) != NULL) {
+            client_task_end(c);
+        }
         return;
     }
     if (command == COM_QUERY) {

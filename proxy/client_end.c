@@ -72,21 +72,28 @@ void client_release_if_free(struct client *c)
     }
 }
 
-void client_answered(struct client *c)
+/* A long command is over whose rest was not read yet: it would be taken for commands. */
+static bool drop_rest(struct client *c)
 {
     const struct task *task = c->task;
 
-    if (task == NULL || !task->is_streaming || task->sent) {
-        client_task_end(c);
-        return;
+    if (LIKELY(task == NULL || !task->is_streaming || task->reads_rest) ||
+        c->state == CLIENT_CLOSING) {
+        return false;
     }
-    client_to(c, CLIENT_IDLE);
+    if (c->state != CLIENT_IDLE) {
+        client_to(c, CLIENT_IDLE);
+    }
     c->upload_discards = true;
     client_upload_begin(c, task->upload_left, task->payload == PACKET_MAX);
+    return true;
 }
 
 void client_task_end(struct client *c)
 {
+    if (drop_rest(c)) {
+        return;
+    }
     if (UNLIKELY(c->session.lacks_memory)) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return;
@@ -131,7 +138,7 @@ void client_end_with_error(struct client *c, uint16_t number, const char *sqlsta
                                  CLOSE_NODE); /* it has no reply, and its statement is not whole */
         return;
     }
-    client_answered(c);
+    client_task_end(c);
 }
 
 void client_task_failed(struct client *c, int rc)

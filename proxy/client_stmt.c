@@ -333,6 +333,17 @@ static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
     client_run(c);
 }
 
+/* The connection is lost to a session that has no statement under way. */
+static void lose_idle(struct client *c)
+{
+    struct task *task = c->task;
+
+    c->task = NULL;
+    server_lost(c->server, ERR_NODE_LOST, NULL);
+    CHECK(c->task == NULL);
+    c->task = task; /* with the client it goes, too */
+}
+
 /* Without a reply: when its connection is lost by that, it is lost to an idle session. */
 static void close_stmt(struct client *c, struct client_stmt *stmt)
 {
@@ -343,10 +354,7 @@ static void close_stmt(struct client *c, struct client_stmt *stmt)
     CHECK(map_remove(c->session.stmts, key_of(&stmt->id)) == stmt);
     stmt_free(c, stmt);
     if (is_broken) {
-        figures_ended(c);
-        task_free(&c->worker->tasks, c->task);
-        c->task = NULL;
-        server_lost(c->server, ERR_NODE_LOST, NULL);
+        lose_idle(c);
     }
 }
 

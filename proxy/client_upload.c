@@ -190,6 +190,7 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     c->upload_head_len = 0;
     c->upload_total = c->task->len;
     c->upload_sequence = 1;
+    c->task->reads_rest = true;
     client_to(c, CLIENT_UPLOADING);
     if (left == 0 && !continues) {
         finish(c);

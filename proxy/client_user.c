@@ -208,7 +208,8 @@ bool client_user_may_send(struct client *c, uint8_t command)
 {
     if (!c->session.must_set_password || command == COM_QUIT || command == COM_QUERY ||
         command == COM_PING || command == COM_CHANGE_USER || command == COM_STMT_CLOSE ||
-        command == COM_STMT_SEND_LONG_DATA) {
+        command == COM_STMT_SEND_LONG_DATA ||
+        command == COM_STMT_EXECUTE /* of a statement that it cannot have */) {
         return true;
     }
     (void)refuse(c);
@@ -237,7 +238,7 @@ bool client_user_may_run(struct client *c)
         return true;
     }
     if (refuse(c)) {
-        client_answered(c);
+        client_task_end(c);
     }
     return false;
 }

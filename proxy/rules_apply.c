@@ -155,7 +155,7 @@ static bool refused(struct client *c, const struct rules_result *r)
     stat_add(&c->worker->stats, STAT_RULE_REFUSED, 1);
     rules_log(c);
     if (client_error(c, ER_NOT_ALLOWED, ER_NOT_ALLOWED_STATE, slice_of(text))) {
-        client_answered(c);
+        client_task_end(c);
     }
     return true;
 }
@@ -169,7 +169,7 @@ static bool answered(struct client *c, const struct rules_result *r)
     rules_log(c);
     session_said(&c->session, 0, false);
     if (client_ok_text(c, slice_of(r->ok_msg))) {
-        client_answered(c);
+        client_task_end(c);
     }
     return true;
 }

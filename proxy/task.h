@@ -29,6 +29,7 @@ struct task {
     uint8_t command;     /* enum command */
     uint8_t follow;      /* enum follow_kind */
     bool is_streaming;   /* more of it follows than is here */
+    bool reads_rest;     /* that is being read, or was */
     bool is_unseen;      /* only its head was looked at, or its numbers cannot be asked for */
     bool is_capture;     /* ours: the reply is kept, the client does not see it (warnings.h) */
     bool warnings_asked; /* it waited for the session's warnings to be fetched */

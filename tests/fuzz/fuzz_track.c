@@ -70,6 +70,21 @@ static bool track_wanted(uint8_t type, struct slice data, const struct track_wis
     return true;
 }
 
+/* Setting this one raises the bit, whatever else is left of the block. */
+static bool track_raises_bit(const uint8_t *data, size_t size)
+{
+    struct track_walk walk = track_walk_of((struct slice){(const char *)data, size});
+    struct track_item item;
+
+    while (track_next(&walk, &item)) {
+        if (slice_eq(item.name, SLICE("session_track_transaction_info")) &&
+            !slice_eq(item.value, SLICE("OFF"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Lengths may be written longer than they need be: those are copied as they are, by nobody. */
 static bool track_is_canonical(const uint8_t *data, size_t size)
 {
@@ -109,8 +124,8 @@ static void track_rewrite(const uint8_t *data, size_t size, const struct track_w
         return;
     }
     CHECK((size_t)n <= w.len && packet_length(track_packet) == (size_t)n - PACKET_HEADER);
-    CHECK(ok_decode(&again, copy.len > 0, track_packet + PACKET_HEADER,
-                    (size_t)n - PACKET_HEADER) == 0);
+    CHECK(ok_decode(&again, copy.len > 0 || track_raises_bit(data, size),
+                    track_packet + PACKET_HEADER, (size_t)n - PACKET_HEADER) == 0);
     CHECK(slice_eq(again.message, ok.message));
     CHECK(!track_is_canonical(data, size) ||
           slice_eq(again.track, (struct slice){(const char *)track_copy, copy.len}));

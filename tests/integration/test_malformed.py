@@ -228,6 +228,39 @@ def test_wrong_sequence_in_a_long_statement(cluster, proxy):
     assert _works(proxy)
 
 
+PINGS = frame(b"\x0e", 0) * 300000  # beyond mysql-threshold_query_length
+UNKNOWN = struct.pack("<I", 12345)
+# Commands of 1.5 MB that are answered, if at all, by their first bytes: the rest must not be taken for commands. Each
+# with the number of its answers, of a statement that is prepared and has no parameters.
+LONG_COMMANDS = {
+    "close-unknown": (lambda stmt: b"\x19" + UNKNOWN, 0),
+    "close": (lambda stmt: b"\x19" + stmt, 0),
+    "long-data-unknown": (lambda stmt: b"\x18" + UNKNOWN + b"\0\0", 0),
+    "execute-unknown": (lambda stmt: b"\x17" + UNKNOWN + b"\0\1\0\0\0", 1),
+    "reset-unknown": (lambda stmt: b"\x1a" + UNKNOWN, 1),
+    "reset": (lambda stmt: b"\x1a" + stmt, 1),
+    "fetch-unknown": (lambda stmt: b"\x1c" + UNKNOWN + b"\1\0\0\0", 1),
+    "fetch-without-cursor": (lambda stmt: b"\x1c" + stmt + b"\1\0\0\0", 1),
+    "execute": (lambda stmt: b"\x17" + stmt + b"\0\1\0\0\0", 5),
+}
+
+
+@pytest.mark.parametrize("name", LONG_COMMANDS)
+def test_the_rest_of_a_long_command_is_no_command(cluster, proxy, name):
+    head, count = LONG_COMMANDS[name]
+    answers = []
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", timeout=20) as client:
+            client.send(b"\x16SELECT LAST_INSERT_ID()")
+            stmt = client.read_prepare()[0].payload[1:5]
+            client.sock.sendall(frame(head(stmt) + PINGS, 0))
+            packets = [client.read_packet() for _ in range(count)]
+            answers.append([wire.parse_error(p.payload)[0] if p.payload[0] == 0xff else wire.describe(p)
+                            for p in packets])  # an error's text has the statement's id
+            assert client.rows("SELECT 7") == [["7"]]
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("sequence", [2, 7])
 def test_wrong_sequence_in_a_file(cluster, galeway, schema, sequence):
     """What LOAD DATA LOCAL sends continues the numbers of the request."""

@@ -227,6 +227,9 @@ def test_expired_password(cluster, follows, users):
             answers[-1].append(client.read_packet().payload)
             client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT 1")
             answers[-1].append(client.read_packet().payload)
+            for command in (wire.COM_STMT_EXECUTE, wire.COM_STMT_RESET, wire.COM_STMT_FETCH):
+                client.send(bytes([command]) + b"\1\0\0\0\0\0\0\0\x0e" * 200000)  # its rest is no command
+                answers[-1].append(client.read_packet().payload)
             client.send(bytes([wire.COM_PING]))
             answers[-1].append(client.read_packet().payload)
     assert answers[0] == answers[1]
