@@ -239,6 +239,7 @@ void client_go_on(struct client *c);
 
 /* client_command.c: client_scan - the facts of a text that the client sent */
 void client_scan(const struct client *c, struct task *task, struct slice sql);
+bool client_may_load_files(const struct client *c); /* LOAD DATA LOCAL */
 
 /* client_run.c */
 extern const struct server_events client_server_events;

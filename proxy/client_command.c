@@ -45,13 +45,6 @@ static struct task *task_of(struct client *c, const uint8_t *packet, size_t len,
     return task;
 }
 
-static void refuse(struct client *c, int rc)
-{
-    if (client_error_rc(c, rc)) {
-        client_task_end(c);
-    }
-}
-
 static void use_statement(struct client *c, const struct task *task)
 {
     char name[SCHEMA_NAME_MAX];
@@ -121,25 +114,27 @@ void client_scan(const struct client *c, struct task *task, struct slice sql)
     }
 }
 
+bool client_may_load_files(const struct client *c)
+{
+    return worker_vars(c->worker)->mysql_enable_load_data_local_infile &&
+           (c->session.caps & CAP_LOCAL_FILES) != 0;
+}
+
 /* The facts are known and the rules have spoken: answer it here, or send it. */
 static void statement(struct client *c)
 {
     struct task *task = c->task;
 
-    if (task->is_streaming) {
+    if ((task->facts.flags & FACT_LOCAL_INFILE) != 0 && !client_may_load_files(c)) {
+        client_task_failed(c, ERR_LOCAL_INFILE);
+    } else if (task->is_streaming) {
         client_run(c);
-        return;
-    }
-    if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
-        (task->facts.flags & FACT_MULTI) == 0) {
+    } else if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
+               (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);
         }
-    } else if ((task->facts.flags & FACT_LOCAL_INFILE) != 0 &&
-               (!worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
-                (c->session.caps & CAP_LOCAL_FILES) == 0)) {
-        refuse(c, ERR_LOCAL_INFILE);
     } else if (task->facts.verb == VERB_USE && (task->facts.flags & FACT_MULTI) == 0 &&
                use_parse(task->facts.body).len > 0) {
         use_statement(c, task);

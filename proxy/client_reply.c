@@ -203,8 +203,7 @@ static bool on_infile(struct server *s)
 {
     struct client *c = s->owner;
 
-    if (!may_want_file(c->task) || !worker_vars(c->worker)->mysql_enable_load_data_local_infile ||
-        (c->session.caps & CAP_LOCAL_FILES) == 0) {
+    if (!may_want_file(c->task) || !client_may_load_files(c)) {
         return false;
     }
     client_upload_file(c);

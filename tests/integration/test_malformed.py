@@ -261,6 +261,17 @@ def test_the_rest_of_a_long_command_is_no_command(cluster, proxy, name):
     assert answers[0] == answers[1]
 
 
+def test_a_long_load_of_who_reads_no_files(cluster, galeway, schema):
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20) as client:
+            client.rows("CREATE OR REPLACE TABLE f (s VARCHAR(100))")
+            client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f /*" + b"x" * 900000 + b"*/")
+            packet = client.read_packet()
+            assert wire.parse_error(packet.payload)[0] == 4166, wire.describe(packet)
+            assert client.rows("SELECT 7") == [["7"]]
+
+
 @pytest.mark.parametrize("sequence", [2, 7])
 def test_wrong_sequence_in_a_file(cluster, galeway, schema, sequence):
     """What LOAD DATA LOCAL sends continues the numbers of the request."""
