@@ -439,13 +439,15 @@ static void heal_nodes(struct frame *f)
         f->nodes[i].is_silent = false;
         frame_node_listen(&f->nodes[i]);
         atomic_store(&n->shared.health, HEALTH_UP);
-        atomic_store(&n->shared.applied_us, frame_clock_us());
     }
     CHECK(cluster != NULL);
     cluster_publish(cluster, &roles, false);
     atomic_fetch_add(&f->g->nodes.n_changes, 1);
     worker_post(f->w, mail_new(MAIL_NODES));
     frame_pass(f, 60000); /* they were left out for a while */
+    for (unsigned i = 0; i < FRAME_NODES; i++) {
+        atomic_store(&f->g->nodes.items[i]->shared.applied_us, frame_clock_us());
+    }
 }
 
 /* Whatever has happened: who comes now is served. */
