@@ -277,7 +277,7 @@ void client_queue_timeout(struct client *c)
  */
 void client_let_warnings_go(struct client *c)
 {
-    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 ||
+    if ((c->session.pins & BIT(PIN_WARNINGS)) == 0 || !task_has_reply(c->task) /* runs nothing */ ||
         (c->task->facts.flags & FACT_DIAGNOSTICS) != 0 ||
         (c->task->facts.n_tables == 0 && c->task->facts.local != LOCAL_LINK_STATUS)) {
         return;

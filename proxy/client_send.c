@@ -138,6 +138,9 @@ static void write_preparation(struct client *c, struct server *s, struct writer 
     char text[64];
     int n;
 
+    if (!task_has_reply(c->task)) { /* COM_STMT_EXECUTE follows, and runs it */
+        return;
+    }
     if (session->last_id_server != s->id && (concerns_last_id(c->task) || may_show_last_id(c))) {
         if (session->last_insert_id != 0) {
             n = snprintf(text, sizeof(text), "SET last_insert_id=%llu",
@@ -167,7 +170,7 @@ bool client_counts_rows(const struct facts *f)
 bool client_asks_found_rows(const struct task *task)
 {
     return client_counts_rows(&task->facts) && task->follow == FOLLOW_RESULT &&
-           !task->is_streaming && !task->is_unseen;
+           !task->is_streaming && !task->is_unseen && task_has_reply(task);
 }
 
 /* The clock of a statement's own timeout begins when it is sent. */

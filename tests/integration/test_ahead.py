@@ -218,3 +218,22 @@ def test_nothing_runs_behind_the_loss_of_a_lock(galeway, cluster, schema):
             assert client.at_end()
         with wire.Client(port=proxy.port, db=schema, timeout=10, **TENANT) as other:
             assert other.rows("SELECT k FROM t") == []
+
+
+@pytest.mark.parametrize("text", ["CALL p(?)", "SELECT SQL_CALC_FOUND_ROWS ? LIMIT 0", "SELECT ? INTO @a",
+                                  "INSERT INTO f (s) SELECT ? FROM f x JOIN f y"])
+def test_long_data_alone_of_what_counts_rows(proxy, schema, text):
+    """It has no reply: nothing is asked behind it whose answer would come while no command is under way."""
+    with wire.Client(port=proxy.port, user="tenant", password="tenant", db=schema, timeout=20) as client:
+        client.rows("CREATE TABLE f (s LONGTEXT)")
+        client.rows("CREATE PROCEDURE p(x LONGTEXT) SELECT x")
+        client.send(b"\x16" + text.encode())
+        statement = client.read_prepare()[0].payload[1:5]
+        for _ in range(20):
+            client.send(b"\x18" + statement + b"\0\0piece")
+            for _ in range(20):  # is answered by Galeway; what a node answers has time to come
+                client.send(b"\x0e")
+                assert client.read_packet().payload[0] == 0
+        client.send(wire.execute_packet(struct.unpack("<I", statement)[0], [wire.LONG_DATA]))
+        assert wire.succeeded(client.read_query())
+        assert client.rows("SELECT 7") == [["7"]]

@@ -112,6 +112,16 @@ SEQUENCES = [
         ("stmt_reset", "s"), ("execute", "s", ["fresh"]), ("stmt_reset", "s")),
     seq("long-data-wrong-parameter", ("prepare", "s", "SELECT ?"), ("long_data", "s", 5, b"x"),
         ("execute", "s", ["v"]), "SELECT 1"),
+    *(seq(f"long-data-{name}", "SELECT id FROM t", ("prepare", "s", sql), ("long_data", "s", 0, b"2,"),
+          ("long_data", "s", 0, b"3"), ("execute", "s", [wire.LONG_DATA]), "SELECT FOUND_ROWS()", ("long_data", "s", 0, b"1"),
+          "SHOW WARNINGS", ("execute", "s", [wire.LONG_DATA]), "SELECT ROW_COUNT()", "SELECT LAST_INSERT_ID()",
+          "SELECT @a, @@time_zone", ("execute", "s", ["0"]), "SHOW WARNINGS",
+          setup=("CREATE PROCEDURE p(x LONGTEXT) SELECT x, id FROM t WHERE id>x",))
+      for name, sql in (
+          ("found-rows", "SELECT SQL_CALC_FOUND_ROWS id FROM t WHERE s<>? LIMIT 1"), ("call", "CALL p(?)"),
+          ("insert-select", "INSERT INTO t (s) SELECT ? FROM t x JOIN u y LIMIT 3"), ("into", "SELECT ? INTO @a"),
+          ("set", "SET @a=?"), ("time-zone", "SET time_zone=?"),
+          ("last-insert-id", "UPDATE t SET a=LAST_INSERT_ID(id+?)"))),
     seq("long-data-then-others", ("prepare", "s", "SELECT ?"), ("long_data", "s", 0, b"kept"), "SELECT 1",
         ("ping",), "SELECT * FROM t", ("execute", "s", [wire.LONG_DATA])),
     seq("cursor", ("prepare", "s", "SELECT * FROM t ORDER BY id"), ("execute", "s", [], {"cursor": 1}),
