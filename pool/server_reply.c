@@ -306,7 +306,7 @@ static bool is_too_much(const struct server *s, enum follow_event event, size_t 
 
 static int64_t feed_own(struct server *s, enum expect_what what, uint8_t *data, size_t len)
 {
-    struct err err = {.sqlstate = "HY000"}; /* behind rows it is not looked at */
+    struct err err = {.sqlstate = "HY000", .message = SLICE("")}; /* behind rows not looked at */
     size_t at = 0;
 
     for (;;) { /* walk packets until the reply is complete */
