@@ -316,16 +316,32 @@ static bool is_stmt_command(uint8_t command)
            command == COM_STMT_CLOSE || command == COM_STMT_RESET || command == COM_STMT_FETCH;
 }
 
-/* The node that held the session's transaction is gone: said once, on an open connection. */
-static bool told_of_loss(struct client *c)
+/* A command that ends here, perhaps without having been read to its end. */
+static void end_here(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
 {
-    if (!c->session_lost) {
+    if (!is_whole && c->state != CLIENT_CLOSING && task_of(c, packet, len, false) != NULL) {
+        client_task_end(c);
+    }
+}
+
+/*
+ * The node that held the session's transaction is gone: said once, on an open connection. To a
+ * command that has a reply: else it would be taken for that of the next one.
+ */
+static bool told_of_loss(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
+{
+    uint8_t command = packet[PACKET_HEADER];
+
+    if (!c->session_lost || command == COM_QUIT || command == COM_STMT_CLOSE) {
         return false;
     }
-    c->session_lost = false;
-    (void)client_errorf(c, ERR_NODE_LOST,
-                        "Lost connection to server: the node that held the transaction is gone; it "
-                        "was rolled back");
+    if (command != COM_STMT_SEND_LONG_DATA) { /* its COM_STMT_EXECUTE will be told */
+        c->session_lost = false;
+        (void)client_errorf(c, ERR_NODE_LOST,
+                            "Lost connection to server: the node that held the transaction is "
+                            "gone; it was rolled back");
+    }
+    end_here(c, packet, len, is_whole);
     return true;
 }
 
@@ -341,13 +357,11 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
         return;
     }
     command = packet[PACKET_HEADER];
-    if (command != COM_QUIT && is_whole && told_of_loss(c)) {
+    if (told_of_loss(c, packet, len, is_whole)) {
         return;
     }
     if (!client_user_may_send(c, command)) {
-        if (!is_whole && c->state != CLIENT_CLOSING && task_of(c, packet, len, false) != NULL) {
-            client_task_end(c);
-        }
+        end_here(c, packet, len, is_whole);
         return;
     }
     if (command == COM_QUERY) {
