@@ -127,10 +127,14 @@ static void statement(struct client *c)
 
     if ((task->facts.flags & FACT_LOCAL_INFILE) != 0 && !client_may_load_files(c)) {
         client_task_failed(c, ERR_LOCAL_INFILE);
-    } else if (task->is_streaming) {
+        return;
+    }
+    if (task->is_streaming) {
         client_run(c);
-    } else if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
-               (task->facts.flags & FACT_MULTI) == 0) {
+        return;
+    }
+    if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
+        (task->facts.flags & FACT_MULTI) == 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);

@@ -338,3 +338,13 @@ void client_lost_unsent(struct client *c, struct server *s, int rc)
     memcpy(err.sqlstate, err_sqlstate(rc), sizeof(err.sqlstate));
     lost(c, s, rc, rc > ERR_FIRST ? NULL : &err);
 }
+
+void client_lost_between(struct client *c)
+{
+    struct task *task = c->task;
+
+    c->task = NULL;
+    server_lost(c->server, ERR_NODE_LOST, NULL);
+    CHECK(c->task == NULL);
+    c->task = task; /* with the client it goes, too */
+}

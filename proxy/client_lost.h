@@ -64,4 +64,10 @@ void client_refuted(struct client *c);
  */
 bool client_not_ready(struct client *c, struct server *s);
 
+/*
+ * client_lost_between - c->server has broken under a command that has no reply: it is lost to a
+ * session that has no statement under way, c->task stays.
+ */
+void client_lost_between(struct client *c);
+
 #endif

@@ -17,8 +17,8 @@
 #include "protocol/packet.h"
 #include "protocol/stmt.h"
 #include "proxy/client_cache.h"
+#include "proxy/client_lost.h"
 #include "proxy/client_run.h"
-#include "proxy/figures_client.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 
@@ -333,17 +333,6 @@ static void reset(struct client *c, struct task *task, struct client_stmt *stmt)
     client_run(c);
 }
 
-/* The connection is lost to a session that has no statement under way. */
-static void lose_idle(struct client *c)
-{
-    struct task *task = c->task;
-
-    c->task = NULL;
-    server_lost(c->server, ERR_NODE_LOST, NULL);
-    CHECK(c->task == NULL);
-    c->task = task; /* with the client it goes, too */
-}
-
 /* Without a reply: when its connection is lost by that, it is lost to an idle session. */
 static void close_stmt(struct client *c, struct client_stmt *stmt)
 {
@@ -354,7 +343,7 @@ static void close_stmt(struct client *c, struct client_stmt *stmt)
     CHECK(map_remove(c->session.stmts, key_of(&stmt->id)) == stmt);
     stmt_free(c, stmt);
     if (is_broken) {
-        lose_idle(c);
+        client_lost_between(c);
     }
 }
 
