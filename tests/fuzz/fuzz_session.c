@@ -90,11 +90,30 @@ static const char *const texts[] = {
     "ROLLBACK RELEASE",
 };
 
+/* Of what came later: kept inputs go on meaning what they meant. */
+#define TEXTS_MORE_AT 0xf0
+static const char *const texts_more[] = {
+    "SET SESSION session_track_state_change=1",
+    "SET SESSION session_track_system_variables='*'",
+    "SET SESSION session_track_transaction_info='STATE'",
+    "SELECT '%s' FROM t1 FOR UPDATE NOWAIT",
+    "EXPLAIN SELECT '%s' FROM t1",
+    "SELECT '%s' INTO @a",
+    "SHOW STATUS LIKE 'Ssl_cipher'",
+    "SET STATEMENT time_zone='+02:00' FOR SELECT '%s'",
+};
+
+static const char *text_of(unsigned which)
+{
+    return which >= TEXTS_MORE_AT ? texts_more[which % (sizeof(texts_more) / sizeof(texts_more[0]))]
+                                  : texts[which % (sizeof(texts) / sizeof(texts[0]))];
+}
+
 /* The next text of the table with the client's mark, made longer by pad bytes. */
 static size_t make_text(const struct frame_client *c, unsigned which, size_t pad, char *out,
                         size_t cap)
 {
-    const char *text = texts[which % (sizeof(texts) / sizeof(texts[0]))];
+    const char *text = text_of(which);
     const char *mark = strstr(text, "%s");
     int n;
 
@@ -204,7 +223,8 @@ static void open_client(struct frame *f, struct script *s)
     uint8_t how = script_u8(s);
     uint32_t caps = CAP_TRANSACTIONS | ((how & 0x10) != 0 ? CAP_MULTI_STATEMENTS : 0u) |
                     ((how & 0x20) != 0 ? CAP_FOUND_ROWS : 0u) |
-                    ((how & 0x40) != 0 ? CAP_LOCAL_FILES : 0u) | CAP_MULTI_RESULTS;
+                    ((how & 0x40) != 0 ? CAP_LOCAL_FILES : 0u) |
+                    ((how & 0x80) != 0 ? CAP_SESSION_TRACK : 0u) | CAP_MULTI_RESULTS;
 
     (void)frame_client_open(f, users[how & 3], schemas[how >> 2 & 3], caps);
 }

@@ -73,6 +73,7 @@ struct frame_client {
     bool is_in_reply;
     bool has_ended;     /* the other side has closed */
     bool said_last;     /* an error that was not asked for: the end must follow */
+    bool tracks;        /* it has asked for session changes */
     uint8_t keeps_file; /* LOCAL INFILE: it is not sent by itself */
     uint32_t last_stmt;
     unsigned n_answers, n_commands;
