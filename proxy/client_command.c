@@ -329,8 +329,9 @@ static void end_here(struct client *c, const uint8_t *packet, size_t len, bool i
 }
 
 /*
- * The node that held the session's transaction is gone: said once, on an open connection. To a
- * command that has a reply: else it would be taken for that of the next one.
+ * The node that held the session's transaction is gone: said once, on an open connection. Not to
+ * COM_STMT_CLOSE: it has no reply, so it would be taken for that of the next command. A part of a
+ * parameter ends its client, as always when it cannot be kept.
  */
 static bool told_of_loss(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
 {
@@ -339,13 +340,12 @@ static bool told_of_loss(struct client *c, const uint8_t *packet, size_t len, bo
     if (!c->session_lost || command == COM_QUIT || command == COM_STMT_CLOSE) {
         return false;
     }
-    if (command != COM_STMT_SEND_LONG_DATA) { /* its COM_STMT_EXECUTE will be told */
-        c->session_lost = false;
-        (void)client_errorf(c, ERR_NODE_LOST,
-                            "Lost connection to server: the node that held the transaction is "
-                            "gone; it was rolled back");
+    c->session_lost = false;
+    if (task_of(c, packet, len, is_whole) != NULL) {
+        client_end_with_error(c, err_number(ERR_NODE_LOST), err_sqlstate(ERR_NODE_LOST),
+                              SLICE("Lost connection to server: the node that held the "
+                                    "transaction is gone; it was rolled back"));
     }
-    end_here(c, packet, len, is_whole);
     return true;
 }
 
