@@ -9,6 +9,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/audit.h"
+#include "proxy/client_lost.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/client_track.h"
@@ -59,7 +60,8 @@ bool client_ask_last_id(struct client *c)
     server_expect(s, EXPECT_LAST_ID, FOLLOW_RESULT);
     server_expect(s, EXPECT_SET, FOLLOW_RESULT);
     if (server_write(s, &buf, 1) < 0) {
-        server_lost(s, ERR_NODE_LOST, NULL);
+        client_leave_broken(c); /* c->task, if there is one, has nothing on it: it goes on */
+        return false;
     }
     return true;
 }

@@ -348,3 +348,15 @@ void client_lost_between(struct client *c)
     CHECK(c->task == NULL);
     c->task = task; /* with the client it goes, too */
 }
+
+void client_leave_broken(struct client *c)
+{
+    struct server *s = c->server;
+
+    nodes_poke(&c->worker->galeway->nodes, s->node);
+    session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, NULL);
+    client_transaction_is_gone(c);
+    c->session.is_untracked = false;
+    c->server = NULL;
+    server_close(s, "lost", ERR_NODE_LOST);
+}

@@ -70,4 +70,10 @@ bool client_not_ready(struct client *c, struct server *s);
  */
 void client_lost_between(struct client *c);
 
+/*
+ * client_leave_broken - c->server has broken while neither the session nor c->task had anything on
+ * it: both go on without. Nobody is told, and the task is not begun again.
+ */
+void client_leave_broken(struct client *c);
+
 #endif

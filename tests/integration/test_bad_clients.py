@@ -267,7 +267,7 @@ async def read_to_end(client, patience):
 async def before_message(scene, door):
     """On a busy machine a client may have been too slow until here; or there was no room for him: those
     who say nothing have it until a timeout ends them."""
-    until = time.monotonic() + 4 * HELD_MS / 1000
+    until = time.monotonic() + (40 if ALL else 4) * HELD_MS / 1000
     while True:
         try:
             return await scene(door)
