@@ -31,6 +31,7 @@
 
 #define FRAME_MARK     "~#=&^" /* and a character of the client's own, and the end */
 #define FRAME_MARK_END '$'     /* what a cut mark runs into is none */
+#define FRAME_STMTS    256     /* of a connection to a node: a script has fewer */
 #define FRAME_MARK_LEN 7
 
 /* --- the input -------------------------------------------------------------------------------- */
@@ -150,7 +151,7 @@ struct frame_link {
     bool takes_file;
     struct link_command commands[FRAME_PLANS];
     unsigned first_command, n_commands;
-    char stmt_marks[16][FRAME_MARK_LEN + 1];
+    char stmt_marks[FRAME_STMTS][FRAME_MARK_LEN + 1];
     uint32_t n_stmts;
 };
 

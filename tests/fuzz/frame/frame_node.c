@@ -223,10 +223,10 @@ static void command_of(struct frame_link *link, struct link_command *c, const ui
             c->n_params += payload[i] == '?' ? 1 : 0;
         }
         c->stmt = ++link->n_stmts;
-        memcpy(link->stmt_marks[c->stmt % 16], c->mark, sizeof(c->mark));
+        memcpy(link->stmt_marks[c->stmt % FRAME_STMTS], c->mark, sizeof(c->mark));
     } else if (c->command == COM_STMT_EXECUTE && len >= 5) {
         c->stmt = peek_u32(payload + 1);
-        memcpy(c->mark, link->stmt_marks[c->stmt % 16], sizeof(c->mark));
+        memcpy(c->mark, link->stmt_marks[c->stmt % FRAME_STMTS], sizeof(c->mark));
     }
 }
 
