@@ -91,7 +91,7 @@ struct client_login {
     bool with_password; /* DENIED: for the text */
     bool has_asked;     /* a node was asked about the user (client_user.h) */
     uint16_t response_len;
-    uint8_t response[LOGIN_RESPONSE_MAX]; /* LOOKUP: what is looked at when the node has answered */
+    uint8_t *response; /* owned; LOOKUP: what is looked at when the node has answered */
     uint8_t charset;
     uint64_t offered;       /* CAP_* of the greeting */
     uint64_t caps;          /* of them, what the client uses */

@@ -67,9 +67,19 @@ static bool offers_tls(const struct client *c)
     return w->tls != NULL && c->stream.tls == NULL && !c->login->is_change_user;
 }
 
+static void response_free(struct client_login *login)
+{
+    if (login->response != NULL) {
+        OPENSSL_cleanse(login->response, login->response_len);
+        mem_free(MEM_CLIENT, login->response);
+        login->response = NULL;
+    }
+}
+
 void client_login_free(struct client *c)
 {
     if (c->login != NULL) {
+        response_free(c->login);
         OPENSSL_cleanse(c->login, sizeof(*c->login));
         mem_free(MEM_CLIENT, c->login);
         c->login = NULL;
@@ -272,8 +282,13 @@ static bool ask_and_wait(struct client *c, struct slice response)
 {
     struct client_login *login = c->login;
 
-    if (response.len > sizeof(login->response) || client_user_ask(c) != USERS_ASK_WAIT) {
+    if (response.len > LOGIN_RESPONSE_MAX || client_user_ask(c) != USERS_ASK_WAIT) {
         return false;
+    }
+    login->response = mem_try(MEM_CLIENT, response.len + 1);
+    if (login->response == NULL) {
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return true;
     }
     if (response.len > 0) {
         memcpy(login->response, response.data, response.len);
@@ -339,7 +354,7 @@ void client_login_asked(struct client *c, bool is_known)
     }
     len = c->login->response_len;
     memcpy(response, c->login->response, len);
-    OPENSSL_cleanse(c->login->response, sizeof(c->login->response));
+    response_free(c->login);
     client_to(c, CLIENT_LOGIN);
     client_user_find(c, &user);
     if (user.source == USER_UNKNOWN && !is_known) {
