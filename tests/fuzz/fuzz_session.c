@@ -354,7 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script s = {data, data + size};
     uint8_t variant = script_u8(&s);
     unsigned fail_at = (variant & 0x80) != 0 ? script_u16(&s) % 1024 : 0;
-    struct frame *f = frame_begin((variant & 0x7f) % FRAME_LOGINS, fail_at);
+    struct frame *f = frame_begin((variant & 0x7fu) % FRAME_LOGINS, fail_at);
 
     for (unsigned i = 0; i < STEPS_MAX && !script_is_over(&s); i++) {
         step(f, &s);
