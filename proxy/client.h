@@ -274,6 +274,7 @@ void client_unread_kept(struct client *c);
 
 /* client_upload.c */
 void client_upload_begin(struct client *c, uint64_t left, bool continues);
+bool client_drops_rest(const struct client *c); /* its command is over, but not read to its end */
 void client_upload_file(struct client *c);
 void client_upload_bytes(struct client *c, uint8_t *data, size_t len);
 

@@ -285,7 +285,7 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
         return;
     }
     c->server = NULL;
-    if (is_held_back(c)) {
+    if (is_held_back(c) || client_drops_rest(c)) {
         idle_server_lost(c);
         return;
     }

@@ -41,11 +41,12 @@ static void on_ready(struct server *s)
         if (c->state == CLIENT_IDLE) {
             client_input(c); /* what waited until the node had taken all */
         }
+    } else if (c->state == CLIENT_UPLOADING) {
+        /* COM_STMT_SEND_LONG_DATA, which has no reply: what went ahead of it was answered; or its
+         * command is over, and only its rest is still read */
     } else if (c->task->waits_for_id) {
         c->task->waits_for_id = false;
         client_run(c);
-    } else if (c->state == CLIENT_UPLOADING) {
-        /* COM_STMT_SEND_LONG_DATA, which has no reply: what went ahead of it was answered */
     } else if (!client_is_confirming(c->task) && !is_held_back(c)) {
         client_fit_and_send(c);
     }
@@ -55,7 +56,7 @@ static void on_unfit(struct server *s, const struct err *err)
 {
     struct client *c = s->owner;
 
-    if (client_left_unready(c, s->node, err)) {
+    if (client_drops_rest(c) || client_left_unready(c, s->node, err)) {
         return;
     }
     if (c->task->is_fit_only) {

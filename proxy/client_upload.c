@@ -199,6 +199,11 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     client_upload_kept(c);
 }
 
+bool client_drops_rest(const struct client *c)
+{
+    return c->state == CLIENT_UPLOADING && c->upload_discards;
+}
+
 void client_upload_file(struct client *c)
 {
     c->upload_left = 0;
