@@ -120,8 +120,7 @@ static void on_done(void *arg, const struct sql_result *result)
     bool was_open = w->number_is_open;
 
     w->number_is_open = result->kind == REPORT_OK;
-    if (was_open &&
-        (result->connect_us != 0 || result->kind == REPORT_BROKEN || result->kind == REPORT_LOST)) {
+    if (was_open && (result->connect_us != 0 || report_is_broken(result->kind))) {
         numbers_broke(w); /* it was lost on the way: by whom? The next check tells */
     }
     if (w->is_on && result->kind == REPORT_OK) {

@@ -78,15 +78,10 @@ uint64_t judge_delay_ms(const struct judge_state *s, enum judge_event last, uint
     if (s->health == HEALTH_DOWN) {
         return MIN(interval_ms, (uint64_t)JUDGE_FIRST_DOWN_MS << MIN(s->n_down, 20u));
     }
-    switch (last) {
-    case JUDGE_TIMED_OUT: return 0;
-    case JUDGE_LOST: return MIN(interval_ms, (uint64_t)JUDGE_LOST_MS);
-    case JUDGE_ANSWERED:
-    case JUDGE_LATE:
-    case JUDGE_BROKEN:
-    case JUDGE_DENIED: break;
+    if (last == JUDGE_LOST) {
+        return MIN(interval_ms, (uint64_t)JUDGE_LOST_MS);
     }
-    return interval_ms;
+    return last == JUDGE_TIMED_OUT ? 0 : interval_ms;
 }
 
 unsigned judge_latency_us(unsigned before, uint64_t took_us)

@@ -289,11 +289,6 @@ static void fail_tls(struct sql_link *link)
     finish(link, &result);
 }
 
-static bool is_broken(enum report_kind kind)
-{
-    return kind == REPORT_BROKEN || kind == REPORT_LOST;
-}
-
 static void fail(struct sql_link *link)
 {
     struct sql_result result = {.error = mysql_errno(link->mysql)};
@@ -307,7 +302,7 @@ static void fail(struct sql_link *link)
     (void)snprintf(result.text, sizeof(result.text), "%s", mysql_error(link->mysql));
     if (link->timed_out) {
         say_timeout(link, &result);
-    } else if (is_broken(result.kind) && link->was_kept) {
+    } else if (report_is_broken(result.kind) && link->was_kept) {
         close_mysql(link, false);
         open_link(link);
         return;

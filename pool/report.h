@@ -24,6 +24,12 @@ enum report_kind {
     REPORT_DENIED /* it answers, but not us: login refused, full (1040, 1045, 1203, 1226): nothing else is known */
 };
 
+/* report_is_broken - the connection of the check is of no more use. */
+static inline bool report_is_broken(enum report_kind kind)
+{
+    return kind == REPORT_BROKEN || kind == REPORT_LOST;
+}
+
 enum report_local_state { /* wsrep_local_state */
                           WSREP_JOINING = 1,
                           WSREP_DONOR = 2,

@@ -93,10 +93,10 @@ struct client_login {
     uint16_t response_len;
     uint8_t *response; /* owned; LOOKUP: what is looked at when the node has answered */
     uint8_t charset;
-    uint64_t offered;       /* CAP_* of the greeting */
-    uint64_t caps;          /* of them, what the client uses */
-    char user[4 * 128 + 1]; /* terminated */
-    char schema[SCHEMA_NAME_MAX + 1];
+    uint64_t offered; /* CAP_* of the greeting */
+    uint64_t caps;    /* of them, what the client uses */
+    char *user;       /* terminated; "" until it is named, then owned, with the schema behind it */
+    char *schema;     /* terminated, in the same block */
 };
 
 struct client {
@@ -243,16 +243,20 @@ bool client_may_load_files(const struct client *c); /* LOAD DATA LOCAL */
 
 /* client_run.c */
 extern const struct server_events client_server_events;
-void client_use_schema(struct client *c,
-                       struct slice name); /* make it the session's: known, or a node is asked */
-void client_run(struct client *c);         /* c->task is set: route it, get a connection, send it */
+void client_run(struct client *c); /* c->task is set: route it, get a connection, send it */
 void client_give_server(struct client *c);
-void client_task_failed(struct client *c, int rc); /* ERR to the client, the task is over */
-void client_task_end(
-    struct client *c); /* it is over; of a long command the rest is dropped first */
 void client_serve(struct client *c, struct server *server); /* it waited, here is one */
 void client_retry(struct client *c);                        /* it waits: try again */
 void client_queue_timeout(struct client *c);
+
+/*
+ * client_end.c: client_use_schema - make it the session's: known, or a node is asked.
+ * client_task_end - the task has had its answer: free it, and on with what came behind. Of a long
+ * command the rest is dropped first. client_task_failed - the same, answered by an error of err.h.
+ */
+void client_use_schema(struct client *c, struct slice name);
+void client_task_end(struct client *c);
+void client_task_failed(struct client *c, int rc);
 
 /*
  * client_input.c: client_take_packets - the commands in data, one after the other, as long as each

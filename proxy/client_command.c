@@ -320,14 +320,6 @@ static bool is_stmt_command(uint8_t command)
            command == COM_STMT_CLOSE || command == COM_STMT_RESET || command == COM_STMT_FETCH;
 }
 
-/* A command that ends here, perhaps without having been read to its end. */
-static void end_here(struct client *c, const uint8_t *packet, size_t len, bool is_whole)
-{
-    if (!is_whole && c->state != CLIENT_CLOSING && task_of(c, packet, len, false) != NULL) {
-        client_task_end(c);
-    }
-}
-
 /*
  * The node that held the session's transaction is gone: said once, on an open connection. Not to
  * COM_STMT_CLOSE: it has no reply, so it would be taken for that of the next command. A part of a
@@ -365,7 +357,9 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
         return;
     }
     if (!client_user_may_send(c, command)) {
-        end_here(c, packet, len, is_whole);
+        if (task_of(c, packet, len, is_whole) != NULL) {
+            client_task_failed(c, ERR_MUST_SET_PASSWORD);
+        }
         return;
     }
     if (command == COM_QUERY) {

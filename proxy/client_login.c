@@ -44,6 +44,9 @@ static void copy_version(struct worker *w)
     }
 }
 
+/* The user and the schema of a login that names none yet. Never written. */
+static char unnamed[] = "";
+
 static bool login_new(struct client *c, enum auth_step step, bool is_change_user)
 {
     c->login = mem_try(MEM_CLIENT, sizeof(*c->login));
@@ -53,7 +56,9 @@ static bool login_new(struct client *c, enum auth_step step, bool is_change_user
     }
     *c->login = (struct client_login){.auth.step = (uint8_t)step,
                                       .is_change_user = is_change_user,
-                                      .caps = c->session.caps & ~CAPS_UNTIL_RESET};
+                                      .caps = c->session.caps & ~CAPS_UNTIL_RESET,
+                                      .user = unnamed,
+                                      .schema = unnamed};
     memcpy(c->login->auth.salt, c->salt, SALT_LEN);
     return true;
 }
@@ -76,10 +81,19 @@ static void response_free(struct client_login *login)
     }
 }
 
+static void names_free(struct client_login *login)
+{
+    if (login->user != unnamed) {
+        mem_free(MEM_CLIENT, login->user);
+        login->user = login->schema = unnamed;
+    }
+}
+
 void client_login_free(struct client *c)
 {
     if (c->login != NULL) {
         response_free(c->login);
+        names_free(c->login);
         OPENSSL_cleanse(c->login, sizeof(*c->login));
         mem_free(MEM_CLIENT, c->login);
         c->login = NULL;
@@ -388,15 +402,30 @@ static struct slice unquoted(struct slice name)
     return is_quoted ? (struct slice){name.data + 1, name.len - 2} : name;
 }
 
-static void keep_login(struct client *c, const struct login *l)
+/*
+ * Just the bytes of the names: thousands of clients that log in at once leave holes of the size of a
+ * login between what lives as long as they. False = no memory, it is closed.
+ */
+static bool keep_login(struct client *c, const struct login *l)
 {
     struct client_login *k = c->login;
     struct slice user = k->is_change_user ? l->user : unquoted(l->user);
+    size_t user_len = MIN(clip(user, USER_NAME_CHARS), 4 * USER_NAME_CHARS); /* no UTF-8: bytes */
+    size_t schema_len = MIN(l->schema.len, SCHEMA_NAME_MAX);
 
-    (void)snprintf(k->user, sizeof(k->user), "%.*s", (int)clip(user, USER_NAME_CHARS), user.data);
-    (void)snprintf(k->schema, sizeof(k->schema), "%.*s", SLICE_ARGS(l->schema));
+    names_free(k);
+    k->user = mem_try(MEM_CLIENT, user_len + 1 + schema_len + 1);
+    if (k->user == NULL) {
+        k->user = unnamed;
+        client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        return false;
+    }
+    k->schema = k->user + user_len + 1;
+    (void)snprintf(k->user, user_len + 1, "%.*s", (int)user_len, user.data);
+    (void)snprintf(k->schema, schema_len + 1, "%.*s", (int)schema_len, l->schema.data);
     k->charset = l->charset;
     auth_check_named(&k->auth, l->plugin);
+    return true;
 }
 
 /* A client of before 4.1: there is no password that it and we could agree on. */
@@ -405,8 +434,8 @@ static void old_client(struct client *c, const uint8_t *payload, size_t len)
     struct login l;
     int rc = login_old_decode(&l, payload, len);
 
-    if (rc == 0) {
-        keep_login(c, &l);
+    if (rc == 0 && !keep_login(c, &l)) {
+        return;
     }
     if (rc == 0 && l.response.len == 0) {
         client_login_deny(c, false);
@@ -466,7 +495,9 @@ static void first_message(struct client *c, const uint8_t *payload, size_t len)
         c->login->wants_tls = true;
         return;
     }
-    keep_login(c, &l);
+    if (!keep_login(c, &l)) {
+        return;
+    }
     c->login->caps = l.caps & c->login->offered;
     c->login->auth.step = AUTH_RESPONSE;
     if (!charset_refused(c)) {
@@ -541,14 +572,12 @@ void client_change_user(struct client *c, const uint8_t *payload, size_t len)
         (void)client_error_rc(c, ERR_UNKNOWN_COMMAND);
         return;
     }
-    if (!login_new(c, AUTH_RESPONSE, true)) {
+    if (!login_new(c, AUTH_RESPONSE, true) || !keep_login(c, &l)) {
         return;
     }
-    keep_login(c, &l);
     client_to(c, CLIENT_LOGIN);
-    if (!has_guessed(c) &&
-        !charset_refused(
-            c)) { /* as MariaDB: what was sent along is not looked at, the salt is to be answered again */
+    /* as MariaDB: what was sent along is not looked at, the salt is to be answered again */
+    if (!has_guessed(c) && !charset_refused(c)) {
         uint8_t bytes[AUTH_SENT_MAX];
         struct writer w = writer_of(bytes, sizeof(bytes));
 

@@ -204,16 +204,12 @@ static bool refuse(struct client *c)
     return client_error_rc(c, ERR_MUST_SET_PASSWORD);
 }
 
-bool client_user_may_send(struct client *c, uint8_t command)
+bool client_user_may_send(const struct client *c, uint8_t command)
 {
-    if (!c->session.must_set_password || command == COM_QUIT || command == COM_QUERY ||
-        command == COM_PING || command == COM_CHANGE_USER || command == COM_STMT_CLOSE ||
-        command == COM_STMT_SEND_LONG_DATA ||
-        command == COM_STMT_EXECUTE /* of a statement that it cannot have */) {
-        return true;
-    }
-    (void)refuse(c);
-    return false;
+    return !c->session.must_set_password || command == COM_QUIT || command == COM_QUERY ||
+           command == COM_PING || command == COM_CHANGE_USER || command == COM_STMT_CLOSE ||
+           command == COM_STMT_SEND_LONG_DATA ||
+           command == COM_STMT_EXECUTE; /* of a statement that it cannot have */
 }
 
 /* NULL = users are not followed, or the statement does not change them. */

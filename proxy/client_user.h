@@ -50,10 +50,10 @@ enum users_ask client_user_ask(struct client *c);
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt) MUST_CHECK;
 
 /*
- * client_user_may_send - is the command one that an expired password is changed with? False = it is
- * answered (1820), as a node does.
+ * client_user_may_send - is the command one that an expired password is changed with? If not, a node
+ * answers it with 1820 (10.11).
  */
-bool client_user_may_send(struct client *c, uint8_t command);
+bool client_user_may_send(const struct client *c, uint8_t command);
 
 /*
  * client_user_may_run - the same of the statement that is c->task; if it may change users, that is

@@ -31,8 +31,8 @@
 
 #define FRAME_MARK     "~#=&^" /* and a character of the client's own, and the end */
 #define FRAME_MARK_END '$'     /* what a cut mark runs into is none */
-#define FRAME_STMTS    256     /* of a connection to a node: a script has fewer */
 #define FRAME_MARK_LEN 7
+#define FRAME_STMTS    256 /* of a connection to a node: a script has fewer */
 
 /* --- the input -------------------------------------------------------------------------------- */
 
