@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loads. Each takes a target and returns its numbers; a wrong answer is an exception."""
 
+import contextlib
 import os
 import re
 import signal
@@ -141,17 +142,39 @@ def cached_load(mode, **options):
     return with_hits
 
 
-def hold(target, clients):
-    """So many clients, logged in and idle, until the process gets SIGTERM."""
-    crowd = subprocess.Popen([LOADGEN, "hold", "--port", str(target.port), "--clients", str(clients),
-                              "--sites", "500"], stdout=subprocess.PIPE, text=True,
-                             preexec_fn=die_with_parent)
-    line = crowd.stdout.readline()
-    if numbers(line) != {"held": clients, "errors": 0}:
-        crowd.kill()
-        raise BenchError(f"not all clients could be held: {line}")
-    time.sleep(0.5)  # what a proxy does just after a burst of logins is not idle yet
-    return crowd
+def calm(target):
+    """Wait until it does nothing any more: what follows a burst of logins is not idle yet."""
+    if target.cpu_seconds() is None:
+        return
+    ends = time.monotonic() + 20
+    before = target.cpu_seconds()
+    while time.monotonic() < ends:
+        time.sleep(0.25)
+        now = target.cpu_seconds()
+        if now - before <= 0.01:
+            return
+        before = now
+    raise BenchError(f"{target.name} does not come to rest")
+
+
+@contextlib.contextmanager
+def holding(target, clients):
+    """So many clients, logged in and idle; the target is at rest when they come and when they are here."""
+    calm(target)
+    with subprocess.Popen([LOADGEN, "hold", "--port", str(target.port), "--clients", str(clients),
+                           "--sites", "500"], stdout=subprocess.PIPE, text=True,
+                          preexec_fn=die_with_parent) as crowd:
+        try:
+            line = crowd.stdout.readline()
+            if numbers(line) != {"held": clients, "errors": 0}:
+                raise BenchError(f"not all clients could be held: {line}")
+            calm(target)
+            yield
+        finally:
+            crowd.send_signal(signal.SIGTERM)
+            rest = crowd.communicate()[0]
+    if crowd.returncode != 0:
+        raise BenchError(f"a held client was not what it had been: {rest}")
 
 
 def held(target, node, seconds):
@@ -161,25 +184,19 @@ def held(target, node, seconds):
 
     busy()
     alone = busy()["p50_us"]
-    first = hold(target, FIRST)  # what is kept of each site (statistics, learnt answers) is no client's
-    before_kb = target.rss_kb()
-    first.send_signal(signal.SIGTERM)
-    first.communicate()
-    crowd = hold(target, HELD)
-    try:
+    alone_kb = target.rss_kb()
+    with holding(target, FIRST):  # what is kept of each site (statistics, answers) is no client's
+        first_kb = target.rss_kb()
+    with holding(target, HELD):
         held_kb = target.rss_kb()
         warm = node.connections()
         result = measured(target, node, busy)
-    finally:
-        crowd.send_signal(signal.SIGTERM)
-        rest = crowd.communicate()[0]
-    if crowd.returncode != 0:
-        raise BenchError(f"a held client was not what it had been: {rest}")
     alone = (alone + busy()["p50_us"]) / 2
     result["p50_alone_us"] = alone
     result["warm"] = warm
-    if before_kb is not None:
-        result["held_bytes"] = (held_kb - before_kb) * 1024 / (HELD - FIRST)
+    if alone_kb is not None:
+        result["held_bytes"] = (held_kb - first_kb) * 1024 / (HELD - FIRST)
+        result["site_bytes"] = (held_kb - alone_kb) * 1024 / HELD
     return result
 
 
