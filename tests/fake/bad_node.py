@@ -191,7 +191,9 @@ class Changed(Fault):
         return f"Changed({self.what})"
 
     async def play(self, conn, data):
-        await conn.send(self.change(data))
+        changed = self.change(data)
+        conn.node.sent += changed
+        await conn.send(changed)
 
 
 class Endless(Fault):
@@ -284,6 +286,9 @@ def unasked(data, is_clients):
             for what, more in (("the same", data), ("an OK", ok()), ("a tracked OK", ok(track=TRACK)),
                                ("an ERR", error(1927, b"Connection was killed")), ("a byte", b"\7"),
                                ("a result", TWO), ("a cut one", TWO[:9]))]
+
+
+UNASKED_OKS = ("the same behind", "an OK behind", "a tracked OK behind")  # the same: of an OK
 
 
 def _result_head(count):
@@ -474,6 +479,7 @@ class Listener:
         self.broken = None
         self.conns = set()
         self.said = {}  # message: its bytes, the last time
+        self.sent = b""  # by faults, instead of what they were to send
 
     async def start(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
