@@ -13,6 +13,8 @@
 
 #include "base/log.h"
 
+#define LARGE_BLOCK (1 << 20)
+
 struct mem_counter {
     _Alignas(CACHE_LINE) _Atomic uint64_t bytes;
     _Atomic uint64_t blocks;
@@ -57,6 +59,13 @@ static void *failed(void)
 {
     atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
     return NULL;
+}
+
+void mem_begin(void)
+{
+    /* Each setting ends the adjusting of both; the factor of two is glibc's own. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK);
 }
 
 void *mem_new(enum mem_kind kind, size_t size)

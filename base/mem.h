@@ -39,6 +39,12 @@ enum mem_kind {
         MEM_KIND_COUNT
 };
 
+/*
+ * mem_begin - once, before any other thread: blocks from 1 MB up are the system's again when they are
+ * freed (glibc otherwise keeps up to 64 MB of them in the arena of each thread that ever had one).
+ */
+void mem_begin(void);
+
 /* mem_new - size bytes set to zero; never NULL. Free with mem_free and the same kind. */
 void *mem_new(enum mem_kind kind, size_t size) __attribute__((malloc, returns_nonnull));
 

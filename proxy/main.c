@@ -461,6 +461,7 @@ int main(int argc, char **argv)
     if (rc >= 0) {
         return rc;
     }
+    mem_begin();
     galeway = (struct galeway){.started_ms = clock_now_ms()};
     galeway_init(&galeway);
     galeway.users = client_users_new(&galeway);

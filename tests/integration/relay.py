@@ -105,18 +105,23 @@ class OldNode(Relay):
 
 
 class Refusing(Relay):
-    """The first bytes with the mark are answered by an error, and their connection ends."""
+    """The next so many bytes with the mark are answered by an error, or not at all; their connections end."""
 
-    mark, answer = None, b""
+    mark, times, answer = b"", 0, b""
 
     def refuse(self, mark, number, text):
         payload = b"\xff" + struct.pack("<H", number) + b"#HY000" + text
-        self.answer = struct.pack("<I", len(payload) | 1 << 24) + payload
-        self.mark = mark
+        self._refuse(mark, 1, struct.pack("<I", len(payload) | 1 << 24) + payload)
+
+    def hang_up(self, mark, times=1):
+        self._refuse(mark, times, b"")
+
+    def _refuse(self, mark, times, answer):
+        self.mark, self.answer, self.times = mark, answer, times
 
     def to_node(self, data):
-        if self.mark is not None and self.mark in data:
-            self.mark = None
+        if self.times > 0 and self.mark in data:
+            self.times -= 1
             raise Refused(self.answer)
         return data
 

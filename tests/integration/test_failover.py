@@ -211,13 +211,9 @@ def test_left_its_group_and_then_lost_before_the_reply_has_ended(relayed):
     assert client.rows("SELECT COUNT(*) FROM t") == [["2"]]
 
 
-def hang_up(relay, mark):
-    relay.answer, relay.mark = b"", mark
-
-
 def test_no_read_runs_again_without_retries(fragile_cluster, galeway, table):
     with behind_relay(fragile_cluster, galeway, table, query_retries_on_failure=0) as (relay, client):
-        hang_up(relay, b"MARK")
+        relay.hang_up(b"MARK")
         number, text = error_of(client.query("SELECT a FROM t /* MARK */")[0].payload)
         assert number == LOST, text
         assert client.rows("SELECT a FROM t WHERE id = 1") == [["0"]]
@@ -227,7 +223,7 @@ def test_a_read_behind_an_error_runs_again(relayed):
     """Only warnings keep its session where it was."""
     relay, client = relayed
     assert client.query("SELECT nothing")[0].payload[0] == 0xFF
-    hang_up(relay, b"MARK")
+    relay.hang_up(b"MARK")
     assert client.rows("SELECT 7 /* MARK */") == [["7"]]
     assert client.rows("SHOW WARNINGS") == []
 
@@ -235,7 +231,7 @@ def test_a_read_behind_an_error_runs_again(relayed):
 def test_a_write_is_prepared_again(relayed):
     """To prepare changes nothing, whatever is prepared."""
     relay, client = relayed
-    hang_up(relay, b"MARK")
+    relay.hang_up(b"MARK")
     client.send(b"\x16UPDATE t SET a = ? WHERE id = 1 /* MARK */")
     prepared = client.read_prepare()[0].payload
     assert prepared[0] == 0x00, prepared

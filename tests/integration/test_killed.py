@@ -238,28 +238,34 @@ def test_a_role_goes_with_its_session(cluster, own_proxy, table):
     cluster.sql(1, "DROP ROLE cmp_killed")
 
 
-def before(statement):
-    """The head of a command that ends with it: there is no cursor. Its rest comes after the loss."""
+def long_fetch(statement):
+    """(head, rest) of a command that is answered by its head: there is no cursor."""
     command = b"\x1c" + statement + b"\1\0\0\0" + b"x" * 900000
-    return (struct.pack("<I", len(command)) + command)[:-1000]
+    packet = struct.pack("<I", len(command)) + command
+    return packet[:-1000], packet[-1000:]
 
 
-@pytest.fixture
-def bereft(cluster, own_proxy, table):
-    """A client that has a prepared statement and a transaction, whose connection is killed on its node."""
+@pytest.fixture(params=["idle", "dropping the rest"])
+def bereft(request, cluster, own_proxy, table):
+    """A client that has a prepared statement and a transaction, whose connection is killed on its node.
+
+    It is idle meanwhile, or the rest of a long command is still to come that was answered by its head.
+    """
+    drops = request.param != "idle"
     with wire.Client(port=own_proxy.port, db=table, timeout=20, **TENANT) as client:
         client.send(b"\x16SELECT ?")
         statement = client.read_prepare()[0].payload[1:5]
         client.rows("BEGIN")
-        client.rows("UPDATE t SET a=2 WHERE id=1")
-        client.sock.sendall(before(statement))
-        (thread,), = cluster.sql(1, "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX JOIN "
-                                    "information_schema.PROCESSLIST p ON p.id = trx_mysql_thread_id "
-                                    f"WHERE p.db = '{table}'")
+        client.rows("UPDATE t SET a=CONNECTION_ID() WHERE id=1")
+        thread = int(client.value("SELECT a FROM t WHERE id=1"))
+        head, rest = long_fetch(statement)
+        if drops:
+            client.sock.sendall(head)
+            assert wire.parse_error(client.read_packet().payload)[0] == 1421
         cluster.sql(1, f"KILL CONNECTION {thread}")
         wait_until(lambda: "closing: lost" in own_proxy.log_path.read_text(errors="replace"), 10, "the loss")
-        assert wire.parse_error(client.read_packet().payload)[0] == 1421
-        client.sock.sendall(b"x" * 1000)
+        if drops:
+            client.sock.sendall(rest)
         yield client, statement
 
 

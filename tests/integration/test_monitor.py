@@ -7,7 +7,8 @@ import time
 import pymysql
 import pytest
 
-from relay import Refused, Relay
+from console import Console
+from relay import Refusing
 from util import NODES, wait_until
 
 FAST = {"monitor_galera_healthcheck_interval": 200}
@@ -153,6 +154,9 @@ def test_a_read_only_writer_gives_way(watched):
     w.nodes.sql(1, "SET GLOBAL read_only = ON")
     try:
         w.wait("node {} writes now: .* (read-only|donor)", 2)  # to set it, a node desyncs for a moment (10.11)
+        console = Console(w.proxy)
+        wait_until(lambda: [row["why"] for row in console.rows("SHOW CLUSTER") if row["node"] == w.name(1)]
+                   == ["read-only"], 10, "node 1 to be known as read-only")
     finally:
         w.nodes.sql(1, "SET GLOBAL read_only = OFF")
 
@@ -245,33 +249,24 @@ def test_a_killed_connection_is_opened_again_without_an_outage(watched):
     assert "is out" not in w.text() and "suspect" not in w.text()
 
 
-class Losing(Relay):
-    """Ends the connection of the next so many checks."""
-
-    loses = 0
-
-    def to_node(self, data):
-        if self.loses > 0 and b"wsrep_cluster_status" in data:
-            self.loses -= 1
-            raise Refused(b"")
-        return data
+CHECK = b"wsrep_cluster_status"
 
 
 def test_connections_that_are_lost_alone_are_no_outage(watched, fragile_cluster):
-    with Losing(fragile_cluster.port(2)) as relay:
+    with Refusing(fragile_cluster.port(2)) as relay:
         ports = {10: fragile_cluster.port(1), 20: relay.port}
         w = watched(servers=[{"address": "127.0.0.1", "port": port, "hostgroup": hostgroup}
                              for hostgroup, port in ports.items()])
         node = rf"node 127\.0\.0\.1:{relay.port} "
         w.wait(node + "answers: ")
         w.mark()
-        relay.loses = 3  # of the kept connection, and of two new ones
+        relay.hang_up(CHECK, 3)  # on the kept connection, and on two new ones
         w.wait(node + "is suspect: Lost connection")
         w.wait(node + "answers: answered in .* was suspect")
         assert "is out" not in w.text()
-        relay.loses = 1000
+        relay.hang_up(CHECK, 1000)
         w.wait(node + "is out: Lost connection")
-        relay.loses = 0
+        relay.hang_up(CHECK, 0)
         w.wait(node + "answers: answered in .* was down")
 
 
