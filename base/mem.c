@@ -64,7 +64,9 @@ static void *failed(void)
 void mem_begin(void)
 {
     /* Each setting ends the adjusting of both; the factor of two is glibc's own. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before there is another thread */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the same */
     (void)mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BLOCK);
 }
 

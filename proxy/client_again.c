@@ -99,7 +99,7 @@ static void forget_connection(struct client *c)
     struct session *s = &c->session;
 
     session_unpin(s, PIN_WARNINGS); /* the new one may have another's */
-    s->is_untracked = false;
+    s->is_untracked = s->is_tracking_unknown = false;
     s->last_id_unknown = false;
     c->task->schema_asked = false;
 }

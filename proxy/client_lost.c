@@ -356,7 +356,7 @@ void client_leave_broken(struct client *c)
     nodes_poke(&c->worker->galeway->nodes, s->node);
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, NULL);
     client_transaction_is_gone(c);
-    c->session.is_untracked = false;
+    c->session.is_untracked = c->session.is_tracking_unknown = false;
     c->server = NULL;
     server_close(s, "lost", ERR_NODE_LOST);
 }

@@ -166,6 +166,9 @@ void client_track_prepare(struct client *c, struct server *s, struct writer *w)
     } else if (s->owes_changes && is_told(c) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0) {
         write_question(s, w, SLICE(OWED), EXPECT_SET);
         s->owes_changes = false;
+    } else if (c->session.is_tracking_unknown) {
+        write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
+        c->session.is_tracking_unknown = false;
     }
     s->shows_changes = shows_changes(c);
 }
@@ -205,13 +208,21 @@ static bool may_change_own(const struct client *c)
            (concerns_tracking(f) || (f->flags & FACT_RUNS_UNSEEN) != 0);
 }
 
+/* Its rest is still to come, or a file: a question behind it would be taken for that. */
+static bool is_open_ended(const struct task *task)
+{
+    return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0;
+}
+
 void client_track_settle(struct client *c, struct server *s, struct writer *w)
 {
     const struct task *task = c->task;
     bool is_set = task->is_lent_values && task->facts.verb == VERB_SET;
     struct set_statement set;
 
-    if (is_set || may_change_own(c)) {
+    if (may_change_own(c) && is_open_ended(task)) {
+        c->session.is_tracking_unknown = true;
+    } else if (is_set || may_change_own(c)) {
         write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
     }
     if (!task->is_lent_values) {
@@ -221,6 +232,31 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w)
     if (is_set) {
         set_parse(&set, task->facts.body, session_sql_mode(&c->session));
         write_settle(s, w, &set);
+    }
+}
+
+/* Of what was not seen another part may want another file. Then the next statement asks first. */
+static bool may_want_more(const struct client *c)
+{
+    return c->task->is_unseen && (c->session.caps & CAP_MULTI_STATEMENTS) != 0 &&
+           client_may_load_files(c);
+}
+
+void client_track_ended(struct client *c)
+{
+    uint8_t bytes[256];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    uv_buf_t buf;
+
+    if (LIKELY(!c->session.is_tracking_unknown) || c->server == NULL || may_want_more(c)) {
+        return;
+    }
+    c->session.is_tracking_unknown = false;
+    write_question(c->server, &w, SLICE(VALUES), EXPECT_TRACKING);
+    CHECK(!w.failed);
+    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
+    if (server_write(c->server, &buf, 1) < 0) {
+        server_lost(c->server, ERR_NODE_LOST, NULL);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
+#include "proxy/client_track.h"
 #include "proxy/worker.h"
 
 #define ERROR_MAX 320
@@ -69,6 +70,7 @@ static void finish(struct client *c)
             server_sent_up_to(c->server, c->upload_sequence);
         }
         client_to(c, CLIENT_RUNNING);
+        client_track_ended(c);
     }
 }
 

@@ -95,7 +95,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->written = s->written_ms = 0;
     s->last_id_server = 0;
     s->numbers_server = 0;
-    s->is_untracked = false;
+    s->is_untracked = s->is_tracking_unknown = false;
     s->completion_unknown = false;
     s->last_id_unknown = false;
     s->multiplex_off = s->multiplex_on = false;

@@ -65,6 +65,7 @@ struct session {
     bool must_set_password; /* it has expired: nothing else may be done (client_user.h) */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
+    bool is_tracking_unknown; /* then: its own values may have changed, they are to be asked for */
 };
 
 static inline bool session_is_pinned(const struct session *s)

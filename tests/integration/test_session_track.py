@@ -5,6 +5,7 @@ sequences/session_track.py has what one session is told; here several share one 
 a node, lose theirs; and real clients that live by it.
 """
 import shutil
+import struct
 
 import pytest
 
@@ -35,7 +36,12 @@ def answer(client, statement):
     if statement.startswith("init_db "):
         client.send(bytes([wire.COM_INIT_DB]) + statement[8:].encode())
         return client.read_one()
-    return client.query(statement)
+    if statement.startswith("execute "):  # its parameter is longer than what is kept of a command
+        client.send(b"\x16" + statement[8:].encode())
+        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        client.send(wire.execute_packet(number, ["x" * LONG]))
+        return client.read_query()
+    return client.query(statement, infile=b"7\n8\n")
 
 
 def play(port, schema, clients, script):
@@ -69,6 +75,33 @@ def told(packets):
         else:
             changes[kind] = data
     return changes
+
+
+LONG = 900000
+LONG_REST = f" /* {'x' * LONG} */"
+
+
+@pytest.mark.parametrize("statement", [
+    "SET session_track_state_change=1" + LONG_REST,
+    "SET session_track_schema=0, session_track_system_variables='time_zone'" + LONG_REST,
+    "SELECT @@session_track_schema" + LONG_REST,
+    "EXECUTE IMMEDIATE 'SET session_track_schema=0'" + LONG_REST,
+    "execute SELECT @@session_track_schema, LENGTH(?)",
+    "execute SET @a=CONCAT(@@session_track_schema, ?)",
+    "LOAD DATA LOCAL INFILE 'x' INTO TABLE tracked (id) SET a=@@session_track_schema",
+], ids=lambda statement: statement[:50])
+def test_nothing_is_asked_before_a_command_has_ended(cluster, galeway, schema, statement):
+    """Its rest, or a file, is still to come: a question of ours would be taken for that."""
+    clients = {"main": TRACK | wire.LOCAL_FILES, "other": TRACK}
+    again = ("main", f"USE {schema}"), ("main", "SET time_zone='+01:00'"), ("main", "SELECT @@session_track_schema")
+    script = [("main", "CREATE OR REPLACE TABLE tracked (id INT PRIMARY KEY, a INT)"), ("main", statement), *again,
+              ("main", "EXECUTE IMMEDIATE 'SET session_track_schema=1'"), ("main", statement), *again,
+              ("main", "SELECT id, a FROM tracked ORDER BY id"), ("main", "reset"), ("other", f"USE {schema}"),
+              ("main", f"USE {schema}")]
+    expected = play(cluster.port(1), schema, clients, script)
+    options = one_connection(cluster)
+    options["variables"]["enable_load_data_local_infile"] = True
+    same(expected, play(galeway(**options).port, schema, clients, script))
 
 
 # ---------------------------------------------------------------- several on one connection
