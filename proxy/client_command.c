@@ -94,11 +94,14 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
 
 /*
  * LOAD DATA LOCAL behind which a number of the connection would be asked for (client_send.h): the node
- * would take the question for the file.
+ * would take the question for the file. What EXECUTE runs may be one (10.6 and later).
  */
-static bool asks_for_files_unseen(const struct facts *f)
+static bool asks_for_files_unseen(const struct client *c, const struct task *task)
 {
-    return (f->flags & FACT_LOCAL_INFILE) != 0 && (f->flags & FACT_MULTI) != 0;
+    uint32_t flags = task->facts.flags;
+
+    return ((flags & FACT_LOCAL_INFILE) != 0 && (flags & FACT_MULTI) != 0) ||
+           (task_is_dynamic(task) && client_may_load_files(c));
 }
 
 void client_scan(const struct client *c, struct task *task, struct slice sql)
@@ -110,7 +113,7 @@ void client_scan(const struct client *c, struct task *task, struct slice sql)
         task->is_unseen = true;
     } else {
         facts_scan(&task->facts, sql, mode);
-        task->is_unseen |= asks_for_files_unseen(&task->facts);
+        task->is_unseen |= asks_for_files_unseen(c, task);
     }
 }
 
@@ -120,13 +123,21 @@ bool client_may_load_files(const struct client *c)
            (c->session.caps & CAP_LOCAL_FILES) != 0;
 }
 
+bool client_refuses_file(struct client *c)
+{
+    if ((c->task->facts.flags & FACT_LOCAL_INFILE) == 0 || client_may_load_files(c)) {
+        return false;
+    }
+    client_task_failed(c, ERR_LOCAL_INFILE);
+    return true;
+}
+
 /* The facts are known and the rules have spoken: answer it here, or send it. */
 static void statement(struct client *c)
 {
     struct task *task = c->task;
 
-    if ((task->facts.flags & FACT_LOCAL_INFILE) != 0 && !client_may_load_files(c)) {
-        client_task_failed(c, ERR_LOCAL_INFILE);
+    if (client_refuses_file(c)) {
         return;
     }
     if (task->is_streaming) {

@@ -170,7 +170,7 @@ bool client_counts_rows(const struct facts *f)
 bool client_asks_found_rows(const struct task *task)
 {
     return client_counts_rows(&task->facts) && task->follow == FOLLOW_RESULT &&
-           !task->is_streaming && !task->is_unseen && task_has_reply(task);
+           !task_is_open_ended(task) && task_has_reply(task);
 }
 
 /* The clock of a statement's own timeout begins when it is sent. */

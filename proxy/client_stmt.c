@@ -225,7 +225,7 @@ static void prepare(struct client *c, struct task *task)
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
-    if (!rules_concern(c, text) || !rules_apply(c, text)) {
+    if (!client_refuses_file(c) && (!rules_concern(c, text) || !rules_apply(c, text))) {
         client_run(c);
     }
 }

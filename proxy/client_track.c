@@ -208,19 +208,13 @@ static bool may_change_own(const struct client *c)
            (concerns_tracking(f) || (f->flags & FACT_RUNS_UNSEEN) != 0);
 }
 
-/* Its rest is still to come, or a file: a question behind it would be taken for that. */
-static bool is_open_ended(const struct task *task)
-{
-    return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0;
-}
-
 void client_track_settle(struct client *c, struct server *s, struct writer *w)
 {
     const struct task *task = c->task;
     bool is_set = task->is_lent_values && task->facts.verb == VERB_SET;
     struct set_statement set;
 
-    if (may_change_own(c) && is_open_ended(task)) {
+    if (may_change_own(c) && task_is_open_ended(task)) {
         c->session.is_tracking_unknown = true;
     } else if (is_set || may_change_own(c)) {
         write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);

@@ -137,6 +137,15 @@ static inline bool task_executes(const struct task *task)
 /* task_has_reply - does a node answer it? */
 bool task_has_reply(const struct task *task);
 
+/*
+ * task_is_open_ended - its rest is still to come, or a file, perhaps: what is sent behind it would be
+ * taken for that.
+ */
+static inline bool task_is_open_ended(const struct task *task)
+{
+    return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0;
+}
+
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
 bool task_is_plain_rollback(const struct task *task);
 

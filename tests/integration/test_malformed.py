@@ -272,6 +272,39 @@ def test_a_long_load_of_who_reads_no_files(cluster, galeway, schema):
             assert client.rows("SELECT 7") == [["7"]]
 
 
+LOAD = "LOAD DATA LOCAL INFILE 'x' INTO TABLE f (a)"
+
+
+@pytest.mark.parametrize("sql", [f'EXECUTE IMMEDIATE "{LOAD}"', f'PREPARE p FROM "{LOAD}"; EXECUTE p', LOAD])
+def test_a_load_that_is_prepared(cluster, galeway, schema, sql):
+    """Nothing is asked behind it: the node would take the question for the file."""
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
+                         caps=CAPS | wire.LOCAL_FILES) as client:
+            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            if sql == LOAD:
+                client.send(b"\x16" + sql.encode())
+                client.send(wire.execute_packet(struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0], []))
+                packets = client.read_query(infile=b"7\n8\n")
+            else:
+                *before, last = sql.split("; ")
+                for statement in before:
+                    client.rows(statement)
+                packets = client.query(last, infile=b"7\n8\n")
+            assert wire.parse_ok(packets[-1].payload)[0] == 2, wire.describe(packets[-1])
+            assert client.rows("SELECT a FROM f ORDER BY id") == [["7"], ["8"]]
+
+
+def test_a_load_that_is_prepared_by_who_may_not(galeway, schema):
+    with wire.Client(port=galeway().port, user="tenant", password="tenant", db=schema, timeout=20,
+                     caps=CAPS | wire.LOCAL_FILES) as client:
+        client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+        client.send(b"\x16" + LOAD.encode())
+        assert wire.parse_error(client.read_packet().payload)[0] == 4166
+        assert client.rows("SELECT a FROM f") == []
+
+
 @pytest.mark.parametrize("sequence", [2, 7])
 def test_wrong_sequence_in_a_file(cluster, galeway, schema, sequence):
     """What LOAD DATA LOCAL sends continues the numbers of the request."""
