@@ -53,9 +53,9 @@ void server_sent_up_to(struct server *s, uint8_t next_sequence)
 {
     if (UNLIKELY(stream_is_compressed(&s->stream)) && s->n_expects > 0) {
         s->expects[(s->first_expect + s->n_expects - 1) % SERVER_MAX_EXPECTS].first = next_sequence;
-        if (s->n_expects == 1) {
-            s->follow.next_sequence = next_sequence;
-        }
+    }
+    if (s->n_expects == 1) {
+        s->follow.next_sequence = next_sequence;
     }
 }
 

@@ -35,6 +35,7 @@ void client_transaction_is_gone(struct client *c)
     session_unpin_all(&c->session, PINS_WITHOUT_STATE);
     c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
     c->session.last_id_unknown = false;
+    c->session.is_untracked = c->session.is_tracking_unknown = false;
 }
 
 bool client_has_retries(const struct client *c, bool is_read)

@@ -94,14 +94,11 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
 
 /*
  * LOAD DATA LOCAL behind which a number of the connection would be asked for (client_send.h): the node
- * would take the question for the file. What EXECUTE runs may be one (10.6 and later).
+ * would take the question for the file.
  */
-static bool asks_for_files_unseen(const struct client *c, const struct task *task)
+static bool asks_for_files_unseen(const struct facts *f)
 {
-    uint32_t flags = task->facts.flags;
-
-    return ((flags & FACT_LOCAL_INFILE) != 0 && (flags & FACT_MULTI) != 0) ||
-           (task_is_dynamic(task) && client_may_load_files(c));
+    return (f->flags & FACT_LOCAL_INFILE) != 0 && (f->flags & FACT_MULTI) != 0;
 }
 
 void client_scan(const struct client *c, struct task *task, struct slice sql)
@@ -113,7 +110,7 @@ void client_scan(const struct client *c, struct task *task, struct slice sql)
         task->is_unseen = true;
     } else {
         facts_scan(&task->facts, sql, mode);
-        task->is_unseen |= asks_for_files_unseen(c, task);
+        task->is_unseen |= asks_for_files_unseen(&task->facts);
     }
 }
 

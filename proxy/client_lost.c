@@ -74,7 +74,7 @@ static bool is_capacity_error(const struct err *err)
     return err != NULL && (err->number == 1040 || err->number == 1203 || err->number == 1226);
 }
 
-static void idle_server_lost(struct client *c)
+void client_lost_idle(struct client *c)
 {
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, NULL);
     if (!session_is_pinned(&c->session) || c->session.pins == BIT(PIN_WARNINGS)) {
@@ -278,7 +278,7 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
         client_after_reply(c, s);
         c->server = NULL;
         c->session.found_rows_known &= !client_asks_found_rows(task);
-        idle_server_lost(c);
+        client_lost_idle(c);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);
         }
@@ -286,7 +286,7 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
     }
     c->server = NULL;
     if (is_held_back(c) || client_drops_rest(c)) {
-        idle_server_lost(c);
+        client_lost_idle(c);
         return;
     }
     if (task != NULL && client_is_confirming(task)) {
@@ -316,7 +316,7 @@ static void lost(struct client *c, struct server *s, int rc, const struct err *e
         statement_lost(c, s, rc, err);
         return;
     }
-    idle_server_lost(c);
+    client_lost_idle(c);
     if (task != NULL && c->state != CLIENT_CLOSING) {
         client_task_end(c); /* behind its warnings another may have waited, which begins now */
     } else if (c->state == CLIENT_IDLE && c->in_len > 0) {
@@ -356,7 +356,6 @@ void client_leave_broken(struct client *c)
     nodes_poke(&c->worker->galeway->nodes, s->node);
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, NULL);
     client_transaction_is_gone(c);
-    c->session.is_untracked = c->session.is_tracking_unknown = false;
     c->server = NULL;
     server_close(s, "lost", ERR_NODE_LOST);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_again.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_causal.h"
 #include "proxy/client_confirm.h"
@@ -197,7 +198,8 @@ static void on_prepared(struct server *s, uint8_t *payload, size_t len)
 /* A node does not get a file of a client for a statement that asks for none. */
 static bool may_want_file(const struct task *task)
 {
-    return (task->facts.flags & (FACT_LOCAL_INFILE | FACT_MULTI)) != 0 || task->is_unseen;
+    return (task->facts.flags & (FACT_LOCAL_INFILE | FACT_MULTI)) != 0 || task->is_unseen ||
+           ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && (task->facts.flags & FACT_READ) == 0);
 }
 
 static bool on_infile(struct server *s)
@@ -211,23 +213,14 @@ static bool on_infile(struct server *s)
     return true;
 }
 
-/*
- * A procedure without a result set has most likely counted nothing: the number is another
- * session's.
- */
-static bool counted_rows(const struct task *task, const struct follow *outcome)
-{
-    return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
-           task->facts.verb == VERB_REPLACE || (task->facts.flags & FACT_INTO) != 0;
-}
-
 /* The id may be asked for when the next task is there already. */
 static void on_number(struct server *s, enum expect_what what, uint64_t number)
 {
     struct client *c = s->owner;
 
     if (what == EXPECT_FOUND_ROWS) {
-        if (!s->outcome.is_error && counted_rows(c->task, &s->outcome)) {
+        if (!c->session.found_rows_known || /* asked for in front of the next statement */
+            (!s->outcome.is_error && session_counted_rows(c->task, &s->outcome))) {
             c->session.found_rows = number;
             c->session.found_rows_known = true;
         }
@@ -274,12 +267,21 @@ static void notice_error(const struct client *c, const struct server *s)
     }
 }
 
-/* Answered before all of it was sent: the rest would be taken for commands. */
-static void leave_uploading(struct client *c, struct server *s)
+/*
+ * Answered before all of it was sent: the rest would be taken for commands. A node that refuses a
+ * packet that is too large for it ends the connection, and with it what the session had there.
+ */
+static void leave_uploading(struct client *c, struct server *s, uint32_t pins)
 {
     c->server = NULL;
     c->upload_discards = true;
     server_close(s, "it answered before a long command had ended", 0);
+    session_unpin_all(&c->session, ~pins); /* what the command itself may have left is gone, too */
+    if (client_lost_state(&c->session)) {
+        client_close_after_write(c, CLOSE_NODE);
+    } else {
+        client_lost_idle(c);
+    }
 }
 
 void client_after_reply(struct client *c, struct server *s)
@@ -326,6 +328,7 @@ static void on_done(struct server *s)
 {
     struct client *c = s->owner;
     struct task *task = c->task;
+    uint32_t pins = c->session.pins;
 
     if (task->is_capture) {
         warnings_fetched(c, s->outcome.is_error);
@@ -338,7 +341,7 @@ static void on_done(struct server *s)
     }
     client_after_reply(c, s);
     if (c->state == CLIENT_UPLOADING) {
-        leave_uploading(c, s);
+        leave_uploading(c, s, pins);
         return;
     }
     if (UNLIKELY(task->not_ready)) {

@@ -170,7 +170,7 @@ bool client_counts_rows(const struct facts *f)
 bool client_asks_found_rows(const struct task *task)
 {
     return client_counts_rows(&task->facts) && task->follow == FOLLOW_RESULT &&
-           !task_is_open_ended(task) && task_has_reply(task);
+           !task->is_open_ended && task_has_reply(task);
 }
 
 /* The clock of a statement's own timeout begins when it is sent. */
@@ -228,6 +228,15 @@ static bool may_hide(struct client *c)
     return (f->flags & FACT_TABLES_UNKNOWN) != 0 || !schemas_are_plain(c);
 }
 
+/* What runs unseen may be LOAD DATA LOCAL as well: EXECUTE can run it since 10.6. */
+static bool is_open_ended(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0 ||
+           ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && client_may_load_files(c));
+}
+
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
 {
     struct task *task = c->task;
@@ -237,6 +246,8 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
+    task->is_open_ended = is_open_ended(c);
+    task->hides_found_rows = task->is_open_ended && client_counts_rows(&task->facts);
     task->is_stray = client_is_stray(c, s);
     task->may_hide = may_hide(c);
     session_leaves(s, task);
@@ -298,6 +309,38 @@ static void wipe(struct client *c, struct server *s)
     }
 }
 
+/*
+ * What could not be asked behind the last statement (task->is_open_ended) is asked in front of this
+ * one. True = this one waits for it.
+ */
+static bool asks_first(struct client *c, struct server *s)
+{
+    const struct session *session = &c->session;
+    uint8_t bytes[SETTLE_BYTES];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    uv_buf_t buf;
+
+    if (LIKELY(session->found_rows_known && !session->is_tracking_unknown)) {
+        return false;
+    }
+    if (!session->found_rows_known && session->numbers_server == s->id &&
+        session->numbers_at == s->n_commands && c->task->facts.local != LOCAL_FOUND_ROWS) {
+        put_bytes(&w, question_found_rows, sizeof(question_found_rows) - 1);
+        server_expect(s, EXPECT_FOUND_ROWS, FOLLOW_RESULT);
+    }
+    client_track_ask(c, s, &w);
+    CHECK(!w.failed);
+    if (w.len == 0) {
+        return false;
+    }
+    client_to(c, CLIENT_FITTING);
+    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
+    if (server_write(s, &buf, 1) < 0) {
+        server_lost(s, ERR_NODE_LOST, NULL);
+    }
+    return true;
+}
+
 /* The connection is there: bring it to what is wanted, then send. */
 void client_fit_and_send(struct client *c)
 {
@@ -321,6 +364,9 @@ void client_fit_and_send(struct client *c)
     }
     if (c->task->is_killed) {
         client_task_failed(c, ERR_INTERRUPTED);
+        return;
+    }
+    if (asks_first(c, s)) {
         return;
     }
     must_prepare = !client_stmt_is_ready(c, s);

@@ -225,7 +225,7 @@ static void prepare(struct client *c, struct task *task)
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
     c->session.last_stmt_id = 0; /* if it fails */
-    if (!client_refuses_file(c) && (!rules_concern(c, text) || !rules_apply(c, text))) {
+    if (!rules_concern(c, text) || !rules_apply(c, text)) {
         client_run(c);
     }
 }
@@ -296,7 +296,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
     if ((stmt->said != NULL || rules_concern(c, text)) && rules_apply_execute(c, stmt)) {
         return;
     }
-    if (!rules_delay(c)) {
+    if (!client_refuses_file(c) && !rules_delay(c)) {
         client_stmt_go_on(c);
     }
 }

@@ -166,9 +166,6 @@ void client_track_prepare(struct client *c, struct server *s, struct writer *w)
     } else if (s->owes_changes && is_told(c) && (c->session.pins & ~BIT(PIN_WARNINGS)) == 0) {
         write_question(s, w, SLICE(OWED), EXPECT_SET);
         s->owes_changes = false;
-    } else if (c->session.is_tracking_unknown) {
-        write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
-        c->session.is_tracking_unknown = false;
     }
     s->shows_changes = shows_changes(c);
 }
@@ -214,7 +211,7 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w)
     bool is_set = task->is_lent_values && task->facts.verb == VERB_SET;
     struct set_statement set;
 
-    if (may_change_own(c) && task_is_open_ended(task)) {
+    if (may_change_own(c) && task->is_open_ended) {
         c->session.is_tracking_unknown = true;
     } else if (is_set || may_change_own(c)) {
         write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
@@ -229,28 +226,11 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w)
     }
 }
 
-/* Of what was not seen another part may want another file. Then the next statement asks first. */
-static bool may_want_more(const struct client *c)
+void client_track_ask(struct client *c, struct server *s, struct writer *w)
 {
-    return c->task->is_unseen && (c->session.caps & CAP_MULTI_STATEMENTS) != 0 &&
-           client_may_load_files(c);
-}
-
-void client_track_ended(struct client *c)
-{
-    uint8_t bytes[256];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-    uv_buf_t buf;
-
-    if (LIKELY(!c->session.is_tracking_unknown) || c->server == NULL || may_want_more(c)) {
-        return;
-    }
-    c->session.is_tracking_unknown = false;
-    write_question(c->server, &w, SLICE(VALUES), EXPECT_TRACKING);
-    CHECK(!w.failed);
-    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
-    if (server_write(c->server, &buf, 1) < 0) {
-        server_lost(c->server, ERR_NODE_LOST, NULL);
+    if (c->session.is_tracking_unknown) {
+        write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
+        c->session.is_tracking_unknown = false;
     }
 }
 
@@ -290,7 +270,8 @@ void client_on_tracking(struct server *s, struct slice row)
     struct reader r = reader_of(row.data, row.len);
     struct slice value = get_lenenc_bytes(&r);
 
-    if (!s->outcome.is_error && !r.failed && value.len >= 2) {
+    /* A SET that failed has set nothing; else they are as they are. */
+    if ((c->session.is_untracked || !s->outcome.is_error) && !r.failed && value.len >= 2) {
         session_tracking(&c->session, s->pool, c->task, value);
     }
 }

@@ -35,10 +35,10 @@ void client_track_prepare(struct client *c, struct server *s, struct writer *w);
 void client_track_settle(struct client *c, struct server *s, struct writer *w);
 
 /*
- * client_track_ended - the task was sent to its end, the rest of a long command or a file: now what
- * is needed behind it can follow. Its connection may be lost by that.
+ * client_track_ask - append to w what could not be put behind the last statement
+ * (session.is_tracking_unknown).
  */
-void client_track_ended(struct client *c);
+void client_track_ask(struct client *c, struct server *s, struct writer *w);
 
 /* client_track_done - the task's reply is complete. */
 void client_track_done(const struct client *c, struct server *s);

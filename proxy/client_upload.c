@@ -11,7 +11,6 @@
 #include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
-#include "proxy/client_track.h"
 #include "proxy/worker.h"
 
 #define ERROR_MAX 320
@@ -69,8 +68,8 @@ static void finish(struct client *c)
         if (c->server != NULL) {
             server_sent_up_to(c->server, c->upload_sequence);
         }
+        c->sequence = c->upload_sequence; /* of an error, should the node be lost */
         client_to(c, CLIENT_RUNNING);
-        client_track_ended(c);
     }
 }
 

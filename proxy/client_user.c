@@ -199,11 +199,6 @@ static bool changes_users(const struct facts *f)
     return verb == VERB_GRANT || verb == VERB_REVOKE || verb == VERB_FLUSH || sets_password(f);
 }
 
-static bool refuse(struct client *c)
-{
-    return client_error_rc(c, ERR_MUST_SET_PASSWORD);
-}
-
 bool client_user_may_send(const struct client *c, uint8_t command)
 {
     return !c->session.must_set_password || command == COM_QUIT || command == COM_QUERY ||
@@ -233,9 +228,7 @@ bool client_user_may_run(struct client *c)
         sets_password(f)) {
         return true;
     }
-    if (refuse(c)) {
-        client_task_end(c);
-    }
+    client_task_failed(c, ERR_MUST_SET_PASSWORD);
     return false;
 }
 

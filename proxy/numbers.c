@@ -86,12 +86,14 @@ static bool asks(const struct facts *f)
 
 /*
  * What it calls may ask, and only with the session's number there can what it leaves behind be
- * told. But it would clear the diagnostics, which may be asked for as well.
+ * told; EXPLAIN and VALUES leave it (10.11). But it would clear the diagnostics, which may be asked for as well.
  */
 static bool may_ask(const struct session *s, const struct facts *f)
 {
     return (s->pins & BIT(PIN_WARNINGS)) == 0 &&
-           (f->verb == VERB_CALL || f->verb == VERB_EXECUTE) && s->found_rows <= ON_SUSPICION_MAX;
+           (f->verb == VERB_CALL || f->verb == VERB_EXECUTE || f->verb == VERB_EXPLAIN ||
+            f->verb == VERB_VALUES) &&
+           s->found_rows <= ON_SUSPICION_MAX;
 }
 
 void numbers_prime(struct client *c, struct server *s, struct writer *w)

@@ -313,6 +313,12 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     after_user_locks(s, task, failed, now_ms);
 }
 
+bool session_counted_rows(const struct task *task, const struct follow *outcome)
+{
+    return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
+           task->facts.verb == VERB_REPLACE || (task->facts.flags & FACT_INTO) != 0;
+}
+
 static bool is_query(uint8_t verb)
 {
     return verb == VERB_SELECT || verb == VERB_WITH || verb == VERB_VALUES;
@@ -325,6 +331,10 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
 {
     uint32_t flags = task->facts.flags;
 
+    if (!f->is_error && task->hides_found_rows) {
+        s->found_rows_known &= !session_counted_rows(task, f);
+        return !s->found_rows_known; /* only the connection knows, which is the session's now */
+    }
     if (f->is_error || task->command == COM_FIELD_LIST ||
         (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {
         return !f->is_error &&

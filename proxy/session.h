@@ -65,7 +65,7 @@ struct session {
     bool must_set_password; /* it has expired: nothing else may be done (client_user.h) */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
-    bool is_tracking_unknown; /* then: its own values may have changed, they are to be asked for */
+    bool is_tracking_unknown; /* untracked, and its own values may have changed: to be asked for */
 };
 
 static inline bool session_is_pinned(const struct session *s)
@@ -100,6 +100,12 @@ struct session_pins *session_details(struct session *s);
 void session_pin(struct session *s, enum pin pin, uint64_t digest, uint64_t now_ms);
 void session_unpin(struct session *s, enum pin pin);
 void session_unpin_all(struct session *s, uint32_t pins); /* BIT(pin) of each */
+
+/*
+ * session_counted_rows - is FOUND_ROWS() of the connection now the task's? A procedure without a
+ * result set has most likely counted nothing: the number is another session's.
+ */
+bool session_counted_rows(const struct task *task, const struct follow *outcome);
 
 /*
  * session_said - an answer made here: what ROW_COUNT() is behind it; FOUND_ROWS() is 1 behind rows,

@@ -26,14 +26,16 @@ struct gathered;
 struct task {
     struct task *next_free;
     /* what the client sent */
-    uint8_t command;     /* enum command */
-    uint8_t follow;      /* enum follow_kind */
-    bool is_streaming;   /* more of it follows than is here */
-    bool reads_rest;     /* that is being read, or was */
-    bool is_unseen;      /* only its head was looked at, or its numbers cannot be asked for */
-    bool is_capture;     /* ours: the reply is kept, the client does not see it (warnings.h) */
-    bool warnings_asked; /* it waited for the session's warnings to be fetched */
-    bool is_fit_only;    /* a connection that fits is all: USE, the schema of a login */
+    uint8_t command;    /* enum command */
+    uint8_t follow;     /* enum follow_kind */
+    bool is_streaming;  /* more of it follows than is here */
+    bool reads_rest;    /* that is being read, or was */
+    bool is_open_ended; /* sent: its rest is to come, or a file, perhaps: nothing may follow it */
+    bool hides_found_rows; /* it counts rows, and may not be asked how many behind it */
+    bool is_unseen;        /* only its head was looked at, or its numbers cannot be asked for */
+    bool is_capture;       /* ours: the reply is kept, the client does not see it (warnings.h) */
+    bool warnings_asked;   /* it waited for the session's warnings to be fetched */
+    bool is_fit_only;      /* a connection that fits is all: USE, the schema of a login */
     bool
         is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
     bool schema_asked;    /* is_fit_only: the node was asked for it */
@@ -136,15 +138,6 @@ static inline bool task_executes(const struct task *task)
 
 /* task_has_reply - does a node answer it? */
 bool task_has_reply(const struct task *task);
-
-/*
- * task_is_open_ended - its rest is still to come, or a file, perhaps: what is sent behind it would be
- * taken for that.
- */
-static inline bool task_is_open_ended(const struct task *task)
-{
-    return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0;
-}
 
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
 bool task_is_plain_rollback(const struct task *task);

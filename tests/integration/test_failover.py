@@ -60,12 +60,12 @@ def error_of(payload):
 
 
 @contextlib.contextmanager
-def behind_relay(cluster, galeway, table, **variables):
+def behind_relay(cluster, galeway, table, caps=wire.DEFAULT_CAPS, **variables):
     """A proxy whose only node is behind a relay, and that has a connection to it; no monitor looks."""
     with Refusing(cluster.port(1)) as relay:
         proxy = galeway(nodes=cluster, variables={"monitor_enabled": False, **variables}, servers=[
             {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
-        with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
+        with wire.Client(port=proxy.port, db=table, timeout=20, caps=caps, **TENANT) as client:
             client.rows("UPDATE t SET a = 0")
             yield relay, client
 
@@ -209,6 +209,56 @@ def test_left_its_group_and_then_lost_before_the_reply_has_ended(relayed):
     number, text = error_of(client.query(ASKING)[0].payload)
     assert number == 1180, text
     assert client.rows("SELECT COUNT(*) FROM t") == [["2"]]
+
+
+def refused_by_its_head(relay, client):
+    """As a node refuses a packet that is too large for it: at once, and its connection ends."""
+    command = b"\x03INSERT INTO t VALUES (90, 1) /* MARK " + b"x" * 900000 + b"*/"
+    packet = struct.pack("<I", len(command)) + command
+    relay.refuse(b"MARK", 1153, b"Got a packet bigger than 'max_allowed_packet' bytes")
+    client.sock.sendall(packet[:-1000])
+    assert error_of(client.read_packet().payload)[0] == 1153
+    client.sock.sendall(packet[-1000:])
+
+
+def test_refused_by_its_head(relayed):
+    relay, client = relayed
+    refused_by_its_head(relay, client)
+    assert client.rows("SELECT a FROM t WHERE id = 1") == [["0"]]
+    assert client.rows("SELECT COUNT(*) FROM t WHERE id = 90") == [["0"]]
+
+
+def test_refused_by_its_head_in_a_transaction(relayed):
+    """Its other statements must not run on their own."""
+    relay, client = relayed
+    client.rows("BEGIN")
+    client.rows("UPDATE t SET a = 7 WHERE id = 1")
+    refused_by_its_head(relay, client)
+    number, text = error_of(client.query("UPDATE t SET a = 8 WHERE id = 1")[0].payload)
+    assert number == LOST and "rolled back" in text, text
+    assert client.rows("SELECT a, @@in_transaction FROM t WHERE id = 1") == [["0", "0"]]
+
+
+def test_refused_by_its_head_with_a_table_of_its_own(relayed):
+    relay, client = relayed
+    client.rows("CREATE TEMPORARY TABLE mine (id INT)")
+    with contextlib.suppress(OSError):  # it is closed while it may still send
+        refused_by_its_head(relay, client)
+    assert client.at_end()
+
+
+def test_lost_behind_its_file(fragile_cluster, galeway, table):
+    """The error goes on where the client's packets have ended."""
+    with behind_relay(fragile_cluster, galeway, table, caps=wire.DEFAULT_CAPS | wire.LOCAL_FILES,
+                      enable_load_data_local_infile=True) as (relay, client):
+        client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE t")
+        assert client.read_packet().payload == b"\xfbx"
+        relay.hang_up(b"\0\0\0\3")  # the end of the file
+        client.send_packet(b"95\t1\n")
+        client.send_packet(b"")
+        number, text = error_of(client.read_packet().payload)
+        assert number == LOST, text
+        assert client.is_in_order
 
 
 def test_no_read_runs_again_without_retries(fragile_cluster, galeway, table):

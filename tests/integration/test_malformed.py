@@ -296,11 +296,42 @@ def test_a_load_that_is_prepared(cluster, galeway, schema, sql):
             assert client.rows("SELECT a FROM f ORDER BY id") == [["7"], ["8"]]
 
 
+COUNTED = "SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_30 LIMIT 3"
+
+
+@pytest.mark.parametrize("sql", [f"PREPARE p FROM '{COUNTED}'; EXECUTE p", f"EXECUTE IMMEDIATE '{COUNTED}'",
+                                 COUNTED + " /*" + "x" * 900000 + "*/"], ids=["prepared", "immediate", "long"])
+def test_rows_that_may_not_be_asked_for(cluster, galeway, schema, sql):
+    """They are asked for when somebody wants to know, on the same connection."""
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
+                         caps=CAPS | wire.LOCAL_FILES) as client:
+            client.rows("SELECT 1")
+            for statement in sql.split("; "):
+                client.rows(statement)
+            assert client.rows("SELECT FOUND_ROWS()") == [["30"]]
+            assert client.rows("SELECT FOUND_ROWS()") == [["1"]]
+
+
+def test_a_load_among_several(cluster, galeway, schema):
+    proxy = galeway(variables={"enable_load_data_local_infile": True})
+    for port in (cluster.port(1), proxy.port):
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
+                         caps=CAPS | wire.LOCAL_FILES | wire.MULTI_STATEMENTS) as client:
+            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            packets = client.query(f'SELECT 1; EXECUTE IMMEDIATE "{LOAD}"; SELECT 2', infile=b"7\n8\n")
+            assert wire.text_row(packets[-2].payload, 1) == ["2"]
+            assert client.rows("SELECT a FROM f ORDER BY id") == [["7"], ["8"]]
+
+
 def test_a_load_that_is_prepared_by_who_may_not(galeway, schema):
     with wire.Client(port=galeway().port, user="tenant", password="tenant", db=schema, timeout=20,
                      caps=CAPS | wire.LOCAL_FILES) as client:
         client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
         client.send(b"\x16" + LOAD.encode())
+        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        client.send(wire.execute_packet(number, []))
         assert wire.parse_error(client.read_packet().payload)[0] == 4166
         assert client.rows("SELECT a FROM f") == []
 

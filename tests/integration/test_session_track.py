@@ -40,7 +40,7 @@ def answer(client, statement):
         client.send(b"\x16" + statement[8:].encode())
         number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
         client.send(wire.execute_packet(number, ["x" * LONG]))
-        return client.read_query()
+        return client.read_query(infile=b"7\n8\n")
     return client.query(statement, infile=b"7\n8\n")
 
 
@@ -81,6 +81,7 @@ LONG = 900000
 LONG_REST = f" /* {'x' * LONG} */"
 
 
+@pytest.mark.parametrize("caps", [TRACK, TRACK | wire.MULTI_STATEMENTS | wire.PS_MULTI_RESULTS], ids=["one", "several"])
 @pytest.mark.parametrize("statement", [
     "SET session_track_state_change=1" + LONG_REST,
     "SET session_track_schema=0, session_track_system_variables='time_zone'" + LONG_REST,
@@ -88,11 +89,15 @@ LONG_REST = f" /* {'x' * LONG} */"
     "EXECUTE IMMEDIATE 'SET session_track_schema=0'" + LONG_REST,
     "execute SELECT @@session_track_schema, LENGTH(?)",
     "execute SET @a=CONCAT(@@session_track_schema, ?)",
-    "LOAD DATA LOCAL INFILE 'x' INTO TABLE tracked (id) SET a=@@session_track_schema",
+    "EXECUTE IMMEDIATE 'SET session_track_schema=0'",
+    "LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE tracked (id) SET a=@@session_track_schema",
+    "LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE tracked (id) SET a=@@session_track_schema" + LONG_REST,
+    "execute LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE tracked (id) SET a=@@session_track_schema+LENGTH(?)",
+    "EXECUTE IMMEDIATE \"LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE tracked (id) SET a=@@session_track_schema\"",
 ], ids=lambda statement: statement[:50])
-def test_nothing_is_asked_before_a_command_has_ended(cluster, galeway, schema, statement):
+def test_nothing_is_asked_before_a_command_has_ended(cluster, galeway, schema, statement, caps):
     """Its rest, or a file, is still to come: a question of ours would be taken for that."""
-    clients = {"main": TRACK | wire.LOCAL_FILES, "other": TRACK}
+    clients = {"main": caps | wire.LOCAL_FILES, "other": TRACK}
     again = ("main", f"USE {schema}"), ("main", "SET time_zone='+01:00'"), ("main", "SELECT @@session_track_schema")
     script = [("main", "CREATE OR REPLACE TABLE tracked (id INT PRIMARY KEY, a INT)"), ("main", statement), *again,
               ("main", "EXECUTE IMMEDIATE 'SET session_track_schema=1'"), ("main", statement), *again,
