@@ -127,6 +127,11 @@ void client_end_with_error(struct client *c, uint16_t number, const char *sqlsta
 {
     struct err err = {.number = number, .message = text};
 
+    if (c->task != NULL && c->task->is_capture) { /* no command of the client: it is told nothing */
+        warnings_fetched(c, true);
+        client_task_end(c);
+        return;
+    }
     if (c->login != NULL) { /* the schema of a login */
         memcpy(err.sqlstate, sqlstate, sizeof(err.sqlstate));
         client_login_verified(c, &err);

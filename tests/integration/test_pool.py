@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pool at its limits: what waits, what is told, and what works afterwards."""
 import queue
+import select
 import threading
 
 import pytest
@@ -98,3 +99,20 @@ def test_connections_of_another_kind_make_room(galeway, schema, bit):
     for client, found_rows in ((other, not bit), (first, bool(bit)), (other, not bit)):
         affected = wire.parse_ok(client.query("UPDATE t SET a = 1")[0].payload)[0]
         assert affected == int(found_rows)  # matched or changed rows
+
+
+def test_warnings_that_cannot_be_fetched_are_nobodys_error(cluster, galeway, schema):
+    """An idle session's warnings are fetched after a second; its schema may be gone by then."""
+    own, gone = galeway(), f"{schema}_gone"
+    cluster.sql(1, f"CREATE DATABASE {gone}")
+    cluster.catch_up()
+    with wire.Client(port=own.port, db=gone, user="tenant", password="tenant") as client:  # so that USE needs no node
+        assert client.rows("SELECT 1") == [["1"]]
+    with wire.Client(port=own.port, db=schema, user="tenant", password="tenant") as client:
+        assert client.rows("SELECT CAST('x' AS INT)") == [["0"]]
+        client.rows(f"USE {gone}")
+        cluster.sql(1, f"DROP DATABASE {gone}")
+        assert not select.select([client.sock], [], [], 2.5)[0], client.read_packet()
+        assert error_of(client, "SELECT 5")[0] == 1049  # no connection can come there
+        assert client.rows(f"USE {schema}") == []
+        assert client.rows("SELECT DATABASE()") == [[schema]]
