@@ -86,7 +86,8 @@ static bool asks(const struct facts *f)
 
 /*
  * What it calls may ask, and only with the session's number there can what it leaves behind be
- * told; EXPLAIN and VALUES leave it (10.11). But it would clear the diagnostics, which may be asked for as well.
+ * told; EXPLAIN and VALUES leave it (10.11). But it would clear the diagnostics, which may be asked
+ * for as well.
  */
 static bool may_ask(const struct session *s, const struct facts *f)
 {
