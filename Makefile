@@ -96,7 +96,7 @@ all: $(LIB) $(if $(MAIN),$(BIN)) ## build build/galeway (MODE=debug|asan|tsan|co
 
 lib: $(LIB) ## build build/<mode>/libgaleway.a: everything but main
 
-run: all ## start a cluster and the proxy on it, in the foreground (CONF=file)
+run: all ## start a cluster and the proxy on it, in the foreground (CONF=file, PORT, ADMIN_PORT, BASE_PORT)
 	@tests/setup/packages.sh test
 	GALEWAY_BIN=$(BIN) tests/setup/run.sh $(CONF)
 
