@@ -255,12 +255,12 @@ static void put_select(sqlite3_str *sql, const struct config_table *table, const
     sqlite3_free(on_d);
 }
 
-static int count_rows(struct store *store, const char *layer, const struct config_table *table,
+static int count_rows(struct store *store, enum layer layer, const struct config_table *table,
                       int64_t *out)
 {
     sqlite3_stmt *stmt;
-    int rc = sql_prepare(store, &stmt, "SELECT COUNT(*) FROM %s%s WHERE %s", layer, table->name,
-                         table->filter);
+    int rc = sql_prepare(store, &stmt, "SELECT COUNT(*) FROM %s WHERE %s",
+                         layer_table(table, layer), table->filter);
 
     if (rc == SQLITE_OK) {
         rc = sql_step(store, stmt);
@@ -274,13 +274,13 @@ static int count_rows(struct store *store, const char *layer, const struct confi
 static int diff_unsaved(struct store *store, const struct config_table *table, bool *is_saved)
 {
     int64_t n[3] = {0};
-    int rc = count_rows(store, "main.", table, &n[0]);
+    int rc = count_rows(store, LAYER_MEMORY, table, &n[0]);
 
     if (rc == SQLITE_OK) {
-        rc = count_rows(store, "main.runtime_", table, &n[1]);
+        rc = count_rows(store, LAYER_RUNTIME, table, &n[1]);
     }
     if (rc == SQLITE_OK) {
-        rc = count_rows(store, "disk.", table, &n[2]);
+        rc = count_rows(store, LAYER_DISK, table, &n[2]);
     }
     *is_saved = n[2] > 0;
     if (rc == SQLITE_OK && !*is_saved && n[0] + n[1] > 0) {

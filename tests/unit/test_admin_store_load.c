@@ -190,6 +190,22 @@ TEST(admin_store_load_a_bad_disk_leaves_the_file_running)
     desk_close(&d);
 }
 
+TEST(admin_store_load_what_was_never_saved_is_told_alike)
+{
+    struct desk d;
+    size_t n;
+
+    desk_open(&d, DESK_SMALL);
+    n = desk_rows(&d, "SHOW CONFIG DIFF");
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(desk_cell(&d, i, 3), "(rows)");
+        assert_string_equal(desk_cell(&d, i, 4), desk_cell(&d, i, 5));
+        assert_string_equal(desk_cell(&d, i, 6), "never saved");
+    }
+    desk_close(&d);
+}
+
 TEST(admin_store_load_diff_and_history)
 {
     struct desk d;
