@@ -214,8 +214,10 @@ def test_second_signal_ends_at_once(galeway):
     client.sock.close()
 
 
-def test_reload_adds_and_removes_users(galeway):
-    proxy = galeway(users=[account("tenant")])
+def test_reload_adds_and_removes_users(cluster, galeway):
+    """On one node: a connection to another would have to log in by the password that was changed."""
+    proxy = galeway(users=[account("tenant")], servers=[
+        {"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10}])
     old = wire.Client(port=proxy.port, **TENANT)
     assert old.value("SELECT 1 FROM information_schema.ENGINES") == "1"
     proxy.data["mysql_users"] = [account("tenant2")]
