@@ -211,10 +211,12 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w)
     bool is_set = task->is_lent_values && task->facts.verb == VERB_SET;
     struct set_statement set;
 
-    if (may_change_own(c) && task->is_open_ended) {
-        c->session.is_tracking_unknown = true;
-    } else if (is_set || may_change_own(c)) {
-        write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
+    if (is_set || may_change_own(c)) {
+        if (task->is_open_ended) {
+            c->session.is_tracking_unknown = true;
+        } else {
+            write_question(s, w, SLICE(VALUES), EXPECT_TRACKING);
+        }
     }
     if (!task->is_lent_values) {
         return;

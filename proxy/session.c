@@ -332,8 +332,11 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
     uint32_t flags = task->facts.flags;
 
     if (!f->is_error && task->hides_found_rows) {
-        s->found_rows_known &= !session_counted_rows(task, f);
-        return !s->found_rows_known; /* only the connection knows, which is the session's now */
+        if (!session_counted_rows(task, f)) {
+            return false;
+        }
+        s->found_rows_known = false; /* only the connection knows, and it is pinned */
+        return true;
     }
     if (f->is_error || task->command == COM_FIELD_LIST ||
         (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {

@@ -144,10 +144,10 @@ def cached_load(mode, **options):
 
 def calm(target):
     """Wait until it does nothing any more: what follows a burst of logins is not idle yet."""
-    if target.cpu_seconds() is None:
+    before = target.cpu_seconds()
+    if before is None:
         return
     ends = time.monotonic() + 20
-    before = target.cpu_seconds()
     while time.monotonic() < ends:
         time.sleep(0.25)
         now = target.cpu_seconds()

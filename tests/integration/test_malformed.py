@@ -275,17 +275,33 @@ def test_a_long_load_of_who_reads_no_files(cluster, galeway, schema):
 LOAD = "LOAD DATA LOCAL INFILE 'x' INTO TABLE f (a)"
 
 
+def loader(port, schema, caps=0):
+    """A client that may load files into its table f."""
+    client = wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
+                         caps=CAPS | wire.LOCAL_FILES | caps)
+    client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+    return client
+
+
+@pytest.fixture
+def loading_ports(cluster, galeway):
+    """Of a node, and of a proxy that serves LOAD DATA LOCAL."""
+    return cluster.port(1), galeway(variables={"enable_load_data_local_infile": True}).port
+
+
+def execute_prepared(client, sql):
+    client.send(b"\x16" + sql.encode())
+    number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+    client.send(wire.execute_packet(number, []))
+
+
 @pytest.mark.parametrize("sql", [f'EXECUTE IMMEDIATE "{LOAD}"', f'PREPARE p FROM "{LOAD}"; EXECUTE p', LOAD])
-def test_a_load_that_is_prepared(cluster, galeway, schema, sql):
+def test_a_load_that_is_prepared(loading_ports, schema, sql):
     """Nothing is asked behind it: the node would take the question for the file."""
-    proxy = galeway(variables={"enable_load_data_local_infile": True})
-    for port in (cluster.port(1), proxy.port):
-        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
-                         caps=CAPS | wire.LOCAL_FILES) as client:
-            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+    for port in loading_ports:
+        with loader(port, schema) as client:
             if sql == LOAD:
-                client.send(b"\x16" + sql.encode())
-                client.send(wire.execute_packet(struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0], []))
+                execute_prepared(client, sql)
                 packets = client.read_query(infile=b"7\n8\n")
             else:
                 *before, last = sql.split("; ")
@@ -301,12 +317,10 @@ COUNTED = "SELECT SQL_CALC_FOUND_ROWS seq FROM seq_1_to_30 LIMIT 3"
 
 @pytest.mark.parametrize("sql", [f"PREPARE p FROM '{COUNTED}'; EXECUTE p", f"EXECUTE IMMEDIATE '{COUNTED}'",
                                  COUNTED + " /*" + "x" * 900000 + "*/"], ids=["prepared", "immediate", "long"])
-def test_rows_that_may_not_be_asked_for(cluster, galeway, schema, sql):
+def test_rows_that_may_not_be_asked_for(loading_ports, schema, sql):
     """They are asked for when somebody wants to know, on the same connection."""
-    proxy = galeway(variables={"enable_load_data_local_infile": True})
-    for port in (cluster.port(1), proxy.port):
-        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
-                         caps=CAPS | wire.LOCAL_FILES) as client:
+    for port in loading_ports:
+        with loader(port, schema) as client:
             client.rows("SELECT 1")
             for statement in sql.split("; "):
                 client.rows(statement)
@@ -314,24 +328,17 @@ def test_rows_that_may_not_be_asked_for(cluster, galeway, schema, sql):
             assert client.rows("SELECT FOUND_ROWS()") == [["1"]]
 
 
-def test_a_load_among_several(cluster, galeway, schema):
-    proxy = galeway(variables={"enable_load_data_local_infile": True})
-    for port in (cluster.port(1), proxy.port):
-        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
-                         caps=CAPS | wire.LOCAL_FILES | wire.MULTI_STATEMENTS) as client:
-            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+def test_a_load_among_several(loading_ports, schema):
+    for port in loading_ports:
+        with loader(port, schema, wire.MULTI_STATEMENTS) as client:
             packets = client.query(f'SELECT 1; EXECUTE IMMEDIATE "{LOAD}"; SELECT 2', infile=b"7\n8\n")
             assert wire.text_row(packets[-2].payload, 1) == ["2"]
             assert client.rows("SELECT a FROM f ORDER BY id") == [["7"], ["8"]]
 
 
 def test_a_load_that_is_prepared_by_who_may_not(galeway, schema):
-    with wire.Client(port=galeway().port, user="tenant", password="tenant", db=schema, timeout=20,
-                     caps=CAPS | wire.LOCAL_FILES) as client:
-        client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
-        client.send(b"\x16" + LOAD.encode())
-        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
-        client.send(wire.execute_packet(number, []))
+    with loader(galeway().port, schema) as client:
+        execute_prepared(client, LOAD)
         assert wire.parse_error(client.read_packet().payload)[0] == 4166
         assert client.rows("SELECT a FROM f") == []
 
