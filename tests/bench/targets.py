@@ -189,6 +189,10 @@ class Proxy:
         """(hits, looked for) of a query cache, or None if there is none."""
         return None
 
+    def site_kb(self):
+        """Memory that is kept of sites and of the statements seen, however many clients there are."""
+        return 0
+
 
 class Haproxy(Proxy):
     """The cost of a proxy that understands nothing."""
@@ -283,10 +287,18 @@ mysql_query_rules = (
         counts = self.statistics()
         return (counts.get("Query_Cache_count_GET_OK", 0), counts.get("Query_Cache_count_GET", 0))
 
+    def site_kb(self):
+        kept = self.numbers_of("stats_memory_metrics")
+        kinds = ("statistics", "learnt_answers", "profiles", "pool")
+        return sum(kept[f"{kind}_bytes"] for kind in kinds) / 1024
+
     def statistics(self):
         """stats_mysql_global: {name: number}."""
+        return self.numbers_of("stats_mysql_global")
+
+    def numbers_of(self, table):
         rows = (line.split("\t") for line in
-                self.console("SELECT Variable_Name, Variable_Value FROM stats.stats_mysql_global"))
+                self.console(f"SELECT Variable_Name, Variable_Value FROM stats.{table}"))
         return {name: int(value) for name, value in rows if value.isdigit()}
 
 
