@@ -87,27 +87,38 @@ void client_lost_idle(struct client *c)
     }
 }
 
-/* What a PHP host finds in its log: which node, and whether the statement may have run. */
-static void say_lost(struct client *c, const struct server *s, int rc,
-                     enum ledger_decision decision)
+/* What became of the statement, and of the transaction it ran in: before that is forgotten. */
+static const char *consequence(const struct client *c, enum ledger_decision decision)
 {
-    bool is_commit = c->task->facts.verb == VERB_COMMIT;
+    const struct task *task = c->task;
+    bool is_part = c->state == CLIENT_UPLOADING && !c->upload_is_file;
+
+    if (session_in_transaction(&c->session)) {
+        return task->sent && !is_part && task_may_commit(task)
+                   ? ": the transaction may have been committed"
+                   : ": the transaction is rolled back";
+    }
+    if (is_part) {
+        return ": the node had not received all of the statement, it did not run";
+    }
+    if (decision == LEDGER_IN_DOUBT ||
+        (task->sent && task_is_statement(task) && !client_is_harmless(task) &&
+         (task->facts.flags & FACT_READ) == 0)) {
+        return ": the statement was sent and may have run";
+    }
+    return "";
+}
+
+/* What a PHP host finds in its log: which node, and whether the statement may have run. */
+static void say_lost(struct client *c, const struct server *s, int rc, const char *what_became)
+{
     bool is_uploading = c->state == CLIENT_UPLOADING;
-    const char *consequence = "";
     int code = rc > ERR_FIRST ? ERR_NODE_LOST
                               : rc; /* libuv's: that the connection broke, in other words */
     char text[300];
 
-    if (decision == LEDGER_IN_DOUBT && is_uploading && !c->upload_is_file) {
-        consequence = ": the node had not received all of the statement, it did not run";
-    } else if (decision == LEDGER_IN_DOUBT || (decision == LEDGER_TRANSACTION && is_commit)) {
-        consequence = is_commit ? ": the transaction may have been committed"
-                                : ": the statement was sent and may have run";
-    } else if (decision == LEDGER_TRANSACTION) {
-        consequence = ": the transaction is rolled back";
-    }
     (void)snprintf(text, sizeof(text), "%s (node %s)%s", err_text(code), s->node->text,
-                   consequence);
+                   what_became);
     if (!is_uploading) {
         client_end_with_error(c, err_number(code), err_sqlstate(code), slice_of(text));
     } else if (!client_upload_fail(c, err_number(code), err_sqlstate(code), slice_of(text))) {
@@ -131,6 +142,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
                       enum ledger_decision decision)
 {
     bool close_after = client_lost_state(&c->session);
+    const char *what_became = consequence(c, decision);
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
     client_transaction_is_gone(c);
@@ -145,7 +157,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     if (err != NULL && !c->task->sent) {
         client_end_with_error(c, err->number, err->sqlstate, err->message);
     } else {
-        say_lost(c, s, rc, decision);
+        say_lost(c, s, rc, what_became);
     }
     if (close_after && c->state != CLIENT_CLOSING) {
         client_close_after_write(c, CLOSE_NODE);

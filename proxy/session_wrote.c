@@ -13,25 +13,6 @@
 #include "proxy/session.h"
 #include "router/named.h"
 
-static bool is_statement(const struct task *task)
-{
-    switch (task->command) {
-    case COM_PING:
-    case COM_INIT_DB:
-    case COM_RESET_CONNECTION: /* rolls back: as if it had not been */
-    case COM_CHANGE_USER:
-    case COM_STATISTICS:
-    case COM_FIELD_LIST:
-    case COM_PROCESS_INFO:
-    case COM_STMT_PREPARE:
-    case COM_STMT_SEND_LONG_DATA:
-    case COM_STMT_CLOSE:
-    case COM_STMT_RESET:
-    case COM_STMT_FETCH: return false;
-    default: return true;
-    }
-}
-
 /*
  * A locking read or GET_LOCK writes nothing, but marking its tables is harmless: one read on the
  * writer.
@@ -40,7 +21,7 @@ static bool may_write(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    if (!is_statement(task)) {
+    if (!task_is_statement(task)) {
         return false;
     }
     switch (f->verb) {
@@ -65,7 +46,7 @@ static bool may_end_transaction(const struct task *task)
 {
     const struct facts *f = &task->facts;
 
-    if (!is_statement(task)) {
+    if (!task_is_statement(task)) {
         return false;
     }
     if (f->sets_back || (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN)) != 0) {

@@ -123,6 +123,52 @@ bool task_has_reply(const struct task *task)
     return task->command != COM_STMT_SEND_LONG_DATA && task->command != COM_STMT_CLOSE;
 }
 
+bool task_is_statement(const struct task *task)
+{
+    switch (task->command) {
+    case COM_PING:
+    case COM_INIT_DB:
+    case COM_RESET_CONNECTION: /* rolls back: as if it had not been */
+    case COM_CHANGE_USER:
+    case COM_STATISTICS:
+    case COM_FIELD_LIST:
+    case COM_PROCESS_INFO:
+    case COM_STMT_PREPARE:
+    case COM_STMT_SEND_LONG_DATA:
+    case COM_STMT_CLOSE:
+    case COM_STMT_RESET:
+    case COM_STMT_FETCH: return false;
+    default: return true;
+    }
+}
+
+bool task_may_commit(const struct task *task)
+{
+    const struct facts *f = &task->facts;
+
+    if (!task_is_statement(task)) {
+        return false;
+    }
+    if (task->is_unseen || (f->flags & FACT_MULTI) != 0) {
+        return true;
+    }
+    switch (f->verb) {
+    case VERB_SELECT:
+    case VERB_WITH:
+    case VERB_VALUES:
+    case VERB_INSERT:
+    case VERB_REPLACE:
+    case VERB_UPDATE:
+    case VERB_DELETE:
+    case VERB_LOAD:
+    case VERB_DO:
+    case VERB_ROLLBACK:
+    case VERB_SAVEPOINT:
+    case VERB_RELEASE_SAVEPOINT: return false;
+    default: return (f->flags & FACT_READ) == 0;
+    }
+}
+
 bool task_is_plain_rollback(const struct task *task)
 {
     struct slice text = trim_end(task_text(task));

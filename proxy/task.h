@@ -139,6 +139,15 @@ static inline bool task_executes(const struct task *task)
 /* task_has_reply - does a node answer it? */
 bool task_has_reply(const struct task *task);
 
+/* task_is_statement - it runs one; not a ping, a preparation, a wipe, ... */
+bool task_is_statement(const struct task *task);
+
+/*
+ * task_may_commit - the transaction it runs in, if all goes well: COMMIT, a procedure, DDL, SET
+ * autocommit, ... Functions and triggers cannot (error 1422).
+ */
+bool task_may_commit(const struct task *task);
+
 /* task_is_plain_rollback - ROLLBACK, and nothing more: not to a savepoint, no chain, no release. */
 bool task_is_plain_rollback(const struct task *task);
 

@@ -257,8 +257,32 @@ def test_lost_behind_its_file(fragile_cluster, galeway, table):
         client.send_packet(b"95\t1\n")
         client.send_packet(b"")
         number, text = error_of(client.read_packet().payload)
-        assert number == LOST, text
+        assert number == LOST and "may have run" in text, text
         assert client.is_in_order
+
+
+MAY_HAVE_RUN, COMMITTED, ROLLED_BACK = "may have run", "may have been committed", "is rolled back"
+
+
+@pytest.mark.parametrize("before,sql,said", [
+    ("", "INSERT INTO t VALUES (90, 1)", MAY_HAVE_RUN),
+    ("", "INSERT INTO t VALUES (90, 1); INSERT INTO t VALUES (91, 1)", MAY_HAVE_RUN),
+    ("SET @x = 1", "INSERT INTO t VALUES (90, @x)", MAY_HAVE_RUN),  # and its connection ends
+    ("BEGIN", "INSERT INTO t VALUES (90, 1)", ROLLED_BACK),
+    ("BEGIN", "SELECT * FROM t FOR UPDATE", ROLLED_BACK),
+    ("BEGIN", "ROLLBACK TO SAVEPOINT s", ROLLED_BACK),
+    ("BEGIN", "COMMIT", COMMITTED),
+    ("BEGIN", "INSERT INTO t VALUES (90, 1); COMMIT", COMMITTED),
+    ("BEGIN", "CREATE TABLE other (id INT)", COMMITTED),
+    ("SET autocommit = 0", "SET autocommit = 1", COMMITTED),
+])
+def test_what_is_said_of_a_statement_that_is_lost(relayed, before, sql, said):
+    relay, client = relayed
+    if before:
+        client.rows(before)
+    relay.hang_up(b"MARK")
+    number, text = error_of(client.query(sql + " /* MARK */")[0].payload)
+    assert number == LOST and said in text, text
 
 
 def test_no_read_runs_again_without_retries(fragile_cluster, galeway, table):
