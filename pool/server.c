@@ -273,6 +273,7 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move)
     s->thread_id = move->thread_id;
     s->created_ms = move->created_ms;
     s->multi_statements = move->multi_statements;
+    s->offers_files = move->offers_files;
     memcpy(s->salt, move->salt, SALT_LEN);
     s->tls_changes = move->tls_changes;
     s->has_own_tls = move->has_own_tls;
@@ -363,6 +364,7 @@ int server_depart(struct server *s, struct server_move *move)
                                  .thread_id = s->thread_id,
                                  .caps = s->caps,
                                  .multi_statements = s->multi_statements,
+                                 .offers_files = s->offers_files,
                                  .created_ms = s->created_ms,
                                  .hostgroup = s->traffic->hostgroup,
                                  .fd = fd,

@@ -92,6 +92,13 @@ struct want {
  * on_ready, on_done and on_lost are there; on_unfit too for who uses server_fit(). What else is
  * NULL is passed over.
  */
+/* What the owner says to a node that asks for a file. */
+enum server_file {
+    SERVER_FILE_PASSED, /* bytes follow */
+    SERVER_FILE_EMPTY,
+    SERVER_FILE_REFUSED, /* the connection ends: what stands behind the statement must not run */
+};
+
 struct server_events {
     /* connected, logged in, or a step of making it fit is done: ask server_fit() again. */
     void (*on_ready)(struct server *s);
@@ -106,11 +113,8 @@ struct server_events {
     const struct track_wish *(*on_track)(struct server *s, const struct ok *ok);
     /* the first packet of a prepare reply: the owner writes the client's id into it. */
     void (*on_prepared)(struct server *s, uint8_t *payload, size_t len);
-    /*
-     * the node asks for a file: true = the owner passes it on (bytes follow), false or NULL =
-     * refuse it.
-     */
-    bool (*on_infile)(struct server *s);
+    /* the node asks for a file; NULL = it gets an empty one. */
+    enum server_file (*on_infile)(struct server *s);
     /* the answer to EXPECT_FOUND_ROWS or EXPECT_LAST_ID; 0 when the node refused. */
     void (*on_number)(struct server *s, enum expect_what what, uint64_t number);
     /* the answer to EXPECT_TRACKING: a text row; empty when the node refused. */
@@ -144,6 +148,7 @@ struct server {
     uint8_t state; /* enum server_state */
     bool was_reset;
     bool multi_statements; /* COM_SET_OPTION state on the node */
+    bool offers_files;     /* by its login: its node may ask it for one (LOCAL_FILES) */
     bool is_counted;       /* in node->n_connections */
     bool is_connecting;    /* in node->n_connecting */
     bool unfit_seen;       /* a pipelined SET failed: the reply behind it must not be trusted */
@@ -213,6 +218,7 @@ struct server_move {
     uint32_t thread_id;
     uint64_t caps;
     bool multi_statements;
+    bool offers_files;
     uint8_t salt[SALT_LEN];
     uint64_t created_ms;
     int hostgroup;   /* it served last */

@@ -130,6 +130,7 @@ static void send_login(struct server *s)
              "the password of the account is not known in a form that this node's plugin needs");
         return;
     }
+    s->offers_files = (login.caps & CAP_LOCAL_FILES) != 0;
     login.user = slice_of(s->account->name);
     login.response = (struct slice){(const char *)response, (size_t)MAX(n, 0)};
     login_encode(&w, &login, s->login_sequence++);

@@ -134,7 +134,7 @@ static int64_t handle_track(struct server *s, enum expect_what what, uint8_t *pa
 }
 
 /* Whoever waits for the reply does not see the request: for him the numbers go on without it. */
-static int refuse_infile(struct server *s)
+static int give_empty_file(struct server *s)
 {
     uint8_t empty[PACKET_HEADER];
     uv_buf_t buf = uv_buf_init((char *)empty, sizeof(empty));
@@ -150,6 +150,7 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
 {
     enum expect_what what = (enum expect_what)s->expects[s->first_expect].what;
     bool pass = what == EXPECT_REPLY;
+    enum server_file file;
 
     if (event == FOLLOW_OK_TRACK) {
         int64_t told = handle_track(s, what, packet, len);
@@ -172,12 +173,14 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
         }
         return 0;
     }
-    if (pass && is_lent(s) && s->events->on_infile != NULL && s->events->on_infile(s)) {
+    file = pass && is_lent(s) && s->events->on_infile != NULL ? s->events->on_infile(s)
+                                                              : SERVER_FILE_EMPTY;
+    if (file == SERVER_FILE_PASSED) {
         s->is_passing = true; /* the owner waits for a file: its client must hear of it */
         gather_add(s, g, packet, len);
         return 0;
     }
-    return refuse_infile(s);
+    return file == SERVER_FILE_EMPTY ? give_empty_file(s) : ERR_NODE_LOST;
 }
 
 /*

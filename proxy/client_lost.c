@@ -132,6 +132,9 @@ static void say_lost(struct client *c, const struct server *s, int rc, const cha
  */
 static bool can_say(const struct client *c, const struct server *s, bool close_after)
 {
+    if (c->task->said_no_file) {
+        return false; /* its answer is over, though not its node's */
+    }
     if (c->state != CLIENT_UPLOADING) {
         return !c->task->reply_begun || (s->follow.skip == 0 && !s->follow.continued);
     }

@@ -166,6 +166,27 @@ static void tell_timeout(struct server *s, struct client *c, const uv_buf_t *buf
     }
 }
 
+/* A file that its client does not read was empty for the node: what it says of that is no answer. */
+static void tell_no_file(struct server *s, struct client *c, const uv_buf_t *bufs, unsigned n)
+{
+    uint8_t bytes[INTERRUPTED_MAX];
+    struct writer w = writer_of(bytes, sizeof(bytes));
+    uv_buf_t told;
+
+    if (c->task->said_no_file) {
+        return;
+    }
+    if (c->task->reply_begun || is_error(c->task, bufs)) {
+        (void)pass_on(s, c, bufs, n);
+        return;
+    }
+    c->task->said_no_file = true;
+    (void)err_encode(&w, err_number(ERR_LOCAL_INFILE), err_sqlstate(ERR_LOCAL_INFILE),
+                     slice_of(err_text(ERR_LOCAL_INFILE)), (uint8_t)bufs[0].base[3]);
+    told = uv_buf_init((char *)bytes, (unsigned)w.len);
+    (void)pass_on(s, c, &told, 1);
+}
+
 static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     struct client *c = s->owner;
@@ -182,6 +203,8 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
     }
     if (UNLIKELY(c->task->timed_out)) {
         tell_timeout(s, c, bufs, n);
+    } else if (UNLIKELY(c->task->lacks_file)) {
+        tell_no_file(s, c, bufs, n);
     } else {
         (void)pass_on(s, c, bufs, n);
     }
@@ -202,15 +225,24 @@ static bool may_want_file(const struct task *task)
            ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && (task->facts.flags & FACT_READ) == 0);
 }
 
-static bool on_infile(struct server *s)
+/*
+ * The connection of a client that reads no files may serve one that does, so its node asks where
+ * it would have refused. An empty file is loaded and called an error; but in front of other
+ * statements, the node would go on with those.
+ */
+static enum server_file on_infile(struct server *s)
 {
     struct client *c = s->owner;
 
-    if (!may_want_file(c->task) || !client_may_load_files(c)) {
-        return false;
+    if (may_want_file(c->task) && client_may_load_files(c)) {
+        client_upload_file(c);
+        return SERVER_FILE_PASSED;
     }
-    client_upload_file(c);
-    return true;
+    if ((c->task->facts.flags & FACT_MULTI) != 0 || s->follow.results > 0) {
+        return SERVER_FILE_REFUSED;
+    }
+    c->task->lacks_file = true;
+    return SERVER_FILE_EMPTY;
 }
 
 /* The id may be asked for when the next task is there already. */
@@ -339,7 +371,14 @@ static void on_done(struct server *s)
         client_run_again(c);
         return;
     }
+    if (UNLIKELY(task->said_no_file)) { /* as the client was told */
+        s->outcome.is_error = true;
+        s->outcome.error = err_number(ERR_LOCAL_INFILE);
+    }
     client_after_reply(c, s);
+    if (UNLIKELY(task->said_no_file)) { /* its node was not, and counts otherwise */
+        c->session.numbers_server = 0;
+    }
     if (c->state == CLIENT_UPLOADING) {
         leave_uploading(c, s, pins);
         return;

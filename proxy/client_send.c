@@ -228,13 +228,14 @@ static bool may_hide(struct client *c)
     return (f->flags & FACT_TABLES_UNKNOWN) != 0 || !schemas_are_plain(c);
 }
 
-/* What runs unseen may be LOAD DATA LOCAL as well: EXECUTE can run it since 10.6. */
-static bool is_open_ended(const struct client *c)
+/*
+ * What runs unseen may be LOAD DATA LOCAL as well (EXECUTE can run it since 10.6), for which its node
+ * asks every client where we offer that.
+ */
+static bool is_open_ended(const struct task *task, const struct server *s)
 {
-    const struct task *task = c->task;
-
     return task->is_streaming || task->is_unseen || (task->facts.flags & FACT_LOCAL_INFILE) != 0 ||
-           ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && client_may_load_files(c));
+           ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && s->offers_files);
 }
 
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
@@ -246,7 +247,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
-    task->is_open_ended = is_open_ended(c);
+    task->is_open_ended = is_open_ended(task, s);
     task->hides_found_rows = task->is_open_ended && client_counts_rows(&task->facts);
     task->is_stray = client_is_stray(c, s);
     task->may_hide = may_hide(c);

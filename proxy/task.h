@@ -71,6 +71,8 @@ struct task {
     bool runs_again;     /* in the next turn of the loop */
     bool is_stray;       /* it writes at a node that is not the writer */
     bool timed_out;      /* ran too long: it is being killed */
+    bool lacks_file;     /* its node asked for one that its client does not read */
+    bool said_no_file;   /* so the client has an error, and nothing more of the reply */
     uint16_t
         refused; /* the error by which a node said that it did not run: it runs again when the reply has ended */
     uint8_t decision;        /* enum ledger_decision, with refused */

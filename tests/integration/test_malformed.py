@@ -336,6 +336,34 @@ def test_a_load_among_several(loading_ports, schema):
             assert client.rows("SELECT a FROM f ORDER BY id") == [["7"], ["8"]]
 
 
+def test_a_load_that_is_run_by_who_reads_no_files(loading_ports, schema):
+    """A connection to a node may; nothing is asked behind it, and its client is told as by a node."""
+    for port in loading_ports:
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20) as client:
+            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            client.rows("BEGIN")
+            client.rows("INSERT INTO f (a) VALUES (5)")
+            for sql in (f'EXECUTE IMMEDIATE "{LOAD}"', f'EXECUTE IMMEDIATE "{LOAD} SET id = LAST_INSERT_ID()"'):
+                packets = client.query(sql)
+                assert wire.parse_error(packets[-1].payload)[0] == 4166, wire.describe(packets[-1])
+            assert client.is_in_order
+            assert client.rows("SELECT LAST_INSERT_ID(), ROW_COUNT()") == [["1", "-1"]]
+            client.rows("COMMIT")
+            assert client.rows("SELECT a FROM f") == [["5"]]
+
+
+def test_a_load_among_several_by_who_reads_no_files(loading_ports, schema):
+    """What stands behind it does not run."""
+    for port in loading_ports:
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20,
+                         caps=CAPS | wire.MULTI_STATEMENTS) as client:
+            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            packets = client.query(f'INSERT INTO f (a) VALUES (5); EXECUTE IMMEDIATE "{LOAD}"; '
+                                   "INSERT INTO f (a) VALUES (6)")
+            assert wire.parse_error(packets[-1].payload)[0] in (4166, 2013), wire.describe(packets[-1])
+            assert client.rows("SELECT a FROM f") == [["5"]]
+
+
 def test_a_load_that_is_prepared_by_who_may_not(galeway, schema):
     with loader(galeway().port, schema) as client:
         execute_prepared(client, LOAD)
