@@ -84,6 +84,13 @@ struct want {
     bool fresh;      /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
 };
 
+/* What the owner says to a node that asks for a file. */
+enum server_file {
+    SERVER_FILE_PASSED, /* bytes follow */
+    SERVER_FILE_EMPTY,
+    SERVER_FILE_REFUSED, /* the connection ends: what stands behind the statement must not run */
+};
+
 /*
  * How a server tells its owner (the client it is lent to). Called from the loop. In on_ready,
  * on_done and on_lost the owner may give the server back, close it, or send again. on_lost: the
@@ -92,13 +99,6 @@ struct want {
  * on_ready, on_done and on_lost are there; on_unfit too for who uses server_fit(). What else is
  * NULL is passed over.
  */
-/* What the owner says to a node that asks for a file. */
-enum server_file {
-    SERVER_FILE_PASSED, /* bytes follow */
-    SERVER_FILE_EMPTY,
-    SERVER_FILE_REFUSED, /* the connection ends: what stands behind the statement must not run */
-};
-
 struct server_events {
     /* connected, logged in, or a step of making it fit is done: ask server_fit() again. */
     void (*on_ready)(struct server *s);

@@ -126,7 +126,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     if (task->sent && task->queued_ms != 0) {
         task->queued_ms += c->worker->now_ms - task->sent_ms;
     }
-    task->sent = task->reply_begun = task->is_error_counted = false;
+    task->sent = task->reply_begun = task->is_error_counted = task->lacks_file = false;
     task->state_changed = task->tracked_known = task->tracked_other = false;
     task->tracked_charset = task->tracked_profiling = false;
     task->tracked[0] = task->tracked[1] = 0;

@@ -87,18 +87,26 @@ void client_lost_idle(struct client *c)
     }
 }
 
-/* What became of the statement, and of the transaction it ran in: before that is forgotten. */
-static const char *consequence(const struct client *c, enum ledger_decision decision)
+static bool may_have_committed(const struct client *c)
 {
     const struct task *task = c->task;
     bool is_part = c->state == CLIENT_UPLOADING && !c->upload_is_file;
 
+    return task->sent && !is_part &&
+           (task_may_commit(task) ||
+            (task->is_unseen && (c->session.caps & CAP_MULTI_STATEMENTS) != 0));
+}
+
+/* What became of the statement, and of the transaction it ran in: before that is forgotten. */
+static const char *consequence(const struct client *c, enum ledger_decision decision)
+{
+    const struct task *task = c->task;
+
     if (session_in_transaction(&c->session)) {
-        return task->sent && !is_part && task_may_commit(task)
-                   ? ": the transaction may have been committed"
-                   : ": the transaction is rolled back";
+        return may_have_committed(c) ? ": the transaction may have been committed"
+                                     : ": the transaction is rolled back";
     }
-    if (is_part) {
+    if (c->state == CLIENT_UPLOADING && !c->upload_is_file) {
         return ": the node had not received all of the statement, it did not run";
     }
     if (decision == LEDGER_IN_DOUBT ||

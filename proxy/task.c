@@ -149,7 +149,7 @@ bool task_may_commit(const struct task *task)
     if (!task_is_statement(task)) {
         return false;
     }
-    if (task->is_unseen || (f->flags & FACT_MULTI) != 0) {
+    if ((f->flags & FACT_MULTI) != 0) {
         return true;
     }
     switch (f->verb) {
@@ -162,6 +162,10 @@ bool task_may_commit(const struct task *task)
     case VERB_DELETE:
     case VERB_LOAD:
     case VERB_DO:
+    case VERB_HANDLER:
+    case VERB_USE:
+    case VERB_PREPARE:
+    case VERB_DEALLOCATE:
     case VERB_ROLLBACK:
     case VERB_SAVEPOINT:
     case VERB_RELEASE_SAVEPOINT: return false;

@@ -145,8 +145,8 @@ bool task_has_reply(const struct task *task);
 bool task_is_statement(const struct task *task);
 
 /*
- * task_may_commit - the transaction it runs in, if all goes well: COMMIT, a procedure, DDL, SET
- * autocommit, ... Functions and triggers cannot (error 1422).
+ * task_may_commit - what is seen of it may commit the transaction that it runs in: COMMIT, a
+ * procedure, DDL, SET autocommit, ... Functions and triggers cannot (error 1422).
  */
 bool task_may_commit(const struct task *task);
 

@@ -110,7 +110,12 @@ class Refusing(Relay):
     mark, times, answer = b"", 0, b""
 
     def refuse(self, mark, number, text):
-        payload = b"\xff" + struct.pack("<H", number) + b"#HY000" + text
+        self._answer(mark, b"\xff" + struct.pack("<H", number) + b"#HY000" + text)
+
+    def ask_for_file(self, mark):
+        self._answer(mark, b"\xfbfile")
+
+    def _answer(self, mark, payload):
         self._refuse(mark, 1, struct.pack("<I", len(payload) | 1 << 24) + payload)
 
     def hang_up(self, mark, times=1):

@@ -271,11 +271,12 @@ MAY_HAVE_RUN, COMMITTED, ROLLED_BACK = "may have run", "may have been committed"
     ("BEGIN", "INSERT INTO t VALUES (90, 1)", ROLLED_BACK),
     ("BEGIN", "SELECT * FROM t FOR UPDATE", ROLLED_BACK),
     ("BEGIN", "ROLLBACK TO SAVEPOINT s", ROLLED_BACK),
+    ("BEGIN", "INSERT INTO t VALUES (90, 1) /*" + "x" * 900000 + "*/", ROLLED_BACK),
     ("BEGIN", "COMMIT", COMMITTED),
     ("BEGIN", "INSERT INTO t VALUES (90, 1); COMMIT", COMMITTED),
     ("BEGIN", "CREATE TABLE other (id INT)", COMMITTED),
     ("SET autocommit = 0", "SET autocommit = 1", COMMITTED),
-])
+], ids=range(11))
 def test_what_is_said_of_a_statement_that_is_lost(relayed, before, sql, said):
     relay, client = relayed
     if before:
@@ -283,6 +284,13 @@ def test_what_is_said_of_a_statement_that_is_lost(relayed, before, sql, said):
     relay.hang_up(b"MARK")
     number, text = error_of(client.query(sql + " /* MARK */")[0].payload)
     assert number == LOST and said in text, text
+
+
+def test_a_read_for_which_a_node_wanted_a_file(relayed):
+    """It runs again; what was wrong with the first answer has nothing to do with the second."""
+    relay, client = relayed
+    relay.ask_for_file(b"MARK")
+    assert client.rows("SELECT a FROM t WHERE id = 1 /* MARK */") == [["0"]]
 
 
 def test_no_read_runs_again_without_retries(fragile_cluster, galeway, table):
