@@ -34,7 +34,7 @@ void client_transaction_is_gone(struct client *c)
 {
     session_unpin_all(&c->session, PINS_WITHOUT_STATE);
     c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
-    c->session.last_id_unknown = false;
+    session_loses_last_id(&c->session);
     c->session.is_untracked = c->session.is_tracking_unknown = false;
 }
 
@@ -101,7 +101,7 @@ static void forget_connection(struct client *c)
 
     session_unpin(s, PIN_WARNINGS); /* the new one may have another's */
     s->is_untracked = s->is_tracking_unknown = false;
-    s->last_id_unknown = false;
+    session_loses_last_id(s);
     c->task->schema_asked = false;
 }
 

@@ -382,7 +382,7 @@ static bool waits_for_id(struct client *c)
         return false;
     }
     if (c->server->n_expects == 0 && !client_ask_last_id(c)) {
-        c->session.last_id_unknown = false;
+        session_loses_last_id(&c->session);
         return false;
     }
     task->waits_for_id = true;

@@ -342,6 +342,33 @@ static bool asks_first(struct client *c, struct server *s)
     return true;
 }
 
+/* It asks for a number that only a connection knew which is gone: the session's older one is no answer. */
+static bool asks_what_is_lost(struct client *c, const struct server *s)
+{
+    const struct session *session = &c->session;
+    uint32_t flags = c->task->facts.flags;
+    const char *what = NULL;
+    char text[160];
+
+    if (LIKELY((flags & (FACT_LAST_INSERT_ID | FACT_FOUND_ROWS)) == 0) ||
+        !task_is_statement(c->task)) {
+        return false;
+    }
+    if ((flags & FACT_LAST_INSERT_ID) != 0 && session->last_id_lost) {
+        what = "LAST_INSERT_ID()";
+    } else if ((flags & FACT_FOUND_ROWS) != 0 && !session->found_rows_known &&
+               (session->numbers_server != s->id || session->numbers_at != s->n_commands)) {
+        what = "FOUND_ROWS()";
+    } else {
+        return false;
+    }
+    (void)snprintf(text, sizeof(text), "%s: only that connection knew %s", err_text(ERR_NODE_LOST),
+                   what);
+    client_end_with_error(c, err_number(ERR_NODE_LOST), err_sqlstate(ERR_NODE_LOST),
+                          slice_of(text));
+    return true;
+}
+
 /* The connection is there: bring it to what is wanted, then send. */
 void client_fit_and_send(struct client *c)
 {
@@ -367,14 +394,14 @@ void client_fit_and_send(struct client *c)
         client_task_failed(c, ERR_INTERRUPTED);
         return;
     }
-    if (asks_first(c, s)) {
+    if (asks_first(c, s) || asks_what_is_lost(c, s)) {
         return;
     }
-    must_prepare = !client_stmt_is_ready(c, s);
-    if (must_prepare) { /* as it was when the client prepared it; then as the session is now */
-        want.schema = c->task->stmt->schema;
-        want.profile = c->task->stmt->profile;
+    rc = client_stmt_place(c, s, &want);
+    if (rc < 0) {
+        return;
     }
+    must_prepare = rc == 1;
     rc = server_fit(s, &want, &prefix);
     if (rc == 0 && must_prepare) {
         rc = client_stmt_prepare_again(c, s, &prefix);

@@ -438,9 +438,32 @@ struct slice client_stmt_schema(const struct session *s, const struct task *task
 
 /* --- on the way to a node --------------------------------------------------------------------- */
 
-bool client_stmt_is_ready(const struct client *c, struct server *s)
+static bool is_ready(const struct client *c, struct server *s)
 {
     return c->task->stmt == NULL || on_server(s, c->task->stmt) != NULL;
+}
+
+int client_stmt_place(struct client *c, struct server *s, struct want *want)
+{
+    struct client_stmt *stmt = c->task->stmt;
+
+    if (LIKELY(is_ready(c, s))) {
+        return 0;
+    }
+    if (stmt->schema == NULL && session_is_pinned(&c->session)) {
+        stmt->schema =
+            want->schema; /* its tables have their schema's name, or it were not prepared */
+    }
+    if (is_ready(c, s)) {
+        return 0;
+    }
+    if (stmt->schema != NULL && want->schema == NULL) {
+        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
+        return -1;
+    }
+    want->schema = stmt->schema;
+    want->profile = stmt->profile;
+    return 1;
 }
 
 int client_stmt_prepare_again(struct client *c, struct server *s, struct writer *prefix)

@@ -97,7 +97,7 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->numbers_server = 0;
     s->is_untracked = s->is_tracking_unknown = false;
     s->completion_unknown = false;
-    s->last_id_unknown = false;
+    s->last_id_unknown = s->last_id_lost = false;
     s->multiplex_off = s->multiplex_on = false;
     s->flag_in = 0;
     s->caps &= ~CAPS_UNTIL_RESET;
@@ -406,6 +406,13 @@ static void after_numbers(struct session *s, const struct task *task, const stru
     if (s->last_id_server == server_id &&
         (f->last_insert_id != 0 || f->is_error || task->is_unseen || hides_last_id(task, f))) {
         s->last_id_unknown = true;
+        if (f->last_insert_id != 0) { /* most likely, should nobody be left to ask */
+            s->last_insert_id = f->last_insert_id;
+        }
+    }
+    if (!f->is_error &&
+        (f->last_insert_id != 0 || (task->facts.flags & FACT_SETS_INSERT_ID) != 0)) {
+        s->last_id_lost = false;
     }
 }
 

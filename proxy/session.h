@@ -56,6 +56,7 @@ struct session {
     uint8_t charset;       /* collation id named at login: COM_RESET_CONNECTION goes back to it */
     bool
         last_id_unknown; /* an insert made an id: ask the server connection before it is given back */
+    bool last_id_lost; /* it was unknown when its connection was lost: last_insert_id is a guess */
     bool found_rows_known;
     bool completion_unknown; /* @@completion_type was set: COMMIT may be COMMIT RELEASE */
     bool multiplex_off;      /* rules said multiplex=0, or 1: until they say otherwise */
@@ -76,6 +77,13 @@ static inline bool session_is_pinned(const struct session *s)
 static inline bool session_in_transaction(const struct session *s)
 {
     return (s->status & STATUS_IN_TRANS) != 0 || (s->status & STATUS_AUTOCOMMIT) == 0;
+}
+
+/* The connection is gone, and with it what only it knew of LAST_INSERT_ID(). */
+static inline void session_loses_last_id(struct session *s)
+{
+    s->last_id_lost |= s->last_id_unknown;
+    s->last_id_unknown = false;
 }
 
 /* sql_mode's bits for the lexer. */

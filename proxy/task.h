@@ -47,7 +47,6 @@ struct task {
     uint8_t *bytes;       /* one or more whole packets with headers, or the head of one */
     struct facts facts;
     struct row_keys rows; /* of a write: what it is bound to */
-    bool is_marked; /* of a write: the client has had no byte of the reply since (session.h) */
     struct schema *new_schema; /* is_fit_only: borrowed */
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
@@ -58,9 +57,10 @@ struct task {
     struct route route;
     uint64_t since_ms;
     uint64_t sent_ms;
+    bool is_marked; /* of a write: the client has had no byte of the reply since (session.h) */
     bool follow_is_known; /* what follows is: client_causal.h */
-    uint64_t follow_us;
     uint8_t follow_flags; /* CAUSAL_* of router/causal.h */
+    uint64_t follow_us;
     uint64_t began_us;    /* clock_now_us() when it came from the client; 0 = it is ours */
     uint64_t queued_ms;   /* when it began to wait; 0 = did not */
     unsigned retries;

@@ -17,6 +17,14 @@ class Refused(Exception):
         self.answer = answer
 
 
+class LastWords(Exception):
+    """The client gets these bytes, and the connection ends."""
+
+    def __init__(self, words):
+        super().__init__(words)
+        self.words = words
+
+
 class Relay:
     """Passes on bytes as they come; a subclass, or who sets to_client, changes them on the way."""
 
@@ -74,6 +82,8 @@ class Relay:
                     target.sendall(edit(data))
             except Refused as refused:
                 source.sendall(refused.answer)
+            except LastWords as last:
+                target.sendall(last.words)
         for sock in (source, target):
             end(sock)
 
@@ -129,6 +139,37 @@ class Refusing(Relay):
             self.times -= 1
             raise Refused(self.answer)
         return data
+
+
+class Forgetful(Relay):
+    """After so many replies of one read of a connection that was sent the mark, it ends."""
+
+    mark = None
+
+    def forget(self, mark):
+        self.mark, self.seen = mark, False
+
+    def to_node(self, data):
+        if self.mark is not None and self.mark in data:
+            self.seen = True
+        return data
+
+    def to_client(self, data):
+        if self.mark is None or not self.seen:
+            return data
+        ends = [at for at, sequence in packets(data) if sequence == 1]
+        if len(ends) < 2:
+            return data
+        self.mark = None
+        raise LastWords(data[:ends[1]])
+
+
+def packets(data):
+    """(offset, sequence number) of each that begins in it."""
+    at = 0
+    while at + 4 <= len(data):
+        yield at, data[at + 3]
+        at += 4 + int.from_bytes(data[at:at + 3], "little")
 
 
 def read_packet(sock):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import wire
-from relay import Refusing
+from relay import Forgetful, Refusing
 from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -284,6 +284,46 @@ def test_what_is_said_of_a_statement_that_is_lost(relayed, before, sql, said):
     relay.hang_up(b"MARK")
     number, text = error_of(client.query(sql + " /* MARK */")[0].payload)
     assert number == LOST and said in text, text
+
+
+@contextlib.contextmanager
+def behind_forgetful(cluster, galeway, table):
+    with Forgetful(cluster.port(1)) as port:
+        proxy = galeway(nodes=cluster, variables={"monitor_enabled": False}, servers=[
+            {"address": "127.0.0.1", "port": port.port, "hostgroup": 10}])
+        with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
+            client.rows("CREATE TABLE made (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            yield port, client
+
+
+def test_an_id_that_only_a_lost_connection_knew(fragile_cluster, galeway, table):
+    """The one before it would be a wrong foreign key."""
+    with behind_relay(fragile_cluster, galeway, table) as (relay, client):
+        client.rows("CREATE TABLE made (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+        client.rows("INSERT INTO made VALUES (100, 1)")
+        client.rows("INSERT INTO made (a) VALUES (2)")
+        client.rows("SELECT 1")  # waits until the id is known
+        relay.hang_up(b"SELECT LAST_INSERT_ID()")
+        client.rows("INSERT INTO made (a) VALUES (3)")
+        for sql in ("INSERT INTO made (a) VALUES (LAST_INSERT_ID())", "SELECT LAST_INSERT_ID()", "SELECT @@identity",
+                    "SELECT LAST_INSERT_ID(), a FROM made"):
+            number, text = error_of(client.query(sql)[0].payload)
+            assert number == LOST and "LAST_INSERT_ID()" in text, (sql, text)
+        assert client.rows("SELECT MAX(a) FROM made") == [["3"]]
+        client.rows("INSERT INTO made (a) VALUES (4)")
+        assert client.rows("SELECT LAST_INSERT_ID() = MAX(id) FROM made") == [["1"]]
+
+
+def test_rows_that_only_a_lost_connection_knew(fragile_cluster, galeway, table):
+    with behind_forgetful(fragile_cluster, galeway, table) as (port, client):
+        assert client.rows("SELECT 1 UNION SELECT 2") == [["1"], ["2"]]
+        port.forget(b"SQL_CALC")
+        assert client.rows("SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1") == [["1"]]
+        for sql in ("SELECT FOUND_ROWS()", "SELECT FOUND_ROWS(), 1"):
+            number, text = error_of(client.query(sql)[0].payload)
+            assert number == LOST and "FOUND_ROWS()" in text, (sql, text)
+        assert client.rows("SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1") == [["1"]]
+        assert client.rows("SELECT FOUND_ROWS()") == [["2"]]
 
 
 def test_a_read_for_which_a_node_wanted_a_file(relayed):

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A statement that is executed on a connection where it was not prepared: what the session has there stays."""
+import struct
+
+import pytest
+
+import wire
+
+TENANT = {"user": "tenant", "password": "tenant", "timeout": 20}
+
+
+def prepare(client, sql):
+    client.send(b"\x16" + sql.encode())
+    packet = client.read_prepare()[0].payload
+    assert packet[0] == 0, packet
+    return struct.unpack_from("<I", packet, 1)[0]
+
+
+def execute(client, number, values=()):
+    client.send(wire.execute_packet(number, values))
+    return client.read_query()
+
+
+@pytest.fixture
+def table(cluster, schema):
+    cluster.sql(1, f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    cluster.catch_up()
+    return f"{schema}.t"
+
+
+@pytest.mark.parametrize("begin,left", [
+    ("BEGIN", "SELECT COUNT(*) FROM t"),
+    ("CREATE TEMPORARY TABLE t (id INT)", "SELECT COUNT(*) FROM t"),
+    ("SET @x = 7", "SELECT @x = 7"),
+])
+def test_prepared_without_a_schema(galeway, schema, table, begin, left):
+    """As wpdb: no schema at the login. A change of user, the only way back to none, would end all that."""
+    proxy = galeway()
+    with wire.Client(port=proxy.port, **TENANT) as client:
+        number = prepare(client, f"SELECT COUNT(*) FROM {table} WHERE id > ?")  # on a reader
+        client.send(b"\x02" + schema.encode())
+        client.read_packet()
+        client.rows(begin)
+        client.rows("INSERT INTO t VALUES (1)")
+        packets = execute(client, number, [0])
+        assert packets[0].payload == b"\x01", packets
+        assert client.rows(left) == [["1"]]
+        client.rows("COMMIT")
+        assert client.rows("SELECT DATABASE(), COUNT(*) FROM t") == [[schema, "1"]]
+
+
+@pytest.mark.parametrize("begin", ["SET autocommit = 0", "BEGIN"])
+def test_prepared_with_another_autocommit(galeway, schema, table, begin):
+    """To set it to 1, if only for the time of a preparation, would commit."""
+    proxy = galeway()
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        if begin == "BEGIN":
+            client.rows("SET autocommit = 0")
+        number = prepare(client, "SELECT COUNT(*) FROM t WHERE id > ?")
+        if begin == "BEGIN":
+            client.rows("COMMIT")
+            client.rows("SET autocommit = 1")
+        client.rows(begin)
+        client.rows("INSERT INTO t VALUES (1)")
+        execute(client, number, [0])
+        client.rows("ROLLBACK")
+        assert client.rows("SELECT COUNT(*) FROM t") == [["0"]]
+
+
+def test_prepared_in_a_schema_that_was_dropped(galeway, schema):
+    """The session is in no schema, and cannot come back to none from the statement's."""
+    proxy = galeway()
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        number = prepare(client, "SELECT ?")
+        client.rows(f"DROP DATABASE {schema}")
+        client.rows(f"CREATE DATABASE {schema}")
+        packets = execute(client, number, ["x"])
+        if packets[0].payload[0] == 0xFF:
+            assert wire.parse_error(packets[0].payload)[0] == 1046, packets
+        assert client.is_in_order
+        assert client.rows("SELECT 1, DATABASE()") == [["1", None]]
+        client.send(b"\x02" + schema.encode())
+        assert client.read_packet().payload[0] == 0
+        assert len(execute(client, number, ["x"])) > 1
