@@ -180,7 +180,11 @@ static int handle_packet(struct server *s, struct gather *g, enum follow_event e
         gather_add(s, g, packet, len);
         return 0;
     }
-    return file == SERVER_FILE_EMPTY ? give_empty_file(s) : ERR_NODE_LOST;
+    if (file == SERVER_FILE_REFUSED) {
+        s->follow.next_sequence--; /* who waits for the reply does not see the request */
+        return ERR_NODE_LOST;
+    }
+    return give_empty_file(s);
 }
 
 /*

@@ -122,6 +122,15 @@ void client_task_end(struct client *c)
     }
 }
 
+/* Its client sends more packets, and expects its answer to have the number behind the last of them. */
+static bool counts_on(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task != NULL && task->is_streaming && !task->reads_rest && task->payload == PACKET_MAX &&
+           task->command != COM_STMT_SEND_LONG_DATA;
+}
+
 void client_end_with_error(struct client *c, uint16_t number, const char *sqlstate,
                            struct slice text)
 {
@@ -135,6 +144,14 @@ void client_end_with_error(struct client *c, uint16_t number, const char *sqlsta
     if (c->login != NULL) { /* the schema of a login */
         memcpy(err.sqlstate, sqlstate, sizeof(err.sqlstate));
         client_login_verified(c, &err);
+        return;
+    }
+    if (counts_on(c)) {
+        if (client_upload_fail(c, number, sqlstate, text)) {
+            client_task_end(c);
+        } else {
+            client_close(c, CLOSE_MEMORY, ERR_MEMORY);
+        }
         return;
     }
     if (!client_error(c, number, sqlstate, text)) {

@@ -23,10 +23,20 @@
 #include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
+/* What the session has on its connection. */
+static uint32_t pins_there(const struct client *c)
+{
+    const struct task *task = c->task;
+
+    return task->opens && !task->sent ? c->session.pins & ~(BIT(PIN_CURSOR) | BIT(PIN_LONG_DATA))
+                                      : c->session.pins;
+}
+
 static enum ledger_decision decide_lost(const struct client *c)
 {
     const struct task *task = c->task;
     const struct session *s = &c->session;
+    uint32_t pins = pins_there(c);
 
     if (task->reply_begun) {
         return LEDGER_REPLY_CUT;
@@ -35,8 +45,8 @@ static enum ledger_decision decide_lost(const struct client *c)
         (s->status & STATUS_AUTOCOMMIT) != 0) {
         return LEDGER_ROLLED_BACK;
     }
-    if ((s->pins & ~BIT(PIN_WARNINGS)) != 0 ||
-        (s->pins != 0 && (task->facts.flags & FACT_DIAGNOSTICS) != 0)) {
+    if ((pins & ~BIT(PIN_WARNINGS)) != 0 ||
+        (pins != 0 && (task->facts.flags & FACT_DIAGNOSTICS) != 0)) {
         return session_in_transaction(s) ? LEDGER_TRANSACTION : LEDGER_PINNED;
     }
     if (!task->sent) {
@@ -233,7 +243,7 @@ static void statement_lost(struct client *c, struct server *s, int rc, const str
 {
     enum ledger_decision decision = decide_lost(c);
 
-    if (!c->task->sent && is_capacity_error(err) && !session_is_pinned(&c->session)) {
+    if (!c->task->sent && is_capacity_error(err) && pins_there(c) == 0) {
         client_wait_in_queue(c); /* the node is full for this user: no fault of the node */
         return;
     }

@@ -225,6 +225,13 @@ static bool may_want_file(const struct task *task)
            ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && (task->facts.flags & FACT_READ) == 0);
 }
 
+/* It is LOAD DATA LOCAL, if its node wants a file for it, and nothing else that could run behind it. */
+static bool only_loads(const struct task *task, const struct server *s)
+{
+    return task_is_dynamic(task) && (task->facts.flags & FACT_MULTI) == 0 && !task->is_unseen &&
+           s->follow.results == 0;
+}
+
 /*
  * The connection of a client that reads no files may serve one that does, so its node asks where
  * it would have refused. An empty file is loaded and called an error; but in front of other
@@ -238,7 +245,7 @@ static enum server_file on_infile(struct server *s)
         client_upload_file(c);
         return SERVER_FILE_PASSED;
     }
-    if ((c->task->facts.flags & FACT_MULTI) != 0 || s->follow.results > 0) {
+    if (!only_loads(c->task, s)) {
         return SERVER_FILE_REFUSED;
     }
     c->task->lacks_file = true;
@@ -311,6 +318,8 @@ static void leave_uploading(struct client *c, struct server *s, uint32_t pins)
     session_unpin_all(&c->session, ~pins); /* what the command itself may have left is gone, too */
     if (client_lost_state(&c->session)) {
         client_close_after_write(c, CLOSE_NODE);
+    } else if (stream_read_start(&c->stream) != 0) { /* it stopped when the node was too slow */
+        client_close(c, CLOSE_RESET, UV_EPIPE);
     } else {
         client_lost_idle(c);
     }
@@ -378,6 +387,8 @@ static void on_done(struct server *s)
     client_after_reply(c, s);
     if (UNLIKELY(task->said_no_file)) { /* its node was not, and counts otherwise */
         c->session.numbers_server = 0;
+        warnings_said(c, err_number(ERR_LOCAL_INFILE), err_sqlstate(ERR_LOCAL_INFILE),
+                      slice_of(err_text(ERR_LOCAL_INFILE)));
     }
     if (c->state == CLIENT_UPLOADING) {
         leave_uploading(c, s, pins);

@@ -167,10 +167,16 @@ bool client_counts_rows(const struct facts *f)
            (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
 }
 
+/* Of a cursor's rows none came yet, but they are counted. */
+static bool counts_rows(const struct task *task)
+{
+    return task->follow == FOLLOW_CURSOR ||
+           (task->follow == FOLLOW_RESULT && client_counts_rows(&task->facts));
+}
+
 bool client_asks_found_rows(const struct task *task)
 {
-    return client_counts_rows(&task->facts) && task->follow == FOLLOW_RESULT &&
-           !task->is_open_ended && task_has_reply(task);
+    return counts_rows(task) && !task->is_open_ended && task_has_reply(task);
 }
 
 /* The clock of a statement's own timeout begins when it is sent. */
@@ -248,7 +254,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     int rc;
 
     task->is_open_ended = is_open_ended(task, s);
-    task->hides_found_rows = task->is_open_ended && client_counts_rows(&task->facts);
+    task->hides_found_rows = task->is_open_ended && counts_rows(task);
     task->is_stray = client_is_stray(c, s);
     task->may_hide = may_hide(c);
     session_leaves(s, task);
@@ -369,6 +375,35 @@ static bool asks_what_is_lost(struct client *c, const struct server *s)
     return true;
 }
 
+/*
+ * Is the task's statement (if any) prepared on s? 0 = yes. 1 = it is to be, with the schema and
+ * variables that are in want now: as its client did, as far as that ends nothing that the session has
+ * on s, since nothing takes a connection its schema away but a change of user. -1 = it cannot be; the
+ * client has the error.
+ */
+static int place_statement(struct client *c, struct server *s, struct want *want)
+{
+    struct client_stmt *stmt = c->task->stmt;
+
+    if (LIKELY(client_stmt_is_ready(c, s))) {
+        return 0;
+    }
+    if (stmt->schema == NULL && session_is_pinned(&c->session)) {
+        stmt->schema =
+            want->schema; /* its tables have their schema's name: without, it had failed */
+        if (client_stmt_is_ready(c, s)) {
+            return 0;
+        }
+    }
+    if (stmt->schema != NULL && want->schema == NULL) {
+        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
+        return -1;
+    }
+    want->schema = stmt->schema;
+    want->profile = stmt->profile;
+    return 1;
+}
+
 /* The connection is there: bring it to what is wanted, then send. */
 void client_fit_and_send(struct client *c)
 {
@@ -397,7 +432,7 @@ void client_fit_and_send(struct client *c)
     if (asks_first(c, s) || asks_what_is_lost(c, s)) {
         return;
     }
-    rc = client_stmt_place(c, s, &want);
+    rc = place_statement(c, s, &want);
     if (rc < 0) {
         return;
     }

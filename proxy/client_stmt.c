@@ -312,6 +312,7 @@ void client_stmt_go_on(struct client *c)
     if (task->wants_cursor && may_open_cursor(&task->facts)) {
         task->follow = FOLLOW_CURSOR;
         task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
+        task->opens = c->server == NULL;
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
     if (task->command == COM_STMT_BULK_EXECUTE ||
@@ -351,6 +352,7 @@ static void long_data(struct client *c, struct task *task, struct client_stmt *s
 {
     scan_stmt(c, task, stmt);
     task->facts.flags &= ~FACT_READ;
+    task->opens = c->server == NULL;
     set_open(c, stmt, &stmt->has_long_data, true);
     rules_apply_long_data(c, stmt);
     client_run(c);
@@ -438,32 +440,9 @@ struct slice client_stmt_schema(const struct session *s, const struct task *task
 
 /* --- on the way to a node --------------------------------------------------------------------- */
 
-static bool is_ready(const struct client *c, struct server *s)
+bool client_stmt_is_ready(const struct client *c, struct server *s)
 {
     return c->task->stmt == NULL || on_server(s, c->task->stmt) != NULL;
-}
-
-int client_stmt_place(struct client *c, struct server *s, struct want *want)
-{
-    struct client_stmt *stmt = c->task->stmt;
-
-    if (LIKELY(is_ready(c, s))) {
-        return 0;
-    }
-    if (stmt->schema == NULL && session_is_pinned(&c->session)) {
-        stmt->schema =
-            want->schema; /* its tables have their schema's name, or it were not prepared */
-    }
-    if (is_ready(c, s)) {
-        return 0;
-    }
-    if (stmt->schema != NULL && want->schema == NULL) {
-        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
-        return -1;
-    }
-    want->schema = stmt->schema;
-    want->profile = stmt->profile;
-    return 1;
 }
 
 int client_stmt_prepare_again(struct client *c, struct server *s, struct writer *prefix)

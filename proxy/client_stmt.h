@@ -41,13 +41,8 @@ void client_stmt_go_on(struct client *c);
  */
 void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len);
 
-/*
- * client_stmt_place - is the task's statement (if any) prepared on s? 0 = yes. 1 = it is to be, with
- * the schema and variables that are in want now: as its client did, as far as that ends nothing that
- * the session has on s. (Nothing takes a connection its schema away but a change of user.) -1 = it
- * cannot be; the client has the error.
- */
-int client_stmt_place(struct client *c, struct server *s, struct want *want) MUST_CHECK;
+/* client_stmt_is_ready - is the task's statement (if any) prepared on s? */
+bool client_stmt_is_ready(const struct client *c, struct server *s);
 
 /*
  * client_stmt_prepare_again - send what was to be sent before (prefix) and COM_STMT_PREPARE; its

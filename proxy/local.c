@@ -91,8 +91,9 @@ static bool answer_number(struct client *c, const struct facts *f, bool is_binar
                write_number(c, f, (int64_t)s->found_rows, NUMBER_LENGTH, flags, is_binary);
     case LOCAL_ROW_COUNT: return write_number(c, f, s->row_count, NUMBER_LENGTH, flags, is_binary);
     case LOCAL_LAST_INSERT_ID:
-        return !s->last_id_unknown && !s->last_id_lost && write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH,
-                                                   last_id_flags(f), is_binary);
+        return !s->last_id_unknown && !s->last_id_lost &&
+               write_number(c, f, (int64_t)s->last_insert_id, NUMBER_LENGTH, last_id_flags(f),
+                            is_binary);
     case LOCAL_CONNECTION_ID:
         return write_number(c, f, (int64_t)c->id, CONNECTION_ID_LENGTH, flags | FLAG_UNSIGNED,
                             is_binary);

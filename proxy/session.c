@@ -338,6 +338,12 @@ static bool after_found_rows(struct session *s, const struct task *task, const s
         s->found_rows_known = false; /* only the connection knows, and it is pinned */
         return true;
     }
+    if (task->command == COM_STMT_RESET || task->command == COM_STMT_FETCH) {
+        return false;
+    }
+    if (!f->is_error && ((flags & FACT_MULTI) != 0 || task->follow == FOLLOW_CURSOR)) {
+        return session_counted_rows(task, f); /* asked for behind the last of them */
+    }
     if (f->is_error || task->command == COM_FIELD_LIST ||
         (flags & (FACT_CALC_FOUND_ROWS | FACT_DIAGNOSTICS)) != 0) {
         return !f->is_error &&

@@ -160,7 +160,6 @@ bool task_may_commit(const struct task *task)
     case VERB_REPLACE:
     case VERB_UPDATE:
     case VERB_DELETE:
-    case VERB_LOAD:
     case VERB_DO:
     case VERB_HANDLER:
     case VERB_USE:
@@ -169,6 +168,7 @@ bool task_may_commit(const struct task *task)
     case VERB_ROLLBACK:
     case VERB_SAVEPOINT:
     case VERB_RELEASE_SAVEPOINT: return false;
+    case VERB_LOAD: return f->n_tables == 0; /* LOAD INDEX INTO CACHE does */
     default: return (f->flags & FACT_READ) == 0;
     }
 }

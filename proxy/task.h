@@ -38,15 +38,16 @@ struct task {
     bool is_fit_only;      /* a connection that fits is all: USE, the schema of a login */
     bool
         is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
-    bool schema_asked;    /* is_fit_only: the node was asked for it */
-    bool wants_cursor;    /* COM_STMT_EXECUTE asks for one */
+    bool schema_asked; /* is_fit_only: the node was asked for it */
+    bool wants_cursor; /* COM_STMT_EXECUTE asks for one */
+    bool opens; /* what its session has open (PIN_CURSOR, PIN_LONG_DATA) is there when it is sent */
     bool is_heap;         /* bytes is an allocation of its own */
     uint32_t payload;     /* of the (first) packet as the client framed it */
     uint64_t upload_left; /* bytes of that packet that are not here */
     size_t len;           /* header included */
     uint8_t *bytes;       /* one or more whole packets with headers, or the head of one */
     struct facts facts;
-    struct row_keys rows; /* of a write: what it is bound to */
+    struct row_keys rows;      /* of a write: what it is bound to */
     struct schema *new_schema; /* is_fit_only: borrowed */
     struct client_stmt *stmt;  /* borrowed from the session: the statement executed */
     struct rules_result *said; /* COM_STMT_PREPARE: what the rules say; owned, or NULL */
@@ -61,8 +62,8 @@ struct task {
     bool follow_is_known; /* what follows is: client_causal.h */
     uint8_t follow_flags; /* CAUSAL_* of router/causal.h */
     uint64_t follow_us;
-    uint64_t began_us;    /* clock_now_us() when it came from the client; 0 = it is ours */
-    uint64_t queued_ms;   /* when it began to wait; 0 = did not */
+    uint64_t began_us;  /* clock_now_us() when it came from the client; 0 = it is ours */
+    uint64_t queued_ms; /* when it began to wait; 0 = did not */
     unsigned retries;
     unsigned reruns; /* those of them that count for mysql-query_retries_on_failure: it had run */
     uint64_t unsent_ms;  /* since when its connections break before it is sent; 0 = they do not */

@@ -125,8 +125,11 @@ class Refusing(Relay):
     def ask_for_file(self, mark):
         self._answer(mark, b"\xfbfile")
 
-    def _answer(self, mark, payload):
-        self._refuse(mark, 1, struct.pack("<I", len(payload) | 1 << 24) + payload)
+    def answer_login(self, mark, number, text):
+        self._answer(mark, b"\xff" + struct.pack("<H", number) + b"#HY000" + text, 2)
+
+    def _answer(self, mark, payload, sequence=1):
+        self._refuse(mark, 1, struct.pack("<I", len(payload) | sequence << 24) + payload)
 
     def hang_up(self, mark, times=1):
         self._refuse(mark, times, b"")
@@ -138,6 +141,23 @@ class Refusing(Relay):
         if self.times > 0 and self.mark in data:
             self.times -= 1
             raise Refused(self.answer)
+        return data
+
+
+class Stalled(Relay):
+    """What has the mark is not read until refused, and then answered by an error; little is buffered."""
+
+    mark, error = b"MARK", struct.pack("<IBH", 13 | 1 << 24, 0xFF, 1153) + b"#08S01long"
+
+    def __init__(self, node_port):
+        self.refused = threading.Event()
+        super().__init__(node_port)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
+    def to_node(self, data):
+        if self.mark in data:
+            assert self.refused.wait(60)
+            raise Refused(self.error)
         return data
 
 

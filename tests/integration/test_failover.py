@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node refuses statements, or is lost under them: what runs again, what waits, what the client is told."""
 import contextlib
+import socket
 import struct
 import threading
+import time
 
 import pytest
 
 import wire
-from relay import Forgetful, Refusing
+from console import Console
+from relay import Forgetful, Refusing, Stalled
 from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
@@ -60,14 +63,20 @@ def error_of(payload):
 
 
 @contextlib.contextmanager
-def behind_relay(cluster, galeway, table, caps=wire.DEFAULT_CAPS, **variables):
+def behind(kind, cluster, galeway, table, caps=wire.DEFAULT_CAPS, **variables):
     """A proxy whose only node is behind a relay, and that has a connection to it; no monitor looks."""
-    with Refusing(cluster.port(1)) as relay:
+    with kind(cluster.port(1)) as relay:
         proxy = galeway(nodes=cluster, variables={"monitor_enabled": False, **variables}, servers=[
             {"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
         with wire.Client(port=proxy.port, db=table, timeout=20, caps=caps, **TENANT) as client:
             client.rows("UPDATE t SET a = 0")
-            yield relay, client
+            yield relay, client, proxy
+
+
+@contextlib.contextmanager
+def behind_relay(*args, **options):
+    with behind(Refusing, *args, **options) as (relay, client, _):
+        yield relay, client
 
 
 @pytest.fixture
@@ -247,6 +256,46 @@ def test_refused_by_its_head_with_a_table_of_its_own(relayed):
     assert client.at_end()
 
 
+def test_refused_by_its_head_when_nobody_reads(fragile_cluster, galeway, table):
+    """The client, who was stopped for the node, is read again: his rest is dropped."""
+    with behind(Stalled, fragile_cluster, galeway, table) as (relay, client, _):
+        command = b"\x03INSERT INTO t VALUES (90, 1) /* MARK " + b"x" * 16000000 + b"*/"
+        packet = memoryview(struct.pack("<I", len(command)) + command)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        client.sock.setblocking(False)
+        sent, stalled = 0, None
+        while stalled is None or time.monotonic() < stalled + 0.5:
+            try:
+                sent, stalled = sent + client.sock.send(packet[sent:sent + 65536]), None
+            except BlockingIOError:
+                stalled = stalled or time.monotonic()
+            assert sent < len(packet), "nobody was stopped"
+        relay.refused.set()
+        client.sock.settimeout(20)
+        client.sock.sendall(packet[sent:])
+        assert error_of(client.read_packet().payload)[0] == 1153
+        assert client.rows("SELECT COUNT(*) FROM t WHERE id = 90") == [["0"]]
+
+
+@pytest.mark.parametrize("long_data", [False, True])
+def test_a_full_node_for_a_statement_that_opens_something(fragile_cluster, galeway, table, long_data):
+    """Nothing of it is anywhere yet: it waits as any other, and its client stays."""
+    with behind(Refusing, fragile_cluster, galeway, table) as (relay, client, proxy):
+        client.send(b"\x16SELECT id, ? FROM t ORDER BY id")
+        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        relay.drop()
+        console = Console(proxy)
+        wait_until(lambda: console.value("SELECT sum(ConnFree) FROM stats_mysql_connection_pool") == 0, 20, "no connection")
+        relay.answer_login(b"tenant", 1040, b"Too many connections")
+        if long_data:
+            client.send(struct.pack("<BIH", 0x18, number, 0) + b"long")
+        client.send(wire.execute_packet(number, [wire.LONG_DATA if long_data else "x"], 0 if long_data else 1))
+        packets = client.read_query(cursor=not long_data)
+        assert packets[0].payload == b"\x02", packets
+        assert relay.times == 0
+        assert client.rows("SELECT 1") == [["1"]]
+
+
 def test_lost_behind_its_file(fragile_cluster, galeway, table):
     """The error goes on where the client's packets have ended."""
     with behind_relay(fragile_cluster, galeway, table, caps=wire.DEFAULT_CAPS | wire.LOCAL_FILES,
@@ -286,16 +335,6 @@ def test_what_is_said_of_a_statement_that_is_lost(relayed, before, sql, said):
     assert number == LOST and said in text, text
 
 
-@contextlib.contextmanager
-def behind_forgetful(cluster, galeway, table):
-    with Forgetful(cluster.port(1)) as port:
-        proxy = galeway(nodes=cluster, variables={"monitor_enabled": False}, servers=[
-            {"address": "127.0.0.1", "port": port.port, "hostgroup": 10}])
-        with wire.Client(port=proxy.port, db=table, timeout=20, **TENANT) as client:
-            client.rows("CREATE TABLE made (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
-            yield port, client
-
-
 def test_an_id_that_only_a_lost_connection_knew(fragile_cluster, galeway, table):
     """The one before it would be a wrong foreign key."""
     with behind_relay(fragile_cluster, galeway, table) as (relay, client):
@@ -315,7 +354,7 @@ def test_an_id_that_only_a_lost_connection_knew(fragile_cluster, galeway, table)
 
 
 def test_rows_that_only_a_lost_connection_knew(fragile_cluster, galeway, table):
-    with behind_forgetful(fragile_cluster, galeway, table) as (port, client):
+    with behind(Forgetful, fragile_cluster, galeway, table) as (port, client, _):
         assert client.rows("SELECT 1 UNION SELECT 2") == [["1"], ["2"]]
         port.forget(b"SQL_CALC")
         assert client.rows("SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1") == [["1"]]

@@ -261,14 +261,16 @@ def test_the_rest_of_a_long_command_is_no_command(cluster, proxy, name):
     assert answers[0] == answers[1]
 
 
-def test_a_long_load_of_who_reads_no_files(cluster, galeway, schema):
+@pytest.mark.parametrize("length", [900000, 17 << 20])
+def test_a_long_load_of_who_reads_no_files(cluster, galeway, schema, length):
     proxy = galeway(variables={"enable_load_data_local_infile": True})
     for port in (cluster.port(1), proxy.port):
         with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20) as client:
             client.rows("CREATE OR REPLACE TABLE f (s VARCHAR(100))")
-            client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f /*" + b"x" * 900000 + b"*/")
+            client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE f /*" + b"x" * length + b"*/")
             packet = client.read_packet()
             assert wire.parse_error(packet.payload)[0] == 4166, wire.describe(packet)
+            assert client.is_in_order
             assert client.rows("SELECT 7") == [["7"]]
 
 
@@ -347,6 +349,7 @@ def test_a_load_that_is_run_by_who_reads_no_files(loading_ports, schema):
                 packets = client.query(sql)
                 assert wire.parse_error(packets[-1].payload)[0] == 4166, wire.describe(packets[-1])
             assert client.is_in_order
+            assert client.rows("SHOW WARNINGS")[0][:2] == ["Error", "4166"]
             assert client.rows("SELECT LAST_INSERT_ID(), ROW_COUNT()") == [["1", "-1"]]
             client.rows("COMMIT")
             assert client.rows("SELECT a FROM f") == [["5"]]
@@ -361,7 +364,20 @@ def test_a_load_among_several_by_who_reads_no_files(loading_ports, schema):
             packets = client.query(f'INSERT INTO f (a) VALUES (5); EXECUTE IMMEDIATE "{LOAD}"; '
                                    "INSERT INTO f (a) VALUES (6)")
             assert wire.parse_error(packets[-1].payload)[0] in (4166, 2013), wire.describe(packets[-1])
+            assert client.is_in_order
             assert client.rows("SELECT a FROM f") == [["5"]]
+
+
+def test_a_load_in_a_procedure_by_who_reads_no_files(cluster, loading_ports, schema):
+    cluster.sql(1, f"CREATE PROCEDURE {schema}.p() BEGIN EXECUTE IMMEDIATE \"{LOAD}\"; INSERT INTO f (a) VALUES (6); END")
+    cluster.catch_up()
+    for port in loading_ports:
+        with wire.Client(port=port, user="tenant", password="tenant", db=schema, timeout=20) as client:
+            client.rows("CREATE OR REPLACE TABLE f (id INT PRIMARY KEY AUTO_INCREMENT, a INT)")
+            packets = client.query("CALL p()")
+            assert wire.parse_error(packets[-1].payload)[0] in (4166, 2013), wire.describe(packets[-1])
+            assert client.is_in_order
+            assert client.rows("SELECT a FROM f") == []
 
 
 def test_a_load_that_is_prepared_by_who_may_not(galeway, schema):
