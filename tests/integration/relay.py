@@ -162,12 +162,12 @@ class Stalled(Relay):
 
 
 class Forgetful(Relay):
-    """After so many replies of one read of a connection that was sent the mark, it ends."""
+    """A connection that was sent the mark ends where a second reply begins."""
 
     mark = None
 
     def forget(self, mark):
-        self.mark, self.seen = mark, False
+        self.mark, self.seen, self.replies = mark, False, 0
 
     def to_node(self, data):
         if self.mark is not None and self.mark in data:
@@ -177,11 +177,12 @@ class Forgetful(Relay):
     def to_client(self, data):
         if self.mark is None or not self.seen:
             return data
-        ends = [at for at, sequence in packets(data) if sequence == 1]
-        if len(ends) < 2:
-            return data
-        self.mark = None
-        raise LastWords(data[:ends[1]])
+        for at, sequence in packets(data):
+            self.replies += sequence == 1
+            if self.replies == 2:
+                self.mark = None
+                raise LastWords(data[:at])
+        return data
 
 
 def packets(data):

@@ -69,6 +69,38 @@ TEST(task_from_the_free_list_is_as_new)
     tasks_fini(&tasks);
 }
 
+static void assert_zeros(const struct task *task, size_t from, size_t to)
+{
+    const uint8_t *bytes = (const uint8_t *)task;
+
+    for (size_t i = from; i < to; i++) {
+        if (bytes[i] != 0) {
+            fail_msg("the byte at %zu of the task, of %zu to %zu, is %u", i, from, to, bytes[i]);
+        }
+    }
+}
+
+/* But for arrays that are counted, and what every task has of its own. */
+TEST(task_has_nothing_of_another)
+{
+    struct tasks tasks = {0};
+    struct task *task = task_new(&tasks, 5);
+
+    task_free(&tasks, task);
+    memset(task, 0xa5, sizeof(*task));
+    task->next_free = NULL;
+    assert_ptr_equal(task_new(&tasks, 5), task); /* else nothing is tested here */
+    assert_zeros(task, offsetof(struct task, command), offsetof(struct task, is_heap));
+    assert_zeros(task, offsetof(struct task, facts), offsetof(struct task, facts.tables));
+    assert_zeros(task, offsetof(struct task, facts.column_name), offsetof(struct task, rows));
+    assert_int_equal(task->rows.n, 0);
+    assert_zeros(task, offsetof(struct task, rows) + sizeof(task->rows),
+                 offsetof(struct task, verdict));
+    assert_zeros(task, offsetof(struct task, said_by), offsetof(struct task, peek));
+    task_free(&tasks, task);
+    tasks_fini(&tasks);
+}
+
 TEST(task_free_list_allocates_nothing_for_small_ones)
 {
     struct tasks tasks = {0};
