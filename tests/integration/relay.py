@@ -82,6 +82,9 @@ class Relay:
                     target.sendall(edit(data))
             except Refused as refused:
                 source.sendall(refused.answer)
+                source.shutdown(socket.SHUT_WR)
+                while source.recv(65536):  # unread, it would be a reset that overtakes the answer
+                    pass
             except LastWords as last:
                 target.sendall(last.words)
         for sock in (source, target):
