@@ -382,19 +382,24 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
 
 /* --- giving back ------------------------------------------------------------------------------ */
 
-/* Who waits for a connection to this node gets s (LENT to nobody). True when somebody did. */
+/*
+ * Who waits for a connection to this node gets s (LENT to nobody). True when somebody did. Not within
+ * itself: who is served may give it back at once, to the next, and to the next.
+ */
 static bool hand_on(struct pool *pool, struct server *s)
 {
     struct waiter to;
 
-    if (!queue_has_waiters(pool->queue) || pool->is_closing ||
+    if (!queue_has_waiters(pool->queue) || pool->is_closing || pool->is_serving ||
         !queue_pop(pool->queue, s->node->index, pool->now_ms, &to)) {
         return false;
     }
     s->owner = NULL;
     s->events = NULL;
     if (to.worker == pool->worker) {
+        pool->is_serving = true;
         pool->serve(pool, s, to.client_id);
+        pool->is_serving = false;
     } else {
         pool->give_away(pool, s, &to);
     }
@@ -430,7 +435,11 @@ void pool_put(struct pool *pool, struct server *s)
     if (s->state != SERVER_LENT && queue_has_waiters(pool->queue)) {
         server_to(s, SERVER_LENT);
     }
-    if (!hand_on(pool, s) && s->state != SERVER_CLOSING) {
+    if (pool->is_serving) { /* the one who serves goes on with it */
+        link_free(pool, s);
+    } else if (hand_on(pool, s)) {
+        pool_serve_waiters(pool);
+    } else if (s->state != SERVER_CLOSING) {
         link_free(pool, s);
     }
 }

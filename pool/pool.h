@@ -73,6 +73,7 @@ struct pool {
     uint64_t next_server_id;
     _Atomic unsigned n_held; /* while schemas move: connections kept for them; failover.h */
     bool is_closing;
+    bool is_serving;  /* a waiter has been given a connection, and is not back from it */
     bool has_looked;  /* serving is known: warm.h */
     uint64_t serving; /* mask of the nodes that took statements at the last look */
     /* what the pool asks its worker for */

@@ -399,6 +399,7 @@ static int64_t process(struct server *s, uint8_t *data, size_t len)
 {
     struct gather g = {.n = 0};
     size_t at = 0;
+    const void *owner;
 
     while (at < len && s->state != SERVER_CLOSING) {
         enum expect_what what;
@@ -427,8 +428,10 @@ static int64_t process(struct server *s, uint8_t *data, size_t len)
             expect_pop(s);
             s->has_replied = true;
             s->said_more = s->n_expects == 0 && at < len;
+            owner = s->owner;
             gather_flush(s, &g);
-            if (s->n_expects == 0) {
+            /* It may have left by that, and another have it: the reply was none of his. */
+            if (s->n_expects == 0 && s->owner == owner) {
                 all_done(s);
             }
         } else if (n == 0) {

@@ -251,7 +251,8 @@ static enum follow_event on_prepared(struct follow *f, const uint8_t *payload, u
 {
     struct prepare_ok p;
 
-    if (length < PREPARE_LENGTH || prepare_ok_decode(&p, payload, length) != 0) {
+    if (length < PREPARE_LENGTH || prepare_ok_decode(&p, payload, length) != 0 ||
+        p.stmt_id == STMT_ID_LAST) {
         return malformed(f);
     }
     f->n_params = p.n_params;

@@ -83,6 +83,16 @@ enum close_reason {
 #define LOGIN_RESPONSE_MAX RSA_BLOCK_MAX
 
 /* Lives only while a client logs in (or changes its user). */
+/* Whose session it is. */
+struct session_user {
+    struct account *account; /* counted in its n_clients; NULL = none */
+    struct schema *schema;
+    uint64_t caps;
+    int default_hostgroup;
+    uint8_t charset;
+    bool must_set_password;
+};
+
 struct client_login {
     struct auth_check auth;
     bool is_change_user;
@@ -97,6 +107,7 @@ struct client_login {
     uint64_t caps;    /* of them, what the client uses */
     char *user;       /* terminated; "" until it is named, then owned, with the schema behind it */
     char *schema;     /* terminated, in the same block */
+    struct session_user before; /* COM_CHANGE_USER that may fail still: whose session it was */
 };
 
 struct client {

@@ -17,6 +17,27 @@
 
 #define DENIED_TEXT_MAX 700
 
+/* What it was given already goes back. */
+static void restore_user(struct client *c)
+{
+    struct session_user *before = &c->login->before;
+    struct session *s = &c->session;
+
+    if (before->account == NULL) {
+        return;
+    }
+    if (before->account != s->account) {
+        (void)atomic_fetch_sub(&s->account->n_clients, 1);
+    }
+    s->account = before->account;
+    s->schema = before->schema;
+    s->caps = before->caps;
+    s->default_hostgroup = before->default_hostgroup;
+    s->charset = before->charset;
+    s->must_set_password = before->must_set_password;
+    before->account = NULL;
+}
+
 /*
  * A refused COM_CHANGE_USER leaves the connection to its old user, without what the session had
  * (10.11).
@@ -33,12 +54,13 @@ void client_login_refused(struct client *c, enum close_reason reason)
     if (reason == CLOSE_DENIED && c->n_changes_failed < UINT8_MAX) {
         c->n_changes_failed++;
     }
+    client_give_server(c);
+    restore_user(c);
     fresh = profile_of_charset(&c->worker->pool.profiles, s->charset);
     if (fresh == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
         return;
     }
-    client_give_server(c);
     client_stmts_drop(c);
     session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
     warnings_drop(c);

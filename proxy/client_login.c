@@ -92,6 +92,11 @@ static void names_free(struct client_login *login)
 void client_login_free(struct client *c)
 {
     if (c->login != NULL) {
+        struct account *before = c->login->before.account;
+
+        if (before != NULL && before != c->session.account) {
+            (void)atomic_fetch_sub(&before->n_clients, 1);
+        }
         response_free(c->login);
         names_free(c->login);
         OPENSSL_cleanse(c->login, sizeof(*c->login));
@@ -213,6 +218,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
     struct profile *profile = profile_of_charset(profiles, c->login->charset);
+    uint64_t caps = s->caps;
 
     if (profile == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
@@ -226,12 +232,13 @@ static bool begin_session(struct client *c, struct account *account, const struc
     client_stmts_drop(c);
     session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
     warnings_drop(c);
-    if (s->account != account) {
-        if (s->account != NULL) {
-            (void)atomic_fetch_sub(&s->account->n_clients, 1);
-        }
-        s->account = account;
-    }
+    c->login->before = (struct session_user){.account = s->account,
+                                             .schema = s->schema,
+                                             .caps = caps,
+                                             .default_hostgroup = s->default_hostgroup,
+                                             .charset = s->charset,
+                                             .must_set_password = s->must_set_password};
+    s->account = account;
     s->schema = NULL;
     s->caps = c->login->caps;
     s->charset = c->login->charset;

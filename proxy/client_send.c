@@ -375,6 +375,13 @@ static bool asks_what_is_lost(struct client *c, const struct server *s)
     return true;
 }
 
+/* On its connection are some that no profile has: a change there and back would not bring them back. */
+static bool has_unknown_variables(const struct session *s)
+{
+    return s->is_untracked ||
+           (s->pins & (BIT(PIN_VARIABLE) | BIT(PIN_ROUTINE) | BIT(PIN_UNKNOWN_STATE))) != 0;
+}
+
 /*
  * Is the task's statement (if any) prepared on s? 0 = yes. 1 = it is to be, with the schema and
  * variables that are in want now: as its client did, as far as that ends nothing that the session has
@@ -389,11 +396,14 @@ static int place_statement(struct client *c, struct server *s, struct want *want
         return 0;
     }
     if (stmt->schema == NULL && session_is_pinned(&c->session)) {
-        stmt->schema =
-            want->schema; /* its tables have their schema's name: without, it had failed */
-        if (client_stmt_is_ready(c, s)) {
-            return 0;
-        }
+        stmt->schema = want->schema; /* its tables name theirs: without, it had failed */
+    }
+    if (stmt->profile != want->profile && has_unknown_variables(&c->session)) {
+        profile_unref(&c->worker->pool.profiles, stmt->profile);
+        stmt->profile = profile_ref(want->profile);
+    }
+    if (client_stmt_is_ready(c, s)) {
+        return 0;
     }
     if (stmt->schema != NULL && want->schema == NULL) {
         client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));

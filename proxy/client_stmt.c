@@ -2,10 +2,9 @@
 /*
  * client_stmt.c - prepared statements of the binary protocol.
  *
- * A client's id stands for (text, schema and variables it was prepared under). It is classified
- * when it is prepared, its facts count when it is executed, and it is prepared again on whichever
- * connection executes it. What lives on one connection (an open cursor, long data) pins the
- * session.
+ * A client's id stands for (text, schema and variables it was prepared under). Its facts count when it
+ * is executed; it is prepared again on whichever connection executes it. What lives on one connection
+ * (an open cursor, long data) pins the session.
  */
 #include "proxy/client_stmt.h"
 
@@ -35,8 +34,7 @@ static struct slice key_of(const uint32_t *id)
 
 static struct client_stmt *find(const struct client *c, uint32_t id)
 {
-    if (id ==
-        STMT_ID_LAST) { /* MariaDB: PREPARE and EXECUTE are sent at once, before the id is known */
+    if (id == STMT_ID_LAST) { /* MariaDB: EXECUTE is sent with PREPARE, before the id is known */
         id = c->session.last_stmt_id;
     }
     return c->session.stmts == NULL ? NULL : map_get(c->session.stmts, key_of(&id));
@@ -224,8 +222,10 @@ static void prepare(struct client *c, struct task *task)
     client_scan(c, task, text);
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
-    c->session.last_stmt_id = 0; /* if it fails */
-    if (!rules_concern(c, text) || !rules_apply(c, text)) {
+    c->session.last_stmt_id = 0;         /* if it fails */
+    if (task->facts.verb == VERB_KILL) { /* its id would be one of the node's */
+        client_task_failed(c, ERR_NOT_PREPARABLE);
+    } else if (!rules_concern(c, text) || !rules_apply(c, text)) {
         client_run(c);
     }
 }
@@ -316,7 +316,7 @@ void client_stmt_go_on(struct client *c)
         set_open(c, stmt, &stmt->has_cursor, true); /* until the reply says that there is none */
     }
     if (task->command == COM_STMT_BULK_EXECUTE ||
-        (!local_answer_binary(c) && !client_cache_answer(c))) {
+        ((task->wants_cursor || !local_answer_binary(c)) && !client_cache_answer(c))) {
         client_run(c);
     }
 }
@@ -432,10 +432,11 @@ void client_stmt_command(struct client *c, struct task *task)
 
 struct slice client_stmt_schema(const struct session *s, const struct task *task)
 {
-    if (task->stmt == NULL) {
-        return session_schema_name(s);
-    }
-    return task->stmt->schema == NULL ? (struct slice){"", 0} : task->stmt->schema->name;
+    const struct client_stmt *stmt = task->stmt;
+
+    return stmt == NULL           ? session_schema_name(s)
+           : stmt->schema == NULL ? (struct slice){"", 0}
+                                  : stmt->schema->name;
 }
 
 /* --- on the way to a node --------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pool/pool.h"
 #include "protocol/command.h"
+#include "proxy/client_stmt.h"
 #include "proxy/figures.h"
 
 /* --- pins ------------------------------------------------------------------------------------ */
@@ -126,9 +127,10 @@ static bool change_is_known(const struct task *task)
 }
 
 /* Of the very bytes: x and X may be two tables. One too many is only kept for longer. */
-static uint64_t temporary_hash(const struct session *s, const struct table_name *t)
+static uint64_t temporary_hash(const struct session *s, const struct task *task,
+                               const struct table_name *t)
 {
-    struct slice schema = t->schema.len > 0 ? t->schema : session_schema_name(s);
+    struct slice schema = t->schema.len > 0 ? t->schema : client_stmt_schema(s, task);
 
     return XXH3_64bits_withSeed(t->name.data, t->name.len, XXH3_64bits(schema.data, schema.len));
 }
@@ -141,7 +143,7 @@ static void after_create_temporary(struct session *s, const struct task *task)
         (task->facts.flags & FACT_MULTI) != 0) {
         d->temporary_unknown = true;
     } else {
-        uint64_t hash = temporary_hash(s, &task->facts.tables[0]);
+        uint64_t hash = temporary_hash(s, task, &task->facts.tables[0]);
 
         for (unsigned i = 0; i < d->n_temporary; i++) {
             if (d->temporary[i] == hash) {
@@ -157,7 +159,7 @@ static void after_drop(struct session *s, const struct task *task)
     struct session_pins *d = s->pin_details;
 
     for (unsigned t = 0; d != NULL && t < task->facts.n_tables; t++) {
-        uint64_t hash = temporary_hash(s, &task->facts.tables[t]);
+        uint64_t hash = temporary_hash(s, task, &task->facts.tables[t]);
 
         for (unsigned i = 0; i < d->n_temporary; i++) {
             if (d->temporary[i] == hash) {

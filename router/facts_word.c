@@ -180,6 +180,22 @@ static void on_object_word(struct scan *s, const uint8_t *level)
     }
 }
 
+/* NOWAIT and WAIT n set lock_wait_timeout for the time of the statement (10.11). */
+static bool may_wait(const struct scan *s)
+{
+    switch (s->verb) {
+    case VERB_SELECT: return (s->facts->flags & FACT_LOCKING_READ) != 0;
+    case VERB_DROP:
+    case VERB_TRUNCATE:
+    case VERB_RENAME:
+    case VERB_ALTER:
+    case VERB_CREATE:
+    case VERB_OPTIMIZE:
+    case VERB_LOCK_TABLES: return true;
+    default: return false;
+    }
+}
+
 static void on_other_word(struct scan *s)
 {
     switch (s->token->word) {
@@ -190,7 +206,7 @@ static void on_other_word(struct scan *s)
         break;
     case W_NOWAIT:
     case W_WAIT:
-        if (s->verb == VERB_SELECT && (s->facts->flags & FACT_LOCKING_READ) != 0) {
+        if (may_wait(s)) {
             s->facts->sets_back = true;
         }
         break;

@@ -153,7 +153,8 @@ def test_rotation_and_flush(make):
     wait_for(proxy, ["Connect_OK", "Quit", "Close"], number=2)
     proxy.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: connect(proxy).close() or names(proxy, number=3), what="the third file")
-    assert names(proxy, number=2) == ["Connect_OK", "Quit", "Close"] * (len(names(proxy, number=2)) // 3)
+    second = names(proxy, number=2)  # the last of its clients may have left in the third file
+    assert second == (["Connect_OK", "Quit", "Close"] * len(second))[:len(second)]
 
 
 def test_off_and_on(make):

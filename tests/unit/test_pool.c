@@ -82,3 +82,48 @@ TEST(pool_login_values_that_another_changed_are_gone)
     pool_scene_end(&f);
     assert_int_equal(n_told, 1);
 }
+
+static unsigned n_served, depth, deepest;
+
+static void give_back(struct pool *pool, struct server *s, uint64_t client_id)
+{
+    n_served++;
+    depth++;
+    deepest = MAX(deepest, depth);
+    assert_int_equal(client_id, n_served);
+    assert_int_equal(s->state, SERVER_LENT);
+    pool_put(pool, s);
+    depth--;
+}
+
+/* Within one another, each would take its part of the stack. */
+TEST(pool_serves_who_waits_one_after_the_other)
+{
+    enum { WAITERS = 10 };
+
+    struct fixture f;
+    struct waiter waiters[WAITERS];
+    unsigned n_told = 0;
+    struct server *s;
+    void *holder;
+
+    n_served = depth = deepest = 0;
+    pool_scene_begin(&f, 0, 100);
+    f.pool.serve = give_back;
+    s = hold(&f, false, &n_told);
+    holder = s->owner;
+    server_connecting_ended(s);
+    server_to(s, SERVER_LOGIN);
+    server_to(s, SERVER_LENT);
+    s->n_expects = 0; /* as after its login */
+    for (unsigned i = 0; i < WAITERS; i++) {
+        waiters[i] = (struct waiter){.client_id = i + 1, .nodes = 1};
+        assert_int_equal(queue_push(&f.queue, &waiters[i], f.account[0]), 0);
+    }
+    pool_put(&f.pool, s);
+    assert_int_equal(n_served, WAITERS);
+    assert_int_equal(deepest, 1);
+    assert_int_equal(s->state, SERVER_FREE);
+    mem_free(MEM_OTHER, holder);
+    pool_scene_end(&f);
+}

@@ -116,6 +116,10 @@ def set_and_see(name, values):
 
 
 SEQUENCES = [set_and_see(name, values) for name, values in VARIABLES.items()] + [
+    seq("ddl-that-waits", "DROP TABLE IF EXISTS $db.nothing NOWAIT", "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout",
+        "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout FROM t LIMIT 1", "CREATE TABLE n (a INT)", "ALTER TABLE n WAIT 3 ADD b INT",
+        "SELECT @@lock_wait_timeout", "CREATE INDEX i ON n (a) NOWAIT", "TRUNCATE TABLE n NOWAIT", "RENAME TABLE n NOWAIT TO m",
+        "SELECT @@lock_wait_timeout", "DROP TABLE m WAIT 7", "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout"),
     seq("several-at-once",
         "SET sql_mode='ANSI_QUOTES', time_zone='+01:00', foreign_key_checks=0",
         "SELECT @@sql_mode, @@time_zone, @@foreign_key_checks",
