@@ -435,10 +435,8 @@ void pool_put(struct pool *pool, struct server *s)
     if (s->state != SERVER_LENT && queue_has_waiters(pool->queue)) {
         server_to(s, SERVER_LENT);
     }
-    if (pool->is_serving) { /* the one who serves goes on with it */
-        link_free(pool, s);
-    } else if (hand_on(pool, s)) {
-        pool_serve_waiters(pool);
+    if (hand_on(pool, s)) {
+        pool_serve_waiters(pool); /* those that are free since, by who was served */
     } else if (s->state != SERVER_CLOSING) {
         link_free(pool, s);
     }
