@@ -33,6 +33,7 @@ struct account {
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
+    atomic_uint n_schemas;        /* names it has used, in all workers: schema.h */
     atomic_uint followed_version; /* raised when a user of the nodes showed another password */
     atomic_bool asks_otherwise;   /* a node was seen that asks it by a plugin that is not native */
     struct {

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "pool/account.h"
 
 void schemas_init(struct schemas *t)
 {
@@ -54,6 +55,10 @@ struct schema *schema_get(struct schemas *t, struct account *account, struct sli
     if (schema != NULL) {
         return schema;
     }
+    if (atomic_load(&account->n_schemas) >= SCHEMAS_OF_ONE) {
+        mem_refused();
+        return NULL;
+    }
     schema = mem_try(MEM_POOL, sizeof(*schema) + len + 1);
     if (schema == NULL) {
         return NULL;
@@ -67,5 +72,6 @@ struct schema *schema_get(struct schemas *t, struct account *account, struct sli
         mem_free(MEM_POOL, schema);
         return NULL;
     }
+    (void)atomic_fetch_add(&account->n_schemas, 1);
     return schema;
 }

@@ -12,7 +12,9 @@
 #include "base/base.h"
 #include "base/map.h"
 
-#define SCHEMAS_MAX     200000
+#define SCHEMAS_MAX 200000
+#define SCHEMAS_OF_ONE \
+    20000 /* of an account, in all workers: names it made up are none of others' */
 #define SCHEMA_KEY_HEAD sizeof(uintptr_t) /* bytes of a key before the name: the account */
 #define SCHEMA_NAME_MAX 256               /* bytes; MariaDB allows 64 characters */
 
@@ -50,7 +52,10 @@ void schemas_fini(struct schemas *t);
 /* schema_hash - of a schema's name, the same everywhere, whatever the case of ASCII; 0 of none. */
 uint32_t schema_hash(struct slice name);
 
-/* schema_get - the entry, made when it is new; NULL when the name is too long or the table full. */
+/*
+ * schema_get - the entry, made when it is new; NULL when the name is too long, the account has named
+ * too many, or the table is full. Any thread, of tables of its own.
+ */
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name) MUST_CHECK;
 
 #endif

@@ -214,8 +214,9 @@ static void refuse_schema(struct client *c, struct slice name)
         client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
         return;
     }
-    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'",
-                   is_long ? 97 : (int)name.len, name.data, is_long ? "..." : "");
+    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'%s",
+                   is_long ? 97 : (int)name.len, name.data, is_long ? "..." : "",
+                   name.len <= SCHEMA_NAME_MAX ? ": its user has named too many" : "");
     client_end_with_error(c, err_number(ERR_NO_SCHEMA), err_sqlstate(ERR_NO_SCHEMA),
                           slice_of(text));
 }

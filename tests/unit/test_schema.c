@@ -2,6 +2,7 @@
 /*
  * test_schema.c - interned schemas of accounts.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -102,4 +103,22 @@ TEST(schema_without_memory_is_refused_and_found_later)
     assert_true(n > 1);
     schemas_fini(&t);
     assert_int_equal(mem_blocks(MEM_POOL), 0);
+}
+
+TEST(schema_names_of_one_account_are_not_at_the_cost_of_others)
+{
+    struct account greedy = {.id = 1};
+    struct account other = {.id = 2};
+    struct schemas t;
+    char name[16];
+
+    schemas_init(&t);
+    for (unsigned i = 0; i < SCHEMAS_OF_ONE; i++) {
+        (void)snprintf(name, sizeof(name), "x%u", i);
+        assert_non_null(schema_get(&t, &greedy, slice_of(name)));
+    }
+    assert_null(schema_get(&t, &greedy, SLICE("one_more")));
+    assert_non_null(schema_get(&t, &greedy, SLICE("x7")));
+    assert_non_null(schema_get(&t, &other, SLICE("one_more")));
+    schemas_fini(&t);
 }
