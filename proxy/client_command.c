@@ -129,6 +129,12 @@ bool client_refuses_file(struct client *c)
     return true;
 }
 
+/* As the first or the last of them; one in between is not seen. */
+static bool kills_among_others(const struct facts *f)
+{
+    return (f->flags & FACT_MULTI) != 0 && (f->verb == VERB_KILL || f->runs == VERB_KILL);
+}
+
 /* The facts are known and the rules have spoken: answer it here, or send it. */
 static void statement(struct client *c)
 {
@@ -141,8 +147,12 @@ static void statement(struct client *c)
         client_run(c);
         return;
     }
-    if (task->facts.verb == VERB_KILL && task->facts.number != 0 &&
-        (task->facts.flags & FACT_MULTI) == 0) {
+    if (kills_among_others(&task->facts)) {
+        client_end_with_error(
+            c, 1235, "42000",
+            SLICE("KILL among several statements is not served: a node would take "
+                  "its id for one of its own threads"));
+    } else if (task->facts.verb == VERB_KILL && task->facts.number != 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
         if (c->state != CLIENT_CLOSING) {
             client_task_end(c);

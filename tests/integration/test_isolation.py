@@ -373,10 +373,12 @@ def test_threads(house):
             # To a user who may not see it a node says 1094, 1095 or 1979, and OK when he names
             # all of a user: of those that he may kill, which are none.
             works = (None,) if "USER" in sql else ()
-            assert attacker.fails(sql) in (1094, 1095, 1064, 1295, 1957, 1979, *works), sql
+            assert attacker.fails(sql) in (1094, 1095, 1064, 1235, 1295, 1957, 1979, *works), sql
         for number in (ids["id"], ids["thread"]):
             attacker.send(bytes([wire.COM_PROCESS_KILL]) + struct.pack("<I", number))
             assert wire.parse_error(attacker.read_packet().payload)[0] in (1094, 1095)
+        for sql in (f"SELECT 1; KILL {ids['thread']}", f"KILL {ids['thread']}; SELECT 1"):
+            assert attacker.fails(sql) == 1235
         attacker.send(bytes([wire.COM_STMT_PREPARE]) + b"KILL QUERY ?")  # it would be a thread of the node
         assert wire.parse_error(attacker.read_packet().payload)[0] == 1295
 
