@@ -130,8 +130,11 @@ static MYSQL *new_mysql(void)
     MYSQL *mysql = library_new(FOLLOW_EVENT_MAX);
     unsigned timeout = READ_TIMEOUT_S;
 
-    CHECK(mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout) == 0);
+    if (mysql != NULL && (mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout) != 0 ||
+                          mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout) != 0)) {
+        mysql_close(mysql);
+        return NULL;
+    }
     return mysql;
 }
 
@@ -160,6 +163,11 @@ struct follow_link *follow_link_open(const struct follow_target *target, struct 
     }
     link = mem_new(MEM_POOL, sizeof(*link));
     link->mysql = new_mysql();
+    if (link->mysql == NULL) {
+        say(error, CR_OUT_OF_MEMORY, "no memory for a connection");
+        mem_free(MEM_POOL, link);
+        return NULL;
+    }
     link->tls = sql_tls_new(link->mysql, target->node);
     if (sql_tls_why(link->tls)[0] != '\0') {
         say_tls_or_last(link, error);

@@ -10,11 +10,13 @@ struct st_mysql *library_new(unsigned long packet_max)
     MYSQL *mysql = mysql_init(NULL);
     unsigned off = 0;
 
-    CHECK(mysql != NULL);
-    CHECK(mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) == 0);
-    CHECK(mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) == 0);
-    CHECK(mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0);
+    if (mysql != NULL && (mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) != 0 ||
+                          mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) != 0 ||
+                          mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) != 0 ||
+                          mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") != 0)) {
+        mysql_close(mysql);
+        return NULL;
+    }
     return mysql;
 }
 

@@ -11,7 +11,8 @@
 /*
  * library_new - a handle (MYSQL) of calls that do not block, utf8mb4, which sends no file of ours.
  *
- * packet_max: bytes of the longest packet that it takes. Never NULL; free it with mysql_close().
+ * packet_max: bytes of the longest packet that it takes. Free it with mysql_close(); NULL when there is
+ * no memory.
  */
 struct st_mysql *library_new(unsigned long packet_max);
 

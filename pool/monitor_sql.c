@@ -447,11 +447,11 @@ static void go_on(struct sql_link *link, int happened)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static void fail_unresolved(struct sql_link *link)
+static void fail_unopened(struct sql_link *link, unsigned error, const char *text)
 {
-    static const struct sql_result result = {
-        .kind = REPORT_BROKEN, .error = CR_UNKNOWN_HOST, .text = "its address cannot be resolved"};
+    struct sql_result result = {.kind = REPORT_BROKEN, .error = error};
 
+    (void)snprintf(result.text, sizeof(result.text), "%s", text);
     link->step = LINK_CLOSED;
     finish(link, &result);
 }
@@ -482,12 +482,16 @@ static void open_link(struct sql_link *link)
         return;
     }
     if (!is_unix && !library_host(t->node, link->host, sizeof(link->host))) {
-        fail_unresolved(link);
+        fail_unopened(link, CR_UNKNOWN_HOST, "its address cannot be resolved");
         return;
     }
     link->tls_changes = atomic_load(&t->node->shared.tls_changes);
     link->tls_failures = atomic_load(&t->node->shared.tls_failures);
     link->mysql = library_new(PACKET_MAX);
+    if (link->mysql == NULL) {
+        fail_unopened(link, CR_OUT_OF_MEMORY, "no memory for a connection");
+        return;
+    }
     link->tls = sql_tls_new(link->mysql, t->node);
     if (sql_tls_why(link->tls)[0] != '\0') {
         fail_tls(link);
