@@ -109,6 +109,9 @@ class Direct:
     def cache_counts(self):
         return None
 
+    def site_kb(self):
+        return None
+
     def peak_kb(self):
         return None
 

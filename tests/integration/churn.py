@@ -109,8 +109,7 @@ class Churner:
     def prepared(self):
         number = self.rng.randrange(1 << 30)
         self.trail.append("COM_STMT_PREPARE")
-        self.client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT ? AS churn")
-        statement, = struct.unpack_from("<I", self.client.read_prepare()[0].payload, 1)
+        statement = self.client.prepare("SELECT ? AS churn")
         yield
         self.client.send(wire.execute_packet(statement, [number]))
         row = self.client.read_query()[-2].payload

@@ -68,8 +68,7 @@ def test_data_for_a_node_that_does_not_read(galeway, cluster, size):
                         servers=[{"address": "127.0.0.1", "port": relay.port, "hostgroup": 10}])
         before = proxy.rss_kb()
         with wire.Client(port=proxy.port, **TENANT) as client:
-            client.send(b"\x16SELECT LENGTH(?)")
-            statement, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+            statement = client.prepare("SELECT LENGTH(?)")
             data = frame(b"\x18" + struct.pack("<IH", statement, 0) + piece)
             limit = (60000000 // len(data)) * len(data)
             sent = fill(client.sock, data, limit)

@@ -18,11 +18,6 @@ def number(value):
     return LONG, struct.pack("<i", value)
 
 
-def prepare(client, sql):
-    client.send(bytes([wire.COM_STMT_PREPARE]) + sql.encode())
-    return struct.unpack_from("<I", wire.succeeded(client.read_prepare())[0].payload, 1)[0]
-
-
 def bulk(client, statement, rows, flags=wire.BULK_TYPES):
     """How many rows a bulk execute of (INT, VARCHAR) rows changed."""
     rows = [[number(a), b] for a, b in rows]
@@ -69,7 +64,7 @@ def make(galeway, table):
 def test_types_follow_to_another_connection(galeway, make, lose):
     """Sent once by the client; prepared again and told again by Galeway."""
     client = make(galeway())
-    statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
+    statement = client.prepare("INSERT INTO b VALUES (?, ?)")
     assert bulk(client, statement, [(1, "a"), (2, None)]) == 2
     lose()
     assert bulk(client, statement, [(3, "c"), (4, wire.DEFAULT)], flags=0) == 2
@@ -96,7 +91,7 @@ def test_long(galeway, make, lose, rows):
     """Beyond mysql-threshold_query_length it streams; it pins nothing, and may change connections."""
     proxy = galeway(connections=1)
     client, other = make(proxy), make(proxy)
-    statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
+    statement = client.prepare("INSERT INTO b VALUES (?, ?)")
     filler = "x" * 10000
 
     def values(first):
@@ -120,7 +115,7 @@ def test_counted_and_written(galeway, make, table):
     proxy = galeway(variables={"query_cache_auto": True})
     console = Console(proxy)
     client, reader = make(proxy), make(proxy, wire.DEFAULT_CAPS)
-    statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
+    statement = client.prepare("INSERT INTO b VALUES (?, ?)")
 
     def hits():
         return console.status("Query_Cache_count_GET_OK")
@@ -147,7 +142,7 @@ def test_without_the_bit(galeway, make, cluster, table):
     for port in (cluster.port(1), proxy.port):
         with wire.Client(port=port, user="tenant", password="tenant", db=table,
                          caps=caps) as client:
-            statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
+            statement = client.prepare("INSERT INTO b VALUES (?, ?)")
             packets = []
             for packet in (wire.bulk_packet(statement, [LONG, STRING], [[number(1), "x"]]),
                            wire.bulk_packet(statement, [LONG, STRING], [[number(1), "x" * 700000]]),
@@ -161,7 +156,7 @@ def test_without_the_bit(galeway, make, cluster, table):
 def test_beyond_16_mib(galeway, make, lose):
     """There is no room for types in a packet of 16 MiB - 1: they are told ahead of it."""
     client = make(galeway())
-    statement = prepare(client, "INSERT INTO b VALUES (?, ?)")
+    statement = client.prepare("INSERT INTO b VALUES (?, ?)")
     filler = "x" * 6_000_000
     assert bulk(client, statement, [(i, filler) for i in range(3)]) == 3
     lose()
@@ -176,7 +171,7 @@ def test_beyond_16_mib(galeway, make, lose):
 def test_beyond_16_mib_without_the_bit(galeway, make, lose):
     """A client of before bulk execution is told; its connection goes on."""
     client = make(galeway(), wire.DEFAULT_CAPS)
-    statement = prepare(client, "SELECT LENGTH(?)")
+    statement = client.prepare("SELECT LENGTH(?)")
     for attempt in range(2):
         client.send(wire.execute_packet(statement, ["y" * 17_000_000], bind=attempt == 0))
         packets = client.read_query()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The query cache: what is answered without a node is what a node would answer now."""
 import re
-import struct
 import threading
 
 import pytest
@@ -203,12 +202,6 @@ def test_one_option_does_not_throw_away_the_others(cached, site):
         assert client.value(home) == "all" and client.value(siteurl) == "all"
 
 
-def prepare(client, statement):
-    """The id of a prepared statement."""
-    client.send(b"\x16" + statement)
-    return struct.unpack("<I", wire.succeeded(client.read_prepare())[0].payload[1:5])[0]
-
-
 def execute(client, statement_id, number):
     client.send(wire.execute_packet(statement_id, [number]))
     return b"".join(p.payload for p in wire.succeeded(client.read_query()))
@@ -216,7 +209,7 @@ def execute(client, statement_id, number):
 
 def test_prepared_statements_share_by_their_parameters(cached, site):
     with connect(cached, site) as client:
-        statement_id = prepare(client, b"SELECT title FROM posts WHERE id = ?")
+        statement_id = client.prepare(b"SELECT title FROM posts WHERE id = ?")
         before = hits(cached)
 
         def is_answered():
@@ -234,7 +227,7 @@ def test_a_prepared_write_counts_where_it_was_prepared(cached, site, cluster):
     posts = "SELECT title FROM posts WHERE id = 1"
     cluster.sql(1, f"CREATE OR REPLACE DATABASE {site}_other")
     with connect(cached, site) as client, connect(cached, site) as other:
-        statement_id = prepare(client, b"UPDATE posts SET title = 'neu' WHERE id = ?")
+        statement_id = client.prepare(b"UPDATE posts SET title = 'neu' WHERE id = ?")
         client.rows(f"USE {site}_other")
         until_cached(cached, other, posts)
         execute(client, statement_id, 1)

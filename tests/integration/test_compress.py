@@ -129,8 +129,7 @@ def test_dialogs(side, schema):
         assert [p.seq for p in packets] == [n % 256 for n in range(1, len(packets) + 1)]
         client.rows("CREATE TABLE t (id INT PRIMARY KEY, s LONGTEXT)")
         client.rows("CREATE TABLE l (s TEXT)")
-        client.send(bytes([wire.COM_STMT_PREPARE]) + b"INSERT INTO t VALUES (?, ?)")
-        insert = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0]
+        insert = client.prepare("INSERT INTO t VALUES (?, ?)")
         long = "long " * 500000
         client.send(bytes([wire.COM_STMT_SEND_LONG_DATA]) + struct.pack("<IH", insert, 1)
                     + long.encode())
@@ -138,8 +137,7 @@ def test_dialogs(side, schema):
         wire.succeeded(client.read_query())
         client.send(bytes([wire.COM_STMT_CLOSE]) + struct.pack("<I", insert))
         assert client.value("SELECT s FROM t WHERE id = 1") == long
-        client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT seq FROM seq_1_to_500 WHERE seq > ?")
-        select = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0]
+        select = client.prepare("SELECT seq FROM seq_1_to_500 WHERE seq > ?")
         client.send(wire.execute_packet(select, [7], cursor=1))
         wire.succeeded(client.read_query(cursor=True))
         for _ in range(3):

@@ -399,8 +399,7 @@ def test_prepared_statements(console):
         assert wire.parse_error(client.read_packet().payload)[0] == 1835 and client.at_end()
     with raw(console) as client:
         for i in range(100):
-            client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT 1")
-            number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+            number = client.prepare("SELECT 1")
         client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT 1")
         assert wire.parse_error(client.read_prepare()[0].payload)[0] == 1461
         client.send(bytes([wire.COM_STMT_CLOSE]) + struct.pack("<I", number))

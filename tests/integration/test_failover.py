@@ -105,8 +105,7 @@ def test_a_prepared_read_leaves_a_reader_that_is_not_ready(fragile_cluster, gale
                    for _ in range(8)]
         ids = []
         for client in clients:
-            client.send(b"\x16SELECT a FROM t WHERE id = ?")
-            ids.append(struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0])
+            ids.append(client.prepare("SELECT a FROM t WHERE id = ?"))
         with rejecting(fragile_cluster, 3):
             for _ in range(5):
                 for client, stmt in zip(clients, ids):
@@ -281,8 +280,7 @@ def test_refused_by_its_head_when_nobody_reads(fragile_cluster, galeway, table):
 def test_a_full_node_for_a_statement_that_opens_something(fragile_cluster, galeway, table, long_data):
     """Nothing of it is anywhere yet: it waits as any other, and its client stays."""
     with behind(Refusing, fragile_cluster, galeway, table) as (relay, client, proxy):
-        client.send(b"\x16SELECT id, ? FROM t ORDER BY id")
-        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        number = client.prepare("SELECT id, ? FROM t ORDER BY id")
         relay.drop()
         console = Console(proxy)
         wait_until(lambda: console.value("SELECT sum(ConnFree) FROM stats_mysql_connection_pool") == 0, 20, "no connection")

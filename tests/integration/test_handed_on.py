@@ -16,11 +16,6 @@ def one_connection(galeway, cluster):
         {"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10, "max_connections": 1}])
 
 
-def prepare(client, sql):
-    client.send(b"\x16" + sql)
-    return struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0]
-
-
 def waiting(console, n):
     return lambda: console.value(
         "SELECT Variable_Value FROM stats_memory_metrics WHERE Variable_Name = 'queue_waiting_used'") == n
@@ -32,7 +27,7 @@ def test_a_client_that_is_gone_when_its_reply_comes(galeway, cluster, schema):
     console = Console(proxy)
     with wire.Client(port=proxy.port, db=schema, **TENANT) as other:
         for _ in range(5):
-            number = prepare(other, b"SELECT ?")
+            number = other.prepare(b"SELECT ?")
             gone = wire.Client(port=proxy.port, db=schema, **TENANT)
             gone.send(b"\x03SELECT SLEEP(0.5)")
             with contextlib.suppress(BlockingIOError):  # so much ahead that it is not read any more

@@ -302,15 +302,10 @@ def test_counters_of_a_session(house):
 
 # ---------------------------------------------------------------- statement ids
 
-def prepare(client, sql):
-    client.send(bytes([wire.COM_STMT_PREPARE]) + sql.encode())
-    return struct.unpack_from("<I", client.read_prepare()[0].payload, 1)[0]
-
-
 def test_statement_ids(house):
     """Numbers are a client's own: another's says nothing of them, and does nothing to them."""
     victim, attacker = house.victim(), house.attacker()
-    statement = prepare(victim, f"SELECT t, '{SECRET}' FROM posts WHERE id = ?")
+    statement = victim.prepare(f"SELECT t, '{SECRET}' FROM posts WHERE id = ?")
     victim.send(bytes([wire.COM_STMT_SEND_LONG_DATA]) + struct.pack("<IH", statement, 0) + b"1")
     unknown = [n for n in range(12) if n != 0] + [statement + 1, 2**31, 2**32 - 2]
     for number in sorted({statement, *unknown}):
@@ -443,7 +438,7 @@ def break_off(rng, victim):
         head = struct.pack("<I", len(text) + 1)[:3] + b"\0" + bytes([wire.COM_QUERY])
         victim.sock.sendall((head + text)[:rng.randrange(4, len(text))])
     elif kind == "preparing":
-        number = prepare(victim, f"SELECT '{SECRET}', t FROM posts WHERE id > ?")
+        number = victim.prepare(f"SELECT '{SECRET}', t FROM posts WHERE id > ?")
         victim.send(wire.execute_packet(number, [0], cursor=rng.choice((0, 1))))
     elif kind == "file":
         victim.rows("SET @secret = 1")

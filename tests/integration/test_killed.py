@@ -175,8 +175,7 @@ def mine(cluster, table):
 def test_mid_prepared_statement(cluster, own_proxy, table):
     for cursor in (0, 1):
         client = wire.Client(port=own_proxy.port, db=table, **TENANT)
-        client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT seq FROM seq_1_to_1000000")
-        statement, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        statement = client.prepare("SELECT seq FROM seq_1_to_1000000")
         client.send(wire.execute_packet(statement, [], cursor=cursor))
         client.read_packet()
         client.abort()

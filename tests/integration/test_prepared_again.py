@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A statement that is executed on a connection where it was not prepared: what the session has there stays."""
-import struct
-
 import pytest
 
 import wire
 
 TENANT = {"user": "tenant", "password": "tenant", "timeout": 20}
-
-
-def prepare(client, sql):
-    client.send(b"\x16" + sql.encode())
-    packet = client.read_prepare()[0].payload
-    assert packet[0] == 0, packet
-    return struct.unpack_from("<I", packet, 1)[0]
 
 
 def execute(client, number, values=()):
@@ -37,7 +28,7 @@ def test_prepared_without_a_schema(galeway, schema, table, begin, left):
     """As wpdb: no schema at the login. A change of user, the only way back to none, would end all that."""
     proxy = galeway()
     with wire.Client(port=proxy.port, **TENANT) as client:
-        number = prepare(client, f"SELECT COUNT(*) FROM {table} WHERE id > ?")  # on a reader
+        number = client.prepare(f"SELECT COUNT(*) FROM {table} WHERE id > ?")  # on a reader
         client.send(b"\x02" + schema.encode())
         client.read_packet()
         client.rows(begin)
@@ -49,18 +40,17 @@ def test_prepared_without_a_schema(galeway, schema, table, begin, left):
         assert client.rows("SELECT DATABASE(), COUNT(*) FROM t") == [[schema, "1"]]
 
 
-@pytest.mark.parametrize("begin", ["SET autocommit = 0", "BEGIN"])
-def test_prepared_with_another_autocommit(galeway, schema, table, begin):
+@pytest.mark.parametrize("before,begin", [((), "SET autocommit = 0"),
+                                          (("SET autocommit = 0", "SET autocommit = 1"), "BEGIN")])
+def test_prepared_with_another_autocommit(galeway, schema, table, before, begin):
     """To set it to 1, if only for the time of a preparation, would commit."""
     proxy = galeway()
     with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
-        if begin == "BEGIN":
-            client.rows("SET autocommit = 0")
-        number = prepare(client, "SELECT COUNT(*) FROM t WHERE id > ?")
-        if begin == "BEGIN":
-            client.rows("COMMIT")
-            client.rows("SET autocommit = 1")
-        client.rows(begin)
+        for sql in before[:1]:
+            client.rows(sql)
+        number = client.prepare("SELECT COUNT(*) FROM t WHERE id > ?")
+        for sql in (*before[1:], begin):
+            client.rows(sql)
         client.rows("INSERT INTO t VALUES (1)")
         execute(client, number, [0])
         client.rows("ROLLBACK")
@@ -71,7 +61,7 @@ def test_prepared_in_a_schema_that_was_dropped(galeway, schema):
     """The session is in no schema, and cannot come back to none from the statement's."""
     proxy = galeway()
     with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
-        number = prepare(client, "SELECT ?")
+        number = client.prepare("SELECT ?")
         client.rows(f"DROP DATABASE {schema}")
         client.rows(f"CREATE DATABASE {schema}")
         packets = execute(client, number, ["x"])

@@ -144,9 +144,7 @@ def test_prepared_statement_is_decided_anew_when_it_must_be(ruled):
 def test_long_data_goes_where_its_statement_will(ruled):
     proxy = ruled([to("moves", destination_hostgroup=50)])
     with connect(proxy) as client:
-        client.send(bytes([wire.COM_STMT_PREPARE]) +
-                    b"SELECT CONCAT(?, @@wsrep_node_name) AS moves")
-        statement, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
+        statement = client.prepare("SELECT CONCAT(?, @@wsrep_node_name) AS moves")
         for part in (b"a", b"b "):
             client.send(bytes([wire.COM_STMT_SEND_LONG_DATA]) +
                         struct.pack("<IH", statement, 0) + part)

@@ -5,7 +5,6 @@ sequences/session_track.py has what one session is told; here several share one 
 a node, lose theirs; and real clients that live by it.
 """
 import shutil
-import struct
 
 import pytest
 
@@ -37,9 +36,7 @@ def answer(client, statement):
         client.send(bytes([wire.COM_INIT_DB]) + statement[8:].encode())
         return client.read_one()
     if statement.startswith("execute "):  # its parameter is longer than what is kept of a command
-        client.send(b"\x16" + statement[8:].encode())
-        number, = struct.unpack_from("<I", client.read_prepare()[0].payload, 1)
-        client.send(wire.execute_packet(number, ["x" * LONG]))
+        client.send(wire.execute_packet(client.prepare(statement[8:]), ["x" * LONG]))
         return client.read_query(infile=b"7\n8\n")
     return client.query(statement, infile=b"7\n8\n")
 

@@ -95,8 +95,7 @@ class Tenant:
         self.same(self.name, self.client.value(f"SELECT name FROM whoami WHERE id={number}"))
 
     def prepared(self):
-        self.client.send(bytes([wire.COM_STMT_PREPARE]) + b"SELECT name FROM whoami WHERE id=?")
-        statement, = struct.unpack_from("<I", self.client.read_prepare()[0].payload, 1)
+        statement = self.client.prepare("SELECT name FROM whoami WHERE id=?")
         self.client.send(wire.execute_packet(statement, [self._first_id()]))
         row = self.client.read_query()[-2].payload
         self.same(self.name.encode(), row[3:])

@@ -568,6 +568,11 @@ class Client:
         self.send(bytes([COM_QUERY]) + (sql if isinstance(sql, bytes) else sql.encode()))
         return self.read_query(infile)
 
+    def prepare(self, sql):
+        """The number of a prepared statement; an error raises ServerError."""
+        self.send(bytes([COM_STMT_PREPARE]) + (sql if isinstance(sql, bytes) else sql.encode()))
+        return struct.unpack_from("<I", succeeded(self.read_prepare())[0].payload, 1)[0]
+
     def rows(self, sql):
         """Rows of one text result, each value as str or None; an error raises ServerError."""
         packets = succeeded(self.query(sql))
