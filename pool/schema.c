@@ -20,6 +20,7 @@ void schemas_fini(struct schemas *t)
     size_t pos = 0;
 
     while ((schema = map_next(&t->by_key, &pos)) != NULL) {
+        (void)atomic_fetch_sub(&schema->account->n_schemas, 1);
         mem_free(MEM_POOL, schema);
     }
     map_fini(&t->by_key);

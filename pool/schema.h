@@ -47,7 +47,7 @@ struct schemas {
 };
 
 void schemas_init(struct schemas *t);
-void schemas_fini(struct schemas *t);
+void schemas_fini(struct schemas *t); /* while its accounts live */
 
 /* schema_hash - of a schema's name, the same everywhere, whatever the case of ASCII; 0 of none. */
 uint32_t schema_hash(struct slice name);

@@ -82,7 +82,6 @@ enum close_reason {
 
 #define LOGIN_RESPONSE_MAX RSA_BLOCK_MAX
 
-/* Lives only while a client logs in (or changes its user). */
 /* Whose session it is. */
 struct session_user {
     struct account *account; /* counted in its n_clients; NULL = none */
@@ -93,6 +92,7 @@ struct session_user {
     bool must_set_password;
 };
 
+/* Lives only while a client logs in (or changes its user). */
 struct client_login {
     struct auth_check auth;
     bool is_change_user;

@@ -148,10 +148,7 @@ static void statement(struct client *c)
         return;
     }
     if (kills_among_others(&task->facts)) {
-        client_end_with_error(
-            c, 1235, "42000",
-            SLICE("KILL among several statements is not served: a node would take "
-                  "its id for one of its own threads"));
+        client_task_failed(c, ERR_KILL_AMONG_OTHERS);
     } else if (task->facts.verb == VERB_KILL && task->facts.number != 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);
         if (c->state != CLIENT_CLOSING) {

@@ -203,20 +203,22 @@ static bool is_known(const struct client *c, const struct schema *schema)
 }
 
 /*
- * No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes.
+ * No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes. Or
+ * one that cannot be kept (schema_get).
  */
 static void refuse_schema(struct client *c, struct slice name)
 {
     char text[160];
-    bool is_long = name.len > 100;
 
     if (name.len == 0) {
-        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
+        client_task_failed(c, ERR_NO_SCHEMA_CHOSEN);
         return;
     }
-    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s%s'%s",
-                   is_long ? 97 : (int)name.len, name.data, is_long ? "..." : "",
-                   name.len <= SCHEMA_NAME_MAX ? ": its user has named too many" : "");
+    if (name.len <= SCHEMA_NAME_MAX) {
+        client_task_failed(c, ERR_SCHEMAS_FULL);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "Incorrect database name '%.*s...'", 97, name.data);
     client_end_with_error(c, err_number(ERR_NO_SCHEMA), err_sqlstate(ERR_NO_SCHEMA),
                           slice_of(text));
 }

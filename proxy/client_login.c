@@ -218,7 +218,6 @@ static bool begin_session(struct client *c, struct account *account, const struc
     struct session *s = &c->session;
     struct profiles *profiles = &c->worker->pool.profiles;
     struct profile *profile = profile_of_charset(profiles, c->login->charset);
-    uint64_t caps = s->caps;
 
     if (profile == NULL) {
         client_close(c, CLOSE_MEMORY, ERR_MEMORY);
@@ -229,15 +228,15 @@ static bool begin_session(struct client *c, struct account *account, const struc
         refuse_user_limit(c, user->username, (long)user->max_connections);
         return false;
     }
-    client_stmts_drop(c);
-    session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
-    warnings_drop(c);
     c->login->before = (struct session_user){.account = s->account,
                                              .schema = s->schema,
-                                             .caps = caps,
+                                             .caps = s->caps,
                                              .default_hostgroup = s->default_hostgroup,
                                              .charset = s->charset,
                                              .must_set_password = s->must_set_password};
+    client_stmts_drop(c);
+    session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
+    warnings_drop(c);
     s->account = account;
     s->schema = NULL;
     s->caps = c->login->caps;

@@ -23,7 +23,7 @@
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
-#define INTERRUPTED_MAX 256 /* bytes of the packet that says so */
+#define ERR_PACKET_MAX 256 /* bytes of an ERR that ends a reply: a node's, and ours instead */
 
 /* --- what the connection tells ---------------------------------------------------------------- */
 
@@ -128,7 +128,7 @@ static bool pass_on(struct server *s, struct client *c, const uv_buf_t *bufs, un
  */
 static size_t find_interrupted(const uint8_t *bytes, size_t len)
 {
-    size_t from = len > INTERRUPTED_MAX ? len - INTERRUPTED_MAX : 0;
+    size_t from = len > ERR_PACKET_MAX ? len - ERR_PACKET_MAX : 0;
     struct err err;
 
     for (size_t at = from; at + PACKET_HEADER < len; at++) {
@@ -147,7 +147,7 @@ static void tell_timeout(struct server *s, struct client *c, const uv_buf_t *buf
 {
     uv_buf_t last = bufs[n - 1];
     size_t at = find_interrupted((const uint8_t *)last.base, last.len);
-    uint8_t bytes[INTERRUPTED_MAX];
+    uint8_t bytes[ERR_PACKET_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     char text[160];
     uv_buf_t told;
@@ -169,7 +169,7 @@ static void tell_timeout(struct server *s, struct client *c, const uv_buf_t *buf
 /* A file that its client does not read was empty for the node: what it says of that is no answer. */
 static void tell_no_file(struct server *s, struct client *c, const uv_buf_t *bufs, unsigned n)
 {
-    uint8_t bytes[INTERRUPTED_MAX];
+    uint8_t bytes[ERR_PACKET_MAX];
     struct writer w = writer_of(bytes, sizeof(bytes));
     uv_buf_t told;
 
@@ -365,6 +365,17 @@ void client_after_reply(struct client *c, struct server *s)
     profile_unref(&c->worker->pool.profiles, before);
 }
 
+/* It ended as its client was told; for its node it did not, which counts otherwise and has no warning. */
+static void after_no_file(struct client *c, struct server *s)
+{
+    s->outcome.is_error = true;
+    s->outcome.error = err_number(ERR_LOCAL_INFILE);
+    client_after_reply(c, s);
+    c->session.numbers_server = 0;
+    warnings_said(c, err_number(ERR_LOCAL_INFILE), err_sqlstate(ERR_LOCAL_INFILE),
+                  slice_of(err_text(ERR_LOCAL_INFILE)));
+}
+
 static void on_done(struct server *s)
 {
     struct client *c = s->owner;
@@ -380,15 +391,10 @@ static void on_done(struct server *s)
         client_run_again(c);
         return;
     }
-    if (UNLIKELY(task->said_no_file)) { /* as the client was told */
-        s->outcome.is_error = true;
-        s->outcome.error = err_number(ERR_LOCAL_INFILE);
-    }
-    client_after_reply(c, s);
-    if (UNLIKELY(task->said_no_file)) { /* its node was not, and counts otherwise */
-        c->session.numbers_server = 0;
-        warnings_said(c, err_number(ERR_LOCAL_INFILE), err_sqlstate(ERR_LOCAL_INFILE),
-                      slice_of(err_text(ERR_LOCAL_INFILE)));
+    if (UNLIKELY(task->said_no_file)) {
+        after_no_file(c, s);
+    } else {
+        client_after_reply(c, s);
     }
     if (c->state == CLIENT_UPLOADING) {
         leave_uploading(c, s, pins);

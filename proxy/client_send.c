@@ -406,7 +406,7 @@ static int place_statement(struct client *c, struct server *s, struct want *want
         return 0;
     }
     if (stmt->schema != NULL && want->schema == NULL) {
-        client_end_with_error(c, 1046, "3D000", SLICE("No database selected"));
+        client_task_failed(c, ERR_NO_SCHEMA_CHOSEN);
         return -1;
     }
     want->schema = stmt->schema;

@@ -41,7 +41,10 @@ static bool may_write(const struct task *task)
     }
 }
 
-/* A transaction ends with COMMIT, but also with BEGIN, SET autocommit, DDL, LOCK TABLES, ... */
+/*
+ * A transaction ends with COMMIT, but also with BEGIN, SET autocommit, DDL, LOCK TABLES, ... Wider than
+ * task_may_commit(): ROLLBACK ends it, too, and what is not seen is taken for the worst.
+ */
 static bool may_end_transaction(const struct task *task)
 {
     const struct facts *f = &task->facts;

@@ -105,10 +105,10 @@ struct facts {
     uint8_t verb;    /* enum verb, of the first statement */
     uint8_t runs;    /* enum verb: behind SET STATEMENT .. FOR, ANALYZE, EXPLAIN, WITH; of the last
                         statement */
-    bool
-        sets_back; /* it sets variables for its own time: SET STATEMENT .. FOR, be it the first statement
-                       or another; a locking SELECT or DDL with NOWAIT or WAIT n (lock_wait_timeout; 10.11) */
-    uint8_t local; /* enum local_form */
+    bool sets_back;  /* it sets variables for its own time: SET STATEMENT .. FOR, be it the first
+                       statement or another; a locking SELECT or DDL with NOWAIT or WAIT n
+                       (lock_wait_timeout; 10.11) */
+    uint8_t local;   /* enum local_form */
     uint8_t n_tables;
     struct table_name tables[FACTS_MAX_TABLES]; /* borrowed from the statement's bytes */
     struct slice

@@ -331,6 +331,8 @@ TEST(follow_malformed_is_told)
         {FOLLOW_RESULT, 1, SLICE("\xff\x00")},
         {FOLLOW_PREPARE, -1, SLICE("\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00")},
         {FOLLOW_PREPARE, -1, SLICE("\x01")},
+        /* STMT_ID_LAST, which stands for another */
+        {FOLLOW_PREPARE, -1, SLICE("\x00\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00")},
         {FOLLOW_ROWS, -1, SLICE("\xfe\x00")},
         {FOLLOW_ONE, -1, SLICE("\x00")},
     };

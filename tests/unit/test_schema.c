@@ -121,4 +121,5 @@ TEST(schema_names_of_one_account_are_not_at_the_cost_of_others)
     assert_non_null(schema_get(&t, &greedy, SLICE("x7")));
     assert_non_null(schema_get(&t, &other, SLICE("one_more")));
     schemas_fini(&t);
+    assert_int_equal(atomic_load(&greedy.n_schemas) + atomic_load(&other.n_schemas), 0);
 }
