@@ -186,7 +186,7 @@ struct account *account_follow(struct accounts *a, struct slice name, const char
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
     if (CRYPTO_memcmp(&account->shared.followed, secret, sizeof(*secret)) != 0) {
         account->shared.secret = account->shared.followed = *secret;
-        atomic_fetch_add(&account->followed_version, 1);
+        account_log_in_again(account);
     }
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
     return account;

@@ -34,7 +34,7 @@ struct account {
     atomic_int n_clients;
     atomic_int n_servers;
     atomic_uint n_schemas;        /* names it has used, in all workers: schema.h */
-    atomic_uint followed_version; /* raised when a user of the nodes showed another password */
+    atomic_uint followed_version; /* account_log_in_again() */
     atomic_bool asks_otherwise;   /* a node was seen that asks it by a plugin that is not native */
     struct {
         pthread_mutex_t lock;
@@ -89,5 +89,14 @@ void account_secret(struct account *account, struct secret *copy);
  */
 void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN]);
 void account_learn_clear(struct account *account, struct slice clear);
+
+/*
+ * account_log_in_again - its connections do before they serve another session: its user of the nodes showed another
+ * password, or they may have state of a session that was not known of. Thread: any.
+ */
+static inline void account_log_in_again(struct account *account)
+{
+    (void)atomic_fetch_add(&account->followed_version, 1);
+}
 
 #endif

@@ -463,7 +463,7 @@ void pool_give(struct pool *pool, struct server *s)
         s->owner = NULL;
         s->events = NULL;
         s->must_reset = true;
-    } else if (s->must_reset) {
+    } else if (s->must_reset || s->ran_unseen) {
         server_reset(s);
     } else {
         pool_put(pool, s);

@@ -19,6 +19,7 @@
 #define SCHEMA_NAME_MAX 256               /* bytes; MariaDB allows 64 characters */
 
 struct account;
+struct node;
 
 /* Is what its tables show known from the writes that name them? proxy/schema_look.h. */
 enum schema_look {
@@ -27,6 +28,17 @@ enum schema_look {
     SCHEMA_PLAIN,
     SCHEMA_NOT_PLAIN,
     SCHEMA_OPAQUE /* nor from all writes of its own: they may show anything */
+};
+
+/*
+ * What its triggers (or views) may leave in the session that runs them, of which no node tells: user variables of
+ * SELECT .. INTO, locks, variables that are set as @@name. proxy/schema_look.h.
+ */
+enum schema_hides {
+    HIDES_NOT_LOOKED,
+    HIDES_NOTHING,
+    HIDES_UNSEEN, /* its user may not read them */
+    HIDES_STATE
 };
 
 struct schema {
@@ -39,7 +51,11 @@ struct schema {
     uint8_t look;          /* enum schema_look */
     uint64_t looked_ms;    /* when that was known last */
     uint64_t look_version; /* of the schema (router/causal.h) when it was asked */
-    char key[];            /* account pointer, name */
+    const struct node
+        *look_waits_for; /* borrowed; no connection there was free to ask; NULL = none is needed */
+    uint8_t triggers, views; /* enum schema_hides */
+    uint64_t hides_version;  /* as look_version; they hold while it is asked again */
+    char key[];              /* account pointer, name */
 };
 
 struct schemas {

@@ -15,6 +15,7 @@
 #include "proxy/client_track.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
 
@@ -37,7 +38,9 @@ void client_give_server(struct client *c)
         c->server = NULL;
         s->must_reset |=
             (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
-        pool_give(&c->worker->pool, s);
+        if (!schema_look_over(c, s)) {
+            pool_give(&c->worker->pool, s);
+        }
     }
     c->session.last_id_server = 0;
 }

@@ -20,6 +20,7 @@
 #include "proxy/client_track.h"
 #include "proxy/local.h"
 #include "proxy/numbers.h"
+#include "proxy/schema_hides.h"
 #include "proxy/schema_look.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -257,6 +258,9 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     task->hides_found_rows = task->is_open_ended && counts_rows(task);
     task->is_stray = client_is_stray(c, s);
     task->may_hide = may_hide(c);
+    task->hides = task->command == COM_STMT_PREPARE || task->verdict.multiplex == 2
+                      ? (uint8_t)HIDES_NOTHING
+                      : (uint8_t)schemas_hide(c);
     session_leaves(s, task);
     session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
                    task, c->worker->now_ms);

@@ -22,6 +22,7 @@
     X(PIN_WARNINGS, "warnings", 0)                             \
     X(PIN_VARIABLE, "session variable that is not carried", 1) \
     X(PIN_ROUTINE, "routine, program or dynamic SQL", 1)       \
+    X(PIN_TRIGGER, "trigger or view that leaves state", 1)     \
     X(PIN_UNKNOWN_STATE, "unknown state change", 1)            \
     X(PIN_UNSEEN_TEXT, "statement too long to be scanned", 1)  \
     X(PIN_NO_MULTIPLEXING, "multiplexing is off", 1)           \

@@ -33,15 +33,38 @@
  * change rows; columns that are made when they are read, of more than their row. Else a number: sequences and
  * versioned tables; triggers; foreign keys that change rows of another table.
  */
-#define QUESTION                                                                           \
-    "SELECT IF((SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' " \
-    "AND TABLE_TYPE LIKE '%%VIEW')+" CHANGING_KEYS                                         \
-    " AND UNIQUE_CONSTRAINT_SCHEMA<>CONSTRAINT_SCHEMA)+"                                   \
-    "(SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%.*s' AND "      \
-    "EXTRA LIKE 'VIRTUAL%%' AND GENERATION_EXPRESSION RLIKE '" VOLATILE "')>0,'opaque',"   \
-    "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "       \
-    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "   \
-    "TRIGGER_SCHEMA='%.*s')+" CHANGING_KEYS "))"
+#define QUESTION                                                                                  \
+    "SELECT CONCAT(IF((SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' " \
+    "AND TABLE_TYPE LIKE '%%VIEW')+" CHANGING_KEYS                                                \
+    " AND UNIQUE_CONSTRAINT_SCHEMA<>CONSTRAINT_SCHEMA)+"                                          \
+    "(SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%.*s' AND "             \
+    "EXTRA LIKE 'VIRTUAL%%' AND GENERATION_EXPRESSION RLIKE '" VOLATILE "')>0,'opaque',"          \
+    "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "              \
+    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "          \
+    "TRIGGER_SCHEMA='%.*s')+" CHANGING_KEYS "))," HIDING
+
+/*
+ * Behind it a digit each. Triggers: 1 some, 2 of which one is not shown, 3 one leaves state. Functions and procedures: 1
+ * one is not shown, 2 one leaves state. Views: 1 one calls a stored function, 2 one takes a lock.
+ */
+#define HIDING                                                                             \
+    "(SELECT COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                              \
+    "',3,1+(ACTION_STATEMENT IS NULL))),0) FROM information_schema.TRIGGERS WHERE "        \
+    "TRIGGER_SCHEMA='%.*s'),"                                                              \
+    "(SELECT COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                            \
+    "',2,ROUTINE_DEFINITION IS NULL)),0) FROM information_schema.ROUTINES WHERE "          \
+    "ROUTINE_SCHEMA='%.*s'),"                                                              \
+    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE " \
+    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s'))"
+#define HIDING_DIGITS 3
+
+/*
+ * In a body: a variable, a lock, a role, a sequence's next value; what is called or written in another schema, where
+ * nobody looks.
+ */
+#define LEAVES                                                                           \
+    "@|lock[[:space:]]*[(]|set[[:space:]]+role|nextval[[:space:]]*[(]|value[[:space:]]+" \
+    "for[[:space:]]|call[[:space:]]+[^[:space:];(]*[.]|[.]`?[a-z0-9_$]+`?[[:space:]]*[(]"
 
 /* As 10.11 shows functions of time, of chance, of a session and of a node in the expression of a column. */
 #define VOLATILE                                                                             \
@@ -57,21 +80,24 @@
 
 /* Of one (account, schema); lives as long as the process. */
 struct schema_known {
-    uint8_t look;          /* enum schema_look */
-    uint64_t looked_ms;    /* when it was known, or asked, last */
-    uint64_t look_version; /* of the schema when it was asked */
+    uint8_t look;            /* enum schema_look */
+    uint64_t looked_ms;      /* when it was known, or asked, last */
+    uint64_t look_version;   /* of the schema when it was asked */
+    uint8_t triggers, views; /* enum schema_hides */
+    uint64_t hides_version;
     char key[];
 };
 
 /* One question, on a connection of the pool. Owner: its callbacks. */
 struct look {
     struct worker *worker;
-    struct schema *schema; /* stays as long as the worker */
-    uint64_t version;      /* of the schema when it was asked */
-    bool asks_rights;      /* the second question */
+    struct schema *schema;   /* stays as long as the worker */
+    uint64_t version;        /* of the schema when it was asked */
+    bool asks_rights;        /* the second question */
+    uint8_t triggers, views; /* enum schema_hides; not looked = there was no answer */
     size_t len, answer_len;
     uint8_t answer[ANSWER_MAX];
-    uint8_t bytes[2048]; /* the packet */
+    uint8_t bytes[4096]; /* the packet */
 };
 
 static uint64_t version_of(const struct worker *w, const struct schema *schema)
@@ -134,8 +160,21 @@ static void share(const struct worker *w, const struct schema *schema)
         known->look = schema->look;
         known->looked_ms = schema->looked_ms;
         known->look_version = schema->look_version;
+        known->triggers = schema->triggers;
+        known->views = schema->views;
+        known->hides_version = schema->hides_version;
     }
     CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+}
+
+static void take_over(struct schema *schema, const struct schema_known *known)
+{
+    schema->look = known->look;
+    schema->looked_ms = known->looked_ms;
+    schema->look_version = known->look_version;
+    schema->triggers = known->triggers;
+    schema->views = known->views;
+    schema->hides_version = known->hides_version;
 }
 
 /* True: nobody is asking, and we are to. What others know is taken over. */
@@ -160,9 +199,7 @@ static bool claim(const struct worker *w, struct schema *schema)
             known->look = SCHEMA_ASKED;
             known->looked_ms = w->now_ms;
         } else if (known->look != SCHEMA_ASKED) {
-            schema->look = known->look;
-            schema->looked_ms = known->looked_ms;
-            schema->look_version = known->look_version;
+            take_over(schema, known);
         }
     }
     CHECK(pthread_mutex_unlock(&looks->lock) == 0);
@@ -172,7 +209,7 @@ static bool claim(const struct worker *w, struct schema *schema)
 /* --- the answer ------------------------------------------------------------------------------- */
 
 /* The one value of the one row: behind the packets of the count, the column and EOF. */
-static bool read_count(const uint8_t *bytes, size_t len, struct slice *value)
+static bool read_value(const uint8_t *bytes, size_t len, struct slice *value)
 {
     size_t at = 0;
 
@@ -202,6 +239,14 @@ static void look_ended(struct look *look, enum schema_look seen)
     if (version_of(look->worker, schema) == look->version) {
         schema->look = (uint8_t)seen;
         schema->look_version = look->version;
+    }
+    if (look->triggers != HIDES_NOT_LOOKED) {
+        if (look->views == HIDES_STATE && schema->views != HIDES_STATE) {
+            account_log_in_again(schema->account); /* what reads left there before it was known */
+        }
+        schema->triggers = look->triggers;
+        schema->views = look->views;
+        schema->hides_version = look->version;
     }
     share(look->worker, schema);
     mem_free(MEM_OTHER, look);
@@ -242,9 +287,10 @@ static void ask_count(struct look *look)
     struct slice name = look->schema->name;
     int len = (int)name.len;
 
-    set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
-                              QUESTION, len, name.data, len, name.data, len, name.data, len,
-                              name.data, len, name.data, len, name.data));
+    set_packet(look,
+               snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT, QUESTION, len,
+                        name.data, len, name.data, len, name.data, len, name.data, len, name.data,
+                        len, name.data, len, name.data, len, name.data, len, name.data));
 }
 
 static void ask_rights(struct look *look)
@@ -283,6 +329,26 @@ static void on_ready(struct server *s)
     }
 }
 
+/* Of the digits behind the count, which are taken off. */
+static bool read_hiding(struct look *look, struct slice *value)
+{
+    const char *digits;
+
+    if (value->len <= HIDING_DIGITS) {
+        return false;
+    }
+    value->len -= HIDING_DIGITS;
+    digits = value->data + value->len;
+    look->triggers = digits[0] == '0'                       ? HIDES_NOTHING
+                     : digits[0] == '3' || digits[1] == '2' ? HIDES_STATE
+                     : digits[0] == '2' || digits[1] == '1' ? HIDES_UNSEEN
+                                                            : HIDES_NOTHING;
+    look->views = digits[2] == '2' || (digits[2] == '1' && digits[1] == '2') ? HIDES_STATE
+                  : digits[2] == '1' && digits[1] == '1'                     ? HIDES_UNSEEN
+                                                                             : HIDES_NOTHING;
+    return true;
+}
+
 static enum schema_look seen_of_rights(const struct follow *f)
 {
     if (!f->is_error) {
@@ -301,7 +367,8 @@ static void on_done(struct server *s)
 
     if (look->asks_rights) {
         look_ended(look, seen_of_rights(&s->outcome));
-    } else if (s->outcome.is_error || !read_count(look->answer, look->answer_len, &count)) {
+    } else if (s->outcome.is_error || !read_value(look->answer, look->answer_len, &count) ||
+               !read_hiding(look, &count)) {
         look_ended(look, SCHEMA_NOT_KNOWN);
     } else if (slice_eq(count, SLICE("0"))) {
         ask_rights(look);
@@ -344,10 +411,49 @@ static bool is_simple(struct slice name)
     return name.len > 0 && name.len <= 64;
 }
 
+static struct look *look_new(struct worker *w, struct schema *schema)
+{
+    struct look *look = mem_try(MEM_OTHER, sizeof(*look));
+
+    if (look == NULL) {
+        return NULL;
+    }
+    w->n_looks++;
+    *look = (struct look){.worker = w};
+    look->schema = schema;
+    look->version = version_of(w, schema);
+    schema->look = SCHEMA_ASKED;
+    schema->look_waits_for = NULL;
+    ask_count(look);
+    return look;
+}
+
+bool schema_look_over(const struct client *c, struct server *s)
+{
+    struct schema *schema = c->session.schema;
+    struct look *look;
+
+    if (LIKELY(schema == NULL || schema->look_waits_for == NULL) ||
+        schema->look_waits_for != s->node || s->account != schema->account ||
+        s->state != SERVER_LENT || s->n_expects > 0 || s->said_more || s->kill_pending ||
+        s->must_close) {
+        return false;
+    }
+    schema->look_waits_for = NULL;
+    look = look_new(c->worker, schema);
+    if (look == NULL) {
+        return false;
+    }
+    s->owner = NULL;
+    pool_lend(s, look, &look_events);
+    on_ready(s);
+    return true;
+}
+
 static void ask(const struct client *c, struct schema *schema)
 {
     struct worker *w = c->worker;
-    struct look *look = mem_try(MEM_OTHER, sizeof(*look));
+    struct look *look = look_new(w, schema);
     struct want want = {.account = schema->account, .profile = w->pool.base_profile};
     struct route route;
     struct server *s;
@@ -355,18 +461,13 @@ static void ask(const struct client *c, struct schema *schema)
     if (look == NULL) { /* it is asked again when this was long ago */
         return;
     }
-    w->n_looks++;
-    *look = (struct look){.worker = w};
-    look->schema = schema;
-    look->version = version_of(w, schema);
-    ask_count(look);
     if (!client_choose_writer(c, schema->hash, &route)) {
         look_ended(look, SCHEMA_NOT_KNOWN);
         return;
     }
     want.hostgroup = route.hostgroup;
-    schema->look = SCHEMA_ASKED;
     if (pool_acquire(&w->pool, &want, route.nodes, route.n, look, &look_events, &s) != 0) {
+        schema->look_waits_for = route.nodes[0];
         look_ended(look, SCHEMA_NOT_KNOWN);
     } else if (s->state == SERVER_LENT) {
         on_ready(s);
@@ -404,21 +505,28 @@ static bool look_at(const struct client *c, struct schema *schema)
     return true;
 }
 
+void schema_look_at(const struct client *c, struct schema *schema)
+{
+    (void)look_at(c, schema);
+}
+
+struct schema *schema_of_name(const struct client *c, struct slice name)
+{
+    struct schema *own = c->task->stmt == NULL ? c->session.schema : c->task->stmt->schema;
+
+    return name.len == 0 || (own != NULL && slice_eq(name, own->name))
+               ? own
+               : schema_get(&c->worker->pool.schemas, c->session.account, name);
+}
+
 /* Until one gives false. */
 static bool each_schema(const struct client *c,
                         bool (*fn)(const struct client *c, struct schema *schema))
 {
-    const struct task *task = c->task;
-    struct schema *own = task->stmt == NULL ? c->session.schema : task->stmt->schema;
+    const struct facts *f = &c->task->facts;
 
-    for (unsigned i = 0; i < task->facts.n_tables; i++) {
-        struct slice name = task->facts.tables[i].schema;
-        struct schema *schema =
-            name.len == 0 || (own != NULL && slice_eq(name, own->name))
-                ? own
-                : schema_get(&c->worker->pool.schemas, c->session.account, name);
-
-        if (!fn(c, schema)) {
+    for (unsigned i = 0; i < f->n_tables; i++) {
+        if (!fn(c, schema_of_name(c, f->tables[i].schema))) {
             return false;
         }
     }

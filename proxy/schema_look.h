@@ -15,8 +15,10 @@
 #include <pthread.h>
 
 #include "base/map.h"
+#include "pool/schema.h"
 
 struct client;
+struct server;
 
 /* What is known, for all workers. Owner: struct galeway. */
 struct schema_looks {
@@ -42,6 +44,18 @@ bool schemas_are_seen(const struct client *c);
 
 /* schemas_are_opaque - one of them was seen to be another. Neither: nobody has looked yet. */
 bool schemas_are_opaque(const struct client *c);
+
+/* schema_of_name - of one of the task's tables; NULL: of none, or too many are known. */
+struct schema *schema_of_name(const struct client *c, struct slice name);
+
+/* schema_look_at - have one of them looked at, if that is not known, or was too long ago. schema may be NULL. */
+void schema_look_at(const struct client *c, struct schema *schema);
+
+/*
+ * schema_look_over - the client gives s back, and its schema could not be asked for because no connection was free: it
+ * is asked for over this one, which goes back to the pool after that. False = there is nothing to ask.
+ */
+bool schema_look_over(const struct client *c, struct server *s);
 
 /* schemas_look - have those looked at of which that is not known, or was too long ago. */
 void schemas_look(struct client *c);

@@ -459,7 +459,8 @@ void session_leaves(struct server *server, const struct task *task)
     const struct facts *f = &task->facts;
 
     server->must_close |= is_profiled(task) || (f->flags & FACT_UNTRACKED_SET) != 0;
-    server->ran_unseen |= (f->flags & FACT_RUNS_UNSEEN) != 0 || task->is_unseen;
+    server->ran_unseen |=
+        (f->flags & FACT_RUNS_UNSEEN) != 0 || task->is_unseen || task->hides >= HIDES_UNSEEN;
 }
 
 void session_after(struct session *s, struct server *server, struct task *task,
@@ -496,6 +497,9 @@ void session_after(struct session *s, struct server *server, struct task *task,
     }
     if (task->is_unseen) {
         session_pin(s, PIN_UNSEEN_TEXT, digest, now_ms);
+    }
+    if (task->hides == HIDES_STATE) {
+        session_pin(s, PIN_TRIGGER, digest, now_ms);
     }
     after_verb(s, task, f->is_error, now_ms);
     server->ran_unseen |= (s->pins & (BIT(PIN_ROUTINE) | BIT(PIN_UNKNOWN_STATE))) != 0;

@@ -277,12 +277,6 @@ def test_a_temporary_table_hides_the_answer(cached, site):
         assert other.value("SELECT title FROM posts WHERE id = 1") == "one"
 
 
-def trust_creators(cluster):
-    """Nodes with a binary log let only administrators make triggers, unless told so."""
-    for n in (1, 2, 3):
-        cluster.sql(n, "SET GLOBAL log_bin_trust_function_creators = 1")
-
-
 # What it makes, a write, and a read that shows it though it names nothing of the write.
 HIDDEN = [
     ("CREATE TRIGGER count_posts AFTER INSERT ON posts FOR EACH ROW "
@@ -302,7 +296,7 @@ HIDDEN = [
 def test_what_a_statement_does_not_name(cached, site, cluster, ddl, write, read):
     """Views, triggers and cascading keys: answers of such a schema are not kept."""
     if "TRIGGER" in ddl:
-        trust_creators(cluster)
+        cluster.trust_creators()
     with connect(cached, site) as client, connect(cached, site) as other:
         until_cached(cached, other, ALL)
         client.rows(ddl)
@@ -328,7 +322,7 @@ def viewer(cluster, site):
 @pytest.mark.parametrize("ddl, write, read", HIDDEN)
 def test_what_its_user_is_not_shown(galeway, site, viewer, cluster, ddl, write, read):
     """Nobody who may not write can tell that a schema is plain."""
-    trust_creators(cluster)
+    cluster.trust_creators()
     proxy = galeway(users=[account("tenant"), account(viewer["user"])], variables={
         "query_cache_auto": True, "query_cache_auto_ttl_ms": 600000})
     with connect(proxy, site) as client, connect(proxy, site, **viewer) as other:

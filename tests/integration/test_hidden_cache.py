@@ -2,7 +2,7 @@
 """The query cache: what an answer depends on though its statement does not name it."""
 import pytest
 
-from test_cache import ALL, CACHED, cached, connect, is_hit, site, trust_creators, until_cached
+from test_cache import ALL, CACHED, cached, connect, is_hit, site, until_cached
 
 # pylint: disable=redefined-outer-name
 FIXTURES = (cached, site, CACHED)
@@ -61,7 +61,7 @@ ACROSS = {
 @pytest.mark.parametrize("name", ACROSS)
 def test_what_another_schema_shows_here(cached, site, second, cluster, name):
     ddl, write, read, *more = ACROSS[name]
-    trust_creators(cluster)
+    cluster.trust_creators()
     with connect(cached, site) as client, connect(cached, second) as other, connect(cached, site) as third:
         until_cached(cached, client, ALL)
         for statement in (ddl, *more):
