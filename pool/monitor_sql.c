@@ -357,12 +357,23 @@ static uint64_t offered(struct sql_link *link)
     return (caps & UINT32_MAX) | (uint64_t)extended << 32;
 }
 
+/* Of the last answer; the monitor's connections change none of the bits of a session. */
+static uint16_t status_of(struct sql_link *link)
+{
+    unsigned status = 0;
+
+    return mariadb_get_infov(link->mysql, MARIADB_CONNECTION_SERVER_STATUS, &status) == 0
+               ? (uint16_t)status
+               : 0;
+}
+
 static void succeed(struct sql_link *link)
 {
     struct sql_result result = {.kind = REPORT_OK,
                                 .took_us = clock_now_us() - link->asked_us,
                                 .connect_us = link->was_kept ? 0 : link->connect_us,
-                                .caps = link->was_kept ? 0 : offered(link)};
+                                .caps = link->was_kept ? 0 : offered(link),
+                                .status = status_of(link)};
 
     finish(link, &result);
 }

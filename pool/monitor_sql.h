@@ -29,7 +29,8 @@ struct sql_result {
     char text[REPORT_ERROR_MAX];
     uint64_t took_us;    /* from the first byte of the question to the last of the answer */
     uint64_t connect_us; /* 0 = the connection was open */
-    uint64_t caps; /* CAP_* that the node offered; 0 = the connection was open, or none came */
+    uint64_t caps;   /* CAP_* that the node offered; 0 = the connection was open, or none came */
+    uint16_t status; /* with caps: of the session that began */
 };
 
 struct sql_target {

@@ -475,6 +475,27 @@ void node_offers(struct node *node, uint64_t caps)
     }
 }
 
+void node_begins(struct node *node, uint16_t status)
+{
+    unsigned begins =
+        NODE_BEGINS_KNOWN | (status & (STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES));
+
+    if (begins != atomic_load_explicit(&node->shared.begins, memory_order_relaxed)) {
+        atomic_store_explicit(&node->shared.begins, begins, memory_order_relaxed);
+    }
+}
+
+uint16_t nodes_begin(const struct nodes *nodes, const struct node *node)
+{
+    unsigned begins =
+        node == NULL ? 0 : atomic_load_explicit(&node->shared.begins, memory_order_relaxed);
+
+    for (unsigned i = 0; begins == 0 && i < atomic_load(&nodes->count); i++) {
+        begins = atomic_load_explicit(&nodes->items[i]->shared.begins, memory_order_relaxed);
+    }
+    return (uint16_t)(begins & ~NODE_BEGINS_KNOWN);
+}
+
 uint64_t nodes_caps(const struct nodes *nodes)
 {
     uint64_t all = CAPS_OF_NODES;

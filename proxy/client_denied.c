@@ -10,6 +10,7 @@
 #include "proxy/audit.h"
 #include "proxy/client_admit.h"
 #include "proxy/client_peer.h"
+#include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/client_user.h"
 #include "proxy/warnings.h"
@@ -62,7 +63,7 @@ void client_login_refused(struct client *c, enum close_reason reason)
         return;
     }
     client_stmts_drop(c);
-    session_reset(s, &c->worker->pool.profiles, fresh, STATUS_AUTOCOMMIT);
+    session_reset(s, &c->worker->pool.profiles, fresh, client_begin_status(c));
     warnings_drop(c);
     audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
     client_login_free(c);

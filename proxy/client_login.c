@@ -15,6 +15,7 @@
 #include "proxy/client_admit.h"
 #include "proxy/client_denied.h"
 #include "proxy/client_peer.h"
+#include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
 #include "proxy/client_track.h"
 #include "proxy/client_user.h"
@@ -110,7 +111,8 @@ static void greet(struct client *c)
     struct worker *w = c->worker;
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof(bytes));
-    struct greeting g = {.thread_id = (uint32_t)c->id, .status = STATUS_AUTOCOMMIT};
+    struct greeting g = {.thread_id = (uint32_t)c->id,
+                         .status = STATUS_AUTOCOMMIT | nodes_begin(&w->galeway->nodes, NULL)};
 
     auth_check_salt(&c->login->auth);
     memcpy(c->salt, c->login->auth.salt, SALT_LEN);
@@ -242,6 +244,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     s->caps = c->login->caps;
     s->charset = c->login->charset;
     s->default_hostgroup = user->default_hostgroup;
+    s->status |= client_begin_status(c);
     return true;
 }
 

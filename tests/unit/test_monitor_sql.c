@@ -20,8 +20,8 @@
 #include "tests/unit/test.h"
 
 struct fixture {
+    struct node node; /* the widest alignment first */
     uv_loop_t loop;
-    struct node node;
     struct sql_link *link;
     struct sql_result result;
     unsigned n_done;
