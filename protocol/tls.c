@@ -277,6 +277,13 @@ static bool has_name(X509_NAME *name, const char *expected)
     return is_same;
 }
 
+/* It was when it was verified; a session that is resumed brings what was found then. */
+static bool is_valid_now(const X509 *cert)
+{
+    return X509_cmp_current_time(X509_get0_notBefore(cert)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(cert)) > 0;
+}
+
 const char *tls_lacks(const struct tls *t, const struct tls_need *need)
 {
     X509 *cert;
@@ -296,6 +303,9 @@ const char *tls_lacks(const struct tls *t, const struct tls_need *need)
     cert = SSL_get0_peer_certificate(t->ssl);
     if (cert == NULL || SSL_get_verify_result(t->ssl) != X509_V_OK) {
         return "a certificate";
+    }
+    if (!is_valid_now(cert)) {
+        return "a certificate that is valid now";
     }
     if (!has_name(X509_get_issuer_name(cert), need->issuer)) {
         return "a certificate of the issuer that is required";

@@ -185,6 +185,48 @@ static bool use_authorities(SSL_CTX *ssl, const struct tls_settings *s, char why
     return use_revoked(ssl, s, why);
 }
 
+/*
+ * Each session that is resumed gets a new ticket (TLS 1.3), which OpenSSL would take for as long again: in a ticket is
+ * when its first handshake was, which is what counts.
+ */
+static int give_ticket(SSL *ssl, void *arg)
+{
+    SSL_SESSION *session = SSL_get_session(ssl);
+    int64_t first = (int64_t)time(NULL);
+    void *kept;
+    size_t len;
+
+    (void)arg;
+    if (SSL_session_reused(ssl) == 1 &&
+        SSL_SESSION_get0_ticket_appdata(session, &kept, &len) == 1 && len == sizeof(first)) {
+        return 1; /* it stays as it is */
+    }
+    return SSL_SESSION_set1_ticket_appdata(session, &first, sizeof(first));
+}
+
+static SSL_TICKET_RETURN take_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                     size_t name_len, SSL_TICKET_STATUS status, void *arg)
+{
+    int64_t first, limit = SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+    void *kept;
+    size_t len;
+
+    (void)name;
+    (void)name_len;
+    (void)arg;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+    if (SSL_SESSION_get0_ticket_appdata(session, &kept, &len) != 1 || len != sizeof(first)) {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+    memcpy(&first, kept, sizeof(first));
+    if ((int64_t)time(NULL) - first > limit) {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 static bool use_sessions(SSL_CTX *ssl, unsigned seconds)
 {
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
@@ -193,7 +235,8 @@ static bool use_sessions(SSL_CTX *ssl, unsigned seconds)
         return SSL_CTX_set_num_tickets(ssl, 0) == 1;
     }
     (void)SSL_CTX_set_timeout(ssl, (long)seconds);
-    return SSL_CTX_set_num_tickets(ssl, 1) == 1 && /* more are work for clients that keep none */
+    return SSL_CTX_set_session_ticket_cb(ssl, give_ticket, take_ticket, NULL) == 1 &&
+           SSL_CTX_set_num_tickets(ssl, 1) == 1 && /* more are work for clients that keep none */
            SSL_CTX_set_session_id_context(ssl, session_context, sizeof(session_context)) == 1;
 }
 

@@ -98,6 +98,7 @@ struct client_login {
     bool is_change_user;
     bool wants_tls;     /* it has just asked for it */
     bool lacks_header;  /* of the PROXY protocol, and must have one */
+    int refused;        /* ERR_* for its address; its login is answered by it (client_admit.h) */
     bool with_password; /* DENIED: for the text */
     bool has_asked;     /* a node was asked about the user (client_user.h) */
     uint16_t response_len;

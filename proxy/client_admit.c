@@ -11,6 +11,7 @@
 #include "proxy/worker.h"
 
 #define REFUSAL_MAX 256
+#define REFUSED_MS  1000 /* so long who is refused behind a load balancer may take for his login */
 
 /* The greeting's place, or that of the answer to a login. */
 static bool refuse(struct client *c, int rc, const char *text)
@@ -58,22 +59,18 @@ static bool refuse_address(struct client *c, int rc)
     const struct conf_vars *vars = worker_vars(c->worker);
     char text[REFUSAL_MAX], peer[ADDRESS_TEXT_MAX];
     const char *name = client_peer_name(c, peer);
-    enum stat_id id;
 
     if (rc == ERR_HOST_BLOCKED) {
-        id = STAT_REFUSED_BLOCKED;
         (void)snprintf(text, sizeof(text),
                        "Host '%s' is blocked: %d of its logins failed "
                        "(mysql-client_host_error_counts); unblock with "
                        "'PROXYSQL FLUSH MYSQL CLIENT HOSTS'",
                        name, vars->mysql_client_host_error_counts);
     } else if (rc == ERR_HOST_CLIENTS) {
-        id = STAT_REFUSED_HOST_CLIENTS;
         (void)snprintf(text, sizeof(text),
                        "Too many connections from '%s': %d (mysql-max_connections_per_address)",
                        name, vars->mysql_max_connections_per_address);
     } else if (rc == ERR_HOST_RATE) {
-        id = STAT_REFUSED_RATE;
         (void)snprintf(text, sizeof(text),
                        "Too many connections a second from '%s': %d "
                        "(mysql-max_connects_per_sec_per_address)",
@@ -82,23 +79,59 @@ static bool refuse_address(struct client *c, int rc)
         client_close(c, CLOSE_MEMORY, rc);
         return false;
     }
-    stat_add(&c->worker->stats, id, 1);
     return refuse(c, rc, text);
 }
 
-bool client_admit(struct client *c)
+static void count_refused(struct client *c, int rc)
 {
-    struct worker *w = c->worker;
+    enum stat_id id = rc == ERR_HOST_BLOCKED   ? STAT_REFUSED_BLOCKED
+                      : rc == ERR_HOST_CLIENTS ? STAT_REFUSED_HOST_CLIENTS
+                                               : STAT_REFUSED_RATE;
+
+    if (rc != ERR_MEMORY) {
+        stat_add(&c->worker->stats, id, 1);
+    }
+}
+
+static struct hosts_limits limits_of(const struct worker *w)
+{
     const struct conf_vars *vars = worker_vars(w);
-    const struct hosts_limits limits = {
+
+    return (struct hosts_limits){
         .clients = (unsigned)vars->mysql_max_connections_per_address,
         .connects_per_sec = (unsigned)vars->mysql_max_connects_per_sec_per_address,
         .errors = (unsigned)vars->mysql_client_host_error_counts,
         .block_ms = (uint64_t)vars->mysql_client_host_block_ms,
         .v6_bits = (unsigned)vars->mysql_client_host_ipv6_prefix,
     };
-    struct address address;
+}
+
+/* Takes a place at its address, which is known now. Returns 0, or why there is none. */
+static int enter(struct client *c)
+{
+    struct worker *w = c->worker;
+    const struct hosts_limits limits = limits_of(w);
+    struct address address = client_address(c);
     int rc = 0;
+
+    if (address.family != ADDRESS_NONE) {
+        rc = hosts_enter(&w->galeway->hosts, &address, &limits, w->now_ms, &c->host);
+    }
+    c->is_admitted = rc == 0;
+    if (rc != 0) {
+        count_refused(c, rc);
+    }
+    return rc;
+}
+
+void client_admit_header(struct client *c)
+{
+    c->login->refused = enter(c);
+}
+
+bool client_admit(struct client *c)
+{
+    int rc;
 
     if (c->is_admitted) {
         return true;
@@ -107,12 +140,25 @@ bool client_admit(struct client *c)
         client_peer_refuse(c);
         return false;
     }
-    address = client_address(c);
-    if (address.family != ADDRESS_NONE) {
-        rc = hosts_enter(&w->galeway->hosts, &address, &limits, w->now_ms, &c->host);
-    }
-    c->is_admitted = rc == 0;
+    rc = c->login->refused != 0 ? c->login->refused : enter(c);
     return rc == 0 || refuse_address(c, rc);
+}
+
+bool client_admit_waits(const struct client *c, uint64_t since_ms)
+{
+    return client_is_logging_in(c) && c->login->refused != 0 && since_ms > REFUSED_MS;
+}
+
+bool client_admit_login(struct client *c)
+{
+    const struct hosts_limits limits = limits_of(c->worker);
+
+    if (c->host == NULL ||
+        !hosts_blocks(&c->worker->galeway->hosts, c->host, &limits, c->worker->now_ms)) {
+        return true;
+    }
+    count_refused(c, ERR_HOST_BLOCKED);
+    return refuse_address(c, ERR_HOST_BLOCKED);
 }
 
 void client_admit_failed(struct client *c)

@@ -3,8 +3,9 @@
  * client_admit.h - is there room for one more client, and for one of this address? What its logins
  * told about the address.
  *
- * Refused before the greeting where the address is known by then; a client behind a load balancer
- * when its login is there, in place of an answer to it. Thread: the worker's.
+ * Refused before the greeting where the address is known by then. Of a client behind a load balancer it is known when the
+ * header is there, which may be behind the greeting: it takes its place then, or is told in place of an answer to its
+ * login that there is none. Thread: the worker's.
  */
 #ifndef PROXY_CLIENT_ADMIT_H
 #define PROXY_CLIENT_ADMIT_H
@@ -17,6 +18,19 @@
  */
 bool client_admit_any(struct client *c);
 bool client_admit(struct client *c);
+
+/*
+ * client_admit_header - the PROXY header named its address. client_admit_waits - it is refused for that, and its login,
+ * which would be answered by it, has not come since: it is to be closed.
+ */
+void client_admit_header(struct client *c);
+bool client_admit_waits(const struct client *c, uint64_t since_ms);
+
+/*
+ * client_admit_login - its password is to be looked at: has its address been blocked since it came? False: it has its
+ * error, and is closing.
+ */
+bool client_admit_login(struct client *c);
 
 /* client_admit_failed, client_admit_succeeded - a password was wrong, was right. */
 void client_admit_failed(struct client *c);

@@ -351,6 +351,9 @@ static void check_response(struct client *c, struct slice response)
 {
     struct login_user user;
 
+    if (!client_admit_login(c)) {
+        return;
+    }
     client_user_find(c, &user);
     if (user.source == USER_UNKNOWN && ask_and_wait(c, response)) {
         return;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/proxy_header.h"
+#include "proxy/client_admit.h"
 #include "proxy/worker.h"
 
 struct client_peer {
@@ -116,7 +117,11 @@ size_t client_peer_header(struct client *c, const uint8_t *data, size_t len)
         return len;
     }
     stat_add(&c->worker->stats, STAT_PROXY_HEADERS, 1);
-    return h.is_own || keep_peer(c, &h) ? h.len : len;
+    if (!h.is_own && !keep_peer(c, &h)) {
+        return len;
+    }
+    client_admit_header(c);
+    return h.len;
 }
 
 void client_peer_refuse(struct client *c)

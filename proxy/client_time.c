@@ -3,6 +3,7 @@
  * client_time.c - what may take only so long: logins, idling, statements, transactions. Looked at
  * once a second.
  */
+#include "proxy/client_admit.h"
 #include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
@@ -77,6 +78,8 @@ void client_check_time(struct client *c)
         client_close(c, CLOSE_WRITE_TIMEOUT, 0);
     } else if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
+    } else if (client_admit_waits(c, since)) {
+        client_close(c, CLOSE_LIMIT, c->login->refused);
     } else if (is_idle && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);
     } else if (c->state == CLIENT_IDLE && is_over_own_limit(c, since)) {

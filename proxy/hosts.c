@@ -221,6 +221,17 @@ void hosts_leave(struct hosts *hosts, struct host *host, uint64_t now_ms)
     unlock(hosts);
 }
 
+bool hosts_blocks(struct hosts *hosts, const struct host *host, const struct hosts_limits *limits,
+                  uint64_t now_ms)
+{
+    bool blocks;
+
+    lock(hosts);
+    blocks = is_blocked(host, limits, now_ms);
+    unlock(hosts);
+    return blocks;
+}
+
 /* --- failed logins ---------------------------------------------------------------------------- */
 
 void hosts_failed(struct hosts *hosts, struct host *host, size_t max_hosts, uint64_t now_ms)

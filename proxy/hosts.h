@@ -63,6 +63,10 @@ int hosts_enter(struct hosts *hosts, const struct address *address,
                 const struct hosts_limits *limits, uint64_t now_ms, struct host **out) MUST_CHECK;
 void hosts_leave(struct hosts *hosts, struct host *host, uint64_t now_ms);
 
+/* hosts_blocks - are logins of it refused by now? They may have failed on connections that it opened at once. */
+bool hosts_blocks(struct hosts *hosts, const struct host *host, const struct hosts_limits *limits,
+                  uint64_t now_ms);
+
 /* hosts_failed - a login failed; max_hosts: as many addresses with errors are remembered. */
 void hosts_failed(struct hosts *hosts, struct host *host, size_t max_hosts, uint64_t now_ms);
 

@@ -35,12 +35,12 @@ class Authority:
                                            serialization.NoEncryption()))
         return key
 
-    def _sign(self, name, public_key, days, is_ca=False, hosts=()):
+    def _sign(self, name, public_key, days, is_ca=False, hosts=(), seconds=0):
         now = datetime.datetime.utcnow()
         builder = (x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(self.name))
                    .public_key(public_key).serial_number(x509.random_serial_number())
                    .not_valid_before(now - datetime.timedelta(days=10))
-                   .not_valid_after(now + datetime.timedelta(days=days))
+                   .not_valid_after(now + datetime.timedelta(days=days, seconds=seconds))
                    .add_extension(x509.BasicConstraints(is_ca, None), critical=True))
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName(
@@ -53,11 +53,11 @@ class Authority:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return str(path)
 
-    def issue(self, name, hosts=(), days=3650):
-        """The files of a certificate and its key; days < 0: it has expired."""
+    def issue(self, name, hosts=(), days=3650, seconds=0):
+        """The files of a certificate and its key, for so long from now; days < 0: it has expired."""
         path = self.folder / f"{name}-key.pem"
         public_key = self._make_key(path).public_key()
-        return (self._write(f"{name}-cert.pem", self._sign(name, public_key, days, hosts=hosts)),
+        return (self._write(f"{name}-cert.pem", self._sign(name, public_key, days, hosts=hosts, seconds=seconds)),
                 str(path))
 
     def revoke(self, *cert_files):

@@ -81,6 +81,22 @@ def test_clients_of_an_address_behind_a_balancer(make):
         assert second.value("SELECT 1") == "1"
 
 
+def test_who_names_an_address_and_no_user_has_a_place_at_it(make):
+    """Behind a balancer, too: it has none beyond the limit for long, and a login that never comes counts."""
+    proxy = make(max_connections_per_address=2, proxy_protocol_networks="127.0.0.2", client_host_cache_size=5,
+                 connect_timeout_client=4000)
+    ahead = b"PROXY TCP4 192.0.2.1 10.1.1.1 5000 3306\r\n"
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(wire.Client(port=proxy.port, source="127.0.0.2", ahead=ahead, login=False, **TENANT))
+                  for _ in range(20)]
+        wait_until(lambda: proxy.console.status("Access_Denied_Max_Address_Connections") == 18, what="18 to be refused")
+        wait_until(lambda: proxy.console.status("Client_Connections_connected") == 2, 10, "18 to be closed")
+        wait_until(lambda: proxy.console.status("Client_Connections_connected") == 0, 10, "all to be closed")
+        row = proxy.console.row(f"SELECT * FROM {HOSTS}")
+        assert (row["client_address"], row["error_count"]) == ("192.0.2.1", 2)
+        assert all(client.sock.recv(1) == b"" for client in silent)
+
+
 @pytest.mark.parametrize("name", ["max_connects_per_sec", "max_connects_per_sec_per_address"])
 def test_connects_a_second(make, name):
     proxy = make()
@@ -118,6 +134,25 @@ def test_blocked_after_failed_logins(make):
     proxy.console.run("PROXYSQL FLUSH MYSQL CLIENT HOSTS")
     assert proxy.console.rows(f"SELECT * FROM {HOSTS}") == []
     connect(proxy, "127.0.0.5").close()
+
+
+def test_blocked_on_connections_that_were_open(make):
+    """An address does not get as many guesses as it opens connections at once."""
+    proxy = make(client_host_cache_size=10, client_host_error_counts=3)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(proxy, "127.0.0.5", login=False, password=password))
+                   for password in ["wrong"] * 6 + ["tenant"]]
+        changing = stack.enter_context(connect(proxy, "127.0.0.5"))
+        numbers = []
+        for client in clients:
+            with pytest.raises(wire.ServerError) as error:
+                client.log_in()
+            numbers.append(error.value.errno)
+        assert numbers == [1045] * 3 + [1129] * 4
+        assert changing.value("SELECT 1") == "1"
+        assert wire.parse_error(changing.change_user("tenant", "tenant")[-1].payload)[0] == 1129
+    assert proxy.console.status("Access_Denied_Blocked_Host") == 5
+    assert proxy.console.value(f"SELECT error_count FROM {HOSTS}") == 3
 
 
 def test_right_login_forgets_the_errors(make):

@@ -5,6 +5,7 @@ import socket
 import ssl
 import stat
 import struct
+import time
 
 import pymysql
 import pytest
@@ -269,6 +270,29 @@ def test_sessions_are_resumed_by_any_worker(galeway, version):
             session = client.sock.session
         assert counter(proxy, "resumed") == n
     assert counter(proxy, "handshakes") == 13
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_end_that_are_resumed_again_and_again(galeway, version):
+    """TLS 1.3 gives a new ticket each time; what counts is when the first handshake was."""
+    proxy = galeway(variables={"ssl_session_timeout": 3})
+    context = trusting(own_ca(proxy), version=version)
+    with secured(proxy, context) as client:
+        client.value("SELECT 1")
+        session = client.sock.session
+    began = time.monotonic()
+
+    def is_over():
+        nonlocal session
+        asked = time.monotonic()
+        with secured(proxy, context, tls_session=session) as client:
+            client.value("SELECT 1")
+            session = client.sock.session
+            assert not client.sock.session_reused or asked < began + 6  # times are whole seconds
+            return not client.sock.session_reused
+
+    wait_until(is_over, 20, "a whole handshake", every=0.7)
+    assert counter(proxy, "resumed") >= 1
 
 
 def test_sessions_are_not_resumed_when_that_is_off_or_after_a_reload(galeway):

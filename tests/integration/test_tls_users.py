@@ -2,6 +2,7 @@
 """Who must come with which certificate: mysql_users.attributes, and REQUIRE of users of the nodes."""
 import json
 import os
+import ssl
 
 import pytest
 
@@ -9,7 +10,7 @@ import wire
 from certs import Authority
 from console import Console
 from test_tls import own_ca, trusting
-from util import GALEWAY_BIN, account, run
+from util import GALEWAY_BIN, account, run, wait_until
 
 CIPHERS = ("TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256")
 
@@ -95,6 +96,36 @@ def test_what_is_missing_is_told_to_who_knows_the_password(galeway, authorities)
     with wire.Client(port=proxy.port, user="tenant", password="tenant", tls=context,
                      tls_session=session) as client:
         assert client.sock.session_reused and client.value("SELECT 1") == "1"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_resumed_session_ends_with_its_certificate(galeway, tmp_path, version):
+    first = Authority(tmp_path, "first")
+    cert = first.issue("site1", days=0, seconds=5)
+    proxy = galeway(variables={"ssl_ca": first.file}, users=[
+        account("tenant", attributes='{"require_x509": true}')])
+    context = trusting(own_ca(proxy), cert, version=version)
+    reused = []
+
+    def log_in(session=None):
+        with wire.Client(port=proxy.port, user="tenant", password="tenant", tls=context, tls_session=session) as client:
+            client.value("SELECT 1")
+            reused.append(client.sock.session_reused)
+            return client.sock.session
+
+    session = log_in()
+    session = log_in(session)
+    assert reused == [False, True]
+
+    def is_refused():
+        try:
+            log_in(session)
+        except wire.ServerError as error:
+            return error
+        return None
+
+    error = wait_until(is_refused, 20, "the certificate to end", every=0.5)
+    assert error.errno == 1045 and error.text.endswith("without a certificate that is valid now")
 
 
 def test_faults(galeway):

@@ -316,7 +316,7 @@ class Client:
                 compress = login and COMPRESS_EVERYWHERE
             self.caps |= COMPRESS if compress else 0
             if login:
-                self._login(db, attrs)
+                self.log_in(db, attrs)
             if login and self.is_compressed():
                 self.sock = packed.Socket(self.sock)
         except BaseException:
@@ -451,7 +451,8 @@ class Client:
             parts.append(put_string(pairs))
         return b"".join(parts)
 
-    def _login(self, db, attrs):
+    def log_in(self, db=None, attrs=None):
+        """Answer the greeting; of a client made with login=False, later."""
         if attrs is not None:
             self.caps |= CONNECT_ATTRS
         elif self.caps & CONNECT_ATTRS:
