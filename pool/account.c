@@ -67,25 +67,20 @@ static struct account *account_new(struct accounts *a, struct slice name, const 
     return account;
 }
 
-/* A changed password drops what was learnt about the old one. */
-static int account_set_password(struct account *account, const char *password)
+/* A changed password drops what was learnt about the old one. It is one that can be parsed. */
+static void account_set_password(struct account *account, const char *password)
 {
-    int rc = 0;
-
     CHECK(pthread_mutex_lock(&account->shared.lock) == 0);
     if (account->shared.configured == NULL || strcmp(account->shared.configured, password) != 0) {
         struct secret fresh;
 
-        rc = secret_parse(&fresh, slice_of(password));
-        if (rc == 0) {
-            account->shared.secret = fresh;
-            forget_configured(account);
-            account->shared.configured = mem_copy(MEM_POOL, slice_of(password));
-        }
+        CHECK(secret_parse(&fresh, slice_of(password)) == 0);
+        account->shared.secret = fresh;
+        forget_configured(account);
+        account->shared.configured = mem_copy(MEM_POOL, slice_of(password));
         secret_wipe(&fresh);
     }
     CHECK(pthread_mutex_unlock(&account->shared.lock) == 0);
-    return rc;
 }
 
 /* host: NULL = the configured one. */
@@ -120,19 +115,28 @@ static struct account *get_or_make(struct accounts *a, struct slice name, const 
     return account;
 }
 
-static int load_one(struct accounts *a, const struct conf_user *user)
+/* Can it be loaded? What fails must not come behind another's new password. */
+static int make_one(struct accounts *a, const struct conf_user *user)
 {
-    struct account *account = get_or_make(a, slice_of(user->username), NULL);
+    struct secret secret;
     int64_t window_ms;
+    int rc = secret_parse(&secret, slice_of(user->password));
 
-    if (account == NULL) {
-        return ERR_LIMIT;
-    }
-    if (!attributes_causal_window(user->attributes, &window_ms)) {
+    secret_wipe(&secret);
+    if (rc != 0 || !attributes_causal_window(user->attributes, &window_ms)) {
         return ERR_CONFIG;
     }
+    return get_or_make(a, slice_of(user->username), NULL) == NULL ? ERR_LIMIT : 0;
+}
+
+static void load_one(struct accounts *a, const struct conf_user *user)
+{
+    struct account *account = get_or_make(a, slice_of(user->username), NULL);
+    int64_t window_ms = CONF_UNSET;
+
+    (void)!attributes_causal_window(user->attributes, &window_ms);
     atomic_store(&account->causal_window_ms, window_ms);
-    return account_set_password(account, user->password);
+    account_set_password(account, user->password);
 }
 
 int accounts_load(struct accounts *a, const struct conf *conf)
@@ -141,7 +145,10 @@ int accounts_load(struct accounts *a, const struct conf *conf)
 
     CHECK(pthread_mutex_lock(&a->lock) == 0);
     for (size_t i = 0; i < conf->n_users && rc == 0; i++) {
-        rc = load_one(a, &conf->users[i]);
+        rc = make_one(a, &conf->users[i]);
+    }
+    for (size_t i = 0; i < conf->n_users && rc == 0; i++) {
+        load_one(a, &conf->users[i]);
     }
     CHECK(pthread_mutex_unlock(&a->lock) == 0);
     return rc;

@@ -55,7 +55,7 @@ void accounts_fini(struct accounts *a);
 
 /*
  * accounts_load - make or update the accounts of a snapshot's users. Returns 0 or ERR_CONFIG,
- * ERR_LIMIT.
+ * ERR_LIMIT: then none has another password than before.
  */
 int accounts_load(struct accounts *a, const struct conf *conf) MUST_CHECK;
 

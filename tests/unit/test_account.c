@@ -41,6 +41,21 @@ static struct secret secret_of(struct accounts *a, const char *name)
     return secret;
 }
 
+TEST(account_load_is_whole_or_not_at_all)
+{
+    struct conf_user users[] = {user_of("app", HASH_OF_SECRET), user_of("shop", "*no hash")};
+    struct accounts a;
+    struct secret before, after;
+
+    accounts_init(&a);
+    load_one(&a, "app", "x");
+    before = secret_of(&a, "app");
+    assert_int_equal(load(&a, users, 2), ERR_CONFIG);
+    after = secret_of(&a, "app");
+    assert_memory_equal(&before, &after, sizeof(before));
+    accounts_fini(&a);
+}
+
 TEST(account_exists_from_its_first_configuration_on)
 {
     struct conf_user users[] = {user_of("app", "x"), user_of("shop", "y"), user_of("", "")};
