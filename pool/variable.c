@@ -90,8 +90,10 @@ int variable_find(struct slice name)
 
 bool variable_is_constant(struct slice name)
 {
-    if (variable_find(name) != VARIABLE_NONE) {
-        return true;
+    int id = variable_find(name);
+
+    if (id != VARIABLE_NONE) {
+        return id != VAR_MAX_STATEMENT_TIME; /* a user may have one of his own */
     }
     for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
         if (slice_eq_nocase(slice_of(constants[i]), name)) {

@@ -135,7 +135,9 @@ static uint64_t ttl_of(struct client *c)
 
 /*
  * All that makes two answers differ. Lengths stand before what is of any length, so that two keys
- * never run together. The epoch: after GRANT, REVOKE, DROP nobody gets what he may not see any more.
+ * never run together. The epoch: after GRANT, REVOKE, DROP nobody gets what he may not see any more. The window, and who
+ * may share: a rule may give them to some clients of an account only, and who waits for another's answer gets what that
+ * one may see.
  */
 static bool write_key(struct client *c, struct writer *w)
 {
@@ -146,6 +148,9 @@ static bool write_key(struct client *c, struct writer *w)
     put_u32(w, atomic_load(&c->worker->galeway->schema_epoch));
     put_u64(w, s->caps & CAPS_OF_IDENTITY & ~CAP_STMT_BULK);
     put_u32(w, (uint32_t)task->verdict.hostgroup);
+    put_u64(w, session_window_us(s->account, task->verdict.causal_window_ms,
+                                 worker_vars(c->worker)->mysql_causal_window_ms));
+    put_u8(w, task->verdict.cache_ttl_ms > 0);
     put_u16(w, s->status);
     put_u8(w, task->command);
     put_u32(w, (uint32_t)s->schema->name.len);

@@ -57,8 +57,11 @@ void learnt_fini(struct learnt *l)
     map_fini(&l->answers);
 }
 
-/* Whose, in which form, under which variables, what. 0 when the text is too long to be kept. */
-static size_t make_key(char key[KEY_MAX], const void *account, uint64_t caps,
+/*
+ * Whose (an account, or the hostgroup of some), in which form, under which variables, what. 0 when the text is too long to
+ * be kept.
+ */
+static size_t make_key(char key[KEY_MAX], uint64_t whose, uint64_t caps,
                        const struct profile *profile, struct slice text)
 {
     uint64_t form = caps & CAPS_OF_FORM;
@@ -67,8 +70,8 @@ static size_t make_key(char key[KEY_MAX], const void *account, uint64_t caps,
     if (text.len > TEXT_MAX) {
         return 0;
     }
-    memcpy(key, &account, sizeof(account));
-    n += sizeof(account);
+    memcpy(key, &whose, sizeof(whose));
+    n += sizeof(whose);
     memcpy(key + n, &form, sizeof(form));
     n += sizeof(form);
     memcpy(key + n, &profile->id, sizeof(profile->id));
@@ -82,7 +85,7 @@ const struct learnt_set *learnt_set_find(struct learnt *l, const void *account,
                                          uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, account, 0, from, text);
+    size_t len = make_key(key, (uintptr_t)account, 0, from, text);
     struct learnt_set *set = len == 0 ? NULL : map_get(&l->sets, (struct slice){key, len});
 
     return set != NULL && now_ms < set->until_ms ? set : NULL;
@@ -92,7 +95,7 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
                      struct profile *to, struct set_said said, uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, account, 0, from, text);
+    size_t len = make_key(key, (uintptr_t)account, 0, from, text);
     struct learnt_set *set;
 
     if (len == 0) {
@@ -124,12 +127,12 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
     }
 }
 
-const struct learnt_answer *learnt_answer_find(struct learnt *l, uint64_t caps,
+const struct learnt_answer *learnt_answer_find(struct learnt *l, int hostgroup, uint64_t caps,
                                                const struct profile *profile, struct slice text,
                                                uint64_t now_ms)
 {
     char key[KEY_MAX];
-    size_t len = make_key(key, NULL, caps, profile, text);
+    size_t len = make_key(key, (uint64_t)hostgroup, caps, profile, text);
     struct learnt_answer *answer = len == 0 ? NULL : map_get(&l->answers, (struct slice){key, len});
 
     return answer != NULL && now_ms < answer->until_ms ? answer : NULL;
@@ -158,12 +161,13 @@ static bool find_status(const uint8_t *bytes, size_t len, unsigned n, uint16_t s
     return n_ends == n && at == len && bytes[0] == 1 && bytes[PACKET_HEADER] != 0;
 }
 
-void learnt_answer_keep(struct learnt *l, uint64_t caps, const struct profile *profile,
-                        struct slice text, struct slice reply, uint64_t now_ms)
+void learnt_answer_keep(struct learnt *l, int hostgroup, uint64_t caps,
+                        const struct profile *profile, struct slice text, struct slice reply,
+                        uint64_t now_ms)
 {
     const uint8_t n_status = (caps & CAP_DEPRECATE_EOF) != 0 ? 1 : 2;
     char key[KEY_MAX];
-    size_t key_len = make_key(key, NULL, caps, profile, text);
+    size_t key_len = make_key(key, (uint64_t)hostgroup, caps, profile, text);
     struct learnt_answer *answer;
     uint16_t status_at[2] = {0};
 

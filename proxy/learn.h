@@ -62,15 +62,17 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
 
 /*
  * learnt_answer_find - the reply to this read of variables; its status words must be set by the
- * caller. caps: of who asks; what differs in CAPS_OF_FORM has other answers.
+ * caller. hostgroup: who asks has it by default; another may be another cluster. caps: what differs in
+ * CAPS_OF_FORM has other answers.
  */
-const struct learnt_answer *learnt_answer_find(struct learnt *l, uint64_t caps,
+const struct learnt_answer *learnt_answer_find(struct learnt *l, int hostgroup, uint64_t caps,
                                                const struct profile *profile, struct slice text,
                                                uint64_t now_ms);
 /*
  * learnt_answer_keep - reply: one whole text result set; kept only when it has the expected form.
  */
-void learnt_answer_keep(struct learnt *l, uint64_t caps, const struct profile *profile,
-                        struct slice text, struct slice reply, uint64_t now_ms);
+void learnt_answer_keep(struct learnt *l, int hostgroup, uint64_t caps,
+                        const struct profile *profile, struct slice text, struct slice reply,
+                        uint64_t now_ms);
 
 #endif

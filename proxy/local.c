@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_run.h"
 #include "proxy/client_track.h"
 #include "proxy/link_status.h"
 #include "proxy/rules_apply.h"
@@ -114,8 +115,8 @@ static bool answer_variables(struct client *c, const struct facts *f)
     if (!only_warnings_pin(&c->session)) {
         return false;
     }
-    answer = learnt_answer_find(&c->worker->learnt, c->session.caps, c->session.profile, f->body,
-                                c->worker->now_ms);
+    answer = learnt_answer_find(&c->worker->learnt, client_default_hostgroup(c), c->session.caps,
+                                c->session.profile, f->body, c->worker->now_ms);
     if (answer == NULL) {
         return false;
     }
@@ -269,9 +270,10 @@ void local_learn(struct client *c, struct profile *before)
         learn_set(c, before);
     } else if (task->facts.local == LOCAL_VARIABLES && c->session.pins == 0 &&
                task->peek_len < TASK_PEEK_BYTES) {
-        learnt_answer_keep(
-            &c->worker->learnt, c->session.caps, c->session.profile, task->facts.body,
-            (struct slice){(const char *)task->peek, task->peek_len}, c->worker->now_ms);
+        learnt_answer_keep(&c->worker->learnt, client_default_hostgroup(c), c->session.caps,
+                           c->session.profile, task->facts.body,
+                           (struct slice){(const char *)task->peek, task->peek_len},
+                           c->worker->now_ms);
     }
 }
 

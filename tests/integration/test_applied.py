@@ -126,3 +126,32 @@ def test_reads_go_on_to_readers_after_the_writer_is_lost(fragile_cluster, galewa
     write(proxy, table, 1000)
     wait_until(lambda: read(proxy, table) == (1000, cluster.port(3)), timeout=10,
                what="the third node reads what was written after the loss")
+
+
+SLOW = "SELECT a, COUNT(*) FROM t JOIN n x JOIN n y WHERE t.id = 1 AND x.b + y.b > 0"
+
+
+def is_running(cluster, n, sql):
+    ((count,),) = cluster.sql(n, f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = '{sql}'")
+    return count > 0
+
+
+def test_nobody_shares_the_read_of_one_who_may_see_old_rows(fragile_cluster, galeway, table):
+    """A rule lets one client read behind; another that sends the same meanwhile does not get his answer."""
+    cluster = fragile_cluster
+    proxy = galeway(nodes=cluster, servers=two_nodes(cluster), mysql_query_rules=[
+        {"rule_id": 1, "active": 1, "client_addr": "127.0.0.2", "attributes": '{"causal_window_ms": 0}', "apply": 1}],
+        variables={"threads": 1, "causal_window_ms": WINDOW, "query_cache_auto": True})
+    with wire.Client(port=proxy.port, db=table, **TENANT) as maker:
+        maker.rows("CREATE TABLE n (b INT)")
+        maker.rows("INSERT INTO n SELECT seq FROM seq_1_to_4000")
+    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    cluster.catch_up()
+    with behind(cluster, 2):
+        write(proxy, table, 1)
+        with wire.Client(port=proxy.port, db=table, source="127.0.0.2", **TENANT) as behind_all, \
+                wire.Client(port=proxy.port, db=table, **TENANT) as other:
+            behind_all.send(b"\x03" + SLOW.encode())
+            wait_until(lambda: is_running(cluster, 2, SLOW), what="the read to run on the reader")
+            assert other.rows(SLOW)[0][0] == "1"
+            assert behind_all.read_query()[-2].payload[1:2] == b"0"

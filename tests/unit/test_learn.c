@@ -220,9 +220,9 @@ TEST(learn_answer_is_the_bytes_and_where_the_status_is)
     struct fixture f;
 
     make(&f);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, text, (struct slice){(const char *)bytes, len},
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, text, (struct slice){(const char *)bytes, len},
                        f.now_ms);
-    answer = learnt_answer_find(&f.learnt, 0, f.ansi, text, f.now_ms);
+    answer = learnt_answer_find(&f.learnt, 10, 0, f.ansi, text, f.now_ms);
     assert_non_null(answer);
     assert_int_equal(answer->len, len);
     assert_memory_equal(answer->bytes, bytes, len);
@@ -232,9 +232,10 @@ TEST(learn_answer_is_the_bytes_and_where_the_status_is)
     }
     assert_int_equal(answer->status_at[1], len - 2);
     assert_int_not_equal(answer->status_at[0], answer->status_at[1]);
-    assert_null(learnt_answer_find(&f.learnt, 0, f.utc, text, f.now_ms));
-    assert_null(learnt_answer_find(&f.learnt, 0, f.ansi, SLICE("SELECT @@name2"), f.now_ms));
-    assert_null(learnt_answer_find(&f.learnt, 0, f.ansi, text, f.now_ms + LEARN_TTL_MS));
+    assert_null(learnt_answer_find(&f.learnt, 10, 0, f.utc, text, f.now_ms));
+    assert_null(learnt_answer_find(&f.learnt, 20, 0, f.ansi, text, f.now_ms));
+    assert_null(learnt_answer_find(&f.learnt, 10, 0, f.ansi, SLICE("SELECT @@name2"), f.now_ms));
+    assert_null(learnt_answer_find(&f.learnt, 10, 0, f.ansi, text, f.now_ms + LEARN_TTL_MS));
     done(&f);
 }
 
@@ -251,9 +252,9 @@ TEST(learn_answer_of_each_form)
         size_t len = result_for(forms[i], bytes, sizeof(bytes), "value", 1, 0xabcd);
         const struct learnt_answer *answer;
 
-        learnt_answer_keep(&f.learnt, forms[i] | CAP_FOUND_ROWS, f.ansi, text,
+        learnt_answer_keep(&f.learnt, 10, forms[i] | CAP_FOUND_ROWS, f.ansi, text,
                            (struct slice){(const char *)bytes, len}, f.now_ms);
-        answer = learnt_answer_find(&f.learnt, forms[i], f.ansi, text, f.now_ms);
+        answer = learnt_answer_find(&f.learnt, 10, forms[i], f.ansi, text, f.now_ms);
         assert_non_null(answer);
         assert_memory_equal(answer->bytes, bytes, len);
         assert_int_equal(answer->n_status, (forms[i] & CAP_DEPRECATE_EOF) != 0 ? 1 : 2);
@@ -278,13 +279,13 @@ TEST(learn_answer_cut_anywhere_is_not_kept)
 
         assert_non_null(part);
         memcpy(part, bytes, cut);
-        learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"),
+        learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
                            (struct slice){(const char *)part, cut}, f.now_ms);
         assert_int_equal(f.learnt.answers.count, 0);
         free(part);
     }
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, len}, f.now_ms);
     assert_int_equal(f.learnt.answers.count, 1);
     done(&f);
 }
@@ -299,16 +300,16 @@ TEST(learn_answer_that_is_no_single_result_is_not_kept)
     make(&f);
     w = writer_of(bytes, sizeof(bytes)); /* OK */
     (void)ok_encode(&w, &(struct ok){.status = STATUS_AUTOCOMMIT}, 1);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, w.len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, w.len}, f.now_ms);
     w = writer_of(bytes, sizeof(bytes)); /* ERR */
     (void)err_encode(&w, 1193, "HY000", SLICE("Unknown system variable"), 1);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, w.len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, w.len}, f.now_ms);
     len = result(bytes, sizeof(bytes), "v", 1, STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS);
     len += result(bytes + len, sizeof(bytes) - len, "v", 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, len}, f.now_ms);
     assert_int_equal(f.learnt.answers.count, 0);
     done(&f);
 }
@@ -324,8 +325,8 @@ TEST(learn_answer_that_is_too_long_is_not_kept)
     memset(value, 'v', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';
     len = result(bytes, sizeof(bytes), value, 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, len}, f.now_ms);
     assert_int_equal(f.learnt.answers.count, 0);
     done(&f);
 }
@@ -337,16 +338,17 @@ TEST(learn_answer_newest_counts)
     struct fixture f;
 
     make(&f);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
-                       f.now_ms);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, len}, f.now_ms);
     len = result(bytes, sizeof(bytes), "newer", 1, STATUS_AUTOCOMMIT);
-    learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"), (struct slice){(const char *)bytes, len},
-                       f.now_ms + 1);
+    learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
+                       (struct slice){(const char *)bytes, len}, f.now_ms + 1);
     assert_int_equal(f.learnt.answers.count, 1);
-    assert_int_equal(learnt_answer_find(&f.learnt, 0, f.ansi, SLICE("q"), f.now_ms + 1)->len, len);
+    assert_int_equal(learnt_answer_find(&f.learnt, 10, 0, f.ansi, SLICE("q"), f.now_ms + 1)->len,
+                     len);
     for (unsigned n = 1; n < 4; n++) {
         mem_fail_at(n);
-        learnt_answer_keep(&f.learnt, 0, f.ansi, SLICE("q"),
+        learnt_answer_keep(&f.learnt, 10, 0, f.ansi, SLICE("q"),
                            (struct slice){(const char *)bytes, len}, f.now_ms);
         mem_fail_at(0);
     }
