@@ -45,6 +45,14 @@ bool client_admit_any(struct client *c)
         stat_add(&w->stats, STAT_REFUSED_DESCRIPTORS, 1);
         return refuse(c, ERR_TOO_MANY_CONNECTIONS, "Too many connections: too few descriptors");
     }
+    return true;
+}
+
+bool client_admit_second(struct client *c)
+{
+    struct worker *w = c->worker;
+    const struct conf_vars *vars = worker_vars(w);
+
     if (!hosts_connect(&w->galeway->hosts, (unsigned)vars->mysql_max_connects_per_sec, w->now_ms)) {
         stat_add(&w->stats, STAT_REFUSED_RATE, 1);
         return refuse(c, ERR_CONNECT_RATE,

@@ -14,9 +14,11 @@
 
 /*
  * client_admit_any - whatever address it has; before anything else is done. client_admit - its
- * address is known. False: it has its error, and is closing.
+ * address is known. client_admit_second - one more of this second, of all that are not refused for their address: who is
+ * blocked must not keep the others out. False: it has its error, and is closing.
  */
 bool client_admit_any(struct client *c);
+bool client_admit_second(struct client *c);
 bool client_admit(struct client *c);
 
 /*

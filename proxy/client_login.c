@@ -135,7 +135,7 @@ static void greet(struct client *c)
 void client_login_begin(struct client *c)
 {
     if (client_admit_any(c) && login_new(c, AUTH_GREETED, false) &&
-        (c->awaits_header || client_admit(c))) {
+        (c->awaits_header || client_admit(c)) && client_admit_second(c)) {
         greet(c);
     }
 }

@@ -136,6 +136,14 @@ def test_blocked_after_failed_logins(make):
     connect(proxy, "127.0.0.5").close()
 
 
+def test_who_is_blocked_keeps_no_others_out(make):
+    proxy = make(client_host_cache_size=10, client_host_error_counts=1, max_connects_per_sec=20)
+    assert error_of(proxy, source="127.0.0.5", password="wrong").errno == 1045
+    assert {error_of(proxy, source="127.0.0.5").errno for _ in range(300)} == {1129}
+    assert proxy.console.status("Access_Denied_Max_Connects_Per_Sec") == 0
+    connect(proxy, "127.0.0.6").close()
+
+
 def test_blocked_on_connections_that_were_open(make):
     """An address does not get as many guesses as it opens connections at once."""
     proxy = make(client_host_cache_size=10, client_host_error_counts=3)
