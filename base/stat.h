@@ -28,6 +28,7 @@
     X(STAT_LOGIN_TIMEOUTS, "Login_timeouts", "logins that took too long")                         \
     X(STAT_IDLE_TIMEOUTS, "Idle_timeouts", "clients closed after mysql-wait_timeout")             \
     X(STAT_WRITE_TIMEOUTS, "Write_timeouts", "clients closed after mysql-net_write_timeout")      \
+    X(STAT_READ_TIMEOUTS, "Read_timeouts", "clients closed after mysql-net_read_timeout")         \
     X(STAT_PACKETS_REFUSED, "Packets_refused", "packets above mysql-max_allowed_packet")          \
     X(STAT_STMTS_REFUSED, "Com_stmt_prepare_refused", "prepared statements above the limit")      \
     X(STAT_QUEUE_REFUSED, "Queue_refused", "statements that found the queue full")                \

@@ -66,6 +66,8 @@ enum client_state {
     X(CLOSE_IDLE_TIMEOUT, "timeout", "idle for mysql-wait_timeout")                                \
     X(CLOSE_SESSION_TIMEOUT, "timeout", "idle for the wait_timeout that it has set")               \
     X(CLOSE_WRITE_TIMEOUT, "timeout", "it took nothing of its answer for mysql-net_write_timeout") \
+    X(CLOSE_READ_TIMEOUT, "timeout",                                                               \
+      "it sent nothing more of its command for mysql-net_read_timeout")                            \
     X(CLOSE_TRANSACTION, "timeout", "a transaction longer than mysql-max_transaction_time")        \
     X(CLOSE_TRANSACTION_IDLE, "timeout",                                                           \
       "idle in a transaction for mysql-max_transaction_idle_time")                                 \
@@ -133,6 +135,8 @@ struct client {
     uint64_t created_ms;
     uint64_t unsent_since_ms; /* so long it has taken nothing of the unsent bytes */
     size_t unsent;            /* stream_unsent(), 0 = nothing is queued */
+    uint64_t unread_since_ms; /* so long no byte was added to the part of a command that is here */
+    size_t unread;            /* its bytes, 0 = none */
     /* borrowed */
     struct worker *worker;
     struct host *host;     /* a reference, once it was let in; NULL: by a unix socket */

@@ -193,6 +193,7 @@ void client_admit_closing(struct client *c, enum close_reason reason)
     stat_add(stats, STAT_IDLE_TIMEOUTS,
              reason == CLOSE_IDLE_TIMEOUT || reason == CLOSE_SESSION_TIMEOUT ? 1 : 0);
     stat_add(stats, STAT_WRITE_TIMEOUTS, reason == CLOSE_WRITE_TIMEOUT ? 1 : 0);
+    stat_add(stats, STAT_READ_TIMEOUTS, reason == CLOSE_READ_TIMEOUT ? 1 : 0);
     if (c->state == CLIENT_LOGIN && reason == CLOSE_LOGIN_TIMEOUT) {
         client_admit_failed(c);
     }

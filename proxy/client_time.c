@@ -50,6 +50,27 @@ static bool takes_nothing(struct client *c)
            (limit > 0 ? limit : (uint64_t)worker_vars(c->worker)->mysql_net_write_timeout);
 }
 
+/*
+ * Has it sent a part of a command, and nothing more for too long? A node does the same
+ * (net_read_timeout), but sees nothing of it yet.
+ */
+static bool sends_nothing(struct client *c)
+{
+    uint64_t now = c->worker->now_ms, limit;
+    bool is_its_turn = c->state == CLIENT_IDLE && !c->waits_turn && stream_is_drained(&c->stream) &&
+                       (c->server == NULL || stream_is_drained(&c->server->stream));
+    size_t unread = is_its_turn ? c->in_len : 0;
+
+    if (unread != c->unread || unread == 0) {
+        c->unread = unread;
+        c->unread_since_ms = now;
+        return false;
+    }
+    limit = own_limit_ms(c, VAR_NET_READ_TIMEOUT);
+    return now - c->unread_since_ms >
+           (limit > 0 ? limit : (uint64_t)worker_vars(c->worker)->mysql_net_read_timeout);
+}
+
 static void check_transaction(struct client *c)
 {
     const struct conf_vars *vars = worker_vars(c->worker);
@@ -76,6 +97,8 @@ void client_check_time(struct client *c)
 
     if (c->state != CLIENT_CLOSING && takes_nothing(c)) {
         client_close(c, CLOSE_WRITE_TIMEOUT, 0);
+    } else if (sends_nothing(c)) {
+        client_close(c, CLOSE_READ_TIMEOUT, 0);
     } else if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
     } else if (client_admit_waits(c, since)) {

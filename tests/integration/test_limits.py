@@ -271,6 +271,26 @@ def test_login_has_its_time(make):
     assert error_of(proxy, source="127.0.0.5").errno == 1129
 
 
+def test_part_of_a_command(make):
+    """Each byte more gives it the time again; who is idle has none to give."""
+    proxy = make(net_read_timeout=int(1500 * PATIENCE))
+    with connect(proxy) as slow, connect(proxy) as own, connect(proxy) as idle:
+        own.query("SET net_read_timeout = 3600")
+        packet = b"\x0c\0\0\0\x03SELECT 12+3"
+        for client in (slow, own):
+            client.sock.sendall(packet[:6])
+        for byte in packet[6:9]:
+            time.sleep(0.8 * PATIENCE)  # what is measured: less than the limit, and all of it more
+            slow.sock.sendall(bytes([byte]))
+        with pytest.raises((wire.Closed, OSError)):
+            slow.read_packet()
+        assert proxy.console.status("Read_timeouts") == 1
+        own.sock.sendall(packet[6:])
+        assert own.read_query()[-2].payload == b"\x0215"
+        assert idle.value("SELECT 1") == "1"
+    assert "it sent nothing more of its command for mysql-net_read_timeout" in proxy.tail()
+
+
 def test_idle_client(make):
     proxy = make(wait_timeout=1000)
     with connect(proxy) as client:
