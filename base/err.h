@@ -70,6 +70,7 @@
     X(ERR_PRIVILEGE, 1227, "42000", "Access denied; you need more privileges")                    \
     X(ERR_NOT_PREPARABLE, 1295, "HY000",                                                          \
       "This command is not supported in the prepared statement protocol yet")                     \
+    X(ERR_TOO_MANY_STMTS, 1461, "42000", "Can't create more prepared statements")                 \
     X(ERR_NO_CURSOR, 1421, "HY000", "The statement has no open cursor")                           \
     X(ERR_CONFIG, 1231, "42000", "The configuration is not valid")                                \
     X(ERR_TLS, 2026, "HY000", "TLS connection error")                                             \

@@ -33,7 +33,10 @@ struct account {
     atomic_llong causal_window_ms; /* of its attributes, or CONF_UNSET */
     atomic_int n_clients;
     atomic_int n_servers;
-    atomic_uint n_schemas;        /* names it has used, in all workers: schema.h */
+    atomic_uint n_schemas; /* names it has used, in all workers: schema.h */
+    atomic_uint
+        n_stmts; /* prepared statements of its clients, in all workers: proxy/stmt_limits.h */
+    atomic_ullong stmt_bytes;     /* of their texts */
     atomic_uint followed_version; /* account_log_in_again() */
     atomic_bool asks_otherwise;   /* a node was seen that asks it by a plugin that is not native */
     struct {

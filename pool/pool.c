@@ -10,7 +10,6 @@
 
 #define BASE_CHARSET          45 /* what server_login.c logs in with: utf8mb4_general_ci */
 #define ACCOUNTS_PER_NODE_MAX 200000
-#define STMT_TEXTS_MAX        200000
 #define LOOK_AT               8 /* free connections of an account looked at for an exact fit */
 #define TAKE_AFTER_MS \
     100 /* another account's connection is taken when it was free that long, else a new one opened */

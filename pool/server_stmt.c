@@ -34,6 +34,11 @@ struct stmt_text *stmt_text_get(struct pool *pool, struct slice text)
     return t;
 }
 
+bool stmt_text_has_room(const struct pool *pool, struct slice text)
+{
+    return pool->stmt_texts.count < STMT_TEXTS_MAX || map_get(&pool->stmt_texts, text) != NULL;
+}
+
 void stmt_text_unref(struct pool *pool, struct stmt_text *text)
 {
     CHECK(text->refs > 0);

@@ -20,12 +20,12 @@
 #include "proxy/client_run.h"
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
+#include "proxy/stmt_limits.h"
 
-#define STMTS_MAX         1000000
-#define EXECUTE_MIN       10 /* bytes: command, id, cursor, iterations */
-#define BULK_MIN          7  /* bytes: command, id, flags */
-#define ER_UNKNOWN_STMT   1243
-#define ER_TOO_MANY_STMTS 1461
+#define STMTS_MAX       1000000
+#define EXECUTE_MIN     10 /* bytes: command, id, cursor, iterations */
+#define BULK_MIN        7  /* bytes: command, id, flags */
+#define ER_UNKNOWN_STMT 1243
 
 static struct slice key_of(const uint32_t *id)
 {
@@ -44,6 +44,7 @@ static void stmt_free(struct client *c, struct client_stmt *stmt)
 {
     struct pool *pool = &c->worker->pool;
 
+    stmt_limits_gave(stmt->account, stmt->text->len);
     stmt_text_unref(pool, stmt->text);
     profile_unref(&pool->profiles, stmt->profile);
     mem_free(MEM_STMT, stmt->types);
@@ -95,6 +96,8 @@ static struct client_stmt *stmt_add(struct client *c, struct slice text)
         return NULL;
     }
     stmt->profile = profile_ref(s->profile);
+    stmt->account = s->account;
+    stmt_limits_took(stmt->account, stmt->text->len);
     return stmt;
 }
 
@@ -196,7 +199,6 @@ static void prepare(struct client *c, struct task *task)
 {
     struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1,
                          task->len - PACKET_HEADER - 1};
-    size_t count = c->session.stmts == NULL ? 0 : c->session.stmts->count;
 
     stat_add(&c->worker->stats, STAT_STMT_PREPARED, 1);
     if (task->is_streaming) {
@@ -208,15 +210,7 @@ static void prepare(struct client *c, struct task *task)
         }
         return;
     }
-    if (count >= (size_t)worker_vars(c->worker)->mysql_stmts_per_client) {
-        struct log_who who = client_who(c, "preparing a statement");
-
-        stat_add(&c->worker->stats, STAT_STMTS_REFUSED, 1);
-        log_info(&who, "it has %zu prepared statements (mysql-stmts_per_client)", count);
-        if (client_error(c, ER_TOO_MANY_STMTS, "42000",
-                         SLICE("Can't create more prepared statements (mysql-stmts_per_client)"))) {
-            client_task_end(c);
-        }
+    if (!stmt_limits_allow(c, text)) {
         return;
     }
     client_scan(c, task, text);

@@ -14,6 +14,7 @@ struct client_stmt {
     uint32_t sql_mode; /* FACTS_* bits: how its text was read when it was prepared */
     bool has_cursor;   /* open on the connection the session is pinned to */
     bool has_long_data;
+    struct account *account;   /* borrowed: counts for it */
     struct stmt_text *text;    /* a reference */
     struct schema *schema;     /* borrowed: when it was prepared */
     struct profile *profile;   /* a reference: when it was prepared */

@@ -349,7 +349,35 @@ def test_prepared_statements_of_a_client(make):
         assert wire.parse_error(client.read_packet().payload)[:2] == (1461, "42000")
         assert client.value("SELECT 1") == "1"
     assert proxy.console.status("Com_stmt_prepare_refused") == 1
-    assert "it has 2 prepared statements" in proxy.log_path.read_text()
+    assert "no more prepared statements (mysql-stmts_per_client): it has 2" in proxy.log_path.read_text()
+
+
+@pytest.mark.parametrize("limit,value", [("stmts_per_user", 3), ("stmt_bytes_per_user", 3500)])
+def test_prepared_statements_of_a_user(make, limit, value):
+    """Of all his clients; another user has his own, and what is closed makes room."""
+    proxy = make(users=[account("tenant"), account("tenant2")], **{limit: value})
+
+    def prepare(client, n):
+        client.send(bytes([wire.COM_STMT_PREPARE]) + f"SELECT {n}".encode().ljust(1000))
+        return client.read_prepare()[0].payload
+
+    with connect(proxy) as one, connect(proxy, user="tenant2", password="tenant2") as other:
+        with connect(proxy) as two:
+            numbers = [prepare(one, 1)[1:5], prepare(one, 2)[1:5], prepare(two, 2)[1:5]]
+            for client in (one, two):
+                error = wire.parse_error(prepare(client, 4))
+                assert error[:2] == (1461, "42000") and f"mysql-{limit}" in error[2]
+            assert all(prepare(other, n)[0] == 0 for n in range(3))
+            one.send(bytes([wire.COM_STMT_CLOSE]) + numbers[0])
+            assert prepare(one, 5)[0] == 0
+            assert wire.parse_error(prepare(one, 6))[0] == 1461
+        wait_until(lambda: prepare(one, 7)[0] == 0, what="the end of the other client")
+        one.send(bytes([wire.COM_RESET_CONNECTION]))
+        assert one.read_one()[-1].payload[0] == 0
+        assert all(prepare(one, n)[0] == 0 for n in range(3))
+        assert one.change_user("tenant2", "tenant2")[-1].payload[0] == 0
+        with connect(proxy) as two:
+            assert all(prepare(two, n)[0] == 0 for n in range(3))
 
 
 def test_connections_of_a_user_and_in_all(make):
