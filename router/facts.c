@@ -79,19 +79,34 @@ static bool may_call(const struct scan *s)
                              s->verb != VERB_GRANT && s->verb != VERB_REVOKE);
 }
 
+/*
+ * word_of_quoted - the native function that a name in quotes calls. Not so a name with other bytes:
+ * word_find() takes some of them for letters of a word.
+ */
+static struct word word_of_quoted(struct slice name)
+{
+    struct word word = word_find(name.data, name.len);
+
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+
+        if (c < '0' || c > 'z') {
+            return (struct word){WORD_NONE, 0};
+        }
+    }
+    return (word.flags & WORD_NATIVE) != 0 ? word : (struct word){WORD_NONE, 0};
+}
+
 /* on_call - an opening parenthesis behind a word or quoted name. */
 static void on_call(struct scan *s)
 {
     const struct token *name = s->prev;
     struct word word = {name->word, name->word_flags};
 
-    if (name->kind == TOKEN_QUOTED && (name->flags & TOKEN_DOTTED) == 0) {
-        struct slice inner = token_inner(name);
-
-        word = word_find(inner.data, inner.len); /* `get_lock`(...) is the built-in one */
-        if ((word.flags & (WORD_RESERVED | WORD_TIGHT)) != 0) {
-            word = (struct word){WORD_NONE, 0};
-        }
+    if (UNLIKELY(token_is_punct(s->before, '.'))) {
+        word = (struct word){WORD_NONE, 0}; /* db. concat(...), too: a function of the schema */
+    } else if (name->kind == TOKEN_QUOTED) {
+        word = word_of_quoted(token_inner(name)); /* `get_lock`(...) is the built-in one */
     }
     if ((word.flags & WORD_NOT_CALL) != 0) {
         call_native(s, word);

@@ -5,18 +5,21 @@
  */
 #include "router/scan.h"
 
+/* on_sequence - NEXT VALUE FOR s, and of sql_mode=ORACLE s.NEXTVAL. */
+static void on_sequence(struct scan *s)
+{
+    s->not_read = true;
+    scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_RUNS_UNSEEN);
+}
+
 /* on_plain_word - not a keyword, or only an ordinary function. */
 static void on_plain_word(struct scan *s)
 {
-    const struct token *t = s->token;
+    if (token_is_punct(s->prev, '.')) {
+        struct slice name = token_inner(s->token);
 
-    /* sequence.NEXTVAL, of sql_mode=ORACLE */
-    if ((t->flags & TOKEN_DOTTED) != 0 && t->end - t->start == 7) {
-        uint16_t id = word_find(t->start, 7).id;
-
-        if (id == W_NEXTVAL || id == W_CURRVAL) {
-            s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_RUNS_UNSEEN);
+        if (slice_eq_nocase(name, SLICE("nextval")) || slice_eq_nocase(name, SLICE("currval"))) {
+            on_sequence(s);
         }
     }
 }
@@ -212,8 +215,13 @@ static void on_other_word(struct scan *s)
         break;
     case W_VALUE:
         if (s->prev->word == W_NEXT || s->prev->word == W_PREVIOUS) {
-            s->not_read = true;
-            scan_flag(s, FACT_TABLES_UNKNOWN | FACT_VOLATILE | FACT_RUNS_UNSEEN);
+            on_sequence(s);
+        }
+        break;
+    case W_NEXTVAL:
+    case W_CURRVAL:
+        if (token_is_punct(s->prev, '.')) { /* with a space between them */
+            on_sequence(s);
         }
         break;
     case W_SQL_CALC_FOUND_ROWS: scan_flag(s, FACT_CALC_FOUND_ROWS); break;

@@ -16,6 +16,7 @@
 #define WORD_VOLATILE      0x08 /* calling it gives something of time, chance, session or node */
 #define WORD_VOLATILE_BARE 0x10 /* so does naming it without parentheses (CURRENT_TIMESTAMP) */
 #define WORD_NOT_READ      0x20 /* calling it locks, waits or writes */
+#define WORD_NATIVE        0x40 /* NOT_CALL, and so it is in quotes */
 #define WORD_LONGEST       30
 
 struct word {

@@ -87,6 +87,44 @@ TEST(facts_selects_that_write_or_lock_are_no_reads)
     facts_rows_check(no_reads, ARRAY_SIZE(no_reads));
 }
 
+#define UNSEEN (ROWS | VOLATILE | UNKNOWN | RUNS_UNSEEN)
+
+static const struct facts_row stored_functions[] = {
+    /* In quotes a keyword is a name; `concat` is still the native one. */
+    {"SELECT `language`(5)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `Value`(), `owner` (1), `id`(2)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `left`(1) FROM t", VERB_SELECT, UNSEEN, "t", LOCAL_NONE},
+    {"SELECT `if`(1, 2, 3)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `count`(1)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `lastval`(1)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `now`()", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `md\x15`('x')", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `st\x7fx`(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `con``cat`(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SET @@sql_mode = `language`(1)", VERB_SET,
+     SYSTEM_VARIABLE | VOLATILE | UNKNOWN | RUNS_UNSEEN | UNTRACKED_SET, "", LOCAL_NONE},
+    {"SELECT `concat`('a', `Mod` (5, 3)) FROM t", VERB_SELECT, READ | ROWS, "t", LOCAL_NONE},
+    {"SELECT `st_x`(a), `MD5`(b) FROM t", VERB_SELECT, READ | ROWS, "t", LOCAL_NONE},
+    {"SELECT `database`()", VERB_SELECT, READ | ROWS | VOLATILE, "", LOCAL_NONE},
+    {"SELECT language(5), value(1)", VERB_SELECT, READ | ROWS, "", LOCAL_NONE},
+    /* Behind a dot it is one of the schema, wherever the spaces are. */
+    {"SELECT db.concat(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT db. concat(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT db . concat(a) FROM t", VERB_SELECT, UNSEEN, "t", LOCAL_NONE},
+    {"SELECT db .concat(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT db./**/concat(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT `db`.\n`concat`(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT db. count(a)", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT s. nextval", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT s . CURRVAL FROM dual", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+    {"SELECT s.`nextval`", VERB_SELECT, UNSEEN, "", LOCAL_NONE},
+};
+
+TEST(facts_stored_functions_in_quotes_and_behind_dots_are_seen)
+{
+    facts_rows_check(stored_functions, ARRAY_SIZE(stored_functions));
+}
+
 static const struct facts_row session_values[] = {
     {"SELECT FOUND_ROWS()", VERB_SELECT, READ | FOUND_ROWS | ROWS | VOLATILE, "", LOCAL_FOUND_ROWS},
     {"select found_rows( ) as `total`", VERB_SELECT, READ | FOUND_ROWS | ROWS | VOLATILE, "",
