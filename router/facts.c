@@ -149,7 +149,7 @@ static void on_open(struct scan *s)
     } else if (s->behind == BEHIND_NOTHING && token_is_name(s->prev)) {
         on_call(s);
     }
-    if (token_is_punct(s->prev, ')')) {
+    if (token_is_punct(s->prev, ')') || s->prev->word == W_RESTRICT) {
         *level &= (uint8_t)~LEVEL_WITH; /* WITH x AS (...) (SELECT ...) */
     }
     push(s, 0);

@@ -128,6 +128,16 @@ static bool on_query_word(struct scan *s, uint8_t *level)
             s->expect = EXPECT_CTE;
         }
         return true;
+    case W_CYCLE:
+        if ((*level & LEVEL_WITH) != 0 && token_is_punct(s->prev, ')')) {
+            *level = LEVEL_CYCLE;
+        }
+        return true;
+    case W_RESTRICT:
+        if ((*level & LEVEL_CYCLE) != 0) {
+            *level = LEVEL_WITH;
+        }
+        return true;
     case W_INTO: on_into(s, level); return true;
     case W_UPDATE:
     case W_INSERT:

@@ -22,6 +22,7 @@
 #define LEVEL_QUERY 0x01 /* SELECT was seen: FROM names tables and is not EXTRACT's or TRIM's */
 #define LEVEL_LIST  0x02 /* in a list of tables: a comma leads to the next one */
 #define LEVEL_WITH  0x04 /* in front of the query that WITH belongs to: a comma leads to a name */
+#define LEVEL_CYCLE 0x08 /* in CYCLE a, b RESTRICT behind one of WITH: the names are columns */
 
 enum scan_stage {
     STAGE_VERB, /* the verb is next */

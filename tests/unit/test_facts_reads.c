@@ -85,6 +85,20 @@ static const struct facts_row reads[] = {
     {"WITH RECURSIVE x (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 5), y AS (SELECT * "
      "FROM c) SELECT * FROM x, y, d",
      VERB_WITH, READ | ROWS, "x, c, d", LOCAL_NONE},
+    {"WITH RECURSIVE c AS (SELECT a, t FROM t9 UNION ALL SELECT a, t FROM c) CYCLE a, t RESTRICT "
+     "SELECT "
+     "v FROM c, t",
+     VERB_WITH, READ | ROWS, "t9, c, t", LOCAL_NONE},
+    {"WITH RECURSIVE c AS (SELECT 1 AS a) cycle a, `restrict`, b RESTRICT, cycle AS (SELECT 1 FROM "
+     "x) SELECT "
+     "* FROM c, cycle, b",
+     VERB_WITH, READ | ROWS, "x, b", LOCAL_NONE},
+    {"WITH RECURSIVE c AS (SELECT 1 AS a) CYCLE a, b RESTRICT (SELECT 1 FROM c, b ORDER BY a, d)",
+     VERB_WITH, READ | ROWS, "b", LOCAL_NONE},
+    {"SELECT 1 FROM (WITH RECURSIVE c AS (SELECT 1 AS a) CYCLE a, t RESTRICT SELECT * FROM t) d, e",
+     VERB_SELECT, READ | ROWS, "t, e", LOCAL_NONE},
+    {"SELECT cycle FROM cycle, x WHERE (1) = cycle", VERB_SELECT, READ | ROWS, "cycle, x",
+     LOCAL_NONE},
     {"WITH t AS (SELECT * FROM t) SELECT * FROM t", VERB_WITH, READ | ROWS, "t", LOCAL_NONE},
     {"WITH x AS (SELECT 1) (SELECT * FROM x, a ORDER BY b, c) UNION SELECT * FROM c", VERB_WITH,
      READ | ROWS, "a, c", LOCAL_NONE},
