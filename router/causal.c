@@ -151,7 +151,8 @@ static bool remember_slot(struct causal_marks *marks, uint32_t slot)
 void causal_remember_schema(struct causal_marks *marks, struct slice schema)
 {
     const uint32_t slots[] = {spot_slot(spot_schema_hash(schema, SPOT_SCHEMA)),
-                              spot_slot(spot_schema_hash(schema, SPOT_SOME))};
+                              spot_slot(spot_schema_hash(schema, SPOT_SOME)),
+                              spot_slot(spot_catalog_hash())};
 
     for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
         if (has(marks->schema, marks->n_schemas, slots[i])) {
@@ -283,7 +284,7 @@ static void look_at_tables(struct follow_check *check, const struct facts *facts
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
 
-        look_at(check, spot_is_plain(t->name) && !is_broad
+        look_at(check, spot_is_sure(t->name) && !is_broad
                            ? spot_table_hash(spot_schema_of(t, schema), t->name, SPOT_TABLE)
                            : spot_schema_hash(spot_schema_of(t, schema), SPOT_SOME));
         if (t->schema.len > 0) {
@@ -292,10 +293,28 @@ static void look_at_tables(struct follow_check *check, const struct facts *facts
     }
 }
 
+/*
+ * Tables of a system schema, and SHOW DATABASES: they show what DDL in any schema made, and what
+ * the session wrote.
+ */
+static bool shows_catalog(const struct facts *f, struct slice schema)
+{
+    if (f->n_tables == 0) {
+        return f->verb == VERB_SHOW && (f->flags & FACT_TABLES_UNKNOWN) != 0;
+    }
+    for (unsigned i = 0; i < f->n_tables; i++) {
+        if (facts_is_system_schema(spot_schema_of(&f->tables[i], schema))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
                           uint8_t *flags)
 {
-    bool is_broad = read->is_broad || (read->facts->flags & FACT_TABLES_UNKNOWN) != 0;
+    bool is_catalog = shows_catalog(read->facts, read->schema);
+    bool is_broad = read->is_broad || is_catalog || (read->facts->flags & FACT_TABLES_UNKNOWN) != 0;
     struct follow_check check = {.causal = causal,
                                  .bloom = read->bloom,
                                  .now_us = read->now_us,
@@ -311,7 +330,10 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
             check.newest_us = MAX(check.newest_us, read->now_us);
         }
     }
-    look_at_tables(&check, read->facts, read->schema, read->is_broad);
+    if (is_catalog) {
+        look_at(&check, spot_catalog_hash());
+    }
+    look_at_tables(&check, read->facts, read->schema, is_broad);
     if (!causal_has_strays(causal, read->now_us)) {
         check.flags &= (uint8_t)~CAUSAL_STRAY;
     }
@@ -360,7 +382,7 @@ static bool depend_on_tables(struct causal_deps *deps, const struct facts *facts
         const struct table_name *t = &facts->tables[i];
         struct slice s = spot_schema_of(t, schema);
 
-        if (!spot_is_plain(t->name)) {
+        if (!spot_is_sure(t->name)) {
             return false;
         }
         fits = is_bound ? depend_on_rows(deps, t, s, rows)

@@ -25,7 +25,7 @@
 #define CAUSAL_SLOTS       262144
 #define CAUSAL_DEPS_MAX    16
 #define CAUSAL_MARKS_MAX   32 /* slots of one transaction remembered; more: schemas as a whole */
-#define CAUSAL_SCHEMAS_MAX 32 /* slots of such schemas; more: everything */
+#define CAUSAL_SCHEMAS_MAX 33 /* slots of such schemas, and one of all; more: everything */
 #define CAUSAL_THE_WRITER  UINT64_MAX
 #define CAUSAL_EVER        (UINT64_MAX / 2) /* a window without an end */
 

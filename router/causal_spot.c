@@ -60,6 +60,11 @@ uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key)
     return XXH3_64bits_withSeed(&key, sizeof(key), spot_table_hash(schema, table, SPOT_ROW));
 }
 
+uint64_t spot_catalog_hash(void)
+{
+    return spot_schema_hash((struct slice){"", 0}, SPOT_CATALOG);
+}
+
 struct slice spot_schema_of(const struct table_name *table, struct slice schema)
 {
     return table->schema.len > 0 ? table->schema : schema;
@@ -79,6 +84,7 @@ void spots_add_schema(struct spots *spots, struct slice schema)
 {
     add(spots, spot_schema_hash(schema, SPOT_SCHEMA), SPOT_SCHEMA);
     add(spots, spot_schema_hash(schema, SPOT_SOME), SPOT_SOME);
+    add(spots, spot_catalog_hash(), SPOT_CATALOG);
 }
 
 void spots_add_table(struct spots *spots, struct slice schema, struct slice table)
@@ -115,7 +121,7 @@ void spots_of(struct spots *spots, const struct causal_write *write)
 
         spots_add_table(spots, schema, t->name);
         spots_add_rows(spots, schema, t->name, rows);
-        if (is_broad || !spot_is_plain(t->name)) { /* which one it is, is not sure */
+        if (is_broad || !spot_is_sure(t->name)) { /* which one it is, is not sure */
             add(spots, spot_schema_hash(schema, SPOT_SCHEMA), SPOT_SCHEMA);
         }
     }

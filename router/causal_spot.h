@@ -6,7 +6,9 @@
  *   write of ...                     raises            read of ...               depends on
  *   rows of a table that are known   TABLE, ROW        rows that are known       REST, ROW
  *   a table                          TABLE, REST       a table                   TABLE
- *   tables that are not known        SCHEMA            tables not known          (is not kept)
+ *   tables that are not known        SCHEMA, CATALOG   tables not known          (is not kept)
+ *
+ * Reads of a system schema follow CATALOG as well; no answer depends on it.
  *
  * Each write raises SOME of its schemas as well, each read depends on SCHEMA of its tables' schemas
  * and of the session's, and on the one slot that stands for everything.
@@ -19,7 +21,7 @@
 #include "router/causal.h"
 
 #define SPOT_EVERYTHING CAUSAL_SLOTS /* the slot of it */
-#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 2)
+#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 3)
 
 /* Seeds of hashes: what a slot stands for. */
 enum spot_kind {
@@ -27,7 +29,8 @@ enum spot_kind {
     SPOT_SCHEMA,    /* a write of a schema that cannot be told to tables */
     SPOT_SOME,      /* any write of a schema */
     SPOT_REST,      /* a write of a table that cannot be told to rows */
-    SPOT_ROW
+    SPOT_ROW,
+    SPOT_CATALOG /* DDL, or what may be some, in any schema */
 };
 
 /* The hashes that one write is about. */
@@ -59,8 +62,15 @@ struct slice spot_schema_of(const struct table_name *table, struct slice schema)
  */
 bool spot_is_plain(struct slice name);
 
+/* spot_is_sure - is it known which table it is? Without a name it is any of its schema. */
+static inline bool spot_is_sure(struct slice name)
+{
+    return name.len > 0 && spot_is_plain(name);
+}
+
 uint64_t spot_schema_hash(struct slice schema, enum spot_kind kind);
 uint64_t spot_table_hash(struct slice schema, struct slice table, enum spot_kind kind);
+uint64_t spot_catalog_hash(void);
 uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key);
 
 /* spots_add_... - a write is about it. */

@@ -230,7 +230,8 @@ static void on_next_statement(struct scan *s)
     s->depth = 0;
     s->levels[0] = 0;
     s->saw_select = s->saw_into = s->temporary = s->index = false;
-    s->show_from = s->set_statement = false;
+    s->show_from = SHOW_NOTHING;
+    s->set_statement = false;
     s->n_ctes = 0;
 }
 

@@ -78,7 +78,8 @@ enum verb {
 
 struct table_name {
     struct slice schema; /* empty = the session's schema */
-    struct slice name;   /* both without quotes; doubled quotes are left as they are */
+    struct slice name;   /* both without quotes; doubled quotes are left as they are; empty = of the
+                            schema as a whole */
 };
 
 /*

@@ -285,7 +285,7 @@ static bool head_show(struct scan *s)
     case W_INDEX:
     case W_INDEXES:
     case W_KEYS:
-        s->show_from = true;
+        s->show_from = SHOW_TABLE;
         s->facts->flags &= ~(uint32_t)FACT_VOLATILE;
         break;
     case W_CREATE: return true;
@@ -300,7 +300,8 @@ static bool head_show(struct scan *s)
             s->expect = EXPECT_TABLE;
             s->facts->flags &= ~(uint32_t)FACT_VOLATILE;
         } else {
-            scan_flag(s, FACT_TABLES_UNKNOWN); /* SHOW TABLE STATUS */
+            s->show_from = SHOW_SCHEMA; /* SHOW TABLE STATUS */
+            scan_flag(s, FACT_TABLES_UNKNOWN);
         }
         break;
     case W_WARNINGS:
@@ -308,10 +309,13 @@ static bool head_show(struct scan *s)
     case W_COUNT: scan_flag(s, FACT_DIAGNOSTICS); break;
     case W_TABLES:
     case W_OPEN:
-    case W_TRIGGER:
     case W_TRIGGERS:
-    case W_EVENT:
     case W_EVENTS:
+        s->show_from = SHOW_SCHEMA;
+        scan_flag(s, FACT_TABLES_UNKNOWN);
+        break;
+    case W_TRIGGER:
+    case W_EVENT:
     case W_DATABASE:
     case W_DATABASES:
     case W_SCHEMA:

@@ -30,11 +30,14 @@ static void on_plain_word(struct scan *s)
  */
 static void on_from(struct scan *s, uint8_t *level)
 {
-    if (s->show_from && s->depth == 0) {
-        if (s->facts->n_tables > 0) {
-            scan_flag(s, FACT_TABLES_UNKNOWN); /* SHOW COLUMNS FROM t FROM schema */
-        } else {
+    if (s->show_from != SHOW_NOTHING && s->depth == 0) {
+        if (s->show_from == SHOW_TABLE) {
             s->expect = EXPECT_TABLE;
+            s->show_from = SHOW_SCHEMA;
+        } else {
+            s->expect = EXPECT_SCHEMA;
+            s->show_from = SHOW_NOTHING;
+            scan_flag(s, FACT_TABLES_UNKNOWN);
         }
     } else if ((*level & LEVEL_QUERY) != 0) {
         *level |= LEVEL_LIST;
@@ -106,7 +109,7 @@ static bool on_query_word(struct scan *s, uint8_t *level)
         }
         return true;
     case W_WHERE:
-        s->show_from = false;
+        s->show_from = SHOW_NOTHING;
         *level &= (uint8_t)~LEVEL_LIST;
         return true;
     case W_RETURNING:
@@ -182,10 +185,10 @@ static void on_object_word(struct scan *s, const uint8_t *level)
             (s->behind == BEHIND_TABLE || token_is_punct(s->prev, '('))) {
             s->expect = EXPECT_TABLE;
         }
-        s->show_from = false;
+        s->show_from = SHOW_NOTHING;
         break;
     case W_IN:
-        if (s->show_from) {
+        if (s->show_from != SHOW_NOTHING) {
             on_from(s, scan_level(s));
         }
         break;

@@ -42,6 +42,13 @@ enum scan_expect {
     EXPECT_CTE_END
 };
 
+/* What FROM or IN leads to, in SHOW. */
+enum scan_show {
+    SHOW_NOTHING,
+    SHOW_TABLE, /* and another one behind it to a schema */
+    SHOW_SCHEMA
+};
+
 enum scan_behind { BEHIND_NOTHING, BEHIND_TABLE, BEHIND_CTE };
 
 struct scan {
@@ -55,18 +62,18 @@ struct scan {
     struct token *before;
 
     /* The statement; the inner one of EXPLAIN, ANALYZE, SET STATEMENT and WITH. */
-    uint8_t verb;    /* enum verb */
-    uint8_t stage;   /* enum scan_stage */
-    uint8_t expect;  /* enum scan_expect */
-    uint8_t behind;  /* enum scan_behind: what ended directly in front of the token */
-    bool verb_fixed; /* facts->verb is decided */
-    bool not_read;   /* something was seen that forbids a reader */
+    uint8_t verb;      /* enum verb */
+    uint8_t stage;     /* enum scan_stage */
+    uint8_t expect;    /* enum scan_expect */
+    uint8_t behind;    /* enum scan_behind: what ended directly in front of the token */
+    uint8_t show_from; /* enum scan_show */
+    bool verb_fixed;   /* facts->verb is decided */
+    bool not_read;     /* something was seen that forbids a reader */
     bool saw_select;
     bool saw_returning;
     bool saw_into;      /* LOAD: from here LOCAL is no keyword */
     bool temporary;     /* CREATE TEMPORARY */
     bool index;         /* CREATE INDEX, DROP INDEX: ON leads to the table */
-    bool show_from;     /* SHOW COLUMNS and INDEX: FROM and IN lead to the table */
     bool set_statement; /* SET STATEMENT ... FOR */
     bool kill_done;
     bool ended;            /* behind the semicolon of the statement */

@@ -50,6 +50,37 @@ def test_a_reader_that_is_behind_gives_no_old_row_and_serves_when_it_is_not(
     assert time.monotonic() - began < WINDOW / 1000 / 4
 
 
+# Asked in one schema, of what was made in another.
+OF_ANOTHER = ("SHOW TABLES FROM $b LIKE 'fresh'", "SHOW FULL TABLES IN $b LIKE 'fresh'", "SHOW COLUMNS FROM fresh FROM $b",
+              "SHOW INDEX FROM fresh IN $b", "SHOW TABLE STATUS FROM $b LIKE 'fresh'",
+              "SHOW DATABASES LIKE '$b\\_c'",
+              "SELECT 1 FROM information_schema.tables WHERE table_schema = '$b' AND table_name = 'fresh'",
+              "SELECT 1 FROM information_schema.schemata WHERE schema_name = '$b_c'")
+
+
+def shown(proxy, schema, sql):
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        try:
+            return client.rows(sql)
+        except wire.ServerError:
+            return []
+
+
+def test_what_another_connection_made_in_another_schema_is_shown(fragile_cluster, galeway, table):
+    cluster = fragile_cluster
+    cluster.sql(1, f"DROP DATABASE IF EXISTS {table}_b_c")
+    other = cluster.make_schema(f"{table}_b")
+    proxy = proxy_of(galeway, cluster)
+    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    with behind(cluster, 2):
+        with wire.Client(port=proxy.port, db=other, **TENANT) as maker:
+            maker.rows("CREATE TABLE fresh (id INT, KEY (id))")
+            maker.rows(f"CREATE DATABASE {other}_c")
+        assert not [sql for sql in OF_ANOTHER if not shown(proxy, table, sql.replace("$b", other))]
+    cluster.sql(1, f"DROP DATABASE {other}_c")
+    cluster.sql(1, f"DROP DATABASE {other}")
+
+
 def test_without_questions_in_between_each_check_tells(fragile_cluster, galeway, table):
     proxy = proxy_of(galeway, fragile_cluster, causal_check_interval_ms=0)
     reader = fragile_cluster.port(2)

@@ -82,6 +82,94 @@ TEST(causal_rights_that_may_have_changed_void_everything)
     }
 }
 
+/* What shows tables of another schema follows its DDL; so does what shows those of all. */
+TEST(causal_reads_of_the_catalog_follow_ddl)
+{
+    static const struct {
+        const char *read;
+        bool of_b, of_c; /* DDL in b, in c */
+    } rows[] = {
+        {"SHOW TABLES FROM b LIKE 'x'", true, false},
+        {"SHOW FULL TABLES IN b", true, false},
+        {"SHOW COLUMNS FROM cols FROM b", true, false},
+        {"SHOW INDEX FROM t IN b", true, false},
+        {"SHOW TRIGGERS FROM b", true, false},
+        {"SHOW EVENTS FROM b", true, false},
+        {"SHOW TABLE STATUS FROM b", true, false},
+        {"SHOW DATABASES", true, true},
+        {"SHOW PROCEDURE STATUS", true, true},
+        {"SELECT 1 FROM information_schema.tables WHERE table_schema = 'b'", true, true},
+        {"SELECT 1 FROM t JOIN INFORMATION_SCHEMA.columns c", true, true},
+        {"SELECT 1 FROM sys.x", true, true},
+        {"SELECT 1 FROM performance_schema.x", true, true},
+        {"SELECT 1 FROM t", false, false},
+        {"SELECT 1 FROM b.t", true, false},
+        {"SHOW COLUMNS FROM t", false, false},
+        {"SHOW VARIABLES", false, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct causal *b = causal_new(), *c = causal_new();
+        uint64_t mine = 0, other = 0;
+
+        write_at(b, &mine, "ALTER TABLE b.cols ADD x INT", "d", 5000);
+        write_at(c, &other, "CREATE TABLE x (a INT)", "c", 5000);
+        if (follows(b, 0, rows[i].read, "s", 5100) != rows[i].of_b ||
+            follows(c, 0, rows[i].read, "s", 5100) != rows[i].of_c) {
+            fail_msg("%s", rows[i].read);
+        }
+        assert_true(!rows[i].of_b ||
+                    follow_us(b, mine, rows[i].read, "s", 90000) == CAUSAL_THE_WRITER);
+        mem_free(MEM_ROUTER, b);
+        mem_free(MEM_ROUTER, c);
+    }
+}
+
+/* A statement on the session's schema alone, and one whose tables are not all known. */
+TEST(causal_reads_of_a_system_schema_and_of_unknown_tables_are_broad)
+{
+    struct causal *c = causal_new();
+    struct facts f = facts_of_text("SELECT a FROM b.t");
+    uint64_t mine = 0, other = 0;
+    uint8_t flags;
+
+    write_at(c, &mine, "CREATE TABLE x (a INT)", "c", 5000);
+    assert_true(follows(c, 0, "SELECT 1 FROM tables", "information_schema", 5100));
+    assert_false(follows(c, 0, "SELECT 1 FROM information_schema.tables", "s", 5001 + WINDOW));
+    write_at(c, &other, "INSERT INTO b.u VALUES (1)", "s", 8000);
+    assert_false(follows(c, 0, "SELECT a FROM b.t", "s", 8100));
+    f.flags |= FACT_TABLES_UNKNOWN;
+    assert_int_equal(
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 8100000, WINDOW * 1000},
+                         &flags),
+        8000000);
+    mem_free(MEM_ROUTER, c);
+}
+
+/* DDL elsewhere, seen in a binary log or remembered by a transaction: reads of the catalog alone. */
+TEST(causal_ddl_elsewhere_voids_no_answer)
+{
+    struct causal *c = causal_new();
+    struct causal_deps deps = deps_of(c, "SELECT b FROM t", "s", NULL);
+    struct facts show = facts_of_text("SHOW COLUMNS FROM t");
+    struct causal_marks marks = {.n = 0};
+    struct causal_deps out;
+
+    clock_set_us(5000000);
+    causal_mark_foreign(c, SLICE("x"), SLICE(""), NULL);
+    clock_set_us(0);
+    assert_int_equal(follow_us(c, 0, "SHOW DATABASES", "s", 5100), 5000000);
+    clock_set_us(9000000);
+    causal_remember_schema(&marks, SLICE("y"));
+    causal_mark_again(c, &marks);
+    clock_set_us(0);
+    assert_int_equal(follow_us(c, 0, "SHOW DATABASES", "s", 9100), 9000000);
+    assert_true(causal_deps_hold(c, &deps));
+    show.tables[0].name.len = 0; /* any of the schema */
+    assert_false(causal_deps_of(c, &show, SLICE("s"), false, NULL, &out));
+    mem_free(MEM_ROUTER, c);
+}
+
 static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
