@@ -304,12 +304,16 @@ static void explain_choice(struct explain *x)
     struct route route;
 
     if ((x->facts.flags & FACT_READ) != 0) {
-        in.follow_us = causal_follow_us(
-            &x->g->causal,
-            &(struct causal_read){&x->facts, x->schema, false, 0, clock_now_us(),
-                                  session_window_us(x->account, x->result.causal_window_ms,
-                                                    vars->mysql_causal_window_ms)},
-            &in.follow_flags);
+        in.follow_us =
+            causal_follow_us(&x->g->causal,
+                             &(struct causal_read){.facts = &x->facts,
+                                                   .schema = x->schema,
+                                                   .now_us = clock_now_us(),
+                                                   .window_us = session_window_us(
+                                                       x->account, x->result.causal_window_ms,
+                                                       vars->mysql_causal_window_ms),
+                                                   .account = x->account->id},
+                             &in.follow_flags);
     }
     if (!route_find_roles(&in, x->snapshot->topology, x->user->default_hostgroup,
                           x->result.hostgroup)) {

@@ -54,6 +54,7 @@ struct schema {
     const struct node
         *look_waits_for; /* borrowed; no connection there was free to ask; NULL = none is needed */
     uint8_t triggers, views; /* enum schema_hides */
+    bool reaches;            /* its triggers may write to other schemas; with these */
     uint64_t hides_version;  /* as look_version; they hold while it is asked again */
     char key[];              /* account pointer, name */
 };

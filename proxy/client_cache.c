@@ -186,7 +186,8 @@ static bool deps_of(const struct client *c, struct causal_deps *deps)
     struct slice schema = session_schema_name(&c->session);
     bool is_broad = !schemas_are_plain(c);
 
-    return causal_deps_of(causal, &task->facts, schema, is_broad, is_bound ? &rows : NULL, deps);
+    return causal_deps_of(causal, &task->facts, schema, is_broad, is_bound ? &rows : NULL,
+                          c->session.account->id, deps);
 }
 
 /* --- an answer from the cache ----------------------------------------------------------------- */

@@ -35,6 +35,8 @@ static uint64_t find_follow_us(const struct client *c, uint8_t *flags)
         .facts = &c->task->facts,
         .schema = client_stmt_schema(&c->session, c->task),
         .is_broad = true,
+        .is_opaque = true,
+        .account = c->session.account->id,
         .bloom = session_written(&c->session, c->worker->now_ms,
                                  (uint64_t)vars->mysql_causal_session_ms),
         .now_us = began_us(c),
@@ -43,8 +45,11 @@ static uint64_t find_follow_us(const struct client *c, uint8_t *flags)
     };
     uint64_t us = causal_follow_us(causal, &read, flags);
 
-    if (!is_everywhere(c, us, *flags) && schemas_are_plain(c)) {
-        read.is_broad = false;
+    if (!is_everywhere(c, us, *flags)) {
+        read.is_broad = !schemas_are_plain(c);
+        read.is_opaque = read.is_broad && !schemas_are_seen(c);
+    }
+    if (!read.is_broad || !read.is_opaque) {
         us = causal_follow_us(causal, &read, flags);
     }
     if (is_everywhere(c, us, *flags)) {
@@ -83,6 +88,8 @@ static void follow_bound(const struct client *c, struct route_input *in)
         .facts = in->facts,
         .schema = client_stmt_schema(&c->session, c->task),
         .is_broad = !schemas_are_plain(c),
+        .is_opaque = !schemas_are_seen(c),
+        .account = c->session.account->id,
         .now_us = began_us(c),
         .window_us = CAUSAL_EVER,
     };

@@ -261,6 +261,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     task->hides = task->command == COM_STMT_PREPARE || task->verdict.multiplex == 2
                       ? (uint8_t)HIDES_NOTHING
                       : (uint8_t)schemas_hide(c);
+    task->reaches = task->command != COM_STMT_PREPARE && schemas_reach(c);
     session_leaves(s, task);
     session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
                    task, c->worker->now_ms);

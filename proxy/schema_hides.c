@@ -52,3 +52,16 @@ enum schema_hides schemas_hide(struct client *c)
     }
     return most;
 }
+
+bool schemas_reach(const struct client *c)
+{
+    const struct facts *f = &c->task->facts;
+    bool reaches = false;
+
+    for (unsigned i = 0; may_fire(f) && i < f->n_tables && !reaches; i++) {
+        const struct schema *schema = schema_of_name(c, f->tables[i].schema);
+
+        reaches = !hides_is_known(c, schema) || schema->reaches;
+    }
+    return reaches;
+}

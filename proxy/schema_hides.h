@@ -20,4 +20,7 @@ struct client;
  */
 enum schema_hides schemas_hide(struct client *c);
 
+/* schemas_reach - may triggers that the client's task fires write to other schemas? Where nobody has looked: yes. */
+bool schemas_reach(const struct client *c);
+
 #endif

@@ -45,18 +45,22 @@
 
 /*
  * Behind it a digit each. Triggers: 1 some, 2 of which one is not shown, 3 one leaves state. Functions and procedures: 1
- * one is not shown, 2 one leaves state. Views: 1 one calls a stored function, 2 one takes a lock.
+ * one is not shown, 2 one leaves state. Views: 1 one calls a stored function, 2 one takes a lock. Triggers, and what they
+ * may call: 1 one reaches another schema, or is not shown.
  */
-#define HIDING                                                                             \
-    "(SELECT COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                              \
-    "',3,1+(ACTION_STATEMENT IS NULL))),0) FROM information_schema.TRIGGERS WHERE "        \
-    "TRIGGER_SCHEMA='%.*s'),"                                                              \
-    "(SELECT COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                            \
-    "',2,ROUTINE_DEFINITION IS NULL)),0) FROM information_schema.ROUTINES WHERE "          \
-    "ROUTINE_SCHEMA='%.*s'),"                                                              \
-    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE " \
-    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s'))"
-#define HIDING_DIGITS 3
+#define HIDING                                                                                \
+    "(SELECT COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                                 \
+    "',3,1+(ACTION_STATEMENT IS NULL))),0)" OF_TRIGGERS                                       \
+    "(SELECT COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                               \
+    "',2,ROUTINE_DEFINITION IS NULL)),0)" OF_ROUTINES                                         \
+    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE "    \
+    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s'),"                   \
+    "(SELECT COALESCE(MAX(COALESCE(ACTION_STATEMENT RLIKE '" REACHES "',1)),0)" OF_TRIGGERS   \
+    "(SELECT COALESCE(MAX(COALESCE(ROUTINE_DEFINITION RLIKE '" REACHES "',1)),0)" OF_ROUTINES \
+    "'')"
+#define OF_TRIGGERS   " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='%.*s'),"
+#define OF_ROUTINES   " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='%.*s'),"
+#define HIDING_DIGITS 5
 
 /*
  * In a body: a variable, a lock, a role, a sequence's next value; what is called or written in another schema, where
@@ -65,6 +69,11 @@
 #define LEAVES                                                                           \
     "@|lock[[:space:]]*[(]|set[[:space:]]+role|nextval[[:space:]]*[(]|value[[:space:]]+" \
     "for[[:space:]]|call[[:space:]]+[^[:space:];(]*[.]|[.]`?[a-z0-9_$]+`?[[:space:]]*[(]"
+
+/* A name with another in front of it: of a schema, if it is not an alias. Not NEW.a, OLD.a. */
+#define REACHES                                                                    \
+    "(?<![a-z0-9_$.`])(?!`?(new|old)`?[[:space:]]*[.])`?[a-z0-9_$]+`?[[:space:]]*" \
+    "[.][[:space:]]*`?[a-z_$]"
 
 /* As 10.11 shows functions of time, of chance, of a session and of a node in the expression of a column. */
 #define VOLATILE                                                                             \
@@ -84,6 +93,7 @@ struct schema_known {
     uint64_t looked_ms;      /* when it was known, or asked, last */
     uint64_t look_version;   /* of the schema when it was asked */
     uint8_t triggers, views; /* enum schema_hides */
+    bool reaches;
     uint64_t hides_version;
     char key[];
 };
@@ -95,6 +105,7 @@ struct look {
     uint64_t version;        /* of the schema when it was asked */
     bool asks_rights;        /* the second question */
     uint8_t triggers, views; /* enum schema_hides; not looked = there was no answer */
+    bool reaches;
     size_t len, answer_len;
     uint8_t answer[ANSWER_MAX];
     uint8_t bytes[4096]; /* the packet */
@@ -162,6 +173,7 @@ static void share(const struct worker *w, const struct schema *schema)
         known->look_version = schema->look_version;
         known->triggers = schema->triggers;
         known->views = schema->views;
+        known->reaches = schema->reaches;
         known->hides_version = schema->hides_version;
     }
     CHECK(pthread_mutex_unlock(&looks->lock) == 0);
@@ -174,6 +186,7 @@ static void take_over(struct schema *schema, const struct schema_known *known)
     schema->look_version = known->look_version;
     schema->triggers = known->triggers;
     schema->views = known->views;
+    schema->reaches = known->reaches;
     schema->hides_version = known->hides_version;
 }
 
@@ -246,6 +259,7 @@ static void look_ended(struct look *look, enum schema_look seen)
         }
         schema->triggers = look->triggers;
         schema->views = look->views;
+        schema->reaches = look->reaches;
         schema->hides_version = look->version;
     }
     share(look->worker, schema);
@@ -287,10 +301,10 @@ static void ask_count(struct look *look)
     struct slice name = look->schema->name;
     int len = (int)name.len;
 
-    set_packet(look,
-               snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT, QUESTION, len,
-                        name.data, len, name.data, len, name.data, len, name.data, len, name.data,
-                        len, name.data, len, name.data, len, name.data, len, name.data));
+    set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
+                              QUESTION, len, name.data, len, name.data, len, name.data, len,
+                              name.data, len, name.data, len, name.data, len, name.data, len,
+                              name.data, len, name.data, len, name.data, len, name.data));
 }
 
 static void ask_rights(struct look *look)
@@ -346,6 +360,7 @@ static bool read_hiding(struct look *look, struct slice *value)
     look->views = digits[2] == '2' || (digits[2] == '1' && digits[1] == '2') ? HIDES_STATE
                   : digits[2] == '1' && digits[1] == '1'                     ? HIDES_UNSEEN
                                                                              : HIDES_NOTHING;
+    look->reaches = digits[3] == '1' || (digits[0] != '0' && digits[4] == '1');
     return true;
 }
 

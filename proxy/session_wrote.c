@@ -78,6 +78,8 @@ static struct causal_write write_of(const struct session *s, const struct task *
         .schema = client_stmt_schema(s, task),
         .rows = &task->rows,
         .is_stray = task->is_stray,
+        .reaches = task->reaches,
+        .account = s->account == NULL ? 0 : s->account->id,
     };
 }
 

@@ -100,6 +100,7 @@ struct task {
     bool is_lent_values; /* its connection has the client's session_track_*: client_track.h */
     bool tracked_profiling;
     uint8_t hides; /* enum schema_hides: what its triggers and views leave: schema_look.h */
+    bool reaches;  /* its triggers may write to other schemas */
     bool may_hide; /* a view or a trigger may have changed the session as well: client_send.c */
     uint64_t tracked[2]; /* the variables it named, a bit each (enum variable_id) */
     size_t peek_len;

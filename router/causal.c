@@ -71,6 +71,12 @@ static uint64_t stamp_write(struct causal *causal, bool is_stray)
     return is_stray ? us | CAUSAL_STRAY : us;
 }
 
+/* What a session wrote itself: its rows are known by their tables, its unseen writes by their connection. */
+static bool has_bloom(uint8_t kind)
+{
+    return kind != SPOT_REST && kind != SPOT_ROW && kind != SPOT_ACCOUNT && kind != SPOT_UNSEEN;
+}
+
 static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spots *spots,
                        uint64_t written_us)
 {
@@ -78,7 +84,7 @@ static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spot
         uint8_t kind = spots->items[i].kind;
 
         mark(causal, spot_slot(spots->items[i].hash), written_us);
-        if (bloom != NULL && kind != SPOT_REST && kind != SPOT_ROW) {
+        if (bloom != NULL && has_bloom(kind)) {
             *bloom |= spot_bloom_bit(spots->items[i].hash);
         }
     }
@@ -148,22 +154,25 @@ static bool remember_slot(struct causal_marks *marks, uint32_t slot)
     return true;
 }
 
+static void remember_wide(struct causal_marks *marks, uint64_t hash)
+{
+    uint32_t slot = spot_slot(hash);
+
+    if (has(marks->schema, marks->n_schemas, slot)) {
+        return;
+    }
+    if (marks->n_schemas == CAUSAL_SCHEMAS_MAX) {
+        marks->everything = true;
+        return;
+    }
+    marks->schema[marks->n_schemas++] = slot;
+}
+
 void causal_remember_schema(struct causal_marks *marks, struct slice schema)
 {
-    const uint32_t slots[] = {spot_slot(spot_schema_hash(schema, SPOT_SCHEMA)),
-                              spot_slot(spot_schema_hash(schema, SPOT_SOME)),
-                              spot_slot(spot_catalog_hash())};
-
-    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
-        if (has(marks->schema, marks->n_schemas, slots[i])) {
-            continue;
-        }
-        if (marks->n_schemas == CAUSAL_SCHEMAS_MAX) {
-            marks->everything = true;
-            return;
-        }
-        marks->schema[marks->n_schemas++] = slots[i];
-    }
+    remember_wide(marks, spot_schema_hash(schema, SPOT_SCHEMA));
+    remember_wide(marks, spot_schema_hash(schema, SPOT_SOME));
+    remember_wide(marks, spot_catalog_hash());
 }
 
 void causal_remember(struct causal_marks *marks, const struct causal_write *write)
@@ -179,6 +188,11 @@ void causal_remember(struct causal_marks *marks, const struct causal_write *writ
     }
     if (fits) {
         return;
+    }
+    for (unsigned i = 0; i < spots.n; i++) {
+        if (spots.items[i].kind == SPOT_ACCOUNT || spots.items[i].kind == SPOT_UNSEEN) {
+            remember_wide(marks, spots.items[i].hash);
+        }
     }
     for (unsigned i = 0; i < write->facts->n_tables; i++) {
         causal_remember_schema(marks, spot_schema_of(&write->facts->tables[i], write->schema));
@@ -310,6 +324,21 @@ static bool shows_catalog(const struct facts *f, struct slice schema)
     return false;
 }
 
+/* What its account wrote that may be anywhere; all that it wrote, where any of it may be shown. */
+static void look_at_account(struct follow_check *check, const struct causal_read *read,
+                            bool is_broad)
+{
+    bool shows_any =
+        (is_broad && read->is_opaque) || (read->facts->flags & FACT_TABLES_UNKNOWN) != 0;
+
+    if (read->account != 0) {
+        look_at_slot(check, spot_slot(spot_account_hash(read->account, SPOT_UNSEEN)), false);
+    }
+    if (read->account != 0 && shows_any) {
+        look_at_slot(check, spot_slot(spot_account_hash(read->account, SPOT_ACCOUNT)), false);
+    }
+}
+
 uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
                           uint8_t *flags)
 {
@@ -333,6 +362,7 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
     if (is_catalog) {
         look_at(&check, spot_catalog_hash());
     }
+    look_at_account(&check, read, is_broad);
     look_at_tables(&check, read->facts, read->schema, is_broad);
     if (!causal_has_strays(causal, read->now_us)) {
         check.flags &= (uint8_t)~CAUSAL_STRAY;
@@ -407,7 +437,8 @@ static bool depend_on_schemas(struct causal_deps *deps, const struct facts *fact
 }
 
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
-                    bool is_broad, const struct row_keys *rows, struct causal_deps *out)
+                    bool is_broad, const struct row_keys *rows, uint32_t account,
+                    struct causal_deps *out)
 {
     out->n = 0;
     if ((facts->flags & FACT_TABLES_UNKNOWN) != 0) {
@@ -415,6 +446,9 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
     }
     (void)depend(out, SPOT_EVERYTHING);
     (void)depend(out, spot_slot(spot_schema_hash(schema, SPOT_SCHEMA)));
+    if (account != 0) {
+        (void)depend(out, spot_slot(spot_account_hash(account, SPOT_UNSEEN)));
+    }
     if (!(is_broad ? depend_on_schemas(out, facts, schema)
                    : depend_on_tables(out, facts, schema, rows))) {
         out->n = 0;

@@ -72,6 +72,8 @@ struct causal_write {
     struct slice schema;         /* the session's: of names without one */
     const struct row_keys *rows; /* NULL or empty: not bound to rows */
     bool is_stray;               /* it does not run on the writer, where the session cannot go */
+    bool reaches;                /* it may write to schemas that it does not name: by a trigger */
+    uint32_t account;            /* whose it is; 0 = nobody's */
 };
 
 /* A read, and who asks. */
@@ -83,6 +85,9 @@ struct causal_read {
     uint64_t bloom;     /* what the session wrote */
     uint64_t now_us;    /* when it came; clock_now_us() */
     uint64_t window_us; /* 0 = only what the session wrote counts */
+    bool
+        is_opaque; /* with is_broad: by a view, or who knows, it may show any schema: any write of its account counts */
+    uint32_t account; /* who asks; 0 = nobody */
 };
 
 /*
@@ -141,12 +146,13 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
 bool causal_has_strays(const struct causal *causal, uint64_t now_us);
 
 /*
- * causal_deps_of - what a read depends on, as of now. is_broad: as above. rows: what it is bound to,
+ * causal_deps_of - what a read depends on, as of now. is_broad, account: as above. rows: what it is bound to,
  * or NULL. Returns false when its answer must not be kept: its tables are not sure or too many, or a write of them
  * is in doubt.
  */
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
-                    bool is_broad, const struct row_keys *rows, struct causal_deps *out);
+                    bool is_broad, const struct row_keys *rows, uint32_t account,
+                    struct causal_deps *out);
 
 /*
  * causal_schema_version - raised by each write that may concern any table of the schema: DDL, and what

@@ -65,6 +65,11 @@ uint64_t spot_catalog_hash(void)
     return spot_schema_hash((struct slice){"", 0}, SPOT_CATALOG);
 }
 
+uint64_t spot_account_hash(uint32_t account, enum spot_kind kind)
+{
+    return XXH3_64bits_withSeed(&account, sizeof(account), kind * UINT64_C(0x9e3779b97f4a7c15));
+}
+
 struct slice spot_schema_of(const struct table_name *table, struct slice schema)
 {
     return table->schema.len > 0 ? table->schema : schema;
@@ -112,6 +117,12 @@ void spots_of(struct spots *spots, const struct causal_write *write)
     const struct row_keys *rows = facts->n_tables == 1 && !is_broad ? write->rows : NULL;
 
     spots->n = 0;
+    if (write->account != 0) {
+        add(spots, spot_account_hash(write->account, SPOT_ACCOUNT), SPOT_ACCOUNT);
+    }
+    if (write->account != 0 && (write->reaches || (facts->flags & FACT_RUNS_UNSEEN) != 0)) {
+        add(spots, spot_account_hash(write->account, SPOT_UNSEEN), SPOT_UNSEEN);
+    }
     if (is_broad || facts->n_tables == 0) {
         spots_add_schema(spots, write->schema);
     }

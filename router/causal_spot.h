@@ -21,7 +21,7 @@
 #include "router/causal.h"
 
 #define SPOT_EVERYTHING CAUSAL_SLOTS /* the slot of it */
-#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 3)
+#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 5)
 
 /* Seeds of hashes: what a slot stands for. */
 enum spot_kind {
@@ -30,7 +30,9 @@ enum spot_kind {
     SPOT_SOME,      /* any write of a schema */
     SPOT_REST,      /* a write of a table that cannot be told to rows */
     SPOT_ROW,
-    SPOT_CATALOG /* DDL, or what may be some, in any schema */
+    SPOT_CATALOG, /* DDL, or what may be some, in any schema */
+    SPOT_ACCOUNT, /* any write of an account */
+    SPOT_UNSEEN /* one that may be to schemas that it does not name: a procedure, EXECUTE, a trigger */
 };
 
 /* The hashes that one write is about. */
@@ -71,6 +73,7 @@ static inline bool spot_is_sure(struct slice name)
 uint64_t spot_schema_hash(struct slice schema, enum spot_kind kind);
 uint64_t spot_table_hash(struct slice schema, struct slice table, enum spot_kind kind);
 uint64_t spot_catalog_hash(void);
+uint64_t spot_account_hash(uint32_t account, enum spot_kind kind);
 uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key);
 
 /* spots_add_... - a write is about it. */

@@ -126,7 +126,7 @@ static void find(struct world *w, unsigned n, bool waits)
     (void)snprintf(text, sizeof(text), "%-15u", id);
     (void)snprintf(name, sizeof(name), "%c%c", 'a' + (int)(id % 3), 't' + (int)table);
     facts.tables[0].name = (struct slice){name + 1, 1};
-    CHECK(causal_deps_of(w->causal, &facts, SLICE("s"), false, NULL, &deps));
+    CHECK(causal_deps_of(w->causal, &facts, SLICE("s"), false, NULL, 0, &deps));
     waits = waits && wait->flight == NULL;
     if (waits) {
         *wait = (struct waiting){.waiter = {.wake = woken}, .key = id};

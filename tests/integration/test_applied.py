@@ -81,6 +81,50 @@ def test_what_another_connection_made_in_another_schema_is_shown(fragile_cluster
     cluster.sql(1, f"DROP DATABASE {other}")
 
 
+# Its DDL, the session's schema and what it runs there, and a read of another connection in another schema that must show it.
+ELSEWHERE = {
+    "procedure": (["CREATE PROCEDURE $a.p() UPDATE $b.t SET a = 1 WHERE id = 1"], "$a", ["CALL p()"], "$b", "SELECT a FROM t"),
+    "prepared": ([], None, ["PREPARE s FROM 'UPDATE $b.t SET a = 1 WHERE id = 1'", "EXECUTE s"], "$b", "SELECT a FROM t"),
+    "in-transaction": (["CREATE PROCEDURE $a.p() UPDATE $b.t SET a = 1 WHERE id = 1"], "$a", ["BEGIN", "CALL p()", "COMMIT"],
+                       "$b", "SELECT a FROM t"),
+    "trigger": (["CREATE TRIGGER $a.tr AFTER INSERT ON $a.t FOR EACH ROW UPDATE $b.t SET a = 1 WHERE id = 1"], "$a",
+                ["INSERT INTO t VALUES (9, 9)"], "$b", "SELECT a FROM t"),
+    "routine-of-a-trigger": (["CREATE PROCEDURE $a.p() UPDATE $b.t SET a = 1 WHERE id = 1",
+                              "CREATE TRIGGER $a.tr AFTER INSERT ON $a.t FOR EACH ROW CALL p()"], "$a",
+                             ["INSERT INTO t VALUES (9, 9)"], "$b", "SELECT a FROM t"),
+    "view": (["CREATE VIEW $b.v AS SELECT id, a FROM $a.t"], "$a", ["UPDATE t SET a = 1 WHERE id = 1"], "$b", "SELECT a FROM v"),
+}
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_what_was_written_to_a_schema_that_nothing_named_is_shown(fragile_cluster, galeway, table, case, is_known):
+    """is_known: the schemas were looked at before."""
+    ddl, home, statements, schema, sql = ELSEWHERE[case]
+    cluster, other = fragile_cluster, fragile_cluster.make_schema(f"{table}_b")
+    cluster.trust_creators()
+
+    def named(text):
+        return text and text.replace("$a", table).replace("$b", other)
+
+    for statement in ddl:
+        cluster.sql(1, named(statement))
+    cluster.catch_up()
+    proxy = proxy_of(galeway, cluster)
+    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    if is_known:
+        for one in (table, other):
+            write(proxy, one, 0)
+            wait_until(lambda: read(proxy, one)[1] == cluster.port(2), what="reads go to the reader again")
+    with behind(cluster, 2):
+        with wire.Client(port=proxy.port, db=named(home), **TENANT) as writer:
+            for statement in statements:
+                writer.rows(named(statement))
+        with wire.Client(port=proxy.port, db=named(schema), **TENANT) as client:
+            assert client.rows(sql)[0][0] == "1"
+    cluster.sql(1, f"DROP DATABASE {other}")
+
+
 def test_without_questions_in_between_each_check_tells(fragile_cluster, galeway, table):
     proxy = proxy_of(galeway, fragile_cluster, causal_check_interval_ms=0)
     reader = fragile_cluster.port(2)

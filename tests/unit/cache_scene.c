@@ -48,7 +48,7 @@ enum cache_found qc_find(struct qc *qc, const char *sql, struct cache_waiter *wa
         .digest = qc->digest,
     };
     facts_scan(&facts, slice_of(sql), 0);
-    assert_true(causal_deps_of(qc->causal, &facts, slice_of(qc->site), false, NULL, &deps));
+    assert_true(causal_deps_of(qc->causal, &facts, slice_of(qc->site), false, NULL, 0, &deps));
     return cache_find(qc->cache, &key, qc->causal, &deps, qc->now_us, waiter, look);
 }
 

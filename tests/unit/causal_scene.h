@@ -29,7 +29,7 @@ static inline void write_rows_at(struct causal *c, uint64_t *bloom, const char *
                                  const char *schema, const struct row_keys *rows, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
-    struct causal_write write = {&f, slice_of(schema), rows, false};
+    struct causal_write write = {&f, slice_of(schema), rows, false, false, 0};
 
     clock_set_us(now_ms * 1000);
     causal_mark(c, bloom, &write);
@@ -48,9 +48,10 @@ static inline uint64_t follow_us(const struct causal *c, uint64_t bloom, const c
 {
     struct facts f = facts_of_text(sql);
     uint8_t flags;
-    uint64_t us = causal_follow_us(
-        c, &(struct causal_read){&f, slice_of(schema), false, bloom, now_ms * 1000, WINDOW * 1000},
-        &flags);
+    uint64_t us = causal_follow_us(c,
+                                   &(struct causal_read){&f, slice_of(schema), false, bloom,
+                                                         now_ms * 1000, WINDOW * 1000, false, 0},
+                                   &flags);
 
     return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }
@@ -69,7 +70,7 @@ static inline struct causal_deps deps_of(const struct causal *c, const char *sql
     struct facts f = facts_of_text(sql);
     struct causal_deps deps;
 
-    assert_true(causal_deps_of(c, &f, slice_of(schema), false, rows, &deps));
+    assert_true(causal_deps_of(c, &f, slice_of(schema), false, rows, 0, &deps));
     assert_true(causal_deps_hold(c, &deps));
     return deps;
 }

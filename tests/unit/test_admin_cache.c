@@ -28,7 +28,7 @@ static enum cache_found ask(struct desk *d, const char *site, const char *sql,
 
     facts_scan(&facts, slice_of(sql), 0);
     key.digest = facts.digest;
-    assert_true(causal_deps_of(&g->causal, &facts, slice_of(site), false, NULL, &deps));
+    assert_true(causal_deps_of(&g->causal, &facts, slice_of(site), false, NULL, 0, &deps));
     return cache_find(g->cache, &key, &g->causal, &deps, 1000, NULL, look);
 }
 

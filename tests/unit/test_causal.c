@@ -13,7 +13,7 @@ static bool is_keepable(const struct causal *c, const char *sql, const char *sch
     struct facts f = facts_of_text(sql);
     struct causal_deps deps;
 
-    return causal_deps_of(c, &f, slice_of(schema), false, NULL, &deps);
+    return causal_deps_of(c, &f, slice_of(schema), false, NULL, 0, &deps);
 }
 
 /* Is an answer to the read void when the write was made behind it? */
@@ -118,19 +118,21 @@ TEST(causal_read_without_a_known_table_follows_what_the_session_wrote)
 
     read.flags |= FACT_TABLES_UNKNOWN;
     read.n_tables = 0;
-    assert_int_equal(
-        causal_follow_us(
-            c, &(struct causal_read){&read, SLICE("s"), false, 0, 1000000, WINDOW * 1000}, &flags),
-        0);
+    assert_int_equal(causal_follow_us(c,
+                                      &(struct causal_read){&read, SLICE("s"), false, 0, 1000000,
+                                                            WINDOW * 1000, false, 0},
+                                      &flags),
+                     0);
     write_at(c, &mine, "INSERT INTO z VALUES (1)", "s", 1000);
-    assert_int_equal(
-        causal_follow_us(
-            c, &(struct causal_read){&read, SLICE("s"), false, 0, 1000000, WINDOW * 1000}, &flags),
-        1000000);
-    assert_true(causal_follow_us(
-                    c,
-                    &(struct causal_read){&read, SLICE("s"), false, mine, 100000000, WINDOW * 1000},
-                    &flags) == CAUSAL_THE_WRITER);
+    assert_int_equal(causal_follow_us(c,
+                                      &(struct causal_read){&read, SLICE("s"), false, 0, 1000000,
+                                                            WINDOW * 1000, false, 0},
+                                      &flags),
+                     1000000);
+    assert_true(causal_follow_us(c,
+                                 &(struct causal_read){&read, SLICE("s"), false, mine, 100000000,
+                                                       WINDOW * 1000, false, 0},
+                                 &flags) == CAUSAL_THE_WRITER);
     mem_free(MEM_ROUTER, c);
 }
 
@@ -157,7 +159,7 @@ TEST(causal_a_session_that_wrote_follows_what_may_show_it)
 {
     struct causal *c = causal_new();
     struct facts read = facts_of_text("SELECT a FROM v");
-    struct causal_read view = {&read, SLICE("s"), true, 0, 1001000, 0};
+    struct causal_read view = {&read, SLICE("s"), true, 0, 1001000, 0, false, 0};
     uint64_t mine = 0;
     uint8_t flags;
 
@@ -199,7 +201,8 @@ TEST(causal_time_of_a_write_never_goes_back)
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 5000), 5000000);
     assert_int_equal(follow_us(c, 0, "SELECT a FROM t", "s", 4999), 5000000);
     assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 5000000, 0}, &flags),
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 5000000, 0, false, 0},
+                         &flags),
         0);
     mem_free(MEM_ROUTER, c);
 }
@@ -369,7 +372,7 @@ TEST(causal_writes_that_were_missed_void_everything)
 static void remember(struct causal_marks *marks, const char *sql)
 {
     struct facts f = facts_of_text(sql);
-    struct causal_write write = {&f, SLICE("s"), NULL, false};
+    struct causal_write write = {&f, SLICE("s"), NULL, false, false, 0};
 
     causal_remember(marks, &write);
 }
@@ -466,7 +469,7 @@ static void *race_write(void *arg)
 {
     struct race *race = arg;
     struct facts f = facts_of_text("UPDATE t SET a = 1");
-    struct causal_write write = {&f, SLICE("s"), NULL, false};
+    struct causal_write write = {&f, SLICE("s"), NULL, false, false, 0};
     uint64_t mine = 0;
 
     for (unsigned n = 1; n <= ROUNDS; n++) {
@@ -501,7 +504,7 @@ TEST(causal_an_answer_that_holds_is_not_older_than_an_acknowledged_write)
         if (is_kept && causal_deps_hold(race.causal, &kept)) {
             is_old |= value < acked;
         } else {
-            is_kept = causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, &kept);
+            is_kept = causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, 0, &kept);
             value = atomic_load(&race.stored);
             is_kept = is_kept && causal_deps_hold(race.causal, &kept);
         }
@@ -511,7 +514,7 @@ TEST(causal_an_answer_that_holds_is_not_older_than_an_acknowledged_write)
     }
     assert_int_equal(pthread_join(writer, NULL), 0);
     assert_false(is_old);
-    assert_true(causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, &kept));
+    assert_true(causal_deps_of(race.causal, &f, SLICE("s"), false, NULL, 0, &kept));
     assert_true(causal_deps_hold(race.causal, &kept));
     mem_free(MEM_ROUTER, race.causal);
 }

@@ -14,31 +14,36 @@ TEST(causal_writes_that_are_older_than_the_window_are_told_apart)
     uint8_t flags;
 
     assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 900000, 1000}, &flags),
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 900000, 1000, false, 0},
+                         &flags),
         0);
     assert_int_equal(flags, 0);
     write_at(c, &mine, "INSERT INTO t VALUES (1)", "s", 1000);
     write_at(c, &mine, "INSERT INTO u VALUES (1)", "s", 2000);
     assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001000, 1000}, &flags),
+        causal_follow_us(
+            c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001000, 1000, false, 0}, &flags),
         2000000);
     assert_int_equal(flags, 0);
     assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 1000}, &flags),
+        causal_follow_us(
+            c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 1000, false, 0}, &flags),
         2000000);
     assert_int_equal(flags, CAUSAL_OVER);
-    assert_true(causal_follow_us(c,
-                                 &(struct causal_read){&f, SLICE("s"), false, mine, 9000000, 1000},
-                                 &flags) == CAUSAL_THE_WRITER);
+    assert_true(causal_follow_us(
+                    c, &(struct causal_read){&f, SLICE("s"), false, mine, 9000000, 1000, false, 0},
+                    &flags) == CAUSAL_THE_WRITER);
     assert_int_equal(flags, 0);
     assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 0}, &flags),
+        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, 0, false, 0},
+                         &flags),
         0);
     assert_int_equal(flags, 0);
-    assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 2001001, CAUSAL_EVER},
-                         &flags),
-        2000000);
+    assert_int_equal(causal_follow_us(c,
+                                      &(struct causal_read){&f, SLICE("s"), false, 0, 2001001,
+                                                            CAUSAL_EVER, false, 0},
+                                      &flags),
+                     2000000);
     assert_int_equal(flags, 0);
     mem_free(MEM_ROUTER, c);
 }
@@ -139,10 +144,11 @@ TEST(causal_reads_of_a_system_schema_and_of_unknown_tables_are_broad)
     write_at(c, &other, "INSERT INTO b.u VALUES (1)", "s", 8000);
     assert_false(follows(c, 0, "SELECT a FROM b.t", "s", 8100));
     f.flags |= FACT_TABLES_UNKNOWN;
-    assert_int_equal(
-        causal_follow_us(c, &(struct causal_read){&f, SLICE("s"), false, 0, 8100000, WINDOW * 1000},
-                         &flags),
-        8000000);
+    assert_int_equal(causal_follow_us(c,
+                                      &(struct causal_read){&f, SLICE("s"), false, 0, 8100000,
+                                                            WINDOW * 1000, false, 0},
+                                      &flags),
+                     8000000);
     mem_free(MEM_ROUTER, c);
 }
 
@@ -166,14 +172,14 @@ TEST(causal_ddl_elsewhere_voids_no_answer)
     assert_int_equal(follow_us(c, 0, "SHOW DATABASES", "s", 9100), 9000000);
     assert_true(causal_deps_hold(c, &deps));
     show.tables[0].name.len = 0; /* any of the schema */
-    assert_false(causal_deps_of(c, &show, SLICE("s"), false, NULL, &out));
+    assert_false(causal_deps_of(c, &show, SLICE("s"), false, NULL, 0, &out));
     mem_free(MEM_ROUTER, c);
 }
 
 static void write_stray_at(struct causal *c, uint64_t *bloom, const char *sql, uint64_t now_ms)
 {
     struct facts f = facts_of_text(sql);
-    struct causal_write write = {&f, SLICE("s"), NULL, true};
+    struct causal_write write = {&f, SLICE("s"), NULL, true, false, 0};
 
     clock_set_us(now_ms * 1000);
     causal_mark(c, bloom, &write);
@@ -187,7 +193,8 @@ static uint64_t stray_follow_us(const struct causal *c, uint64_t bloom, uint64_t
     struct facts f = facts_of_text("SELECT a FROM t");
 
     return causal_follow_us(
-        c, &(struct causal_read){&f, SLICE("s"), false, bloom, now_ms * 1000, WINDOW * 1000},
+        c,
+        &(struct causal_read){&f, SLICE("s"), false, bloom, now_ms * 1000, WINDOW * 1000, false, 0},
         flags);
 }
 
@@ -235,7 +242,7 @@ TEST(causal_stray_write_asks_nothing_of_reads_of_other_tables)
 TEST(causal_stray_write_of_a_transaction_counts_when_it_ends)
 {
     struct facts f = facts_of_text("INSERT INTO t VALUES (1)");
-    struct causal_write write = {&f, SLICE("s"), NULL, true};
+    struct causal_write write = {&f, SLICE("s"), NULL, true, false, 0};
     struct causal *c = causal_new();
     struct causal_marks marks = {.n = 0};
     uint8_t flags;
@@ -247,5 +254,102 @@ TEST(causal_stray_write_of_a_transaction_counts_when_it_ends)
     clock_set_us(0);
     assert_int_equal(stray_follow_us(c, 0, 7100, &flags), 7000000);
     assert_int_equal(flags, CAUSAL_STRAY);
+    mem_free(MEM_ROUTER, c);
+}
+
+/* --- what may be anywhere --------------------------------------------------------------------- */
+
+static uint64_t follow_of(const struct causal *c, const char *sql, uint32_t account, bool is_opaque)
+{
+    struct facts f = facts_of_text(sql);
+    const struct causal_read read = {
+        .facts = &f,
+        .schema = SLICE("b"),
+        .is_broad = is_opaque,
+        .is_opaque = is_opaque,
+        .now_us = 1001000,
+        .window_us = WINDOW * 1000,
+        .account = account,
+    };
+    uint8_t flags;
+
+    return causal_follow_us(c, &read, &flags);
+}
+
+static void write_of(struct causal *c, struct causal_marks *marks, const char *sql, bool reaches)
+{
+    struct facts f = facts_of_text(sql);
+    const struct causal_write write = {
+        .facts = &f, .schema = SLICE("a"), .reaches = reaches, .account = 7};
+
+    if (marks != NULL) {
+        causal_remember(marks, &write);
+        return;
+    }
+    clock_set_us(1000000);
+    causal_mark(c, NULL, &write);
+    clock_set_us(0);
+}
+
+TEST(causal_unseen_writes_are_followed_by_all_reads_of_their_account)
+{
+    static const char *const unseen[] = {"CALL p()", "EXECUTE s", "SELECT f() FROM t"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(unseen); i++) {
+        struct causal *c = causal_new();
+        struct facts read = facts_of_text("SELECT v FROM t");
+        struct causal_deps deps, others;
+
+        assert_true(causal_deps_of(c, &read, SLICE("b"), false, NULL, 7, &deps));
+        assert_true(causal_deps_of(c, &read, SLICE("b"), false, NULL, 8, &others));
+        assert_int_equal(follow_of(c, "SELECT v FROM t", 7, false), 0);
+        write_of(c, NULL, unseen[i], false);
+        assert_int_equal(follow_of(c, "SELECT v FROM t", 7, false), 1000000);
+        assert_int_equal(follow_of(c, "SELECT v FROM t", 8, false), 0);
+        assert_false(causal_deps_hold(c, &deps));
+        assert_true(causal_deps_hold(c, &others));
+        mem_free(MEM_ROUTER, c);
+    }
+}
+
+TEST(causal_writes_whose_triggers_reach_other_schemas_are_followed)
+{
+    struct causal *c = causal_new();
+
+    write_of(c, NULL, "INSERT INTO t VALUES (1)", false);
+    assert_int_equal(follow_of(c, "SELECT v FROM u", 7, false), 0);
+    write_of(c, NULL, "INSERT INTO t VALUES (1)", true);
+    assert_int_equal(follow_of(c, "SELECT v FROM u", 7, false), 1000000);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_reads_of_who_knows_what_follow_all_that_their_account_wrote)
+{
+    struct causal *c = causal_new();
+
+    write_of(c, NULL, "INSERT INTO t VALUES (1)", false);
+    assert_int_equal(follow_of(c, "SELECT v FROM view", 7, true), 1000000);
+    assert_int_equal(follow_of(c, "SELECT v FROM view", 8, true), 0);
+    assert_int_equal(follow_of(c, "SELECT v FROM view", 7, false), 0);
+    mem_free(MEM_ROUTER, c);
+}
+
+TEST(causal_what_may_be_anywhere_counts_again_at_the_end_of_its_transaction)
+{
+    struct causal *c = causal_new();
+    struct causal_marks marks = {.n = 0};
+    char sql[64];
+
+    for (unsigned i = 0; i < 2 * CAUSAL_MARKS_MAX;
+         i++) { /* more than can be remembered one by one */
+        (void)snprintf(sql, sizeof(sql), "INSERT INTO t%u VALUES (1)", i);
+        write_of(c, &marks, sql, false);
+    }
+    write_of(c, &marks, "CALL p()", false);
+    clock_set_us(1000000);
+    causal_mark_again(c, &marks);
+    clock_set_us(0);
+    assert_int_equal(follow_of(c, "SELECT v FROM t", 7, false), 1000000);
+    assert_int_equal(follow_of(c, "SELECT v FROM t", 8, false), 0);
     mem_free(MEM_ROUTER, c);
 }

@@ -88,7 +88,8 @@ static uint64_t follows_in(const struct wrote *w, const char *schema, const char
 
     facts_scan(&f, slice_of(sql), 0);
     us = causal_follow_us(
-        w->causal, &(struct causal_read){&f, slice_of(schema), false, 0, now_ms * 1000, WINDOW_US},
+        w->causal,
+        &(struct causal_read){&f, slice_of(schema), false, 0, now_ms * 1000, WINDOW_US, false, 0},
         &flags);
     return (flags & CAUSAL_OVER) != 0 ? 0 : us;
 }
@@ -166,11 +167,11 @@ TEST(session_wrote_is_marked_before_the_client_has_the_answer)
     wrote_make(&w);
     facts_scan(&read, SLICE("SELECT a FROM t"), 0);
     sent(&w, "UPDATE t SET a = 1", 5000);
-    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
+    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, 0, &deps));
     answered(&w, 5100);
     assert_false(causal_deps_hold(w.causal, &deps));
     assert_int_equal(follows(&w, "SELECT a FROM t", 5101), 5100000);
-    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
+    assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, 0, &deps));
     done(&w, false, 5200); /* it was said once */
     assert_true(causal_deps_hold(w.causal, &deps));
     wrote_done(&w);
@@ -230,7 +231,8 @@ static bool needs_proof(const struct wrote *w, const char *sql, uint64_t now_ms)
 
     facts_scan(&f, slice_of(sql), 0);
     (void)causal_follow_us(
-        w->causal, &(struct causal_read){&f, SLICE("s"), false, 0, now_ms * 1000, WINDOW_US},
+        w->causal,
+        &(struct causal_read){&f, SLICE("s"), false, 0, now_ms * 1000, WINDOW_US, false, 0},
         &flags);
     return (flags & CAUSAL_STRAY) != 0;
 }
@@ -329,7 +331,7 @@ static bool is_kept(const struct wrote *w, const char *sql)
     struct facts f;
 
     facts_scan(&f, slice_of(sql), 0);
-    return causal_deps_of(w->causal, &f, SLICE("s"), false, NULL, &deps);
+    return causal_deps_of(w->causal, &f, SLICE("s"), false, NULL, 0, &deps);
 }
 
 /* One option's write leaves the answers about the others. */
@@ -348,8 +350,8 @@ TEST(session_wrote_is_told_to_rows)
         facts_scan(&f, SLICE("SELECT 1 FROM wp_options"), 0);
         assert_true(row_keys_add(&one, SLICE("option_name"), SLICE("one")));
         assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
-        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, &of_one));
-        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, &of_two));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, 0, &of_one));
+        assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, 0, &of_two));
         sent_as(&w, commands[i], sql, 5000);
         answered(&w, 5000);
         done(&w, false, 5000);
@@ -373,8 +375,8 @@ TEST(session_wrote_of_a_transaction_is_told_to_rows)
     assert_true(row_keys_add(&two, SLICE("option_name"), SLICE("two")));
     wrote(&w, "BEGIN", true, 5000);
     wrote(&w, "DELETE FROM wp_options WHERE option_name = 'one'", true, 5000);
-    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, &of_one));
-    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, &of_two));
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &one, 0, &of_one));
+    assert_true(causal_deps_of(w.causal, &f, SLICE("s"), false, &two, 0, &of_two));
     wrote(&w, "COMMIT", false, 6000);
     assert_false(causal_deps_hold(w.causal, &of_one));
     assert_true(causal_deps_hold(w.causal, &of_two));
@@ -428,7 +430,7 @@ TEST(session_wrote_in_doubt_of_a_transaction_is_its_commit)
         wrote(&w, "BEGIN", true, 5000);
         wrote(&w, "INSERT INTO t VALUES (1)", true, 5000);
         sent(&w, committed != 0 ? "COMMIT" : "INSERT INTO u VALUES (1)", 6000);
-        assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, &deps));
+        assert_true(causal_deps_of(w.causal, &read, SLICE("s"), false, NULL, 0, &deps));
         session_wrote_in_doubt(&w.ran.session, w.causal, &w.task);
         assert_false(causal_deps_hold(w.causal, &deps));
         assert_int_equal(is_kept(&w, "SELECT a FROM t"), committed == 0);
