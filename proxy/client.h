@@ -254,9 +254,12 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
 void client_go_on(struct client *c);
 
 /*
- * client_command.c: client_scan - the facts of a text that the client sent. client_may_load_files -
- * LOAD DATA LOCAL is served. client_refuses_file - it is not, and the task would be one: told so.
+ * client_command.c: client_scan - the facts of a text that the client sent; _as: under this profile.
+ * client_may_load_files - LOAD DATA LOCAL is served. client_refuses_file - it is not, and the task would
+ * be one: told so.
  */
+void client_scan_as(struct task *task, struct slice sql, const struct profile *profile,
+                    uint32_t mode);
 void client_scan(const struct client *c, struct task *task, struct slice sql);
 bool client_may_load_files(const struct client *c);
 bool client_refuses_file(struct client *c);

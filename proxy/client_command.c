@@ -101,17 +101,21 @@ static bool asks_for_files_unseen(const struct facts *f)
     return (f->flags & FACT_LOCAL_INFILE) != 0 && (f->flags & FACT_MULTI) != 0;
 }
 
-void client_scan(const struct client *c, struct task *task, struct slice sql)
+void client_scan_as(struct task *task, struct slice sql, const struct profile *profile,
+                    uint32_t mode)
 {
-    uint32_t mode = client_mode(c);
-
-    if (c->session.profile->is_charset_unsafe) {
+    if (profile->is_charset_unsafe) {
         facts_scan_head(&task->facts, sql, mode);
         task->is_unseen = true;
     } else {
         facts_scan(&task->facts, sql, mode);
-        task->is_unseen |= asks_for_files_unseen(&task->facts);
+        task->is_unseen = asks_for_files_unseen(&task->facts);
     }
+}
+
+void client_scan(const struct client *c, struct task *task, struct slice sql)
+{
+    client_scan_as(task, sql, c->session.profile, client_mode(c));
 }
 
 bool client_may_load_files(const struct client *c)

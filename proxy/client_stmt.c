@@ -261,10 +261,10 @@ void client_stmt_prepared(struct client *c, uint8_t *payload, size_t len)
 static void scan_stmt(const struct client *c, struct task *task, struct client_stmt *stmt)
 {
     task->stmt = stmt;
-    facts_scan(&task->facts, (struct slice){stmt->text->text, stmt->text->len},
-               stmt->sql_mode | c->worker->snapshot->digest_mode);
+    client_scan_as(task, (struct slice){stmt->text->text, stmt->text->len}, stmt->profile,
+                   stmt->sql_mode | c->worker->snapshot->digest_mode);
     /* Only parameters may be; but its FOUND_ROWS() cannot be asked for behind what still streams. */
-    task->is_unseen = task->is_streaming && client_counts_rows(&task->facts);
+    task->is_unseen |= task->is_streaming && client_counts_rows(&task->facts);
 }
 
 /* A procedure sends its rows at once, whatever was asked for (10.11). */

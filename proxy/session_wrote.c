@@ -36,7 +36,8 @@ static bool may_write(const struct task *task)
     case VERB_UNLOCK_TABLES:
     case VERB_DEALLOCATE:
     case VERB_KILL:
-    case VERB_EMPTY: return f->sets_back || (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN)) != 0;
+    case VERB_EMPTY:
+        return f->sets_back || task->is_unseen || (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN)) != 0;
     default: return (f->flags & FACT_READ) == 0;
     }
 }
@@ -52,7 +53,7 @@ static bool may_end_transaction(const struct task *task)
     if (!task_is_statement(task)) {
         return false;
     }
-    if (f->sets_back || (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN)) != 0) {
+    if (f->sets_back || task->is_unseen || (f->flags & (FACT_MULTI | FACT_RUNS_UNSEEN)) != 0) {
         return true;
     }
     switch (f->verb) {

@@ -2,6 +2,7 @@
 """The query cache: what an answer depends on though its statement does not name it."""
 import pytest
 
+import wire
 from test_cache import ALL, CACHED, cached, connect, is_hit, site, until_cached
 
 # pylint: disable=redefined-outer-name
@@ -107,3 +108,26 @@ def test_calls_of_stored_functions_void_what_they_write(cached, site, cluster, n
     with connect(cached, site) as writer:
         make_functions(writer)
         check_writes(cached, site, cluster, lambda: writer.rows(CALLS[name].replace("$1", site)))
+
+
+# To gbk the backslash is the second half of a character: the string ends in front of the call.
+HIDDEN = {"select": b"SELECT '\xbf\\', nolang(5) -- '", "set": b"SET @a = '\xbf\\', @b = nolang(5) -- '"}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("prepared", (False, True), ids=("text", "prepared"))
+def test_calls_that_a_character_set_hides_void_what_they_write(cached, site, cluster, name, prepared):
+    cluster.trust_creators()
+    with connect(cached, site) as writer:
+        make_functions(writer)
+        writer.rows("SET NAMES gbk")
+        number = writer.prepare(HIDDEN[name]) if prepared else None
+
+        def write():
+            if prepared:
+                writer.send(wire.execute_packet(number, []))
+                wire.succeeded(writer.read_query())
+            else:
+                writer.rows(HIDDEN[name])
+
+        check_writes(cached, site, cluster, write)

@@ -139,6 +139,22 @@ TEST(session_wrote_sees_the_write_behind_set)
     }
 }
 
+/* In gbk the string may end before the function: SET @x = '\xbf\\', @y = f() -- '. */
+TEST(session_wrote_sees_the_worst_in_what_was_not_seen)
+{
+    struct wrote w;
+
+    wrote_make(&w);
+    sent(&w, "SET @x = 'y'", 5000);
+    w.task.is_unseen = true;
+    w.task.facts.flags |= FACT_TABLES_UNKNOWN;
+    session_writes(&w.ran.session, w.causal, &w.patterns, &w.task, 5000);
+    assert_int_equal(follows(&w, "SELECT a FROM t", 5001), 5000000);
+    answered(&w, 6000);
+    assert_int_equal(follows(&w, "SELECT a FROM t", 6001), 6000000);
+    wrote_done(&w);
+}
+
 TEST(session_wrote_is_not_what_is_only_prepared)
 {
     static const uint8_t commands[] = {COM_STMT_PREPARE, COM_STMT_CLOSE, COM_STMT_FETCH,
