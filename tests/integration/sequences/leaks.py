@@ -31,6 +31,12 @@ SEQUENCES = [
         ("prepare", "s", b"SELECT '\xbf\\', @a:=5, '\xbf\\'"), ("execute", "s")),
     seq("space-of-latin1", ("on", "b", "SET NAMES latin1"), "SET NAMES latin1", b"SET sql_mode='',\xa0@@sql_select_limit=3",
         ("on", "b", LIMIT), LIMIT),
+    # Names of built-in functions and keywords, which here are a stored function's.
+    var("variable-in-function-in-quotes", "SELECT `language`(5)",
+        setup=("CREATE FUNCTION `language`(x INT) RETURNS INT BEGIN SET @a=x; RETURN x; END",)),
+    var("variable-in-function-behind-a-space", "SELECT $db. concat(5)",
+        setup=("CREATE FUNCTION `concat`(x INT) RETURNS INT BEGIN SET @a=x; RETURN x; END",)),
+    var("variable-in-set-in-gbk", ("on", "b", "SET NAMES gbk"), "SET NAMES gbk", b"SET @b='\xbf\\', @a:=5 -- '"),
     # Words in front of an @ that are not an account's name.
     var("variable-in-create-select", "CREATE TABLE cs AS SELECT SQL_NO_CACHE @a:=5 AS x"),
     var("variable-in-show", "SHOW STATUS WHERE Variable_name=(SELECT SQL_NO_CACHE @a:='x')"),
