@@ -3,7 +3,6 @@
  * check_ask.c - see cluster_check.h: a short-lived connection to one node, questions that block for
  * a while.
  */
-#include <mysql.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "admin/cluster_check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pool/follower_link.h"
 
 #define SQL_MAX 4096
 
@@ -25,50 +25,47 @@ static void copy(char out[CHECK_TEXT_MAX], const char *text)
     (void)snprintf(out, CHECK_TEXT_MAX, "%s", text == NULL ? "" : text);
 }
 
-static void say_error(MYSQL *db, char out[CHECK_TEXT_MAX])
+static void say_error(const struct follow_error *error, char out[CHECK_TEXT_MAX])
 {
-    (void)snprintf(out, CHECK_TEXT_MAX, "error %u: %s", mysql_errno(db), mysql_error(db));
+    (void)snprintf(out, CHECK_TEXT_MAX, "error %u: %s", error->number, error->text);
 }
 
-/* NULL: mysql_errno(db). */
-static MYSQL_RES *ask(MYSQL *db, const char *sql)
+static bool run(struct follow_link *link, const char *sql, struct follow_error *error)
 {
-    return mysql_query(db, sql) == 0 ? mysql_store_result(db) : NULL;
+    return follow_link_ask(link, sql, NULL, NULL, error);
 }
 
 /* --- the connection --------------------------------------------------------------------------- */
 
-struct st_mysql *check_connect(const struct check_ask *question, struct check_facts *facts)
+/* The follower's: encrypted as mysql_servers says, with a deadline, and an answer takes no memory. */
+struct follow_link *check_connect(const struct check_ask *question, struct check_facts *facts)
 {
     uint64_t now = clock_now_ms();
     uint64_t left = question->until_ms > now ? question->until_ms - now : 0;
-    unsigned seconds = (unsigned)(MIN(left, (uint64_t)CHECK_STEP_MS) / 1000);
-    bool is_path = question->node->port == 0;
-    MYSQL *db;
+    unsigned step_ms = (unsigned)MIN(left, (uint64_t)CHECK_STEP_MS);
+    const struct follow_target target = {.node = question->node,
+                                         .user = question->user,
+                                         .password = question->password,
+                                         .connect_ms = step_ms,
+                                         .answer_ms = step_ms,
+                                         .wake_fd = -1};
+    struct follow_error error = {0};
+    struct follow_link *link;
 
-    if (seconds == 0) {
+    if (step_ms == 0) {
         copy(facts->fault, "there was no time left to ask it");
         return NULL;
     }
-    db = mysql_init(NULL);
-    CHECK(db != NULL);
-    (void)mysql_optionsv(db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    (void)mysql_optionsv(db, MYSQL_OPT_READ_TIMEOUT, &seconds);
-    (void)mysql_optionsv(db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-    (void)mysql_optionsv(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (mysql_real_connect(db, is_path ? NULL : question->node->address, question->user,
-                           question->password, NULL, question->node->port,
-                           is_path ? question->node->address : NULL, 0) == NULL) {
-        say_error(db, facts->fault);
-        mysql_close(db);
-        return NULL;
+    link = follow_link_open(&target, &error);
+    if (link == NULL) {
+        say_error(&error, facts->fault);
     }
-    return db;
+    return link;
 }
 
-void check_close(struct st_mysql *db)
+void check_close(struct follow_link *link)
 {
-    mysql_close(db);
+    follow_link_close(link);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -85,41 +82,64 @@ static void take_value(struct check_facts *facts, const char *name, const char *
     }
 }
 
-static bool read_values(MYSQL *db, const char *kind, struct check_facts *facts)
+static void on_value(void *facts, char *const *columns, unsigned n)
+{
+    if (n == 2 && columns[0] != NULL && columns[1] != NULL) {
+        take_value(facts, columns[0], columns[1]);
+    }
+}
+
+static bool read_values(struct follow_link *link, const char *kind, struct check_facts *facts,
+                        struct follow_error *error)
 {
     char sql[SQL_MAX];
     int n = snprintf(sql, sizeof(sql), "SHOW GLOBAL %s WHERE Variable_name IN ('max_connections'",
                      kind);
-    MYSQL_RES *rows;
-    MYSQL_ROW row;
 
     for (unsigned i = 0; i < CHECK_VALUE_COUNT; i++) {
         n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",'%s'", value_names[i]);
     }
     (void)snprintf(sql + n, sizeof(sql) - (size_t)n, ")");
-    rows = ask(db, sql);
-    while (rows != NULL && (row = mysql_fetch_row(rows)) != NULL) {
-        take_value(facts, row[0], row[1]);
+    return follow_link_ask(link, sql, on_value, facts, error);
+}
+
+struct clock_row {
+    int64_t ms;
+    char account[CHECK_TEXT_MAX];
+    bool is_there;
+};
+
+static void on_clock(void *arg, char *const *columns, unsigned n)
+{
+    struct clock_row *row = arg;
+
+    if (n == 2 && columns[0] != NULL) {
+        row->ms = strtoll(columns[0], NULL, 10);
+        row->is_there = true;
+        copy(row->account, columns[1]);
     }
-    mysql_free_result(rows);
-    return rows != NULL;
 }
 
 /* The moment of the node's clock is taken to be in the middle of the question. */
-static bool read_clock(MYSQL *db, struct check_facts *facts)
+static bool read_clock(struct follow_link *link, struct check_facts *facts,
+                       struct follow_error *error)
 {
     uint64_t began = clock_unix_us();
-    MYSQL_RES *rows = ask(db, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS SIGNED), "
-                              "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')");
-    uint64_t here = (began + clock_unix_us()) / 2000;
-    MYSQL_ROW row = rows == NULL ? NULL : mysql_fetch_row(rows);
+    struct clock_row row = {.is_there = false};
 
-    if (row != NULL && row[0] != NULL) {
-        facts->skew_ms = strtoll(row[0], NULL, 10) - (int64_t)here;
-        copy(facts->account, row[1]);
+    if (!follow_link_ask(link,
+                         "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS SIGNED), "
+                         "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')",
+                         on_clock, &row, error)) {
+        return false;
     }
-    mysql_free_result(rows);
-    return row != NULL;
+    if (!row.is_there) {
+        *error = (struct follow_error){.text = "it does not tell its clock"};
+        return false;
+    }
+    facts->skew_ms = row.ms - (int64_t)((began + clock_unix_us()) / 2000);
+    copy(facts->account, row.account);
+    return true;
 }
 
 /* --- users ------------------------------------------------------------------------------------ */
@@ -129,50 +149,73 @@ static int compare_users(const void *a, const void *b)
     return strcmp(((const struct check_user *)a)->name, ((const struct check_user *)b)->name);
 }
 
-static void take_users(MYSQL_RES *rows, struct check_facts *facts)
-{
-    size_t n = MIN((size_t)mysql_num_rows(rows), (size_t)CHECK_USERS_MAX);
-    MYSQL_ROW row;
+struct reading {
+    struct check_facts *facts;
+    size_t room;
+    bool has_no_memory;
+};
 
-    facts->users = mem_try(MEM_ADMIN, MAX(n, (size_t)1) * sizeof(*facts->users));
-    if (facts->users == NULL) {
+static char *copy_short(const char *text)
+{
+    text = text == NULL ? "" : text;
+    return mem_copy(MEM_ADMIN, (struct slice){text, strnlen(text, CHECK_TEXT_MAX)});
+}
+
+static void on_user(void *arg, char *const *columns, unsigned n)
+{
+    struct reading *r = arg;
+    struct check_facts *facts = r->facts;
+
+    if (n != 2 || r->has_no_memory || facts->n_users == CHECK_USERS_MAX) {
+        return;
+    }
+    if (facts->n_users == r->room) {
+        size_t room = MAX(2 * r->room, (size_t)64);
+        struct check_user *grown =
+            mem_try_grow(MEM_ADMIN, facts->users, room * sizeof(*facts->users));
+
+        r->has_no_memory = grown == NULL;
+        if (grown == NULL) {
+            return;
+        }
+        facts->users = grown;
+        r->room = room;
+    }
+    facts->users[facts->n_users++] =
+        (struct check_user){.name = copy_short(columns[0]), .what = copy_short(columns[1])};
+}
+
+static void read_users(struct follow_link *link, struct check_facts *facts)
+{
+    struct reading r = {.facts = facts};
+    struct follow_error error = {0};
+
+    if (!follow_link_ask(link,
+                         "SELECT User, MD5(GROUP_CONCAT(Host, ' ', COALESCE(JSON_VALUE(Priv, "
+                         "'$.plugin'), ''), ' ', COALESCE(JSON_VALUE(Priv, "
+                         "'$.authentication_string'), ''), ' ', COALESCE(JSON_VALUE(Priv, "
+                         "'$.access'), '') ORDER BY Host SEPARATOR '\\n')) "
+                         "FROM mysql.global_priv GROUP BY User",
+                         on_user, &r, &error)) {
+        say_error(&error, facts->users_fault);
+    } else if (r.has_no_memory) {
         copy(facts->users_fault, "there is no memory for its users");
-        return;
+    } else if (facts->n_users > 0) {
+        qsort(facts->users, facts->n_users, sizeof(*facts->users), compare_users);
     }
-    while (facts->n_users < n && (row = mysql_fetch_row(rows)) != NULL) {
-        facts->users[facts->n_users++] = (struct check_user){
-            .name = mem_copy(MEM_ADMIN, slice_of(row[0] == NULL ? "" : row[0])),
-            .what = mem_copy(MEM_ADMIN, slice_of(row[1] == NULL ? "" : row[1]))};
-    }
-    qsort(facts->users, facts->n_users, sizeof(*facts->users), compare_users);
 }
 
-static void read_users(MYSQL *db, struct check_facts *facts)
+void check_read(struct follow_link *link, bool is_galera, struct check_facts *facts)
 {
-    MYSQL_RES *rows =
-        ask(db, "SELECT User, MD5(GROUP_CONCAT(Host, ' ', COALESCE(JSON_VALUE(Priv, '$.plugin'), "
-                "''), ' ', COALESCE(JSON_VALUE(Priv, '$.authentication_string'), ''), ' ', "
-                "COALESCE(JSON_VALUE(Priv, '$.access'), '') ORDER BY Host SEPARATOR '\\n')) "
-                "FROM mysql.global_priv GROUP BY User");
+    struct follow_error error = {0};
 
-    if (rows == NULL) {
-        say_error(db, facts->users_fault);
+    if (!read_values(link, "VARIABLES", facts, &error) ||
+        (is_galera && !read_values(link, "STATUS", facts, &error)) ||
+        !read_clock(link, facts, &error)) {
+        say_error(&error, facts->fault);
         return;
     }
-    take_users(rows, facts);
-    mysql_free_result(rows);
-}
-
-void check_read(struct st_mysql *db, bool is_galera, struct check_facts *facts)
-{
-    bool good = read_values(db, "VARIABLES", facts) &&
-                (!is_galera || read_values(db, "STATUS", facts)) && read_clock(db, facts);
-
-    if (!good) {
-        say_error(db, facts->fault);
-        return;
-    }
-    read_users(db, facts);
+    read_users(link, facts);
 }
 
 void check_facts_fini(struct check_facts *facts)
@@ -188,65 +231,66 @@ void check_facts_fini(struct check_facts *facts)
 
 /* --- the probe -------------------------------------------------------------------------------- */
 
-static bool is_of_rights(unsigned error)
+static void probe_failed(const struct follow_error *error, struct check_facts *facts)
 {
-    return error == ER_DBACCESS_DENIED_ERROR || error == ER_TABLEACCESS_DENIED_ERROR ||
-           error == ER_ACCESS_DENIED_ERROR || error == ER_SPECIFIC_ACCESS_DENIED_ERROR;
+    facts->probe_is_right = follow_error_is_denied(error);
+    say_error(error, facts->probe_fault);
 }
 
-static void probe_failed(MYSQL *db, struct check_facts *facts)
-{
-    facts->probe_is_right = is_of_rights(mysql_errno(db));
-    say_error(db, facts->probe_fault);
-}
-
-static bool write_mark(MYSQL *db, uint64_t mark)
+static bool write_mark(struct follow_link *link, uint64_t mark, struct follow_error *error)
 {
     char sql[256];
 
     (void)snprintf(sql, sizeof(sql), "REPLACE INTO galeway_probe.probe VALUES (1, %llu)",
                    (unsigned long long)mark);
-    return mysql_query(db, sql) == 0;
+    return run(link, sql, error);
 }
 
 /* DDL stops the whole cluster for a moment: only when the table is not there. */
-void check_probe_write(struct st_mysql *db, uint64_t mark, struct check_facts *facts)
+void check_probe_write(struct follow_link *link, uint64_t mark, struct check_facts *facts)
 {
     uint64_t began = clock_now_ms();
-    bool good = write_mark(db, mark);
+    struct follow_error error = {0};
+    bool good = write_mark(link, mark, &error);
 
-    if (!good && (mysql_errno(db) == ER_NO_SUCH_TABLE || mysql_errno(db) == ER_BAD_DB_ERROR)) {
-        good = mysql_query(db, "CREATE SCHEMA IF NOT EXISTS galeway_probe") == 0 &&
-               mysql_query(db, "CREATE TABLE IF NOT EXISTS galeway_probe.probe (id INT PRIMARY "
-                               "KEY, mark BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB") == 0 &&
-               write_mark(db, mark);
+    if (!good && (error.number == ER_NO_SUCH_TABLE || error.number == ER_BAD_DB_ERROR)) {
+        good = run(link, "CREATE SCHEMA IF NOT EXISTS galeway_probe", &error) &&
+               run(link,
+                   "CREATE TABLE IF NOT EXISTS galeway_probe.probe (id INT PRIMARY KEY, "
+                   "mark BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB",
+                   &error) &&
+               write_mark(link, mark, &error);
     }
     if (!good) {
-        probe_failed(db, facts);
+        probe_failed(&error, facts);
         return;
     }
     facts->has_probe = true;
     facts->probe_ms = clock_now_ms() - began;
 }
 
-void check_probe_read(struct st_mysql *db, uint64_t mark, struct check_facts *facts)
+static void on_mark(void *mark, char *const *columns, unsigned n)
 {
-    uint64_t began = clock_now_ms();
-    MYSQL_RES *rows = mysql_query(db, "SET SESSION wsrep_sync_wait=1") == 0
-                          ? ask(db, "SELECT mark FROM galeway_probe.probe WHERE id=1")
-                          : NULL;
-    MYSQL_ROW row;
+    if (n == 1 && columns[0] != NULL) {
+        *(uint64_t *)mark = strtoull(columns[0], NULL, 10);
+    }
+}
 
-    if (rows == NULL) {
-        probe_failed(db, facts);
+void check_probe_read(struct follow_link *link, uint64_t mark, struct check_facts *facts)
+{
+    uint64_t began = clock_now_ms(), got = 0;
+    struct follow_error error = {0};
+
+    if (!run(link, "SET SESSION wsrep_sync_wait=1", &error) ||
+        !follow_link_ask(link, "SELECT mark FROM galeway_probe.probe WHERE id=1", on_mark, &got,
+                         &error)) {
+        probe_failed(&error, facts);
         return;
     }
-    row = mysql_fetch_row(rows);
-    facts->has_probe = row != NULL && row[0] != NULL && strtoull(row[0], NULL, 10) >= mark;
+    facts->has_probe = got >= mark;
     facts->probe_ms = clock_now_ms() - began;
     if (!facts->has_probe) {
         copy(facts->probe_fault, "a row written on the writer is not read here, with "
                                  "wsrep_sync_wait=1");
     }
-    mysql_free_result(rows);
 }

@@ -20,8 +20,8 @@ struct asking {
     const struct check_job *job;
     const struct cluster_view *view;
     uint64_t until_ms;
-    struct check_facts *facts; /* owned: one for each node */
-    struct st_mysql **dbs;     /* owned: NULL = it did not answer */
+    struct check_facts *facts;  /* owned: one for each node */
+    struct follow_link **links; /* owned: NULL = it did not answer */
 };
 
 static bool goes_on(const struct asking *a)
@@ -41,9 +41,9 @@ static void ask_node(struct asking *a, size_t i)
     facts->node = n->node->text;
     facts->pool_limit = atomic_load(&n->node->shared.max_connections);
     facts->is_writer = strcmp(cluster_role_word(a->view, n), "writer") == 0;
-    a->dbs[i] = check_connect(&question, facts);
-    if (a->dbs[i] != NULL) {
-        check_read(a->dbs[i], a->view->is_galera, facts);
+    a->links[i] = check_connect(&question, facts);
+    if (a->links[i] != NULL) {
+        check_read(a->links[i], a->view->is_galera, facts);
     }
 }
 
@@ -54,17 +54,17 @@ static void probe(struct asking *a)
     size_t writer = a->view->n;
 
     for (size_t i = 0; i < a->view->n; i++) {
-        if (a->facts[i].is_writer && a->dbs[i] != NULL && writer == a->view->n) {
+        if (a->facts[i].is_writer && a->links[i] != NULL && writer == a->view->n) {
             writer = i;
         }
     }
     if (writer == a->view->n || !goes_on(a)) {
         return;
     }
-    check_probe_write(a->dbs[writer], mark, &a->facts[writer]);
+    check_probe_write(a->links[writer], mark, &a->facts[writer]);
     for (size_t i = 0; i < a->view->n && a->facts[writer].has_probe; i++) {
-        if (i != writer && a->dbs[i] != NULL && goes_on(a)) {
-            check_probe_read(a->dbs[i], mark, &a->facts[i]);
+        if (i != writer && a->links[i] != NULL && goes_on(a)) {
+            check_probe_read(a->links[i], mark, &a->facts[i]);
             a->facts[i].is_writer = false; /* of several writers this one reads */
         }
     }
@@ -78,7 +78,7 @@ static void check_one(const struct check_job *job, const struct cluster_view *vi
         .hostgroup = view->writer, .is_galera = view->is_galera, .n = view->n, .conf = job->conf};
 
     a.facts = mem_new(MEM_ADMIN, MAX(view->n, (size_t)1) * sizeof(*a.facts));
-    a.dbs = mem_new(MEM_ADMIN, MAX(view->n, (size_t)1) * sizeof(struct st_mysql *));
+    a.links = mem_new(MEM_ADMIN, MAX(view->n, (size_t)1) * sizeof(struct follow_link *));
     for (size_t i = 0; i < view->n; i++) {
         ask_node(&a, i);
     }
@@ -88,10 +88,10 @@ static void check_one(const struct check_job *job, const struct cluster_view *vi
     in.facts = a.facts;
     check_judge(&in, out);
     for (size_t i = 0; i < view->n; i++) {
-        check_close(a.dbs[i]);
+        check_close(a.links[i]);
         check_facts_fini(&a.facts[i]);
     }
-    mem_free(MEM_ADMIN, a.dbs);
+    mem_free(MEM_ADMIN, a.links);
     mem_free(MEM_ADMIN, a.facts);
 }
 

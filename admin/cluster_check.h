@@ -3,7 +3,7 @@
  * cluster_check.h - CHECK CLUSTER: what a farm needs of its nodes, tried on them.
  *
  *   cluster_check.c   the job: asks one node after the other, then judges; not on the console's thread
- *   check_ask.c       what one node says, over a short-lived connection with the monitor's account
+ *   check_ask.c       what one node says, over a short-lived follow_link with the monitor's account
  *   check_judge.c     what differs, what is missing (pure)
  */
 #ifndef ADMIN_CLUSTER_CHECK_H
@@ -98,21 +98,21 @@ struct check_ask {
     uint64_t until_ms;           /* clock_now_ms() */
 };
 
-struct st_mysql;
+struct follow_link;
 
 /* check_connect - NULL: facts->fault says why. */
-struct st_mysql *check_connect(const struct check_ask *question, struct check_facts *facts);
-void check_close(struct st_mysql *db);
+struct follow_link *check_connect(const struct check_ask *question, struct check_facts *facts);
+void check_close(struct follow_link *link);
 
 /* check_read - values, limits, clock, users. */
-void check_read(struct st_mysql *db, bool is_galera, struct check_facts *facts);
+void check_read(struct follow_link *link, bool is_galera, struct check_facts *facts);
 
 /*
  * check_probe_write - a row with this mark; check_probe_read - wait until it is there. facts: of
  * the node.
  */
-void check_probe_write(struct st_mysql *db, uint64_t mark, struct check_facts *facts);
-void check_probe_read(struct st_mysql *db, uint64_t mark, struct check_facts *facts);
+void check_probe_write(struct follow_link *link, uint64_t mark, struct check_facts *facts);
+void check_probe_read(struct follow_link *link, uint64_t mark, struct check_facts *facts);
 
 /* --- cluster_check.c */
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node sees of the monitor's account: of the monitor, the follower, the reader of users, CHECK CLUSTER."""
+import contextlib
+import socket
+import sys
+import threading
+
+import pytest
+
+from console import Console
+from util import NODES, ROOT, account, wait_until
+
+sys.path.insert(0, str(ROOT / "tests" / "fake"))
+import bad_node  # noqa: E402
+
+PASSWORD = "pass-of-the-monitor"
+SSL_REQUEST = 32  # bytes of the packet that asks for TLS: a login is longer
+
+
+class Gone(Exception):
+    """Galeway has left."""
+
+
+class Asking:
+    """A node that goes as far as the login; heard has the packets of each connection.
+
+    login(connection, seq, first) goes on from the packet behind the greeting.
+    """
+
+    def __init__(self, login, greeting=bad_node.greeting()):
+        self.login, self.greeting, self.heard = login, greeting, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        heard = []
+        self.heard.append(heard)
+        with contextlib.suppress(OSError, Gone), connection:
+            connection.settimeout(20)
+            connection.sendall(self.greeting)
+            self.login(self, connection, heard)
+
+    @staticmethod
+    def receive(connection, heard):
+        """(sequence, payload) of the next packet."""
+        def take(count):
+            data = b""
+            while len(data) < count:
+                part = connection.recv(count - len(data))
+                if not part:
+                    raise Gone
+                data += part
+            return data
+
+        head = take(4)
+        heard.append(take(int.from_bytes(head[:3], "little")))
+        return head[3], heard[-1]
+
+    def row(self, **more):
+        return {"address": "127.0.0.1", "port": self.port, "hostgroup": 10, **more}
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def asking():
+    made = []
+
+    def make(*args, **options):
+        made.append(Asking(*args, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.close()
+
+
+def check_cluster(console):
+    return {row["check"]: row for row in console.rows("CHECK CLUSTER")}
+
+
+# ---------------------------------------------------------------- TLS
+
+def test_check_cluster_comes_with_tls(galeway, tls_cluster):
+    """The account must come so, and the nodes take nobody else."""
+    servers = [{"address": "127.0.0.1", "port": tls_cluster.port(n), "hostgroup": 10, "use_ssl": 1}
+               for n in NODES]
+    tls_cluster.sql(1, "ALTER USER 'monitor'@'%' REQUIRE SSL")
+    try:
+        proxy = galeway(nodes=tls_cluster, servers=servers,
+                        variables={"ssl_p2s_ca": tls_cluster.authority.file})
+        console = Console(proxy)
+        with contextlib.ExitStack() as stack:
+            for n in NODES:
+                db = stack.enter_context(tls_cluster.connect(n))
+                db.cursor().execute("SET GLOBAL require_secure_transport = ON")
+                stack.callback(db.cursor().execute, "SET GLOBAL require_secure_transport = OFF")
+            rows = check_cluster(console)
+        assert rows["nodes"]["result"] == "ok", rows["nodes"]
+        assert rows["version"]["result"] == "ok", rows["version"]
+        assert rows["clocks"]["result"] == "ok", rows["clocks"]
+        console.db.close()
+    finally:
+        tls_cluster.sql(1, "ALTER USER 'monitor'@'%' REQUIRE NONE")
+
+
+def leave(node, connection, heard):
+    node.receive(connection, heard)
+
+
+def test_no_login_comes_in_the_clear(galeway, cluster, asking):
+    """Each connection to a node with use_ssl=1 begins with the request for TLS."""
+    node = asking(leave, bad_node.greeting(caps=bad_node.CAPS | bad_node.CAP_SSL))
+    proxy = galeway(servers=[node.row(use_ssl=1)],
+                    variables={"monitor_username": "monitor", "monitor_password": PASSWORD,
+                               "query_cache_auto": True, "users_from_hostgroup": 10})
+    console = Console(proxy)
+    wait_until(lambda: node.heard, what="the monitor")
+    rows = check_cluster(console)
+    assert rows["nodes"]["result"] == "error" and "TLS" in rows["nodes"]["detail"], rows["nodes"]
+    for heard in list(node.heard):
+        assert not heard or len(heard[0]) == SSL_REQUEST, heard
+    console.db.close()
+
+
+def test_check_cluster_finds_no_tls(galeway, cluster):
+    """Not offered: it does not go on without."""
+    proxy = galeway(servers=[{"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10, "use_ssl": 1}
+                             for n in NODES])
+    console = Console(proxy)
+    rows = check_cluster(console)
+    assert rows["nodes"]["result"] == "error" and "does not offer TLS" in rows["nodes"]["detail"]
+    console.db.close()
