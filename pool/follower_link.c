@@ -57,7 +57,7 @@ static void say_last(const struct follow_link *link, struct follow_error *error)
     } else if (number == 0) {
         say(error, CR_SERVER_LOST, "the connection is lost");
     } else {
-        say(error, number, mysql_error(link->mysql));
+        say(error, number, library_why(link->mysql));
     }
 }
 

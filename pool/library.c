@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool/library.h"
 
-#include <mysql.h>
+/* clang-format off */
+#include <mysql.h> /* the other needs it before it */
+#include <errmsg.h>
+/* clang-format on */
 #include <netdb.h>
 #include <sys/socket.h>
+
+/*
+ * What a node may ask for: no plugin that sends the password as it is (mysql_clear_password, dialog).
+ * The library has all that it finds a file of, and a node chooses.
+ */
+#define PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password"
 
 struct st_mysql *library_new(unsigned long packet_max)
 {
@@ -13,11 +22,20 @@ struct st_mysql *library_new(unsigned long packet_max)
     if (mysql != NULL && (mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) != 0 ||
                           mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) != 0 ||
                           mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) != 0 ||
+                          mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, PLUGINS) != 0 ||
                           mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") != 0)) {
         mysql_close(mysql);
         return NULL;
     }
     return mysql;
+}
+
+/* Which plugin it was is not told: the library's text may name another one. */
+const char *library_why(struct st_mysql *mysql)
+{
+    return mysql_errno(mysql) == CR_PLUGIN_NOT_ALLOWED
+               ? "it wants the login by another plugin than " PLUGINS
+               : mysql_error(mysql);
 }
 
 bool library_host(const struct node *node, char *out, size_t cap)

@@ -299,7 +299,7 @@ static void fail(struct sql_link *link)
         return;
     }
     result.kind = sql_kind_of(result.error == 0 ? CR_SERVER_LOST : result.error);
-    (void)snprintf(result.text, sizeof(result.text), "%s", mysql_error(link->mysql));
+    (void)snprintf(result.text, sizeof(result.text), "%s", library_why(link->mysql));
     if (link->timed_out) {
         say_timeout(link, &result);
     } else if (report_is_broken(result.kind) && link->was_kept) {

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node sees of the monitor's account: of the monitor, the follower, the reader of users, CHECK CLUSTER."""
+"""What a node is shown of the monitor's account, by the monitor, the follower, the reader of users, CHECK CLUSTER."""
 import contextlib
+import os
 import socket
 import sys
 import threading
 
+import pymysql
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from console import Console
-from util import NODES, ROOT, account, wait_until
+from util import NODES, ROOT, wait_until
 
 sys.path.insert(0, str(ROOT / "tests" / "fake"))
 import bad_node  # noqa: E402
@@ -139,3 +143,96 @@ def test_check_cluster_finds_no_tls(galeway, cluster):
     rows = check_cluster(console)
     assert rows["nodes"]["result"] == "error" and "does not offer TLS" in rows["nodes"]["detail"]
     console.db.close()
+
+
+# ---------------------------------------------------------------- plugins
+
+CLEAR = [b"mysql_clear_password", b"dialog", b"sha256_password"]
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+SWITCH_SALT = b"lkji87654321hgfedcba"
+
+
+def monitored(galeway, node):
+    return galeway(servers=[node.row()], variables={"monitor_username": "monitor", "monitor_password": PASSWORD})
+
+
+def switch_to(plugin):
+    def login(node, connection, heard):
+        seq, _ = node.receive(connection, heard)
+        connection.sendall(bad_node.auth_switch(seq + 1, plugin, SWITCH_SALT))
+        node.receive(connection, heard)
+    return login
+
+
+def told_by_greeting(node, connection, heard):
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.packet(b"\1more", seq + 1))
+    node.receive(connection, heard)
+
+
+@pytest.mark.parametrize("by_switch", [True, False])
+@pytest.mark.parametrize("plugin", CLEAR)
+def test_no_password_for_who_asks_for_it(galeway, asking, plugin, by_switch):
+    """The monitor says why, and CHECK CLUSTER does."""
+    node = (asking(switch_to(plugin)) if by_switch else
+            asking(told_by_greeting, bad_node.greeting(plugin)))
+    proxy = monitored(galeway, node)
+    console = Console(proxy)
+    want = "it wants the login by another plugin than mysql_native_password,client_ed25519,caching_sha2_password"
+
+    def told():
+        return console.rows("SELECT * FROM monitor.mysql_server_connect_log WHERE connect_error IS NOT NULL")
+
+    row = wait_until(told, what="an error of the monitor")[0]
+    nodes = check_cluster(console)["nodes"]
+    for heard in list(node.heard):
+        assert PASSWORD.encode() not in b"".join(heard), heard
+    assert want in row["connect_error"], row
+    assert want in proxy.log_path.read_text()
+    assert nodes["result"] == "error" and want in nodes["detail"], nodes
+    console.db.close()
+
+
+def test_by_caching_sha2(galeway, asking):
+    """In full, by the key that the node shows: it reads the password."""
+    passwords = []
+
+    def login(node, connection, heard):
+        seq, _ = node.receive(connection, heard)
+        connection.sendall(bad_node.auth_switch(seq + 1, bad_node.PLUGIN_SHA2, SWITCH_SALT))
+        seq, _ = node.receive(connection, heard)
+        connection.sendall(bad_node.packet(b"\1\4", seq + 1))
+        seq, asked = node.receive(connection, heard)
+        assert asked == b"\2"
+        pem = KEY.public_key().public_bytes(serialization.Encoding.PEM,
+                                            serialization.PublicFormat.SubjectPublicKeyInfo)
+        connection.sendall(bad_node.packet(b"\1" + pem, seq + 1))
+        _, block = node.receive(connection, heard)
+        masked = KEY.decrypt(block, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None))
+        passwords.append(bytes(c ^ SWITCH_SALT[i % 20] for i, c in enumerate(masked)))
+
+    node = asking(login)
+    proxy = monitored(galeway, node)
+    wait_until(lambda: passwords, what="the monitor's login")
+    console = Console(proxy)
+    n = len(passwords)
+    check_cluster(console)
+    assert len(passwords) > n and set(passwords) == {PASSWORD.encode() + b"\0"}
+    console.db.close()
+
+
+def test_by_ed25519(galeway, cluster):
+    name = f"me_{os.getpid()}"
+    with contextlib.suppress(pymysql.Error):  # it is there
+        cluster.sql(1, "INSTALL SONAME 'auth_ed25519'")
+    cluster.sql(1, f"CREATE USER '{name}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x')")
+    try:
+        cluster.sql(1, f"GRANT BINLOG MONITOR ON *.* TO '{name}'@'%'")
+        proxy = galeway(variables={"monitor_username": name, "monitor_password": "x"})
+        console = Console(proxy)
+        ups = "SELECT COUNT(*) FROM stats_galera_nodes WHERE health = 'up'"
+        wait_until(lambda: int(console.value(ups)) >= len(NODES), what="the monitor")
+        assert check_cluster(console)["nodes"]["result"] == "ok"
+        console.db.close()
+    finally:
+        cluster.sql(1, f"DROP USER '{name}'@'%'")
