@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/auth.h"
+#include "protocol/pass_phrase.h"
 
 #define KEY_BITS (8 * RSA_BLOCK_MAX)
 
@@ -72,7 +73,7 @@ int rsa_decrypt(const struct rsa_key *key, struct slice in, uint8_t *out, size_t
 int rsa_encrypt(struct slice pem, struct slice in, uint8_t *out, size_t cap, size_t *out_len)
 {
     BIO *bio = pem.len > INT32_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
-    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, pass_phrase_none, NULL);
     EVP_PKEY_CTX *ctx = pkey == NULL ? NULL : EVP_PKEY_CTX_new(pkey, NULL);
     size_t n = cap;
     int rc = ERR_MALFORMED;

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "protocol/pass_phrase.h"
 #include "protocol/tls_inside.h"
 
 #define CIPHERS_MAX 2048
@@ -102,17 +103,6 @@ static bool set_ciphers(SSL_CTX *ssl, const char *ciphers)
     }
     return (of_12[0] == '\0' || SSL_CTX_set_cipher_list(ssl, of_12) == 1) &&
            (of_13[0] == '\0' || SSL_CTX_set_ciphersuites(ssl, of_13) == 1);
-}
-
-/* A key that is locked: nobody is there who could be asked. */
-static int no_password(char *buf, int size, int rwflag, void *arg)
-{
-    (void)rwflag;
-    (void)arg;
-    if (size > 0) {
-        buf[0] = '\0';
-    }
-    return -1;
 }
 
 static bool fail(char why[TLS_WHY_MAX], const char *what, const char *value)
@@ -245,7 +235,7 @@ static bool configure(SSL_CTX *ssl, const struct tls_settings *s, char why[TLS_W
     (void)SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                        SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     (void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_default_passwd_cb(ssl, no_password);
+    SSL_CTX_set_default_passwd_cb(ssl, pass_phrase_none);
     SSL_CTX_set_keylog_callback(ssl, s->logs_keys ? tls_keylog_write : NULL);
     (void)SSL_CTX_set_dh_auto(ssl, 1);
     if (!set_versions(ssl, s->versions)) {

@@ -24,6 +24,7 @@
 #include "base/version.h"
 #include "pool/monitor.h"
 #include "pool/users.h"
+#include "protocol/pass_phrase.h"
 #include "proxy/client_user.h"
 #include "proxy/events_log.h"
 #include "proxy/failover.h"
@@ -462,6 +463,7 @@ int main(int argc, char **argv)
         return rc;
     }
     mem_begin();
+    pass_phrase_never_ask();
     galeway = (struct galeway){.started_ms = clock_now_ms()};
     galeway_init(&galeway);
     galeway.users = client_users_new(&galeway);

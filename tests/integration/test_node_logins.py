@@ -236,3 +236,60 @@ def test_by_ed25519(galeway, cluster):
         console.db.close()
     finally:
         cluster.sql(1, f"DROP USER '{name}'@'%'")
+
+
+# ---------------------------------------------------------------- locked keys
+
+LOCKED = b"""-----BEGIN PUBLIC KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF
+
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAMIIBIjANBgkqhkiG9w0B
+AQEFAAOCAQ8AMIIBCgKCAQEA
+-----END PUBLIC KEY-----
+"""
+
+
+def by_locked_key(node, connection, heard):
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.auth_switch(seq + 1, bad_node.PLUGIN_SHA2, SWITCH_SALT))
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.packet(b"\1\4", seq + 1))
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.packet(b"\1" + LOCKED, seq + 1))
+    node.receive(connection, heard)
+
+
+@pytest.mark.parametrize("monitored_too", [True, False])
+def test_a_locked_key_asks_for_no_pass_phrase(galeway, cluster, asking, tmp_path, monitored_too):
+    """The monitor and the workers go on. Without a terminal OpenSSL would read stdin, where nobody types."""
+    node = asking(by_locked_key)
+    stdin = tmp_path / "stdin"
+    os.mkfifo(stdin)
+    servers = [node.row()]
+    if monitored_too:
+        servers += [{"address": "127.0.0.1", "port": cluster.port(n), "hostgroup": 10} for n in NODES]
+    proxy = galeway(servers=servers, variables={"monitor_enabled": monitored_too,
+                                                "connect_timeout_server_max": 2000})
+    proxy.stop()
+    proxy.prefix = ["bash", "-c", f'exec setsid "$0" "$@" <> {stdin}']
+    proxy.start()
+    console = Console(proxy)
+    n = len(node.heard)
+    if monitored_too:
+        checks = "SELECT COUNT(*) FROM monitor.mysql_server_galera_log WHERE error IS NULL"
+        wait_until(lambda: len(node.heard) > n + 3, what="the monitor to ask it again")
+        before = int(console.value(checks))
+        wait_until(lambda: int(console.value(checks)) > before + 3, what="checks of the others")
+        errors = console.rows("SELECT connect_error FROM monitor.mysql_server_connect_log "
+                              f"WHERE port = {node.port} AND connect_error IS NOT NULL")
+        assert errors
+    else:
+        for _ in range(4):  # more than there are workers
+            with pytest.raises(pymysql.err.MySQLError):
+                with pymysql.connect(host="127.0.0.1", port=proxy.port, user="tenant", password="tenant",
+                                     read_timeout=10) as db:
+                    db.cursor().execute("SELECT 1 FROM DUAL")
+        assert any(heard[-1:] == [b"\2"] for heard in node.heard)
+        proxy.check_alive()
+    console.db.close()
