@@ -44,50 +44,72 @@ void certificates_fini(struct certificates *c)
 
 /* --- making them ------------------------------------------------------------------------------ */
 
-/* Under another name first: nobody may find half of it. */
-static int write_file(const char *path, const char *text, mode_t mode)
+struct made_file {
+    const char *path, *text;
+    mode_t mode;
+    char
+        fresh[PATH_BYTES + 8]; /* it is written under this name first: nobody may find half of it */
+};
+
+static int write_fresh(struct made_file *f)
 {
-    char fresh[PATH_BYTES + 8];
-    size_t len = strlen(text);
+    size_t len = strlen(f->text);
     int fd, rc = 0;
 
-    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
-    (void)unlink(fresh); /* of a start that did not end well */
-    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    (void)snprintf(f->fresh, sizeof(f->fresh), "%s.new", f->path);
+    (void)unlink(f->fresh); /* of a start that did not end well */
+    fd = open(f->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode);
     if (fd < 0) {
         return -errno;
     }
-    if (write(fd, text, len) != (ssize_t)len || fsync(fd) != 0) {
+    errno = 0;
+    if (write(fd, f->text, len) != (ssize_t)len || fsync(fd) != 0) {
         rc = errno != 0 ? -errno : ERR_FILE;
     }
     if (close(fd) != 0 && rc == 0) {
         rc = -errno;
     }
-    if (rc == 0 && rename(fresh, path) != 0) {
-        rc = -errno;
+    return rc;
+}
+
+/* The last one gets its name last: where it is, all are. *what: the path that it was about. */
+static int write_all(struct made_file *files, size_t n, const char **what)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        *what = files[i].path;
+        rc = write_fresh(&files[i]);
     }
-    if (rc != 0) {
-        (void)unlink(fresh);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        *what = files[i].path;
+        rc = rename(files[i].fresh, files[i].path) == 0 ? 0 : -errno;
+    }
+    for (size_t i = 0; i < n && rc != 0; i++) {
+        (void)unlink(files[i].fresh);
     }
     return rc;
 }
 
-/* The certificate last: where it is, all are. */
-static int write_files(const struct made_files *f, const char *datadir)
+static int write_files(const struct made_files *f, const char *datadir, const char **what)
 {
     char host[TLS_NAME_MAX] = "";
     struct tls_made made;
     int rc;
 
+    *what = datadir;
     if (mkdir(datadir, 0750) != 0 && errno != EEXIST) {
         return -errno;
     }
     (void)gethostname(host, sizeof(host) - 1);
+    *what = f->cert;
     rc = tls_make(&made, host);
     if (rc == 0) {
-        rc = write_file(f->key, made.key, 0600);
-        rc = rc != 0 ? rc : write_file(f->ca, made.ca, 0644);
-        rc = rc != 0 ? rc : write_file(f->cert, made.cert, 0644);
+        struct made_file files[] = {{.path = f->key, .text = made.key, .mode = 0600},
+                                    {.path = f->ca, .text = made.ca, .mode = 0644},
+                                    {.path = f->cert, .text = made.cert, .mode = 0644}};
+
+        rc = write_all(files, ARRAY_SIZE(files), what);
         tls_made_free(&made);
     }
     return rc;
@@ -98,20 +120,26 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* The files of the data directory are to be used: are they there, or can they be made? */
-static bool has_own_files(const struct made_files *f, const char *datadir, bool makes)
+/*
+ * The files of the data directory are to be used: are they there, or can they be made? Without a
+ * certificate the others are of a start that was cut off, and are made anew.
+ */
+static bool has_own_files(const struct certificates *c, const struct made_files *f,
+                          const char *datadir, bool makes)
 {
+    bool are_in_use = c->made_of != NULL && strncmp(c->made_of, f->cert, strlen(f->cert)) == 0;
+    const char *what;
     int rc;
 
-    if (is_there(f->cert) || is_there(f->key)) {
+    if (is_there(f->cert) || (are_in_use && is_there(f->key))) {
         return true; /* one without the other is an error that reading them finds */
     }
     if (!makes) {
         return false;
     }
-    rc = write_files(f, datadir);
+    rc = write_files(f, datadir, &what);
     if (rc != 0) {
-        log_warn(NULL, "clients are not offered TLS: cannot make %s: %s", f->cert, err_text(rc));
+        log_warn(NULL, "clients are not offered TLS: cannot make %s: %s", what, err_text(rc));
         return false;
     }
     log_info(NULL, "made %s, its key and %s, which signs it: clients may check it with that",
@@ -167,7 +195,7 @@ int certificates_read(const struct certificates *c, const struct conf *conf, boo
     }
     if (s.cert[0] == '\0' && s.key[0] == '\0') {
         name_files(&own, conf->datadir);
-        if (!has_own_files(&own, conf->datadir, makes)) {
+        if (!has_own_files(c, &own, conf->datadir, makes)) {
             out->is_same = c->made_of == NULL;
             return 0;
         }

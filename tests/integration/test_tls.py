@@ -96,6 +96,67 @@ def test_without_a_place_for_certificates_clients_come_without_tls(galeway):
         assert client.value("SELECT 1") == "1"
 
 
+def own_files(proxy):
+    return {name: proxy.folder / f"galeway-{name}.pem" for name in ("key", "ca", "cert")}
+
+
+def starts_with_its_own(proxy):
+    """It makes its certificates, and keeps them."""
+    proxy.start()
+    with secured(proxy) as client:
+        assert client.value("SELECT 1") == "1"
+    files = own_files(proxy)
+    assert stat.S_IMODE(files["key"].stat().st_mode) == 0o600
+    made = {name: file.read_bytes() for name, file in files.items()}
+    proxy.stop()
+    proxy.start()
+    assert {name: file.read_bytes() for name, file in files.items()} == made
+
+
+def without_certificates(galeway):
+    proxy = galeway(variables={"have_ssl": False})
+    proxy.stop()
+    proxy.data["mysql_variables"]["have_ssl"] = True
+    return proxy
+
+
+def test_a_start_that_cannot_write_all_certificates_spoils_no_later_one(galeway):
+    proxy = without_certificates(galeway)
+    ca = own_files(proxy)["ca"]
+    ca.mkdir()
+    proxy.start()
+    assert "clients are not offered TLS: cannot make" in proxy.tail()
+    assert not list(proxy.folder.glob("*.new"))
+    proxy.stop()
+    ca.rmdir()
+    starts_with_its_own(proxy)
+
+
+@pytest.mark.parametrize("left", [["key"], ["key", "ca"], ["ca"]])
+def test_a_start_that_was_killed_between_certificates_spoils_no_later_one(galeway, left):
+    proxy = without_certificates(galeway)
+    for name in left:
+        own_files(proxy)[name].write_text("of a certificate that is not there")
+    starts_with_its_own(proxy)
+
+
+@pytest.mark.parametrize("left", ["cert", "key"])
+def test_half_of_the_certificates_in_use_is_an_error(galeway, left):
+    """A certificate without its key at a start, and each without the other while they are used."""
+    proxy = galeway()
+    gone = proxy.folder / f"galeway-{'key' if left == 'cert' else 'cert'}.pem"
+    ca = (proxy.folder / "galeway-ca.pem").read_bytes()
+    gone.unlink()
+    console = Console(proxy)
+    with contextlib.closing(console.db), pytest.raises(pymysql.MySQLError) as error:
+        console.run("PROXYSQL RELOAD TLS")
+    assert gone.name in str(error.value)
+    if left == "cert":
+        done = run([GALEWAY_BIN, "-c", proxy.config_path, "--check"], check=False)
+        assert done.returncode == 1 and gone.name in done.stdout + (done.stderr or "")
+    assert not gone.exists() and (proxy.folder / "galeway-ca.pem").read_bytes() == ca
+
+
 def test_certificates_of_the_configuration(galeway, authority):
     cert, key = authority.issue("server", hosts=["localhost"])
     proxy = galeway(variables={"ssl_cert": cert, "ssl_key": key})
