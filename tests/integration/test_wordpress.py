@@ -14,7 +14,8 @@ import urllib.request
 import pytest
 
 from conftest import worker_name
-from util import PATIENCE, ROOT, free_port, run, wait_until
+from console import Console
+from util import PATIENCE, ROOT, Galeway, free_port, run, wait_until
 
 WORDPRESS_SH = ROOT / "tests" / "setup" / "wordpress.sh"
 
@@ -103,9 +104,19 @@ def sites(cluster, target_or_tls, tmp_path):
             assert "database error" not in site.php_log(), site.php_log()[-3000:]
             assert "PHP Fatal" not in site.php_log(), site.php_log()[-3000:]
     finally:
+        tell(target, made)
         for site in made:
             site.stop()
             cluster.sql(1, f"DROP DATABASE {site.schema}")
+
+
+def tell(target, made):
+    """For who reads why it failed: wpdb hides errors when it looks whether it is installed."""
+    for site in made:
+        print(site.schema, "PHP:", site.php_log()[-1000:])
+    if isinstance(target, Galeway):
+        for row in Console(target).rows("SELECT * FROM stats_mysql_errors"):
+            print(row)
 
 
 def found(page):
