@@ -30,7 +30,10 @@ struct st_mysql *library_new(unsigned long packet_max)
     return mysql;
 }
 
-/* Which plugin it was is not told: the library's text may name another one. */
+/*
+ * Which plugin it was is not told: the library (3.3.20) takes the name from where the greeting was,
+ * in a buffer that has been written over, or is freed when what the node sent was longer than 8 KB.
+ */
 const char *library_why(struct st_mysql *mysql)
 {
     return mysql_errno(mysql) == CR_PLUGIN_NOT_ALLOWED
