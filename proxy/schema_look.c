@@ -31,7 +31,7 @@
 /*
  * Opaque: views, which may show other schemas, clocks, what functions make; foreign keys into another schema that
  * change rows; columns that are made when they are read, of more than their row. Else a number: sequences and
- * versioned tables; triggers; foreign keys that change rows of another table.
+ * versioned tables; foreign keys that change rows of another table.
  */
 #define QUESTION                                                                                  \
     "SELECT CONCAT(IF((SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' " \
@@ -40,27 +40,31 @@
     "(SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%.*s' AND "             \
     "EXTRA LIKE 'VIRTUAL%%' AND GENERATION_EXPRESSION RLIKE '" VOLATILE "')>0,'opaque',"          \
     "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "              \
-    "TABLE_TYPE<>'BASE TABLE')+(SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE "          \
-    "TRIGGER_SCHEMA='%.*s')+" CHANGING_KEYS "))," HIDING
+    "TABLE_TYPE<>'BASE TABLE')+" CHANGING_KEYS "))," HIDING ")"
 
 /*
- * Behind it a digit each. Triggers: 1 some, 2 of which one is not shown, 3 one leaves state. Functions and procedures: 1
- * one is not shown, 2 one leaves state. Views: 1 one calls a stored function, 2 one takes a lock. Triggers, and what they
- * may call: 1 one reaches another schema, or is not shown.
+ * Behind it a digit each. Triggers: 1 some, 2 of which one is not shown, 3 one leaves state; 1 one reaches another
+ * schema, or is not shown. Functions and procedures: 1 one is not shown, 2 one leaves state; 1 one reaches another schema,
+ * or is not shown. Views: 1 one calls a stored function, 2 one takes a lock.
  */
-#define HIDING                                                                                \
-    "(SELECT COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                                 \
-    "',3,1+(ACTION_STATEMENT IS NULL))),0)" OF_TRIGGERS                                       \
-    "(SELECT COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                               \
-    "',2,ROUTINE_DEFINITION IS NULL)),0)" OF_ROUTINES                                         \
-    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE "    \
-    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s'),"                   \
-    "(SELECT COALESCE(MAX(COALESCE(ACTION_STATEMENT RLIKE '" REACHES "',1)),0)" OF_TRIGGERS   \
-    "(SELECT COALESCE(MAX(COALESCE(ROUTINE_DEFINITION RLIKE '" REACHES "',1)),0)" OF_ROUTINES \
-    "'')"
-#define OF_TRIGGERS   " FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='%.*s'),"
-#define OF_ROUTINES   " FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='%.*s'),"
-#define HIDING_DIGITS 5
+#define HIDING                                                                                     \
+    "(SELECT CONCAT(COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                               \
+    "',3,1+(ACTION_STATEMENT IS NULL))),0),COALESCE(MAX(COALESCE(ACTION_STATEMENT RLIKE '" REACHES \
+    "',1)),0)) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='%.*s'),"                     \
+    "(SELECT CONCAT(COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                             \
+    "',2,ROUTINE_DEFINITION IS NULL)),0),COALESCE(MAX(COALESCE(ROUTINE_DEFINITION RLIKE '" REACHES \
+    "',1)),0)) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='%.*s'),"                     \
+    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE "         \
+    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s')"
+
+enum hiding {
+    HIDING_TRIGGERS,
+    HIDING_REACH,
+    HIDING_ROUTINES,
+    HIDING_CALLS,
+    HIDING_VIEWS,
+    HIDING_DIGITS
+};
 
 /*
  * In a body: a variable, a lock, a role, a sequence's next value; what is called or written in another schema, where
@@ -101,8 +105,9 @@ struct schema_known {
 /* One question, on a connection of the pool. Owner: its callbacks. */
 struct look {
     struct worker *worker;
-    struct schema *schema;   /* stays as long as the worker */
-    uint64_t version;        /* of the schema when it was asked */
+    struct schema *schema; /* stays as long as the worker */
+    uint64_t version;      /* of the schema when it was asked */
+    bool has_triggers;
     bool asks_rights;        /* the second question */
     uint8_t triggers, views; /* enum schema_hides; not looked = there was no answer */
     bool reaches;
@@ -301,10 +306,10 @@ static void ask_count(struct look *look)
     struct slice name = look->schema->name;
     int len = (int)name.len;
 
-    set_packet(look, snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT,
-                              QUESTION, len, name.data, len, name.data, len, name.data, len,
-                              name.data, len, name.data, len, name.data, len, name.data, len,
-                              name.data, len, name.data, len, name.data, len, name.data));
+    set_packet(look,
+               snprintf((char *)look->bytes + TEXT_AT, sizeof(look->bytes) - TEXT_AT, QUESTION, len,
+                        name.data, len, name.data, len, name.data, len, name.data, len, name.data,
+                        len, name.data, len, name.data, len, name.data));
 }
 
 static void ask_rights(struct look *look)
@@ -347,20 +352,25 @@ static void on_ready(struct server *s)
 static bool read_hiding(struct look *look, struct slice *value)
 {
     const char *digits;
+    char triggers, routines, views;
 
     if (value->len <= HIDING_DIGITS) {
         return false;
     }
     value->len -= HIDING_DIGITS;
     digits = value->data + value->len;
-    look->triggers = digits[0] == '0'                       ? HIDES_NOTHING
-                     : digits[0] == '3' || digits[1] == '2' ? HIDES_STATE
-                     : digits[0] == '2' || digits[1] == '1' ? HIDES_UNSEEN
-                                                            : HIDES_NOTHING;
-    look->views = digits[2] == '2' || (digits[2] == '1' && digits[1] == '2') ? HIDES_STATE
-                  : digits[2] == '1' && digits[1] == '1'                     ? HIDES_UNSEEN
-                                                                             : HIDES_NOTHING;
-    look->reaches = digits[3] == '1' || (digits[0] != '0' && digits[4] == '1');
+    triggers = digits[HIDING_TRIGGERS];
+    routines = digits[HIDING_ROUTINES];
+    views = digits[HIDING_VIEWS];
+    look->triggers = triggers == '0'                      ? HIDES_NOTHING
+                     : triggers == '3' || routines == '2' ? HIDES_STATE
+                     : triggers == '2' || routines == '1' ? HIDES_UNSEEN
+                                                          : HIDES_NOTHING;
+    look->views = views == '2' || (views == '1' && routines == '2') ? HIDES_STATE
+                  : views == '1' && routines == '1'                 ? HIDES_UNSEEN
+                                                                    : HIDES_NOTHING;
+    look->has_triggers = triggers != '0';
+    look->reaches = digits[HIDING_REACH] == '1' || (triggers != '0' && digits[HIDING_CALLS] == '1');
     return true;
 }
 
@@ -385,7 +395,7 @@ static void on_done(struct server *s)
     } else if (s->outcome.is_error || !read_value(look->answer, look->answer_len, &count) ||
                !read_hiding(look, &count)) {
         look_ended(look, SCHEMA_NOT_KNOWN);
-    } else if (slice_eq(count, SLICE("0"))) {
+    } else if (slice_eq(count, SLICE("0")) && !look->has_triggers) {
         ask_rights(look);
         on_ready(s);
         return;
@@ -412,14 +422,13 @@ static const struct server_events look_events = {
     .on_lost = on_lost,
 };
 
-/* A name that needs no quoting, whatever the connection's sql_mode and charset. */
+/* A name that reads the same in quotes of any kind, whatever the connection's sql_mode and charset. */
 static bool is_simple(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '$' || c == '-')) {
+        if (c < ' ' || c > '~' || c == '\'' || c == '"' || c == '`' || c == '\\') {
             return false;
         }
     }
@@ -451,7 +460,7 @@ bool schema_look_over(const struct client *c, struct server *s)
     if (LIKELY(schema == NULL || schema->look_waits_for == NULL) ||
         schema->look_waits_for != s->node || s->account != schema->account ||
         s->state != SERVER_LENT || s->n_expects > 0 || s->said_more || s->kill_pending ||
-        s->must_close) {
+        s->must_close || stream_read_start(&s->stream) != 0) { /* its client may have been slow */
         return false;
     }
     schema->look_waits_for = NULL;
