@@ -238,7 +238,10 @@ static struct slice read_row(const struct server *s, const uint8_t *data, size_t
     return (struct slice){NULL, 0};
 }
 
-/* The number in a result of one row and one column. */
+/*
+ * The number in a result of one row and one column: its digits, between which are zeros where the session's results are
+ * utf16 and the like.
+ */
 static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
 {
     struct slice row = read_row(s, data, len);
@@ -246,8 +249,14 @@ static uint64_t read_number(const struct server *s, const uint8_t *data, size_t 
     struct slice field = get_lenenc_bytes(&r);
     uint64_t number = 0;
 
-    for (size_t i = 0; i < field.len && field.data[i] >= '0' && field.data[i] <= '9'; i++) {
-        number = number * 10 + (uint64_t)(field.data[i] - '0');
+    for (size_t i = 0; i < field.len; i++) {
+        char digit = field.data[i];
+
+        if (digit >= '0' && digit <= '9') {
+            number = number * 10 + (uint64_t)(digit - '0');
+        } else if (digit != '\0') {
+            break;
+        }
     }
     return number;
 }

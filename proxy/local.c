@@ -81,11 +81,27 @@ static uint16_t last_id_flags(const struct facts *f)
     return (uint16_t)(FLAG_BINARY | FLAG_UNSIGNED | (is_variable ? 0 : FLAG_NOT_NULL));
 }
 
+/* Their results are not made here; but who a client is only we know. */
+static bool has_wide_results(const struct session *s)
+{
+    static const char *const charsets[] = {"ucs2", "utf16", "utf16le", "utf32"};
+    struct slice charset = s->profile->values[VAR_CHARACTER_SET_RESULTS];
+    bool is_wide = false;
+
+    for (size_t i = 0; charset.data != NULL && i < ARRAY_SIZE(charsets); i++) {
+        is_wide |= slice_eq_nocase(charset, slice_of(charsets[i]));
+    }
+    return is_wide;
+}
+
 static bool answer_number(struct client *c, const struct facts *f, bool is_binary)
 {
     const struct session *s = &c->session;
     const uint16_t flags = FLAG_NOT_NULL | FLAG_BINARY;
 
+    if (UNLIKELY(has_wide_results(s)) && f->local != LOCAL_CONNECTION_ID) {
+        return false;
+    }
     switch (f->local) {
     case LOCAL_FOUND_ROWS:
         return s->found_rows_known &&

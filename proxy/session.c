@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "pool/pool.h"
 #include "protocol/command.h"
+#include "protocol/packet.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures.h"
 
@@ -189,6 +190,18 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
     }
 }
 
+/* A packet of a row of one value, which is 1, in one byte or (utf16 and the like) with zeros around it. */
+static bool is_one(const uint8_t *packet, size_t len)
+{
+    size_t value = packet[PACKET_HEADER], ones = 0, zeros = 0;
+
+    for (size_t i = 0; i < value && PACKET_HEADER + 1 + i < len; i++) {
+        ones += packet[PACKET_HEADER + 1 + i] == '1';
+        zeros += packet[PACKET_HEADER + 1 + i] == 0;
+    }
+    return packet[0] == value + 1 && ones == 1 && zeros == value - 1;
+}
+
 /*
  * The first value of a one-column, one-row text result: "1" means that a lock was taken or
  * released.
@@ -202,8 +215,7 @@ static bool peeked_one(const struct session *s, const struct task *task)
         at += 4 + ((size_t)task->peek[at] | (size_t)task->peek[at + 1] << 8 |
                    (size_t)task->peek[at + 2] << 16);
     }
-    return at + 6 <= task->peek_len && task->peek[at] == 2 && task->peek[at + 4] == 1 &&
-           task->peek[at + 5] == '1';
+    return at + 6 <= task->peek_len && is_one(task->peek + at, task->peek_len - at);
 }
 
 /*

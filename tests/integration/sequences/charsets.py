@@ -35,11 +35,21 @@ def login_charset(number, name):
                ("reset_connection",), after_reset, ("change_user", "tenant", "tenant", "$db"), SEE, charset=number)
 
 
+def wide(name):
+    """Numbers that Galeway asks for itself, and locks that it counts, where results are of more bytes."""
+    return seq(f"results-{name}", f"SET character_set_results={name}", "INSERT INTO t (a) VALUES (1)",
+               ("on", "b", "INSERT INTO t (a) VALUES (1)"), "SELECT LAST_INSERT_ID()", "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1",
+               ("on", "b", "SELECT id FROM t LIMIT 1"), "SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "SELECT GET_LOCK('$db',0)",
+               ("on", "b", "SELECT IS_FREE_LOCK('$db')"), "SELECT RELEASE_LOCK('$db')", "SET character_set_results=utf8mb4",
+               "SELECT LAST_INSERT_ID()")
+
+
 SEQUENCES = [with_mode(mode) for mode in MODES] + [
     login_charset(*c) for c in ((8, "latin1"), (33, "utf8mb3"), (45, "utf8mb4"), (46, "utf8mb4-bin"),
                                 (224, "utf8mb4-unicode"), (63, "binary"), (28, "gbk"), (192, "utf8mb3-unicode"),
                                 (0, "zero"), (255, "mysql8-default"), (47, "latin1-bin"), (1, "big5"))] + [
     seq("login-charset-ucs2", charset=35, login_fails=True),
+    *(wide(name) for name in ("ucs2", "utf16", "utf16le", "utf32")),
     seq("escaping-bit", "SET sql_mode='NO_BACKSLASH_ESCAPES'", ("ping",), ("init_db", "$db"), "SELECT '\\'",
         "SET NAMES utf8mb4", "SELECT @@sql_mode", "USE $db", "BEGIN", "COMMIT", "SET @a='\\'", "SELECT @a",
         "SET sql_mode=''", ("ping",), "SELECT '\\''", ("init_db", "$db"), "SET time_zone='+01:00'"),
