@@ -297,6 +297,7 @@ struct server *server_adopt(struct pool *pool, const struct server_move *move)
     }
     s->is_counted = true;
     s->must_reset = true; /* which variables it has set is known to the other worker only */
+    s->ran_unseen = move->must_reset;
     server_to(s, SERVER_LOGIN);
     server_to(s, SERVER_LENT);
     return s;
@@ -365,6 +366,7 @@ int server_depart(struct server *s, struct server_move *move)
                                  .caps = s->caps,
                                  .multi_statements = s->multi_statements,
                                  .offers_files = s->offers_files,
+                                 .must_reset = s->must_reset,
                                  .created_ms = s->created_ms,
                                  .hostgroup = s->traffic->hostgroup,
                                  .fd = fd,

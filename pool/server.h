@@ -219,6 +219,7 @@ struct server_move {
     uint64_t caps;
     bool multi_statements;
     bool offers_files;
+    bool must_reset; /* a reset alone may not do: a role of its user may be gone */
     uint8_t salt[SALT_LEN];
     uint64_t created_ms;
     int hostgroup;   /* it served last */

@@ -135,6 +135,9 @@ static int enter(struct client *c)
 void client_admit_header(struct client *c)
 {
     c->login->refused = enter(c);
+    if (c->login->refused != 0) {
+        c->since_ms = c->worker->now_ms; /* client_admit_waits() */
+    }
 }
 
 bool client_admit(struct client *c)
@@ -157,12 +160,17 @@ bool client_admit_waits(const struct client *c, uint64_t since_ms)
     return client_is_logging_in(c) && c->login->refused != 0 && since_ms > REFUSED_MS;
 }
 
-bool client_admit_login(struct client *c)
+static bool is_blocked(const struct client *c)
 {
     const struct hosts_limits limits = limits_of(c->worker);
 
-    if (c->host == NULL ||
-        !hosts_blocks(&c->worker->galeway->hosts, c->host, &limits, c->worker->now_ms)) {
+    return c->host != NULL &&
+           hosts_blocks(&c->worker->galeway->hosts, c->host, &limits, c->worker->now_ms);
+}
+
+bool client_admit_login(struct client *c)
+{
+    if (c->login->is_change_user || !is_blocked(c)) { /* who changes has a limit of his own */
         return true;
     }
     count_refused(c, ERR_HOST_BLOCKED);
@@ -180,7 +188,7 @@ void client_admit_failed(struct client *c)
 
 void client_admit_succeeded(struct client *c)
 {
-    if (c->host != NULL) {
+    if (c->host != NULL && !is_blocked(c)) {
         hosts_succeeded(&c->worker->galeway->hosts, c->host);
     }
 }

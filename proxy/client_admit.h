@@ -29,12 +29,12 @@ void client_admit_header(struct client *c);
 bool client_admit_waits(const struct client *c, uint64_t since_ms);
 
 /*
- * client_admit_login - its password is to be looked at: has its address been blocked since it came? False: it has its
- * error, and is closing.
+ * client_admit_login - its password is to be looked at: has its address been blocked since it came? Not of COM_CHANGE_USER:
+ * connections that are in use do not end by what others of their address do. False: it has its error, and is closing.
  */
 bool client_admit_login(struct client *c);
 
-/* client_admit_failed, client_admit_succeeded - a password was wrong, was right. */
+/* client_admit_failed, client_admit_succeeded - a password was wrong, was right; that ends no block. */
 void client_admit_failed(struct client *c);
 void client_admit_succeeded(struct client *c);
 

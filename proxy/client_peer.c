@@ -117,7 +117,10 @@ size_t client_peer_header(struct client *c, const uint8_t *data, size_t len)
         return len;
     }
     stat_add(&c->worker->stats, STAT_PROXY_HEADERS, 1);
-    if (!h.is_own && !keep_peer(c, &h)) {
+    if (h.is_own) { /* the balancer asks whether we live: with a login, if it has one */
+        return h.len;
+    }
+    if (!keep_peer(c, &h)) {
         return len;
     }
     client_admit_header(c);

@@ -200,6 +200,7 @@ static void prepare(struct client *c, struct task *task)
     struct slice text = {(const char *)task->bytes + PACKET_HEADER + 1,
                          task->len - PACKET_HEADER - 1};
 
+    c->session.last_stmt_id = 0; /* if it fails */
     stat_add(&c->worker->stats, STAT_STMT_PREPARED, 1);
     if (task->is_streaming) {
         if (client_errorf(
@@ -216,7 +217,6 @@ static void prepare(struct client *c, struct task *task)
     client_scan(c, task, text);
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
-    c->session.last_stmt_id = 0;         /* if it fails */
     if (task->facts.verb == VERB_KILL) { /* its id would be one of the node's */
         client_task_failed(c, ERR_NOT_PREPARABLE);
     } else if (!rules_concern(c, text) || !rules_apply(c, text)) {

@@ -17,8 +17,7 @@ static bool may_fire(const struct facts *f)
 static bool hides_is_known(const struct client *c, const struct schema *schema)
 {
     return schema != NULL && schema->triggers != HIDES_NOT_LOOKED &&
-           schema->hides_version ==
-               causal_schema_version(&c->worker->galeway->causal, schema->name);
+           schema->hides_version == causal_made_version(&c->worker->galeway->causal, schema->name);
 }
 
 /*
@@ -34,6 +33,12 @@ static enum schema_hides hides_of(const struct client *c, const struct schema *s
     return fires && !hides_is_known(c, schema) ? MAX(seen, HIDES_UNSEEN) : seen;
 }
 
+/* Not when only its tables were written otherwise than they are named: that concerns reads. */
+static bool is_due(const struct client *c, const struct schema *schema)
+{
+    return !hides_is_known(c, schema) || c->worker->now_ms >= schema->looked_ms + SCHEMA_LOOK_MS;
+}
+
 enum schema_hides schemas_hide(struct client *c)
 {
     const struct facts *f = &c->task->facts;
@@ -45,7 +50,7 @@ enum schema_hides schemas_hide(struct client *c)
         struct schema *schema = schema_of_name(c, f->tables[i].schema);
         enum schema_hides one = hides_of(c, schema, fires);
 
-        if (fires || !hides_is_known(c, schema)) {
+        if (fires && is_due(c, schema)) {
             schema_look_at(c, schema);
         }
         most = MAX(most, one);
@@ -61,7 +66,8 @@ bool schemas_reach(const struct client *c)
     for (unsigned i = 0; may_fire(f) && i < f->n_tables && !reaches; i++) {
         const struct schema *schema = schema_of_name(c, f->tables[i].schema);
 
-        reaches = !hides_is_known(c, schema) || schema->reaches;
+        reaches = schema != NULL && schema_can_be_looked_at(schema) &&
+                  (!hides_is_known(c, schema) || schema->reaches);
     }
     return reaches;
 }

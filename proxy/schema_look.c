@@ -11,85 +11,17 @@
 #include "protocol/packet.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
+#include "proxy/schema_question.h"
 #include "proxy/worker.h"
 
-#define KNOWN_MS     60000 /* DDL that does not pass through here is seen after this */
-#define ASK_AGAIN_MS 1000  /* when there was no answer */
-#define LOOKS_MAX    8     /* of a worker at a time: a client may name any schema */
+#define ASK_AGAIN_MS 1000 /* when there was no answer */
+#define LOOKS_MAX    8    /* of a worker at a time: a client may name any schema */
 #define ANSWER_MAX   512
 #define PREFIX_BYTES 16384
 #define TEXT_AT      (PACKET_HEADER + 1)
 
 #define ER_TABLEACCESS_DENIED 1142
 #define ER_NO_SUCH_TABLE      1146
-
-#define CHANGING_KEYS                                                               \
-    "(SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE "       \
-    "CONSTRAINT_SCHEMA='%.*s' AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR " \
-    "UPDATE_RULE NOT IN ('RESTRICT','NO ACTION'))"
-
-/*
- * Opaque: views, which may show other schemas, clocks, what functions make; foreign keys into another schema that
- * change rows; columns that are made when they are read, of more than their row. Else a number: sequences and
- * versioned tables; foreign keys that change rows of another table.
- */
-#define QUESTION                                                                                  \
-    "SELECT CONCAT(IF((SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' " \
-    "AND TABLE_TYPE LIKE '%%VIEW')+" CHANGING_KEYS                                                \
-    " AND UNIQUE_CONSTRAINT_SCHEMA<>CONSTRAINT_SCHEMA)+"                                          \
-    "(SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='%.*s' AND "             \
-    "EXTRA LIKE 'VIRTUAL%%' AND GENERATION_EXPRESSION RLIKE '" VOLATILE "')>0,'opaque',"          \
-    "(SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='%.*s' AND "              \
-    "TABLE_TYPE<>'BASE TABLE')+" CHANGING_KEYS "))," HIDING ")"
-
-/*
- * Behind it a digit each. Triggers: 1 some, 2 of which one is not shown, 3 one leaves state; 1 one reaches another
- * schema, or is not shown. Functions and procedures: 1 one is not shown, 2 one leaves state; 1 one reaches another schema,
- * or is not shown. Views: 1 one calls a stored function, 2 one takes a lock.
- */
-#define HIDING                                                                                     \
-    "(SELECT CONCAT(COALESCE(MAX(IF(ACTION_STATEMENT RLIKE '" LEAVES                               \
-    "',3,1+(ACTION_STATEMENT IS NULL))),0),COALESCE(MAX(COALESCE(ACTION_STATEMENT RLIKE '" REACHES \
-    "',1)),0)) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='%.*s'),"                     \
-    "(SELECT CONCAT(COALESCE(MAX(IF(ROUTINE_DEFINITION RLIKE '" LEAVES                             \
-    "',2,ROUTINE_DEFINITION IS NULL)),0),COALESCE(MAX(COALESCE(ROUTINE_DEFINITION RLIKE '" REACHES \
-    "',1)),0)) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='%.*s'),"                     \
-    "(SELECT COALESCE(MAX(IF(VIEW_DEFINITION RLIKE 'get_lock[(]',2,VIEW_DEFINITION RLIKE "         \
-    "'`[(]')),0) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='%.*s')"
-
-enum hiding {
-    HIDING_TRIGGERS,
-    HIDING_REACH,
-    HIDING_ROUTINES,
-    HIDING_CALLS,
-    HIDING_VIEWS,
-    HIDING_DIGITS
-};
-
-/*
- * In a body: a variable, a lock, a role, a sequence's next value; what is called or written in another schema, where
- * nobody looks.
- */
-#define LEAVES                                                                           \
-    "@|lock[[:space:]]*[(]|set[[:space:]]+role|nextval[[:space:]]*[(]|value[[:space:]]+" \
-    "for[[:space:]]|call[[:space:]]+[^[:space:];(]*[.]|[.]`?[a-z0-9_$]+`?[[:space:]]*[(]"
-
-/* A name with another in front of it: of a schema, if it is not an alias. Not NEW.a, OLD.a. */
-#define REACHES                                                                    \
-    "(?<![a-z0-9_$.`])(?!`?(new|old)`?[[:space:]]*[.])`?[a-z0-9_$]+`?[[:space:]]*" \
-    "[.][[:space:]]*`?[a-z_$]"
-
-/* As 10.11 shows functions of time, of chance, of a session and of a node in the expression of a column. */
-#define VOLATILE                                                                             \
-    "(uuid|guid|rand|now|cur|local|sysdate|utc_|unix_|user|role|connection|database|schema|" \
-    "version|sleep|benchmark|lock|load_file|encrypt)[a-z0-9_]*[(]|@"
-
-/*
- * Nothing was found: is it that nothing is shown? Triggers and keys are only seen by who may write
- * their tables (10.11: INSERT on the schema is enough). Who may write a table that is not there may
- * write them all, by whatever grant or role; others are denied before the node looks for it.
- */
-#define MAY_WRITE "EXPLAIN INSERT INTO `%.*s`.`galeway: may all tables be written?` VALUES (1)"
 
 /* Of one (account, schema); lives as long as the process. */
 struct schema_known {
@@ -105,8 +37,8 @@ struct schema_known {
 /* One question, on a connection of the pool. Owner: its callbacks. */
 struct look {
     struct worker *worker;
-    struct schema *schema; /* stays as long as the worker */
-    uint64_t version;      /* of the schema when it was asked */
+    struct schema *schema;  /* stays as long as the worker */
+    uint64_t version, made; /* of the schema when it was asked (router/causal.h) */
     bool has_triggers;
     bool asks_rights;        /* the second question */
     uint8_t triggers, views; /* enum schema_hides; not looked = there was no answer */
@@ -165,9 +97,11 @@ static struct schema_known *known_of(struct schema_looks *looks, const struct sc
     return known;
 }
 
-static void share(const struct worker *w, const struct schema *schema)
+/* What came of a look; it may have told nothing. */
+static void share(const struct look *look)
 {
-    struct schema_looks *looks = &w->galeway->schema_looks;
+    const struct schema *schema = look->schema;
+    struct schema_looks *looks = &look->worker->galeway->schema_looks;
     struct schema_known *known;
 
     CHECK(pthread_mutex_lock(&looks->lock) == 0);
@@ -176,12 +110,22 @@ static void share(const struct worker *w, const struct schema *schema)
         known->look = schema->look;
         known->looked_ms = schema->looked_ms;
         known->look_version = schema->look_version;
-        known->triggers = schema->triggers;
-        known->views = schema->views;
-        known->reaches = schema->reaches;
-        known->hides_version = schema->hides_version;
+        if (look->triggers != HIDES_NOT_LOOKED) {
+            known->triggers = schema->triggers;
+            known->views = schema->views;
+            known->reaches = schema->reaches;
+            known->hides_version = schema->hides_version;
+        }
     }
     CHECK(pthread_mutex_unlock(&looks->lock) == 0);
+}
+
+static void take_over_hides(struct schema *schema, const struct schema_known *known)
+{
+    schema->triggers = known->triggers;
+    schema->views = known->views;
+    schema->reaches = known->reaches;
+    schema->hides_version = known->hides_version;
 }
 
 static void take_over(struct schema *schema, const struct schema_known *known)
@@ -189,10 +133,6 @@ static void take_over(struct schema *schema, const struct schema_known *known)
     schema->look = known->look;
     schema->looked_ms = known->looked_ms;
     schema->look_version = known->look_version;
-    schema->triggers = known->triggers;
-    schema->views = known->views;
-    schema->reaches = known->reaches;
-    schema->hides_version = known->hides_version;
 }
 
 /* True: nobody is asking, and we are to. What others know is taken over. */
@@ -204,11 +144,14 @@ static bool claim(const struct worker *w, struct schema *schema)
 
     CHECK(pthread_mutex_lock(&looks->lock) == 0);
     known = known_of(looks, schema);
+    if (known != NULL && known->triggers != HIDES_NOT_LOOKED) {
+        take_over_hides(schema, known);
+    }
     if (known != NULL) {
         bool is_old = w->now_ms >= known->looked_ms + (known->look == SCHEMA_NOT_KNOWN ||
                                                                known->look == SCHEMA_ASKED
                                                            ? ASK_AGAIN_MS
-                                                           : KNOWN_MS) ||
+                                                           : SCHEMA_LOOK_MS) ||
                       (known->look != SCHEMA_ASKED && known->look != SCHEMA_NOT_KNOWN &&
                        known->look_version != version_of(w, schema));
 
@@ -226,12 +169,13 @@ static bool claim(const struct worker *w, struct schema *schema)
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-/* The one value of the one row: behind the packets of the count, the column and EOF. */
-static bool read_value(const uint8_t *bytes, size_t len, struct slice *value)
+/* The one value of the one row: behind the packets of the count, the column and maybe EOF. */
+static bool read_value(const uint8_t *bytes, size_t len, uint64_t caps, struct slice *value)
 {
+    unsigned before = (caps & CAP_DEPRECATE_EOF) != 0 ? 2 : 3;
     size_t at = 0;
 
-    for (unsigned packet = 0; packet < 3; packet++) {
+    for (unsigned packet = 0; packet < before; packet++) {
         if (at + PACKET_HEADER + 1 > len || bytes[at + PACKET_HEADER] == 0xff) {
             return false;
         }
@@ -265,9 +209,9 @@ static void look_ended(struct look *look, enum schema_look seen)
         schema->triggers = look->triggers;
         schema->views = look->views;
         schema->reaches = look->reaches;
-        schema->hides_version = look->version;
+        schema->hides_version = look->made;
     }
-    share(look->worker, schema);
+    share(look);
     mem_free(MEM_OTHER, look);
 }
 
@@ -392,7 +336,8 @@ static void on_done(struct server *s)
 
     if (look->asks_rights) {
         look_ended(look, seen_of_rights(&s->outcome));
-    } else if (s->outcome.is_error || !read_value(look->answer, look->answer_len, &count) ||
+    } else if (s->outcome.is_error ||
+               !read_value(look->answer, look->answer_len, s->caps, &count) ||
                !read_hiding(look, &count)) {
         look_ended(look, SCHEMA_NOT_KNOWN);
     } else if (slice_eq(count, SLICE("0")) && !look->has_triggers) {
@@ -446,6 +391,7 @@ static struct look *look_new(struct worker *w, struct schema *schema)
     *look = (struct look){.worker = w};
     look->schema = schema;
     look->version = version_of(w, schema);
+    look->made = causal_made_version(&w->galeway->causal, schema->name);
     schema->look = SCHEMA_ASKED;
     schema->look_waits_for = NULL;
     ask_count(look);
@@ -500,7 +446,7 @@ static void ask(const struct client *c, struct schema *schema)
 
 static bool is_known(const struct worker *w, const struct schema *schema)
 {
-    return schema->look >= SCHEMA_PLAIN && w->now_ms < schema->looked_ms + KNOWN_MS &&
+    return schema->look >= SCHEMA_PLAIN && w->now_ms < schema->looked_ms + SCHEMA_LOOK_MS &&
            schema->look_version == version_of(w, schema);
 }
 
@@ -527,6 +473,11 @@ static bool look_at(const struct client *c, struct schema *schema)
         ask(c, schema);
     }
     return true;
+}
+
+bool schema_can_be_looked_at(const struct schema *schema)
+{
+    return is_simple(schema->name);
 }
 
 void schema_look_at(const struct client *c, struct schema *schema)

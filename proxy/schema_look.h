@@ -17,6 +17,8 @@
 #include "base/map.h"
 #include "pool/schema.h"
 
+#define SCHEMA_LOOK_MS 60000 /* DDL that does not pass through here is seen after this */
+
 struct client;
 struct server;
 
@@ -47,6 +49,9 @@ bool schemas_are_opaque(const struct client *c);
 
 /* schema_of_name - of one of the task's tables; NULL: of none, or too many are known. */
 struct schema *schema_of_name(const struct client *c, struct slice name);
+
+/* schema_can_be_looked_at - is its name one that can be asked for, whatever the charset? */
+bool schema_can_be_looked_at(const struct schema *schema);
 
 /* schema_look_at - have one of them looked at, if that is not known, or was too long ago. schema may be NULL. */
 void schema_look_at(const struct client *c, struct schema *schema);

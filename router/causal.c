@@ -74,7 +74,8 @@ static uint64_t stamp_write(struct causal *causal, bool is_stray)
 /* What a session wrote itself: its rows are known by their tables, its unseen writes by their connection. */
 static bool has_bloom(uint8_t kind)
 {
-    return kind != SPOT_REST && kind != SPOT_ROW && kind != SPOT_ACCOUNT && kind != SPOT_UNSEEN;
+    return kind != SPOT_REST && kind != SPOT_ROW && kind != SPOT_ACCOUNT && kind != SPOT_UNSEEN &&
+           kind != SPOT_MADE;
 }
 
 static void mark_spots(struct causal *causal, uint64_t *bloom, const struct spots *spots,
@@ -107,6 +108,7 @@ void causal_mark_schema(struct causal *causal, uint64_t *bloom, struct slice sch
     struct spots spots = {.n = 0};
 
     spots_add_schema(&spots, schema);
+    spots_add_made(&spots, schema);
     mark_spots(causal, bloom, &spots, stamp_write(causal, is_stray));
 }
 
@@ -117,6 +119,7 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
 
     if (table.len == 0) {
         spots_add_schema(&spots, schema);
+        spots_add_made(&spots, schema);
     } else {
         spots_add_table(&spots, schema, table);
         spots_add_rows(&spots, schema, table, rows);
@@ -190,7 +193,9 @@ void causal_remember(struct causal_marks *marks, const struct causal_write *writ
         return;
     }
     for (unsigned i = 0; i < spots.n; i++) {
-        if (spots.items[i].kind == SPOT_ACCOUNT || spots.items[i].kind == SPOT_UNSEEN) {
+        uint8_t kind = spots.items[i].kind;
+
+        if (kind == SPOT_ACCOUNT || kind == SPOT_UNSEEN || kind == SPOT_MADE) {
             remember_wide(marks, spots.items[i].hash);
         }
     }
@@ -458,6 +463,11 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
         out->version[i] = atomic_load(&causal->slots[out->slot[i]].version);
     }
     return !is_unsettled(causal, out->slot, out->n);
+}
+
+uint64_t causal_made_version(const struct causal *causal, struct slice schema)
+{
+    return atomic_load(&causal->slots[spot_slot(spot_schema_hash(schema, SPOT_MADE))].version);
 }
 
 uint64_t causal_schema_version(const struct causal *causal, struct slice schema)

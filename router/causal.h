@@ -160,6 +160,9 @@ bool causal_deps_of(const struct causal *causal, const struct facts *facts, stru
  */
 uint64_t causal_schema_version(const struct causal *causal, struct slice schema);
 
+/* causal_made_version - raised by DDL in the schema, and by what may be some: a procedure, dynamic SQL. */
+uint64_t causal_made_version(const struct causal *causal, struct slice schema);
+
 /* causal_deps_hold - none of it was written since, nor is a write of it in doubt. */
 bool causal_deps_hold(const struct causal *causal, const struct causal_deps *deps);
 

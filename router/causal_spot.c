@@ -110,8 +110,25 @@ void spots_add_rows(struct spots *spots, struct slice schema, struct slice table
     }
 }
 
+void spots_add_made(struct spots *spots, struct slice schema)
+{
+    add(spots, spot_schema_hash(schema, SPOT_MADE), SPOT_MADE);
+}
+
+/* A temporary table hides others, and TRUNCATE empties them: neither has triggers that were not there. */
+static bool may_make(const struct facts *f)
+{
+    bool is_ddl =
+        (f->flags & (FACT_DDL | FACT_CREATES_TEMPORARY)) == FACT_DDL && f->verb != VERB_TRUNCATE;
+
+    return is_ddl || (f->flags & FACT_RUNS_UNSEEN) != 0 ||
+           (f->flags & (FACT_MULTI | FACT_DDL)) == (FACT_MULTI | FACT_DDL);
+}
+
 void spots_of(struct spots *spots, const struct causal_write *write)
 {
+    bool makes = may_make(write->facts);
+
     const struct facts *facts = write->facts;
     bool is_broad = (facts->flags & (FACT_TABLES_UNKNOWN | FACT_DDL)) != 0;
     const struct row_keys *rows = facts->n_tables == 1 && !is_broad ? write->rows : NULL;
@@ -126,12 +143,18 @@ void spots_of(struct spots *spots, const struct causal_write *write)
     if (is_broad || facts->n_tables == 0) {
         spots_add_schema(spots, write->schema);
     }
+    if (makes) {
+        spots_add_made(spots, write->schema);
+    }
     for (unsigned i = 0; i < facts->n_tables; i++) {
         const struct table_name *t = &facts->tables[i];
         struct slice schema = spot_schema_of(t, write->schema);
 
         spots_add_table(spots, schema, t->name);
         spots_add_rows(spots, schema, t->name, rows);
+        if (makes && t->schema.len > 0) {
+            spots_add_made(spots, schema);
+        }
         if (is_broad || !spot_is_sure(t->name)) { /* which one it is, is not sure */
             add(spots, spot_schema_hash(schema, SPOT_SCHEMA), SPOT_SCHEMA);
         }

@@ -21,7 +21,7 @@
 #include "router/causal.h"
 
 #define SPOT_EVERYTHING CAUSAL_SLOTS /* the slot of it */
-#define SPOTS_MAX       (4 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 5)
+#define SPOTS_MAX       (5 * FACTS_MAX_TABLES + ROW_KEYS_MAX + 6)
 
 /* Seeds of hashes: what a slot stands for. */
 enum spot_kind {
@@ -31,6 +31,7 @@ enum spot_kind {
     SPOT_REST,      /* a write of a table that cannot be told to rows */
     SPOT_ROW,
     SPOT_CATALOG, /* DDL, or what may be some, in any schema */
+    SPOT_MADE, /* DDL in a schema, or what may be some: triggers, routines and views may be others */
     SPOT_ACCOUNT, /* any write of an account */
     SPOT_UNSEEN /* one that may be to schemas that it does not name: a procedure, EXECUTE, a trigger */
 };
@@ -77,6 +78,7 @@ uint64_t spot_account_hash(uint32_t account, enum spot_kind kind);
 uint64_t spot_row_hash(struct slice schema, struct slice table, uint64_t key);
 
 /* spots_add_... - a write is about it. */
+void spots_add_made(struct spots *spots, struct slice schema);
 void spots_add_schema(struct spots *spots, struct slice schema);
 void spots_add_table(struct spots *spots, struct slice schema, struct slice table);
 void spots_add_rows(struct spots *spots, struct slice schema, struct slice table,

@@ -158,7 +158,8 @@ def test_blocked_on_connections_that_were_open(make):
             numbers.append(error.value.errno)
         assert numbers == [1045] * 3 + [1129] * 4
         assert changing.value("SELECT 1") == "1"
-        assert wire.parse_error(changing.change_user("tenant", "tenant")[-1].payload)[0] == 1129
+        assert changing.change_user("tenant", "tenant")[-1].payload[0] == 0  # and does not end the block
+        assert error_of(proxy, source="127.0.0.5").errno == 1129
     assert proxy.console.status("Access_Denied_Blocked_Host") == 5
     assert proxy.console.value(f"SELECT error_count FROM {HOSTS}") == 3
 
