@@ -187,12 +187,23 @@ static void tell_no_file(struct server *s, struct client *c, const uv_buf_t *buf
     (void)pass_on(s, c, &told, 1);
 }
 
+/* Of a command of which it has a part it can say no more than why it does not take it. */
+static bool is_too_early(const struct client *c, const uv_buf_t *bufs)
+{
+    return c->state == CLIENT_UPLOADING && !c->upload_is_file && !c->task->reply_begun &&
+           !is_error(c->task, bufs);
+}
+
 static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
 {
     struct client *c = s->owner;
 
     if (c->task->is_capture) {
         warnings_add(c, bufs, n);
+        return;
+    }
+    if (UNLIKELY(is_too_early(c, bufs))) {
+        server_lost(s, ERR_NODE_PROTOCOL, NULL);
         return;
     }
     client_homes_answers(c, s);
