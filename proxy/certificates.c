@@ -72,8 +72,33 @@ static int write_fresh(struct made_file *f)
     return rc;
 }
 
+/* Names that were given before stay given, should the machine stop now. */
+static void sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+}
+
+/*
+ * A key without a certificate is of a start that was cut off, or somebody's who waits for his certificate: who knows
+ * may take it back.
+ */
+static void keep_old_key(const char *key)
+{
+    char old[PATH_BYTES + 8];
+
+    (void)snprintf(old, sizeof(old), "%s.old", key);
+    if (rename(key, old) == 0) {
+        log_warn(NULL, "%s had no certificate: it is %s now, and a new one is made", key, old);
+    }
+}
+
 /* The last one gets its name last: where it is, all are. *what: the path that it was about. */
-static int write_all(struct made_file *files, size_t n, const char **what)
+static int write_all(struct made_file *files, size_t n, const char *datadir, const char **what)
 {
     int rc = 0;
 
@@ -82,6 +107,9 @@ static int write_all(struct made_file *files, size_t n, const char **what)
         rc = write_fresh(&files[i]);
     }
     for (size_t i = 0; i < n && rc == 0; i++) {
+        if (i + 1 == n) {
+            sync_folder(datadir);
+        }
         *what = files[i].path;
         rc = rename(files[i].fresh, files[i].path) == 0 ? 0 : -errno;
     }
@@ -109,7 +137,8 @@ static int write_files(const struct made_files *f, const char *datadir, const ch
                                     {.path = f->ca, .text = made.ca, .mode = 0644},
                                     {.path = f->cert, .text = made.cert, .mode = 0644}};
 
-        rc = write_all(files, ARRAY_SIZE(files), what);
+        keep_old_key(f->key);
+        rc = write_all(files, ARRAY_SIZE(files), datadir, what);
         tls_made_free(&made);
     }
     return rc;

@@ -270,7 +270,10 @@ static void on_ready(struct server *s)
     struct look *look = s->owner;
     uint8_t bytes[PREFIX_BYTES];
     struct writer prefix = writer_of(bytes, sizeof(bytes));
-    struct want want = {.account = look->schema->account, .profile = s->pool->base_profile};
+    /* Any schema will do that it is in: a change of user would be needed to leave it. */
+    struct want want = {.account = look->schema->account,
+                        .schema = s->must_reset ? NULL : s->schema,
+                        .profile = s->pool->base_profile};
     uv_buf_t bufs[2];
     unsigned n = 0;
     int rc = server_fit(s, &want, &prefix);

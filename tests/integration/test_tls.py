@@ -138,6 +138,9 @@ def test_a_start_that_was_killed_between_certificates_spoils_no_later_one(galewa
     for name in left:
         own_files(proxy)[name].write_text("of a certificate that is not there")
     starts_with_its_own(proxy)
+    old = proxy.folder / "galeway-key.pem.old"  # it may be somebody's who waits for his certificate
+    assert old.exists() == ("key" in left)
+    assert not old.exists() or old.read_text() == "of a certificate that is not there"
 
 
 @pytest.mark.parametrize("left", ["cert", "key"])
