@@ -353,3 +353,39 @@ TEST(causal_what_may_be_anywhere_counts_again_at_the_end_of_its_transaction)
     assert_int_equal(follow_of(c, "SELECT v FROM t", 8, false), 0);
     mem_free(MEM_ROUTER, c);
 }
+
+/* The look at a schema's triggers holds until DDL, or what may be some. */
+TEST(causal_made_version_is_raised_by_ddl_alone)
+{
+    static const struct {
+        const char *sql;
+        bool makes;
+    } cases[] = {
+        {"CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1", true},
+        {"CREATE TABLE u (a INT)", true},
+        {"ALTER TABLE t ADD b INT", true},
+        {"DROP VIEW v", true},
+        {"CALL p()", true},
+        {"EXECUTE s", true},
+        {"EXECUTE IMMEDIATE 'CREATE VIEW v AS SELECT 1'", true},
+        {"SELECT 1; CREATE TABLE u (a INT)", true},
+        {"INSERT INTO t VALUES (1)", false},
+        {"SELECT GET_LOCK('x', 1)", false},
+        {"SELECT @a := 1", false},
+        {"SELECT a FROM t FOR UPDATE", false},
+        {"CREATE TEMPORARY TABLE u (a INT)", false},
+        {"TRUNCATE t", false},
+        {"GRANT SELECT ON t TO u", true}, /* what its user is shown may be another */
+        {"COMMIT", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct causal *c = causal_new();
+
+        write_of(c, NULL, cases[i].sql, false);
+        if ((causal_made_version(c, SLICE("a")) != 0) != cases[i].makes) {
+            fail_msg("%s", cases[i].sql);
+        }
+        mem_free(MEM_ROUTER, c);
+    }
+}
