@@ -353,6 +353,18 @@ def test_prepared_statements_of_a_client(make):
     assert "no more prepared statements (mysql-stmts_per_client): it has 2" in proxy.log_path.read_text()
 
 
+def test_what_is_executed_behind_a_refused_prepare_is_no_other_statement(make):
+    """MariaDB's clients send EXECUTE of the last one (-1) before they know its id."""
+    proxy = make(stmts_per_client=1)
+    with connect(proxy) as client:
+        client.prepare(b"SELECT ?, 'another'")
+        for payload in (b"\x16SELECT ?", wire.execute_packet(0xFFFFFFFF, ["x"])):
+            client.sock.sendall(len(payload).to_bytes(3, "little") + b"\0" + payload)
+        for number in (1461, 1243):
+            client.seq = 1
+            assert wire.parse_error(client.read_packet().payload)[0] == number
+
+
 @pytest.mark.parametrize("limit,value", [("stmts_per_user", 3), ("stmt_bytes_per_user", 3500)])
 def test_prepared_statements_of_a_user(make, limit, value):
     """Of all his clients; another user has his own, and what is closed makes room."""
