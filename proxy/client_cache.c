@@ -457,8 +457,21 @@ static bool is_lasting(uint16_t error)
            error != ER_LOCK_WAIT && error != err_number(ERR_INTERRUPTED);
 }
 
+/*
+ * A view of UUID() has another answer for each: by the end of the first one its schema has been looked at (by another
+ * worker, maybe), or those who wait ask for themselves.
+ */
+static bool is_seen_by_now(struct client *c)
+{
+    if (c->task->gathered->is_seen || schemas_are_seen(c)) {
+        return true;
+    }
+    schemas_look(c);
+    return schemas_are_seen(c);
+}
+
 /* False: nobody else may have it. */
-static bool may_share(const struct client *c, const struct follow *f)
+static bool may_share(struct client *c, const struct follow *f)
 {
     const struct task *task = c->task;
 
@@ -470,7 +483,8 @@ static bool may_share(const struct client *c, const struct follow *f)
     }
     return f->has_result && f->results == 1 && !f->state_changed && !f->is_tracked &&
            !task->state_changed && c->session.pins == 0 &&
-           ((task->facts.flags & FACT_CALC_FOUND_ROWS) == 0 || c->session.found_rows_known);
+           ((task->facts.flags & FACT_CALC_FOUND_ROWS) == 0 || c->session.found_rows_known) &&
+           is_seen_by_now(c);
 }
 
 static bool may_keep(const struct client *c, const struct follow *f)
