@@ -31,14 +31,21 @@ enum schema_look {
 };
 
 /*
- * What its triggers (or views) may leave in the session that runs them, of which no node tells: user variables of
- * SELECT .. INTO, locks, variables that are set as @@name. proxy/schema_look.h.
+ * What its triggers (or views) may leave in the session that runs them, of which no node tells:
+ * user variables of SELECT .. INTO, locks, variables set as @@name. proxy/schema_hides.h.
  */
 enum schema_hides {
     HIDES_NOT_LOOKED,
     HIDES_NOTHING,
     HIDES_UNSEEN, /* its user may not read them */
     HIDES_STATE
+};
+
+/* What a look at its triggers, routines and views found. */
+struct schema_hidden {
+    uint8_t triggers, views; /* enum schema_hides */
+    bool reaches;            /* its triggers may write to other schemas */
+    uint64_t made; /* causal_made_version() when it was asked; it holds while it is asked again */
 };
 
 struct schema {
@@ -53,10 +60,8 @@ struct schema {
     uint64_t look_version; /* of the schema (router/causal.h) when it was asked */
     const struct node
         *look_waits_for; /* borrowed; no connection there was free to ask; NULL = none is needed */
-    uint8_t triggers, views; /* enum schema_hides */
-    bool reaches;            /* its triggers may write to other schemas; with these */
-    uint64_t hides_version;  /* as look_version; they hold while it is asked again */
-    char key[];              /* account pointer, name */
+    struct schema_hidden hidden;
+    char key[]; /* account pointer, name */
 };
 
 struct schemas {

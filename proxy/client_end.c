@@ -38,7 +38,7 @@ void client_give_server(struct client *c)
         c->server = NULL;
         s->must_reset |=
             (c->session.pins & pins_that_reset()) != 0 || c->session.last_id_server == s->id;
-        if (!schema_look_over(c, s)) {
+        if (!schema_look_through(c, s)) {
             pool_give(&c->worker->pool, s);
         }
     }

@@ -245,6 +245,20 @@ static bool is_open_ended(const struct task *task, const struct server *s)
            ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && s->offers_files);
 }
 
+/* A node that only prepares it runs none of it. A rule may say that it leaves nothing. */
+static void note_hidden(const struct client *c)
+{
+    struct task *task = c->task;
+
+    task->hides = HIDES_NOTHING;
+    task->reaches = false;
+    if (task->command != COM_STMT_PREPARE) {
+        enum schema_hides hides = schemas_hide(c, &task->reaches);
+
+        task->hides = task->verdict.multiplex == 2 ? (uint8_t)HIDES_NOTHING : (uint8_t)hides;
+    }
+}
+
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
 {
     struct task *task = c->task;
@@ -258,10 +272,7 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     task->hides_found_rows = task->is_open_ended && counts_rows(task);
     task->is_stray = client_is_stray(c, s);
     task->may_hide = may_hide(c);
-    task->hides = task->command == COM_STMT_PREPARE || task->verdict.multiplex == 2
-                      ? (uint8_t)HIDES_NOTHING
-                      : (uint8_t)schemas_hide(c);
-    task->reaches = task->command != COM_STMT_PREPARE && schemas_reach(c);
+    note_hidden(c);
     session_leaves(s, task);
     session_writes(&c->session, &c->worker->galeway->causal, &c->worker->snapshot->row_patterns,
                    task, c->worker->now_ms);

@@ -14,60 +14,52 @@ static bool may_fire(const struct facts *f)
            f->runs == VERB_OTHER || (f->flags & (FACT_MULTI | FACT_READ)) == FACT_MULTI;
 }
 
-static bool hides_is_known(const struct client *c, const struct schema *schema)
+static bool is_known(const struct client *c, const struct schema *schema)
 {
-    return schema != NULL && schema->triggers != HIDES_NOT_LOOKED &&
-           schema->hides_version == causal_made_version(&c->worker->galeway->causal, schema->name);
-}
-
-/*
- * Of one schema. What was seen a while ago holds until it is seen again; when that may have changed since, what leaves
- * state still does.
- */
-static enum schema_hides hides_of(const struct client *c, const struct schema *schema, bool fires)
-{
-    enum schema_hides seen = schema == NULL
-                                 ? HIDES_NOT_LOOKED
-                                 : (fires ? MAX(schema->triggers, schema->views) : schema->views);
-
-    return fires && !hides_is_known(c, schema) ? MAX(seen, HIDES_UNSEEN) : seen;
+    return schema != NULL && schema->hidden.triggers != HIDES_NOT_LOOKED &&
+           schema->hidden.made == causal_made_version(&c->worker->galeway->causal, schema->name);
 }
 
 /* Not when only its tables were written otherwise than they are named: that concerns reads. */
-static bool is_due(const struct client *c, const struct schema *schema)
+static void look_when_due(const struct client *c, struct schema *schema, bool is_known)
 {
-    return !hides_is_known(c, schema) || c->worker->now_ms >= schema->looked_ms + SCHEMA_LOOK_MS;
+    if (!is_known || c->worker->now_ms >= schema->looked_ms + SCHEMA_LOOK_MS) {
+        schema_look_at(c, schema);
+    }
 }
 
-enum schema_hides schemas_hide(struct client *c)
+/*
+ * A statement that fires triggers of a schema. What was seen a while ago holds until it is seen
+ * again; when that may have changed since, what leaves state still does.
+ */
+static enum schema_hides fire(const struct client *c, struct schema *schema, bool *reaches)
+{
+    bool known = is_known(c, schema);
+    enum schema_hides seen = HIDES_NOT_LOOKED;
+
+    look_when_due(c, schema, known);
+    if (schema != NULL) {
+        seen = MAX(schema->hidden.triggers, schema->hidden.views);
+        *reaches |= schema_can_be_looked_at(schema) && (!known || schema->hidden.reaches);
+    }
+    return known ? seen : MAX(seen, HIDES_UNSEEN);
+}
+
+enum schema_hides schemas_hide(const struct client *c, bool *reaches)
 {
     const struct facts *f = &c->task->facts;
     bool fires = may_fire(f);
     enum schema_hides most =
         fires && (f->flags & FACT_TABLES_UNKNOWN) != 0 ? HIDES_UNSEEN : HIDES_NOTHING;
 
+    *reaches = false;
     for (unsigned i = 0; i < f->n_tables; i++) {
         struct schema *schema = schema_of_name(c, f->tables[i].schema);
-        enum schema_hides one = hides_of(c, schema, fires);
+        enum schema_hides one = fires            ? fire(c, schema, reaches)
+                                : schema != NULL ? schema->hidden.views
+                                                 : HIDES_NOT_LOOKED;
 
-        if (fires && is_due(c, schema)) {
-            schema_look_at(c, schema);
-        }
         most = MAX(most, one);
     }
     return most;
-}
-
-bool schemas_reach(const struct client *c)
-{
-    const struct facts *f = &c->task->facts;
-    bool reaches = false;
-
-    for (unsigned i = 0; may_fire(f) && i < f->n_tables && !reaches; i++) {
-        const struct schema *schema = schema_of_name(c, f->tables[i].schema);
-
-        reaches = schema != NULL && schema_can_be_looked_at(schema) &&
-                  (!hides_is_known(c, schema) || schema->reaches);
-    }
-    return reaches;
 }

@@ -14,16 +14,14 @@
 struct client;
 
 /*
- * schemas_hide - the most of what the client's task may leave. Where nobody has looked, a read is taken to leave
- * nothing, and a write what cannot be seen; then its schemas are looked at. What is called or fired in another schema is
- * not seen, nor a view that its user is not shown (SHOW VIEW). Thread: the worker's.
+ * schemas_hide - the most of what the client's task may leave, and has it looked up for what fires
+ * triggers.
+ *
+ * Where nobody has looked, a read is taken to leave nothing, and a write what cannot be seen. What is
+ * called or fired in another schema is not seen, nor a view that its user is not shown (SHOW VIEW).
+ * *reaches: may triggers that it fires write to other schemas? Where nobody has looked yet: yes; where
+ * nobody can, by its name: no. Thread: the worker's.
  */
-enum schema_hides schemas_hide(struct client *c);
-
-/*
- * schemas_reach - may triggers that the client's task fires write to other schemas? Where nobody has looked yet: yes;
- * where nobody can, by its name: no.
- */
-bool schemas_reach(const struct client *c);
+enum schema_hides schemas_hide(const struct client *c, bool *reaches);
 
 #endif

@@ -25,24 +25,21 @@
 
 /* Of one (account, schema); lives as long as the process. */
 struct schema_known {
-    uint8_t look;            /* enum schema_look */
-    uint64_t looked_ms;      /* when it was known, or asked, last */
-    uint64_t look_version;   /* of the schema when it was asked */
-    uint8_t triggers, views; /* enum schema_hides */
-    bool reaches;
-    uint64_t hides_version;
+    uint8_t look;          /* enum schema_look */
+    uint64_t looked_ms;    /* when it was known, or asked, last */
+    uint64_t look_version; /* of the schema when it was asked */
+    struct schema_hidden hidden;
     char key[];
 };
 
 /* One question, on a connection of the pool. Owner: its callbacks. */
 struct look {
     struct worker *worker;
-    struct schema *schema;  /* stays as long as the worker */
-    uint64_t version, made; /* of the schema when it was asked (router/causal.h) */
+    struct schema *schema; /* stays as long as the worker */
+    uint64_t version;      /* of the schema when it was asked (router/causal.h) */
+    bool asks_rights;      /* the second question */
     bool has_triggers;
-    bool asks_rights;        /* the second question */
-    uint8_t triggers, views; /* enum schema_hides; not looked = there was no answer */
-    bool reaches;
+    struct schema_hidden hidden; /* .triggers: not looked = there was no answer */
     size_t len, answer_len;
     uint8_t answer[ANSWER_MAX];
     uint8_t bytes[4096]; /* the packet */
@@ -110,22 +107,11 @@ static void share(const struct look *look)
         known->look = schema->look;
         known->looked_ms = schema->looked_ms;
         known->look_version = schema->look_version;
-        if (look->triggers != HIDES_NOT_LOOKED) {
-            known->triggers = schema->triggers;
-            known->views = schema->views;
-            known->reaches = schema->reaches;
-            known->hides_version = schema->hides_version;
+        if (look->hidden.triggers != HIDES_NOT_LOOKED) {
+            known->hidden = look->hidden;
         }
     }
     CHECK(pthread_mutex_unlock(&looks->lock) == 0);
-}
-
-static void take_over_hides(struct schema *schema, const struct schema_known *known)
-{
-    schema->triggers = known->triggers;
-    schema->views = known->views;
-    schema->reaches = known->reaches;
-    schema->hides_version = known->hides_version;
 }
 
 static void take_over(struct schema *schema, const struct schema_known *known)
@@ -144,8 +130,8 @@ static bool claim(const struct worker *w, struct schema *schema)
 
     CHECK(pthread_mutex_lock(&looks->lock) == 0);
     known = known_of(looks, schema);
-    if (known != NULL && known->triggers != HIDES_NOT_LOOKED) {
-        take_over_hides(schema, known);
+    if (known != NULL && known->hidden.triggers != HIDES_NOT_LOOKED) {
+        schema->hidden = known->hidden;
     }
     if (known != NULL) {
         bool is_old = w->now_ms >= known->looked_ms + (known->look == SCHEMA_NOT_KNOWN ||
@@ -202,14 +188,11 @@ static void look_ended(struct look *look, enum schema_look seen)
         schema->look = (uint8_t)seen;
         schema->look_version = look->version;
     }
-    if (look->triggers != HIDES_NOT_LOOKED) {
-        if (look->views == HIDES_STATE && schema->views != HIDES_STATE) {
+    if (look->hidden.triggers != HIDES_NOT_LOOKED) {
+        if (look->hidden.views == HIDES_STATE && schema->hidden.views != HIDES_STATE) {
             account_log_in_again(schema->account); /* what reads left there before it was known */
         }
-        schema->triggers = look->triggers;
-        schema->views = look->views;
-        schema->reaches = look->reaches;
-        schema->hides_version = look->made;
+        schema->hidden = look->hidden;
     }
     share(look);
     mem_free(MEM_OTHER, look);
@@ -309,15 +292,16 @@ static bool read_hiding(struct look *look, struct slice *value)
     triggers = digits[HIDING_TRIGGERS];
     routines = digits[HIDING_ROUTINES];
     views = digits[HIDING_VIEWS];
-    look->triggers = triggers == '0'                      ? HIDES_NOTHING
-                     : triggers == '3' || routines == '2' ? HIDES_STATE
-                     : triggers == '2' || routines == '1' ? HIDES_UNSEEN
-                                                          : HIDES_NOTHING;
-    look->views = views == '2' || (views == '1' && routines == '2') ? HIDES_STATE
-                  : views == '1' && routines == '1'                 ? HIDES_UNSEEN
-                                                                    : HIDES_NOTHING;
+    look->hidden.triggers = triggers == '0'                      ? HIDES_NOTHING
+                            : triggers == '3' || routines == '2' ? HIDES_STATE
+                            : triggers == '2' || routines == '1' ? HIDES_UNSEEN
+                                                                 : HIDES_NOTHING;
+    look->hidden.views = views == '2' || (views == '1' && routines == '2') ? HIDES_STATE
+                         : views == '1' && routines == '1'                 ? HIDES_UNSEEN
+                                                                           : HIDES_NOTHING;
     look->has_triggers = triggers != '0';
-    look->reaches = digits[HIDING_REACH] == '1' || (triggers != '0' && digits[HIDING_CALLS] == '1');
+    look->hidden.reaches =
+        digits[HIDING_REACH] == '1' || (triggers != '0' && digits[HIDING_CALLS] == '1');
     return true;
 }
 
@@ -394,14 +378,14 @@ static struct look *look_new(struct worker *w, struct schema *schema)
     *look = (struct look){.worker = w};
     look->schema = schema;
     look->version = version_of(w, schema);
-    look->made = causal_made_version(&w->galeway->causal, schema->name);
+    look->hidden.made = causal_made_version(&w->galeway->causal, schema->name);
     schema->look = SCHEMA_ASKED;
     schema->look_waits_for = NULL;
     ask_count(look);
     return look;
 }
 
-bool schema_look_over(const struct client *c, struct server *s)
+bool schema_look_through(const struct client *c, struct server *s)
 {
     struct schema *schema = c->session.schema;
     struct look *look;

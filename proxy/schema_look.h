@@ -57,10 +57,10 @@ bool schema_can_be_looked_at(const struct schema *schema);
 void schema_look_at(const struct client *c, struct schema *schema);
 
 /*
- * schema_look_over - the client gives s back, and its schema could not be asked for because no connection was free: it
+ * schema_look_through - the client gives s back, and its schema could not be asked for because no connection was free: it
  * is asked for over this one, which goes back to the pool after that. False = there is nothing to ask.
  */
-bool schema_look_over(const struct client *c, struct server *s);
+bool schema_look_through(const struct client *c, struct server *s);
 
 /* schemas_look - have those looked at of which that is not known, or was too long ago. */
 void schemas_look(struct client *c);
