@@ -373,7 +373,7 @@ static void succeed(struct sql_link *link)
                                 .took_us = clock_now_us() - link->asked_us,
                                 .connect_us = link->was_kept ? 0 : link->connect_us,
                                 .caps = link->was_kept ? 0 : offered(link),
-                                .status = status_of(link)};
+                                .status = link->was_kept ? 0 : status_of(link)};
 
     finish(link, &result);
 }

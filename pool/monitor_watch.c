@@ -175,7 +175,7 @@ static void on_done(void *arg, const struct sql_result *result)
     check_end(&w->report, &w->figures, result, clock_now_ms());
     node_offers(w->node, result->caps);
     if (result->caps != 0) {
-        node_begins(w->node, result->status);
+        node_says_mode(w->node, result->status);
     }
     tell_check(w, result);
     event = judge_event_of((enum report_kind)w->report.kind);

@@ -475,25 +475,24 @@ void node_offers(struct node *node, uint64_t caps)
     }
 }
 
-void node_begins(struct node *node, uint16_t status)
+void node_says_mode(struct node *node, uint16_t status)
 {
-    unsigned begins =
-        NODE_BEGINS_KNOWN | (status & (STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES));
+    unsigned mode = NODE_MODE_KNOWN | (status & (STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES));
 
-    if (begins != atomic_load_explicit(&node->shared.begins, memory_order_relaxed)) {
-        atomic_store_explicit(&node->shared.begins, begins, memory_order_relaxed);
+    if (mode != atomic_load_explicit(&node->shared.mode, memory_order_relaxed)) {
+        atomic_store_explicit(&node->shared.mode, mode, memory_order_relaxed);
     }
 }
 
-uint16_t nodes_begin(const struct nodes *nodes, const struct node *node)
+uint16_t nodes_mode(const struct nodes *nodes, const struct node *node)
 {
-    unsigned begins =
-        node == NULL ? 0 : atomic_load_explicit(&node->shared.begins, memory_order_relaxed);
+    unsigned mode =
+        node == NULL ? 0 : atomic_load_explicit(&node->shared.mode, memory_order_relaxed);
 
-    for (unsigned i = 0; begins == 0 && i < atomic_load(&nodes->count); i++) {
-        begins = atomic_load_explicit(&nodes->items[i]->shared.begins, memory_order_relaxed);
+    for (unsigned i = 0; mode == 0 && i < atomic_load(&nodes->count); i++) {
+        mode = atomic_load_explicit(&nodes->items[i]->shared.mode, memory_order_relaxed);
     }
-    return (uint16_t)(begins & ~NODE_BEGINS_KNOWN);
+    return (uint16_t)(mode & ~NODE_MODE_KNOWN);
 }
 
 uint64_t nodes_caps(const struct nodes *nodes)

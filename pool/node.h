@@ -17,10 +17,10 @@
 #include "conf/conf.h"
 #include "pool/throttle.h"
 
-#define NODES_MAX         64 /* a set of nodes is a 64-bit mask */
-#define NODE_VERSION_MAX  96
-#define NODE_BEGINS_KNOWN BIT(16)
-#define NODES_WROTE_US    10000
+#define NODES_MAX        64 /* a set of nodes is a 64-bit mask */
+#define NODE_VERSION_MAX 96
+#define NODE_MODE_KNOWN  BIT(16)
+#define NODES_WROTE_US   10000
 #define CLUSTERS_MAX \
     256 /* rows of mysql_galera_hostgroups and mysql_replication_hostgroups since start */
 
@@ -69,7 +69,7 @@ struct node {
         atomic_bool
             is_numbered;    /* a node of a cluster, watched: what it has applied is found out */
         atomic_ullong caps; /* CAP_* of its last greeting; 0 = none was seen */
-        atomic_uint begins; /* node_begins(): status bits, and NODE_BEGINS_KNOWN */
+        atomic_uint mode;   /* node_says_mode(): status bits, and NODE_MODE_KNOWN */
         atomic_uint tls_failures; /* raised with each handshake that failed */
         atomic_bool has_own_tls;  /* some users have TLS settings of their own there */
         atomic_uint tls_changes;  /* raised when connections are to be secured otherwise */
@@ -217,14 +217,14 @@ void node_offers(struct node *node, uint64_t caps);
 uint64_t nodes_caps(const struct nodes *nodes);
 
 /*
- * node_begins - a greeting of the node, or the end of a login, had these status bits. Any thread.
+ * node_says_mode - a greeting of the node, or the end of a login, had these status bits. Any thread.
  *
- * nodes_begin - STATUS_NO_BACKSLASH_ESCAPES and STATUS_ANSI_QUOTES as a fresh session has them there (the node's global
+ * nodes_mode - STATUS_NO_BACKSLASH_ESCAPES and STATUS_ANSI_QUOTES as a fresh session has them there (the node's global
  * sql_mode: clients escape by them before their first statement); of another node when it was not seen yet, 0 when none
  * was. node NULL = any. Any thread.
  */
-void node_begins(struct node *node, uint16_t status);
-uint16_t nodes_begin(const struct nodes *nodes, const struct node *node);
+void node_says_mode(struct node *node, uint16_t status);
+uint16_t nodes_mode(const struct nodes *nodes, const struct node *node);
 
 /* nodes_poke - traffic saw trouble with a node: the monitor is to look at it now. Any thread. */
 void nodes_poke(const struct nodes *nodes, const struct node *node);

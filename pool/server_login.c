@@ -217,7 +217,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len)
         return;
     }
     node_offers(s->node, g.caps);
-    node_begins(s->node, g.status);
+    node_says_mode(s->node, g.status);
     if ((s->caps & CAPS_OF_NODES & ~g.caps) != 0) {
         fail(s, ERR_NODE_CAPS, err_text(ERR_NODE_CAPS));
         return;

@@ -10,9 +10,9 @@
 
 #include "pool/server.h"
 
-/* The text of a COM_STMT_PREPARE. */
 #define STMT_TEXTS_MAX 200000 /* of a worker */
 
+/* The text of a COM_STMT_PREPARE. */
 struct stmt_text {
     unsigned refs;
     size_t len;
@@ -33,10 +33,10 @@ struct server_stmt {
  * may free.
  */
 struct stmt_text *stmt_text_get(struct pool *pool, struct slice text) MUST_CHECK;
-
-/* stmt_text_has_room - could it be got, but for memory? The table of texts is all clients' of a worker. */
-bool stmt_text_has_room(const struct pool *pool, struct slice text);
 void stmt_text_unref(struct pool *pool, struct stmt_text *text);
+
+/* stmt_text_has_room - could it be got, but for memory? The table is all clients' of a worker. */
+bool stmt_text_has_room(const struct pool *pool, struct slice text);
 
 /*
  * server_stmt_find - NULL when it is not prepared here for this owner. It becomes the most recently

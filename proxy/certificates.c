@@ -73,28 +73,32 @@ static int write_fresh(struct made_file *f)
 }
 
 /* Names that were given before stay given, should the machine stop now. */
-static void sync_folder(const char *path)
+static int sync_folder(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
-    if (fd >= 0) {
-        (void)fsync(fd);
-        (void)close(fd);
+    if (fd < 0) {
+        return -errno;
     }
+    rc = fsync(fd) == 0 ? 0 : -errno;
+    (void)close(fd);
+    return rc;
 }
 
 /*
  * A key without a certificate is of a start that was cut off, or somebody's who waits for his certificate: who knows
  * may take it back.
  */
-static void keep_old_key(const char *key)
+static int keep_old_key(const char *key)
 {
     char old[PATH_BYTES + 8];
 
     (void)snprintf(old, sizeof(old), "%s.old", key);
-    if (rename(key, old) == 0) {
-        log_warn(NULL, "%s had no certificate: it is %s now, and a new one is made", key, old);
+    if (rename(key, old) != 0) {
+        return errno == ENOENT ? 0 : -errno;
     }
+    log_warn(NULL, "%s had no certificate: it is %s now, and a new one is made", key, old);
+    return 0;
 }
 
 /* The last one gets its name last: where it is, all are. *what: the path that it was about. */
@@ -107,8 +111,10 @@ static int write_all(struct made_file *files, size_t n, const char *datadir, con
         rc = write_fresh(&files[i]);
     }
     for (size_t i = 0; i < n && rc == 0; i++) {
-        if (i + 1 == n) {
-            sync_folder(datadir);
+        *what = datadir;
+        rc = i + 1 == n ? sync_folder(datadir) : 0;
+        if (rc != 0) {
+            break;
         }
         *what = files[i].path;
         rc = rename(files[i].fresh, files[i].path) == 0 ? 0 : -errno;
@@ -137,8 +143,9 @@ static int write_files(const struct made_files *f, const char *datadir, const ch
                                     {.path = f->ca, .text = made.ca, .mode = 0644},
                                     {.path = f->cert, .text = made.cert, .mode = 0644}};
 
-        keep_old_key(f->key);
-        rc = write_all(files, ARRAY_SIZE(files), datadir, what);
+        *what = f->key;
+        rc = keep_old_key(f->key);
+        rc = rc != 0 ? rc : write_all(files, ARRAY_SIZE(files), datadir, what);
         tls_made_free(&made);
     }
     return rc;

@@ -48,7 +48,7 @@ bool client_admit_any(struct client *c)
     return true;
 }
 
-bool client_admit_second(struct client *c)
+bool client_admit_rate(struct client *c)
 {
     struct worker *w = c->worker;
     const struct conf_vars *vars = worker_vars(w);
@@ -136,7 +136,7 @@ void client_admit_header(struct client *c)
 {
     c->login->refused = enter(c);
     if (c->login->refused != 0) {
-        c->since_ms = c->worker->now_ms; /* client_admit_waits() */
+        c->since_ms = c->worker->now_ms; /* client_admit_is_late() */
     }
 }
 
@@ -155,7 +155,7 @@ bool client_admit(struct client *c)
     return rc == 0 || refuse_address(c, rc);
 }
 
-bool client_admit_waits(const struct client *c, uint64_t since_ms)
+bool client_admit_is_late(const struct client *c, uint64_t since_ms)
 {
     return client_is_logging_in(c) && c->login->refused != 0 && since_ms > REFUSED_MS;
 }

@@ -14,19 +14,19 @@
 
 /*
  * client_admit_any - whatever address it has; before anything else is done. client_admit - its
- * address is known. client_admit_second - one more of this second, of all that are not refused for their address: who is
+ * address is known. client_admit_rate - one more of this second, of all that are not refused for their address: who is
  * blocked must not keep the others out. False: it has its error, and is closing.
  */
 bool client_admit_any(struct client *c);
-bool client_admit_second(struct client *c);
+bool client_admit_rate(struct client *c);
 bool client_admit(struct client *c);
 
 /*
- * client_admit_header - the PROXY header named its address. client_admit_waits - it is refused for that, and its login,
+ * client_admit_header - the PROXY header named its address. client_admit_is_late - it is refused for that, and its login,
  * which would be answered by it, has not come since: it is to be closed.
  */
 void client_admit_header(struct client *c);
-bool client_admit_waits(const struct client *c, uint64_t since_ms);
+bool client_admit_is_late(const struct client *c, uint64_t since_ms);
 
 /*
  * client_admit_login - its password is to be looked at: has its address been blocked since it came? Not of COM_CHANGE_USER:

@@ -245,7 +245,7 @@ static void reset_connection(struct client *c)
     }
     client_give_server(c);
     client_stmts_drop(c);
-    session_reset(s, profiles, fresh, client_begin_status(c));
+    session_reset(s, profiles, fresh, client_fresh_status(c));
     warnings_drop(c);
     (void)client_ok(c);
 }

@@ -63,7 +63,7 @@ void client_login_refused(struct client *c, enum close_reason reason)
         return;
     }
     client_stmts_drop(c);
-    session_reset(s, &c->worker->pool.profiles, fresh, client_begin_status(c));
+    session_reset(s, &c->worker->pool.profiles, fresh, client_fresh_status(c));
     warnings_drop(c);
     audit_client(c, AUDIT_CHANGE_USER_ERR, slice_of(reason == CLOSE_DENIED ? "denied" : ""));
     client_login_free(c);

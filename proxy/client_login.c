@@ -112,7 +112,7 @@ static void greet(struct client *c)
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof(bytes));
     struct greeting g = {.thread_id = (uint32_t)c->id,
-                         .status = STATUS_AUTOCOMMIT | nodes_begin(&w->galeway->nodes, NULL)};
+                         .status = STATUS_AUTOCOMMIT | nodes_mode(&w->galeway->nodes, NULL)};
 
     auth_check_salt(&c->login->auth);
     memcpy(c->salt, c->login->auth.salt, SALT_LEN);
@@ -135,7 +135,7 @@ static void greet(struct client *c)
 void client_login_begin(struct client *c)
 {
     if (client_admit_any(c) && login_new(c, AUTH_GREETED, false) &&
-        (c->awaits_header || client_admit(c)) && client_admit_second(c)) {
+        (c->awaits_header || client_admit(c)) && client_admit_rate(c)) {
         greet(c);
     }
 }
@@ -237,14 +237,14 @@ static bool begin_session(struct client *c, struct account *account, const struc
                                              .charset = s->charset,
                                              .must_set_password = s->must_set_password};
     client_stmts_drop(c);
-    session_reset(s, profiles, profile, STATUS_AUTOCOMMIT);
+    session_reset(s, profiles, profile, 0); /* its status below: it is its account's */
     warnings_drop(c);
     s->account = account;
     s->schema = NULL;
     s->caps = c->login->caps;
     s->charset = c->login->charset;
     s->default_hostgroup = user->default_hostgroup;
-    s->status |= client_begin_status(c);
+    s->status |= client_fresh_status(c);
     return true;
 }
 

@@ -71,13 +71,13 @@ bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct r
     return route->n > 0;
 }
 
-uint16_t client_begin_status(const struct client *c)
+uint16_t client_fresh_status(const struct client *c)
 {
     struct route route;
     bool is_found = client_choose_writer(c, 0, &route);
 
     return STATUS_AUTOCOMMIT |
-           nodes_begin(&c->worker->galeway->nodes, is_found ? route.nodes[0] : NULL);
+           nodes_mode(&c->worker->galeway->nodes, is_found ? route.nodes[0] : NULL);
 }
 
 bool client_choose(const struct client *c, struct route *route)

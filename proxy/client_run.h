@@ -75,8 +75,8 @@ void client_release_if_free(struct client *c);
 bool client_ask_last_id(struct client *c);
 
 /*
- * client_begin_status - STATUS_* of a fresh session of its account, as the node would say them that its writes go to.
+ * client_fresh_status - STATUS_* of a fresh session of its account, as the node would say them that its writes go to.
  */
-uint16_t client_begin_status(const struct client *c);
+uint16_t client_fresh_status(const struct client *c);
 
 #endif

@@ -101,7 +101,7 @@ void client_check_time(struct client *c)
         client_close(c, CLOSE_READ_TIMEOUT, 0);
     } else if (client_is_logging_in(c) && since > (uint64_t)vars->mysql_connect_timeout_client) {
         client_close(c, CLOSE_LOGIN_TIMEOUT, 0);
-    } else if (client_admit_waits(c, since)) {
+    } else if (client_admit_is_late(c, since)) {
         client_close(c, CLOSE_LIMIT, c->login->refused);
     } else if (is_idle && since > (uint64_t)vars->mysql_wait_timeout) {
         client_close(c, CLOSE_IDLE_TIMEOUT, 0);

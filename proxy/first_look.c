@@ -73,7 +73,7 @@ static bool look_at(struct galeway *g, struct node *node)
     if (done) {
         galeway_learn_version(g, greeting.version, greeting.charset);
         node_offers(node, greeting.caps);
-        node_begins(node, greeting.status);
+        node_says_mode(node, greeting.status);
     }
     (void)close(fd);
     return done;
