@@ -311,12 +311,8 @@ def test_what_a_statement_does_not_name(cached, site, cluster, ddl, write, read)
 @pytest.fixture
 def viewer(cluster, site):
     """A user who may only read: a node shows him neither triggers nor foreign keys."""
-    name = f"viewer_{worker_name()}"
-    cluster.sql(1, f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY '{name}'")
-    cluster.sql(1, f"GRANT SELECT ON {site}.* TO {name}@'%'")
-    cluster.catch_up()
-    yield {"user": name, "password": name}
-    cluster.sql(1, f"DROP USER {name}@'%'")
+    with cluster.user_with(f"viewer_{worker_name()}", "SELECT", site) as user:
+        yield user
 
 
 @pytest.mark.parametrize("ddl, write, read", HIDDEN)

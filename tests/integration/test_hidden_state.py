@@ -106,12 +106,8 @@ def test_a_harmless_trigger_keeps_no_connection(narrow):
 @pytest.fixture
 def writer(cluster, schema):
     """A user who may write, and is not shown what the triggers of the schema are."""
-    name = f"writer_{worker_name()}"
-    cluster.sql(1, f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY '{name}'")
-    cluster.sql(1, f"GRANT SELECT, INSERT ON {schema}.* TO {name}@'%'")
-    cluster.catch_up()
-    yield {"user": name, "password": name}
-    cluster.sql(1, f"DROP USER {name}@'%'")
+    with cluster.user_with(f"writer_{worker_name()}", "SELECT, INSERT", schema) as user:
+        yield user
 
 
 def test_nobody_gets_what_its_user_is_not_shown(galeway, cluster, schema, writer):

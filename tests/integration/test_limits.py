@@ -84,7 +84,7 @@ def test_clients_of_an_address_behind_a_balancer(make):
 def test_who_names_an_address_and_no_user_has_a_place_at_it(make):
     """Behind a balancer, too: it has none beyond the limit for long, and a login that never comes counts."""
     proxy = make(max_connections_per_address=2, proxy_protocol_networks="127.0.0.2", client_host_cache_size=5,
-                 connect_timeout_client=4000)
+                 connect_timeout_client=int(4000 * PATIENCE))
     ahead = b"PROXY TCP4 192.0.2.1 10.1.1.1 5000 3306\r\n"
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(wire.Client(port=proxy.port, source="127.0.0.2", ahead=ahead, login=False, **TENANT))
@@ -274,14 +274,14 @@ def test_login_has_its_time(make):
 
 def test_part_of_a_command(make):
     """Each byte more gives it the time again; who is idle has none to give."""
-    proxy = make(net_read_timeout=int(1500 * PATIENCE))
+    proxy = make(net_read_timeout=int(4000 * PATIENCE))
     with connect(proxy) as slow, connect(proxy) as own, connect(proxy) as idle:
         own.query("SET net_read_timeout = 3600")
         packet = b"\x0c\0\0\0\x03SELECT 12+3"
         for client in (slow, own):
             client.sock.sendall(packet[:6])
         for byte in packet[6:9]:
-            time.sleep(0.8 * PATIENCE)  # what is measured: less than the limit, and all of it more
+            time.sleep(1.5 * PATIENCE)  # the stimulus: each is well below the limit, all of them are above it
             slow.sock.sendall(bytes([byte]))
         with pytest.raises((wire.Closed, OSError)):
             slow.read_packet()

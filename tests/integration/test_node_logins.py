@@ -165,6 +165,17 @@ def switch_to(plugin, salt):
     return login
 
 
+def show_key(node, connection, heard, pem):
+    """A node that wants the password in full, by this key."""
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.auth_switch(seq + 1, bad_node.PLUGIN_SHA2, SWITCH_SALT))
+    seq, _ = node.receive(connection, heard)
+    connection.sendall(bad_node.packet(b"\1\4", seq + 1))
+    seq, asked = node.receive(connection, heard)
+    assert asked == b"\2"
+    connection.sendall(bad_node.packet(b"\1" + pem, seq + 1))
+
+
 def told_by_greeting(node, connection, heard):
     seq, _ = node.receive(connection, heard)
     connection.sendall(bad_node.packet(b"\1more", seq + 1))
@@ -201,15 +212,8 @@ def test_by_caching_sha2(galeway, asking):
     passwords = []
 
     def login(node, connection, heard):
-        seq, _ = node.receive(connection, heard)
-        connection.sendall(bad_node.auth_switch(seq + 1, bad_node.PLUGIN_SHA2, SWITCH_SALT))
-        seq, _ = node.receive(connection, heard)
-        connection.sendall(bad_node.packet(b"\1\4", seq + 1))
-        seq, asked = node.receive(connection, heard)
-        assert asked == b"\2"
-        pem = KEY.public_key().public_bytes(serialization.Encoding.PEM,
-                                            serialization.PublicFormat.SubjectPublicKeyInfo)
-        connection.sendall(bad_node.packet(b"\1" + pem, seq + 1))
+        show_key(node, connection, heard, KEY.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
         _, block = node.receive(connection, heard)
         masked = KEY.decrypt(block, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None))
         passwords.append(bytes(c ^ SWITCH_SALT[i % 20] for i, c in enumerate(masked)))
@@ -254,12 +258,7 @@ AQEFAAOCAQ8AMIIBCgKCAQEA
 
 
 def by_locked_key(node, connection, heard):
-    seq, _ = node.receive(connection, heard)
-    connection.sendall(bad_node.auth_switch(seq + 1, bad_node.PLUGIN_SHA2, SWITCH_SALT))
-    seq, _ = node.receive(connection, heard)
-    connection.sendall(bad_node.packet(b"\1\4", seq + 1))
-    seq, _ = node.receive(connection, heard)
-    connection.sendall(bad_node.packet(b"\1" + LOCKED, seq + 1))
+    show_key(node, connection, heard, LOCKED)
     node.receive(connection, heard)
 
 

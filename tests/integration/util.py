@@ -258,6 +258,17 @@ class Cluster:
             cursor.execute(statement, args)
             return cursor.fetchall()
 
+    @contextlib.contextmanager
+    def user_with(self, name, rights, schema):
+        """A user of these rights in one schema, on every node: how to log in."""
+        self.sql(1, f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY '{name}'")
+        try:
+            self.sql(1, f"GRANT {rights} ON {schema}.* TO {name}@'%'")
+            self.catch_up()
+            yield {"user": name, "password": name}
+        finally:
+            self.sql(1, f"DROP USER {name}@'%'")
+
     def trust_creators(self):
         """Nodes with a binary log let only administrators make triggers, unless told so."""
         for n in (1, 2, 3):
