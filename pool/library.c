@@ -9,17 +9,26 @@
 #include <sys/socket.h>
 
 /*
- * What a node may ask for: no plugin that sends the password as it is (mysql_clear_password, dialog).
- * The library has all that it finds a file of, and a node chooses.
+ * What a node may ask for: no plugin that sends the password as it is (mysql_clear_password,
+ * dialog). The library has all that it finds a file of, and a node chooses.
  */
 #define PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password"
+
+/*
+ * Of the library's first buffer. 1 MB is also what it takes as a packet of a login (3.3.20): it frees
+ * a buffer that is too short for one, and reads it afterwards for the text of an error. Pages that
+ * nothing was written to take no memory.
+ */
+#define BUFFER_BYTES 1048576
 
 struct st_mysql *library_new(unsigned long packet_max)
 {
     MYSQL *mysql = mysql_init(NULL);
+    size_t buffer = BUFFER_BYTES;
     unsigned off = 0;
 
-    if (mysql != NULL && (mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) != 0 ||
+    if (mysql != NULL && (mysql_options(mysql, MYSQL_OPT_NET_BUFFER_LENGTH, &buffer) != 0 ||
+                          mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max) != 0 ||
                           mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) != 0 ||
                           mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) != 0 ||
                           mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, PLUGINS) != 0 ||
@@ -32,7 +41,7 @@ struct st_mysql *library_new(unsigned long packet_max)
 
 /*
  * Which plugin it was is not told: the library (3.3.20) takes the name from where the greeting was,
- * in a buffer that has been written over, or is freed when what the node sent was longer than 8 KB.
+ * in a buffer that has been written over.
  */
 const char *library_why(struct st_mysql *mysql)
 {

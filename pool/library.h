@@ -12,8 +12,8 @@
  * library_new - a handle (MYSQL) of calls that do not block, utf8mb4, which sends no file of ours
  * and no password in the clear, whatever the node asks for.
  *
- * packet_max: bytes of the longest packet that it takes. Free it with mysql_close(); NULL when there is
- * no memory.
+ * packet_max: bytes of the longest packet that it takes behind the login. Free it with
+ * mysql_close(); NULL when there is no memory.
  */
 struct st_mysql *library_new(unsigned long packet_max);
 

@@ -207,6 +207,20 @@ def test_no_password_for_who_asks_for_it(galeway, asking, plugin, way):
     console.db.close()
 
 
+@pytest.mark.parametrize("size, want", [(8192, "another plugin"), (1000000, "another plugin"), (1100000, "reading authorization packet")])
+def test_refused_by_a_long_packet(galeway, asking, size, want):
+    """The client library must not read the buffer that was too short for it (the address sanitizer sees that)."""
+    node = asking(switch_to(b"mysql_clear_password", b"x" * size))
+    proxy = monitored(galeway, node)
+    console = Console(proxy)
+    errors = "SELECT connect_error FROM monitor.mysql_server_connect_log WHERE connect_error IS NOT NULL"
+    row = wait_until(lambda: console.rows(errors), what="an error of the monitor")[0]
+    nodes = check_cluster(console)["nodes"]
+    assert want in row["connect_error"], row
+    assert nodes["result"] == "error" and want in nodes["detail"], nodes
+    console.db.close()
+
+
 def test_by_caching_sha2(galeway, asking):
     """In full, by the key that the node shows: it reads the password."""
     passwords = []
