@@ -63,8 +63,8 @@
     X(ERR_NO_SCHEMA_CHOSEN, 1046, "3D000", "No database selected")                                \
     X(ERR_SCHEMAS_FULL, 1102, "42000", "Too many database names, of its user or of all")          \
     X(ERR_KILL_AMONG_OTHERS, 1235, "42000",                                                       \
-      "KILL among several statements is not served: a node would take its id for one of "         \
-      "its own threads")                                                                          \
+      "KILL among several statements or behind SET STATEMENT is not served: a node would take "   \
+      "its id for one of its own threads")                                                        \
     X(ERR_NO_THREAD, 1094, "HY000", "Unknown thread id")                                          \
     X(ERR_NOT_OWNER, 1095, "HY000", "You are not owner of this thread")                           \
     X(ERR_PRIVILEGE, 1227, "42000", "Access denied; you need more privileges")                    \

@@ -133,12 +133,6 @@ bool client_refuses_file(struct client *c)
     return true;
 }
 
-/* As the first or the last of them; one in between is not seen. */
-static bool kills_among_others(const struct facts *f)
-{
-    return (f->flags & FACT_MULTI) != 0 && (f->verb == VERB_KILL || f->runs == VERB_KILL);
-}
-
 /* The facts are known and the rules have spoken: answer it here, or send it. */
 static void statement(struct client *c)
 {
@@ -151,7 +145,8 @@ static void statement(struct client *c)
         client_run(c);
         return;
     }
-    if (kills_among_others(&task->facts)) {
+    if (task->facts.has_kill &&
+        (task->facts.verb != VERB_KILL || (task->facts.flags & FACT_MULTI) != 0)) {
         client_task_failed(c, ERR_KILL_AMONG_OTHERS);
     } else if (task->facts.verb == VERB_KILL && task->facts.number != 0) {
         kill_command(c, task->facts.number, task->facts.kill_query);

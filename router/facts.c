@@ -407,6 +407,7 @@ static void clear(struct facts *f)
     f->body = (struct slice){NULL, 0};
     f->number = 0;
     f->kill_query = false;
+    f->has_kill = false;
 }
 
 void facts_scan(struct facts *f, struct slice sql, uint32_t mode)

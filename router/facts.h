@@ -119,6 +119,7 @@ struct facts {
         body; /* the first statement without comments and spaces around it and ; at the end */
     uint64_t number; /* KILL: the id; 0 = not a plain id: KILL USER x, KILL QUERY ID n, KILL @x */
     bool kill_query; /* KILL [HARD|SOFT] QUERY id, else the connection */
+    bool has_kill;   /* one of the statements is a KILL */
 };
 
 /* sql_mode's bits that change how bytes are read. */

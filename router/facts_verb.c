@@ -179,7 +179,10 @@ static void scan_verb_special(struct scan *s)
         s->expect = EXPECT_CTE;
         break;
     case W_SELECT: s->saw_select = true; break;
-    case W_KILL: s->stage = STAGE_KILL; break;
+    case W_KILL:
+        s->stage = STAGE_KILL;
+        s->facts->has_kill = true;
+        break;
     case W_GET: scan_flag(s, FACT_DIAGNOSTICS); break;
     case W_BACKUP: scan_flag(s, FACT_HOLDS_LOCK); break;
     case W_START: s->stage = STAGE_HEAD; break;

@@ -372,7 +372,10 @@ def test_threads(house):
         for number in (ids["id"], ids["thread"]):
             attacker.send(bytes([wire.COM_PROCESS_KILL]) + struct.pack("<I", number))
             assert wire.parse_error(attacker.read_packet().payload)[0] in (1094, 1095)
-        for sql in (f"SELECT 1; KILL {ids['thread']}", f"KILL {ids['thread']}; SELECT 1"):
+        for sql in ("SELECT 1; KILL {thread}", "KILL {thread}; SELECT 1", "SELECT 1; KILL {thread}; SELECT 2",
+                    "SELECT 1;/*!KILL HARD {thread}*/;SELECT 2", "SET STATEMENT max_statement_time=9 FOR KILL {thread}",
+                    "SELECT 1; SET STATEMENT max_statement_time=9 FOR KILL {thread};DO 1"):
+            sql = sql.format(**ids)
             assert attacker.fails(sql) == 1235
         attacker.send(bytes([wire.COM_STMT_PREPARE]) + b"KILL QUERY ?")  # it would be a thread of the node
         assert wire.parse_error(attacker.read_packet().payload)[0] == 1295

@@ -165,6 +165,37 @@ TEST(facts_kill_gives_the_id)
     assert_int_equal(facts_of("KILL 5; KILL 6").number, 5);
 }
 
+TEST(facts_see_a_kill_among_others)
+{
+    static const char *const rows[] = {
+        "KILL 5",
+        "KILL 5; SELECT 1",
+        "SELECT 1; KILL QUERY 5",
+        "SELECT 1; KILL USER x; SELECT 2",
+        "SELECT 1;/*!KILL 5*/;SELECT 2",
+        "SELECT 1;/*M!100100 KILL 5*/;SELECT 2",
+        "SET STATEMENT max_statement_time = 9 FOR KILL 5",
+        "SELECT 1; SET STATEMENT max_statement_time = 9 FOR KILL 5; DO 1",
+    };
+    static const char *const others[] = {
+        "SELECT `kill` FROM kill",
+        "SELECT 1; SELECT 'KILL 5'; SELECT 2",
+        "/* KILL 5 */ DO 1; DO 2",
+        "UPDATE t SET `kill` = 5",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (!facts_of(rows[i]).has_kill) {
+            fail_msg("%s", rows[i]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (facts_of(others[i]).has_kill) {
+            fail_msg("%s", others[i]);
+        }
+    }
+}
+
 TEST(facts_no_backslash_escapes_ends_a_string_at_the_quote)
 {
     struct slice sql = SLICE("SELECT '\\' FROM a -- ' FROM b");
