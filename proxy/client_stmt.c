@@ -21,6 +21,7 @@
 #include "proxy/local.h"
 #include "proxy/rules_apply.h"
 #include "proxy/stmt_limits.h"
+#include "proxy/stmt_types.h"
 
 #define STMTS_MAX       1000000
 #define EXECUTE_MIN     10 /* bytes: command, id, cursor, iterations */
@@ -463,68 +464,6 @@ int client_stmt_prepare_again(struct client *c, struct server *s, struct writer 
     return rc < 0 ? rc : 0;
 }
 
-/*
- * Types are sent by clients only with the first execution; another connection must be told them
- * again.
- */
-static int with_types(struct task *task, const struct execute *e, uint32_t id)
-{
-    struct client_stmt *stmt = task->stmt;
-    size_t extra = stmt->types_len;
-    uint8_t *bytes = mem_try(MEM_PENDING, task->len + extra);
-    struct writer w;
-
-    if (bytes == NULL) {
-        return ERR_MEMORY;
-    }
-    w = writer_of(bytes + PACKET_HEADER, task->len + extra - PACKET_HEADER);
-    execute_encode(&w, e, id, (struct slice){(const char *)stmt->types, stmt->types_len});
-    if (w.failed) {
-        mem_free(MEM_PENDING, bytes);
-        return ERR_LIMIT;
-    }
-    packet_write_header(bytes, task->payload + (uint32_t)extra, 0);
-    if (task->is_heap) {
-        mem_free(MEM_PENDING, task->bytes);
-    }
-    task->bytes = bytes;
-    task->is_heap = true;
-    task->len = PACKET_HEADER + w.len;
-    return 0;
-}
-
-/*
- * The first packet is as long as one can be. A bulk execute of no rows tells the types, and is
- * refused for having none (10.11).
- */
-static int types_ahead(struct server *s, const struct client_stmt *stmt, uint32_t id,
-                       struct writer *prefix)
-{
-    const struct execute e = {.is_bulk = true};
-    size_t at = packet_begin(prefix);
-
-    if ((s->caps & CAP_STMT_BULK) == 0) {
-        return ERR_LIMIT;
-    }
-    execute_encode(prefix, &e, id, (struct slice){(const char *)stmt->types, stmt->types_len});
-    packet_end(prefix, at, 0);
-    server_expect(s, EXPECT_PRIME, FOLLOW_RESULT);
-    return 0;
-}
-
-static int keep_types(struct client_stmt *stmt, const struct execute *e)
-{
-    if (stmt->types == NULL) {
-        stmt->types = mem_try(MEM_STMT, e->types.len + 1);
-        if (stmt->types == NULL) {
-            return ERR_MEMORY;
-        }
-    }
-    stmt->types_len = e->types.len;
-    memcpy(stmt->types, e->types.data, e->types.len);
-    return 0;
-}
-
 bool client_stmt_key(struct client *c, struct writer *w)
 {
     const struct task *task = c->task;
@@ -534,7 +473,7 @@ bool client_stmt_key(struct client *c, struct writer *w)
     if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
                        task->len - PACKET_HEADER) != 0 ||
         (stmt->n_params > 0 && !e.has_types && stmt->types == NULL) ||
-        (e.has_types && keep_types(stmt, &e) != 0)) {
+        (e.has_types && stmt_types_keep(stmt, &e) != 0)) {
         return false;
     }
     put_u32(w, (uint32_t)stmt->text->len);
@@ -561,16 +500,25 @@ int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix,
         rc = execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER,
                             task->len - PACKET_HEADER);
         if (rc == 0 && e.has_types) {
-            rc = keep_types(stmt, &e);
+            rc = stmt_types_keep(stmt, &e);
         } else if (rc == 0 && stmt->types != NULL) {
             rc = task->payload + stmt->types_len < PACKET_MAX
-                     ? with_types(task, &e, there->id)
-                     : types_ahead(s, stmt, there->id, prefix);
+                     ? stmt_types_put(task, &e, there->id)
+                     : stmt_types_ahead(s, stmt, there->id, prefix);
         }
     }
     stmt_id_put(task->bytes + PACKET_HEADER, there->id);
     *body = uv_buf_init((char *)task->bytes, (unsigned)task->len);
     return rc;
+}
+
+void client_stmt_unsent(struct client *c)
+{
+    struct task *task = c->task;
+
+    if (task->follow == FOLLOW_CURSOR && !task->sent) {
+        set_open(c, task->stmt, &task->stmt->has_cursor, false);
+    }
 }
 
 void client_stmt_after(struct client *c, const struct follow *f)

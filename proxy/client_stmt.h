@@ -65,6 +65,9 @@ int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix,
  */
 bool client_stmt_key(struct client *c, struct writer *w);
 
+/* client_stmt_unsent - the task ends: a cursor of an execution that no node got is none. */
+void client_stmt_unsent(struct client *c);
+
 /* client_stmt_after - the reply to a COM_STMT_* command is complete. */
 void client_stmt_after(struct client *c, const struct follow *f);
 

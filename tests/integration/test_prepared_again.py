@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A statement that is executed on a connection where it was not prepared: what the session has there stays."""
+import struct
+
 import pytest
 
 import wire
+from console import Console
+from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant", "timeout": 20}
 
@@ -72,3 +76,26 @@ def test_prepared_in_a_schema_that_was_dropped(galeway, schema):
         client.send(b"\x02" + schema.encode())
         assert client.read_packet().payload[0] == 0
         assert len(execute(client, number, ["x"])) > 1
+
+
+def test_a_cursor_that_no_node_got(galeway, schema):
+    """It keeps no connection for the session afterwards."""
+    proxy = galeway(variables={"connect_timeout_server_max": 300})
+    console = Console(proxy)
+    cursors = "SELECT now FROM stats_pins WHERE reason = 'cursor'"
+    with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
+        number = client.prepare("SELECT 1 UNION SELECT 2")
+        console.run("UPDATE mysql_servers SET status = 'OFFLINE_HARD'")
+        console.run("LOAD MYSQL SERVERS TO RUNTIME")
+        client.send(wire.execute_packet(number, [], cursor=1))
+        assert wire.parse_error(client.read_query(cursor=True)[0].payload)[0] == 9001
+        client.send(bytes([wire.COM_STMT_FETCH]) + struct.pack("<II", number, 5))
+        assert wire.parse_error(client.read_packet().payload)[0] == 1421
+        console.run("UPDATE mysql_servers SET status = 'ONLINE'")
+        console.run("LOAD MYSQL SERVERS TO RUNTIME")
+        assert wait_until(lambda: client.query("DO 1")[0].payload[0] == 0, what="a node")
+        assert [row["now"] for row in console.rows(cursors)] in ([], [0])
+        client.send(wire.execute_packet(number, [], cursor=1))
+        client.read_query(cursor=True)
+        assert [row["now"] for row in console.rows(cursors)] == [1]
+    console.db.close()
