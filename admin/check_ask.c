@@ -37,7 +37,9 @@ static bool run(struct follow_link *link, const char *sql, struct follow_error *
 
 /* --- the connection --------------------------------------------------------------------------- */
 
-/* The follower's: encrypted as mysql_servers says, with a deadline, and an answer takes no memory. */
+/*
+ * The follower's: encrypted as mysql_servers says, with a deadline, and an answer takes no memory.
+ */
 struct follow_link *check_connect(const struct check_ask *question, struct check_facts *facts)
 {
     uint64_t now = clock_now_ms();

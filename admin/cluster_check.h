@@ -2,7 +2,7 @@
 /*
  * cluster_check.h - CHECK CLUSTER: what a farm needs of its nodes, tried on them.
  *
- *   cluster_check.c   the job: asks one node after the other, then judges; not on the console's thread
+ *   cluster_check.c   the job: asks node by node, then judges; not on the console's thread
  *   check_ask.c       what one node says, over a short-lived follow_link with the monitor's account
  *   check_judge.c     what differs, what is missing (pure)
  */

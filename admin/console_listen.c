@@ -56,8 +56,8 @@ static void close_all(struct console_core *core)
 }
 
 /*
- * No descriptor, or no memory for a client. libuv would call again and again, or never again: closed
- * until console_listen_again().
+ * No descriptor, or no memory for a client. libuv would call again and again, or never again:
+ * closed until console_listen_again().
  */
 static void starve(struct console_core *core, int rc)
 {

@@ -40,8 +40,9 @@ enum mem_kind {
 };
 
 /*
- * mem_begin - once, before any other thread: blocks from 1 MB up are the system's again when they are
- * freed (glibc otherwise keeps up to 64 MB of them in the arena of each thread that ever had one).
+ * mem_begin - once, before any other thread: blocks from 1 MB up are the system's again when they
+ * are freed (glibc otherwise keeps up to 64 MB of them in the arena of each thread that ever had
+ * one).
  */
 void mem_begin(void);
 

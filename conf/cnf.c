@@ -283,7 +283,9 @@ static void read_section(struct cnf *cnf, const config_setting_t *setting)
     }
 }
 
-/* libconfig does not look whether it had memory for a name or a text. As deep as its parser goes. */
+/*
+ * libconfig does not look whether it had memory for a name or a text. As deep as its parser goes.
+ */
 static bool is_whole(const config_setting_t *setting)
 {
     bool is_group = config_setting_is_group(setting) == CONFIG_TRUE;

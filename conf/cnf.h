@@ -31,7 +31,8 @@ struct table;
 void cnf_read(struct cnf *cnf);
 
 /*
- * cnf_parse - the text as settings, each with its name and value. Returns 0 or ERR_CONFIG, which was told.
+ * cnf_parse - the text as settings, each with its name and value. Returns 0 or ERR_CONFIG, which
+ * was told.
  * config: to be destroyed in both cases.
  */
 int cnf_parse(config_t *config, const struct source *source, struct faults *faults) MUST_CHECK;

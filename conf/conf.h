@@ -104,8 +104,8 @@ bool conf_user_is_named(const struct conf *conf, struct slice name);
 const struct conf_galera *conf_galera_of_writer(const struct conf *conf, int hostgroup);
 
 /*
- * conf_has_homes - has each site a home node (mysql-site_home_nodes, or {"site_home_nodes": true} in
- * the hostgroup_settings of this writer hostgroup, which wins)?
+ * conf_has_homes - has each site a home node (mysql-site_home_nodes, or {"site_home_nodes": true}
+ * in the hostgroup_settings of this writer hostgroup, which wins)?
  */
 bool conf_has_homes(const struct conf *conf, int writer_hostgroup);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * row_pattern.h - mysql-query_cache_row_keys: which tables have rows that are looked up by a column.
+ * row_pattern.h - mysql-query_cache_row_keys: which tables have rows that are looked up by a
+ * column.
  */
 #ifndef CONF_ROW_PATTERN_H
 #define CONF_ROW_PATTERN_H
@@ -21,8 +22,8 @@ struct row_key_patterns {
 };
 
 /*
- * row_key_patterns_read - "table.column, table.column": what mysql-query_cache_row_keys says. Returns 0
- * or ERR_CONFIG, *why then says what is wrong (static text).
+ * row_key_patterns_read - "table.column, table.column": what mysql-query_cache_row_keys says.
+ * Returns 0 or ERR_CONFIG, *why then says what is wrong (static text).
  */
 int row_key_patterns_read(struct row_key_patterns *out, struct slice text,
                           const char **why) MUST_CHECK;

@@ -21,7 +21,10 @@ struct tls_need {
     char subject[TLS_NEED_NAME_MAX], issuer[TLS_NEED_NAME_MAX]; /* /C=DE/CN=site1 */
 };
 
-/* tls_need_set - one of its texts. One that is too long is a text that nobody has: no name begins so. */
+/*
+ * tls_need_set - one of its texts. One that is too long is a text that nobody has: no name begins
+ * so.
+ */
 static inline void tls_need_set(char *out, size_t size, const char *text)
 {
     (void)snprintf(out, size, "%s", strlen(text) < size ? text : "?");

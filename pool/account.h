@@ -72,10 +72,10 @@ struct account *account_find(struct accounts *a, struct slice name);
 bool accounts_clients(struct accounts *a, struct slice name, int *n);
 
 /*
- * account_follow - the account of a user that is not configured but that a node has: made when it is
- * new. host: tells him from others of his name (users_found.host). secret: what the node has of his
- * password; what was learnt is kept as long as it stays the same. NULL: more than ACCOUNTS_MAX. Any
- * thread; once the user was proven to be who he says.
+ * account_follow - the account of a user that is not configured but that a node has: made when it
+ * is new. host: tells him from others of his name (users_found.host). secret: what the node has of
+ * his password; what was learnt is kept as long as it stays the same. NULL: more than ACCOUNTS_MAX.
+ * Any thread; once the user was proven to be who he says.
  */
 struct account *account_follow(struct accounts *a, struct slice name, const char *host,
                                const struct secret *secret);
@@ -94,8 +94,9 @@ void account_learn_stage1(struct account *account, const uint8_t stage1[SHA1_LEN
 void account_learn_clear(struct account *account, struct slice clear);
 
 /*
- * account_log_in_again - its connections do before they serve another session: its user of the nodes showed another
- * password, or they may have state of a session that was not known of. Thread: any.
+ * account_log_in_again - its connections do before they serve another session: its user of the
+ * nodes showed another password, or they may have state of a session that was not known of. Thread:
+ * any.
  */
 static inline void account_log_in_again(struct account *account)
 {

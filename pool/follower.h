@@ -73,8 +73,9 @@ void follower_stop(struct follower *f);
 void follower_configure(struct follower *f, struct conf *conf, const char *row_keys);
 
 /*
- * follower_is_current - is all told that was written until now - mysql-query_cache_follow_max_lag_ms?
- * true where nothing is followed (OFF, NO_LOG, DENIED). One atomic read for each cluster; any thread.
+ * follower_is_current - is all told that was written until now -
+ * mysql-query_cache_follow_max_lag_ms? true where nothing is followed (OFF, NO_LOG, DENIED). One
+ * atomic read for each cluster; any thread.
  */
 bool follower_is_current(const struct follower *f, uint64_t now_us);
 
@@ -91,7 +92,9 @@ struct follower_view {
     char error[FOLLOW_ERROR_MAX]; /* the last one; "" = none */
 };
 
-/* follower_view - the i-th cluster (0, 1, ...); false = there is none. f may be NULL. Any thread. */
+/*
+ * follower_view - the i-th cluster (0, 1, ...); false = there is none. f may be NULL. Any thread.
+ */
 bool follower_view(struct follower *f, unsigned i, struct follower_view *out);
 
 const char *follow_state_word(enum follow_state state); /* static */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * follower_keys.h - which values of the columns that rows are looked up by (conf/row_pattern.h) can be
- * told from each other whatever the collation is. Pure.
+ * follower_keys.h - which values of the columns that rows are looked up by (conf/row_pattern.h) can
+ * be told from each other whatever the collation is. Pure.
  */
 #ifndef POOL_FOLLOWER_KEYS_H
 #define POOL_FOLLOWER_KEYS_H

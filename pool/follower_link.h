@@ -42,8 +42,8 @@ void follow_link_close(struct follow_link *link);
 
 /*
  * follow_link_ask - one statement; on_row for each row: n columns, terminated or NULL, borrowed.
- * on_row may be NULL. Not interrupted: takes answer_ms at most. false = see error; the connection is of no more use, unless the node refused
- * the statement.
+ * on_row may be NULL. Not interrupted: takes answer_ms at most. false = see error; the connection
+ * is of no more use, unless the node refused the statement.
  */
 bool follow_link_ask(struct follow_link *link, const char *sql,
                      void (*on_row)(void *arg, char *const *columns, unsigned n), void *arg,

@@ -17,7 +17,10 @@ uint64_t homes_seed(const char *name)
     return XXH3_64bits(name, strlen(name));
 }
 
-/* Of a number that is not 0: whole and LOG_BITS binary places. Whole numbers only: the same anywhere. */
+/*
+ * Of a number that is not 0: whole and LOG_BITS binary places. Whole numbers only: the same
+ * anywhere.
+ */
 static uint64_t log2_of(uint64_t number)
 {
     unsigned whole = 63 - (unsigned)__builtin_clzll(number);

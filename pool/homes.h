@@ -71,7 +71,8 @@ static inline unsigned homes_at(const struct homes *homes, unsigned bucket)
 /*
  * homes_wrote - a statement that may write to a schema of this bucket, or its transaction, ended on
  * the node with this index at now_us. Other nodes have to apply it before they are read in its
- * place; where it is not its home, the home has to, too. In each cluster with homes that the node serves. Any thread.
+ * place; where it is not its home, the home has to, too. In each cluster with homes that the node
+ * serves. Any thread.
  */
 void homes_wrote(const struct nodes *nodes, unsigned node, unsigned bucket, uint64_t now_us);
 
@@ -81,7 +82,8 @@ void homes_also_add(struct homes_also *also, unsigned bucket);
 /*
  * homes_needed_us - what a node must have applied to serve a statement of these buckets as it would
  * be served after all that was written so far: of those that are at home there what was written
- * elsewhere, of others all. node HOME_NONE: any. UINT64_MAX = all that was ever written. Any thread.
+ * elsewhere, of others all. node HOME_NONE: any. UINT64_MAX = all that was ever written. Any
+ * thread.
  */
 uint64_t homes_needed_us(const struct homes *homes, unsigned node, unsigned bucket,
                          const struct homes_also *also);

@@ -15,9 +15,9 @@
 #define PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password"
 
 /*
- * Of the library's first buffer. 1 MB is also what it takes as a packet of a login (3.3.20): it frees
- * a buffer that is too short for one, and reads it afterwards for the text of an error. Pages that
- * nothing was written to take no memory.
+ * Of the library's first buffer. 1 MB is also what it takes as a packet of a login (3.3.20): it
+ * frees a buffer that is too short for one, and reads it afterwards for the text of an error. Pages
+ * that nothing was written to take no memory.
  */
 #define BUFFER_BYTES 1048576
 

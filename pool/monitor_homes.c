@@ -152,7 +152,9 @@ static void end_move(struct group *g, uint64_t pause_ms)
     publish_homes(g);
 }
 
-/* Is a bucket at a node that does not write, or about to go to one, and nothing is done about it? */
+/*
+ * Is a bucket at a node that does not write, or about to go to one, and nothing is done about it?
+ */
 static bool has_lost(const struct group *g)
 {
     const struct group_homes *h = &g->homes;
@@ -330,8 +332,8 @@ void homes_turn(struct group *g)
 }
 
 /*
- * All sites are at one node: the next decision is as without homes, and the others, when they are to
- * write again, have to catch up as any new writer.
+ * All sites are at one node: the next decision is as without homes, and the others, when they are
+ * to write again, have to catch up as any new writer.
  */
 static void turn_off(struct group *g)
 {

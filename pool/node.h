@@ -195,8 +195,10 @@ const struct role_set *topology_roles(const struct topology *topology, int numbe
  */
 const struct role_set *topology_named(const struct topology *topology, int number, bool *reads);
 
-/* node_is_up - takes traffic now. node_failed: leave it out for a while (longer when it fails again).
- * node_answered: it works. Any thread. */
+/*
+ * node_is_up - takes traffic now. node_failed: leave it out for a while (longer when it fails
+ * again). node_answered: it works. Any thread.
+ */
 bool node_is_up(const struct node *node, uint64_t now_ms);
 void node_failed(struct node *node, uint64_t now_ms, uint64_t recovery_ms);
 void node_answered(struct node *node);
@@ -217,11 +219,12 @@ void node_offers(struct node *node, uint64_t caps);
 uint64_t nodes_caps(const struct nodes *nodes);
 
 /*
- * node_says_mode - a greeting of the node, or the end of a login, had these status bits. Any thread.
+ * node_says_mode - a greeting of the node, or the end of a login, had these status bits. Any
+ * thread.
  *
- * nodes_mode - STATUS_NO_BACKSLASH_ESCAPES and STATUS_ANSI_QUOTES as a fresh session has them there (the node's global
- * sql_mode: clients escape by them before their first statement); of another node when it was not seen yet, 0 when none
- * was. node NULL = any. Any thread.
+ * nodes_mode - STATUS_NO_BACKSLASH_ESCAPES and STATUS_ANSI_QUOTES as a fresh session has them there
+ * (the node's global sql_mode: clients escape by them before their first statement); of another
+ * node when it was not seen yet, 0 when none was. node NULL = any. Any thread.
  */
 void node_says_mode(struct node *node, uint16_t status);
 uint16_t nodes_mode(const struct nodes *nodes, const struct node *node);

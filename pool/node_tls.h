@@ -58,7 +58,9 @@ void node_tls_judge(const struct conf *conf, struct faults *faults);
 struct node_tls *node_tls_get(const struct node *node, const char *user) MUST_CHECK;
 void node_tls_unref(struct node_tls *tls);
 
-/* node_tls_is_own - has the user a row of his own for this node? Any thread; cheap when nobody has. */
+/*
+ * node_tls_is_own - has the user a row of his own for this node? Any thread; cheap when nobody has.
+ */
 bool node_tls_is_own(const struct node *node, const char *user);
 
 /* node_tls_slot_new, node_tls_slot_free - by node.c. */

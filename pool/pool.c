@@ -382,8 +382,8 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
 /* --- giving back ------------------------------------------------------------------------------ */
 
 /*
- * Who waits for a connection to this node gets s (LENT to nobody). True when somebody did. Not within
- * itself: who is served may give it back at once, to the next, and to the next.
+ * Who waits for a connection to this node gets s (LENT to nobody). True when somebody did. Not
+ * within itself: who is served may give it back at once, to the next, and to the next.
  */
 static bool hand_on(struct pool *pool, struct server *s)
 {

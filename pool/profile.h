@@ -75,7 +75,9 @@ struct profile *profile_of_charset(struct profiles *t, uint8_t collation_id) MUS
  */
 void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to);
 
-/* profile_write_tracking - the SET statement that gives a connection the virtual ones (variable.h). */
+/*
+ * profile_write_tracking - the SET statement that gives a connection the virtual ones (variable.h).
+ */
 void profile_write_tracking(struct writer *w, const struct profile *p);
 
 #endif

@@ -196,8 +196,8 @@ static bool is_in_old_view(const struct view *view, const struct node_report *r)
 
 /*
  * All members of the newer view are here and say so: who is not one of them is not in it, however
- * long ago he was asked. A node that shuts down answers no check for a second before it is gone, but
- * it still answers statements.
+ * long ago he was asked. A node that shuts down answers no check for a second before it is gone,
+ * but it still answers statements.
  */
 static bool has_left(const struct view *view, const struct node_report *r)
 {

@@ -75,8 +75,8 @@ void schemas_fini(struct schemas *t); /* while its accounts live */
 uint32_t schema_hash(struct slice name);
 
 /*
- * schema_get - the entry, made when it is new; NULL when the name is too long, the account has named
- * too many, or the table is full. Any thread, of tables of its own.
+ * schema_get - the entry, made when it is new; NULL when the name is too long, the account has
+ * named too many, or the table is full. Any thread, of tables of its own.
  */
 struct schema *schema_get(struct schemas *t, struct account *account, struct slice name) MUST_CHECK;
 

@@ -230,8 +230,10 @@ struct server_move {
     bool has_own_tls;
 };
 
-/* server_open - begin to connect and log in as account. NULL when there is no memory or the limit of the node is reached.
- * The server is LENT to owner from the start: on_ready or on_lost follows. */
+/*
+ * server_open - begin to connect and log in as account. NULL when there is no memory or the limit
+ * of the node is reached. The server is LENT to owner from the start: on_ready or on_lost follows.
+ */
 struct server *server_open(struct pool *pool, struct node *node, const struct want *want,
                            void *owner, const struct server_events *events) MUST_CHECK;
 
@@ -261,8 +263,8 @@ static inline bool server_asks_schema(const struct server *s)
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
 
 /*
- * server_sent_up_to - the long command, or the file, that the last of its expected replies is for has
- * ended: its packets were numbered up to here.
+ * server_sent_up_to - the long command, or the file, that the last of its expected replies is for
+ * has ended: its packets were numbered up to here.
  */
 void server_sent_up_to(struct server *s, uint8_t next_sequence);
 

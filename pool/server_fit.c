@@ -153,8 +153,9 @@ int server_fit(struct server *s, const struct want *want, struct writer *prefix)
 }
 
 /*
- * A role, and the statements that SHOW PROFILES shows, outlive a reset (10.11). The list is cut to its size behind each
- * statement that is profiled. The role that its user has by default comes back with a change of user.
+ * A role, and the statements that SHOW PROFILES shows, outlive a reset (10.11). The list is cut to
+ * its size behind each statement that is profiled. The role that its user has by default comes back
+ * with a change of user.
  */
 static void wipe_unseen(struct server *s, struct writer *w)
 {

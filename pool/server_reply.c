@@ -239,8 +239,8 @@ static struct slice read_row(const struct server *s, const uint8_t *data, size_t
 }
 
 /*
- * The number in a result of one row and one column: its digits, between which are zeros where the session's results are
- * utf16 and the like.
+ * The number in a result of one row and one column: its digits, between which are zeros where the
+ * session's results are utf16 and the like.
  */
 static uint64_t read_number(const struct server *s, const uint8_t *data, size_t len)
 {

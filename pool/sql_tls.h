@@ -31,7 +31,9 @@ void sql_tls_free(struct sql_tls *t);
 /* sql_tls_why - what went wrong with TLS; "" = nothing. NULL is fine. */
 const char *sql_tls_why(const struct sql_tls *t);
 
-/* sql_tls_has_input - there are bytes for the library that poll() does not know of. NULL is fine. */
+/*
+ * sql_tls_has_input - there are bytes for the library that poll() does not know of. NULL is fine.
+ */
 bool sql_tls_has_input(const struct sql_tls *t);
 
 #endif

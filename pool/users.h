@@ -6,10 +6,10 @@
  *   OFF --> STARTING --> CURRENT <--> BROKEN, DENIED     any --> OFF
  *
  * All of them are read every mysql-users_refresh_interval, and soon after a statement that changes
- * users was seen (users_poke). A name that is not known is asked for at once, at most USERS_NAMES_MAX
- * in one question and one question in USERS_ASK_GAP_MS; it is not asked for again for
- * USERS_SEEN_MS, found or not. So who logs in by made-up names costs the node and this process a
- * fixed amount and no more.
+ * users was seen (users_poke). A name that is not known is asked for at once, at most
+ * USERS_NAMES_MAX in one question and one question in USERS_ASK_GAP_MS; it is not asked for again
+ * for USERS_SEEN_MS, found or not. So who logs in by made-up names costs the node and this process
+ * a fixed amount and no more.
  *
  * Read by the monitor's account, which needs SELECT on mysql.global_priv, with wsrep_sync_wait: an
  * account that any node has acknowledged is seen. What was read stays in use when no node can be
@@ -74,9 +74,9 @@ void users_free(struct users *users);
 void users_configure(struct users *users, struct conf *conf);
 
 /*
- * users_expect - a statement that changes users is about to run: until USERS_EXPECT_MS from now each
- * login of an unknown name asks a node. Its answer may reach a client before users_poke() is called.
- * Any thread.
+ * users_expect - a statement that changes users is about to run: until USERS_EXPECT_MS from now
+ * each login of an unknown name asks a node. Its answer may reach a client before users_poke() is
+ * called. Any thread.
  */
 void users_expect(struct users *users);
 
@@ -142,8 +142,8 @@ bool users_view(struct users *users, struct users_view *out);
 const char *users_state_word(enum users_state state); /* static */
 
 /*
- * users_walk - each name, with its accounts as a text ("'%', '10.0.%' (locked)"), in no order. Under
- * the lock: each() does not come back here. users may be NULL. Any thread.
+ * users_walk - each name, with its accounts as a text ("'%', '10.0.%' (locked)"), in no order.
+ * Under the lock: each() does not come back here. users may be NULL. Any thread.
  */
 struct users_row {
     const char *name;     /* borrowed until each() returns */

@@ -75,7 +75,9 @@ struct users {
     pthread_t thread;
 };
 
-/* user_list_add - a row; one that is nobody's, or malformed, is passed over. user_list_fini: frees. */
+/*
+ * user_list_add - a row; one that is nobody's, or malformed, is passed over. user_list_fini: frees.
+ */
 void user_list_add(struct user_list *list, const char *host, const char *name, const char *priv);
 void user_list_fini(struct user_list *list);
 

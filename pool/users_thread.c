@@ -123,7 +123,10 @@ static bool open_link(struct users_reader *r, struct node *node)
     return true;
 }
 
-/* A connection to one of the hostgroup's nodes: the one there is, if its node still belongs to them. */
+/*
+ * A connection to one of the hostgroup's nodes: the one there is, if its node still belongs to
+ * them.
+ */
 static bool ensure_link(struct users_reader *r)
 {
     struct users *u = r->users;

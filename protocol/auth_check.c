@@ -225,9 +225,9 @@ enum auth_verdict auth_check_answer(struct auth_check *check, const struct secre
     unsigned ways = ways_of(secret, line);
     bool serves = (ways & BIT(way)) != 0;
     /*
-     * What came with the login is about the greeting's salt, which nobody signs by ed25519. When the
-     * greeting names another plugin, Connector/C (3.3) sends nothing before it has data for its own;
-     * no password would be one zero.
+     * What came with the login is about the greeting's salt, which nobody signs by ed25519. When
+     * the greeting names another plugin, Connector/C (3.3) sends nothing before it has data for its
+     * own; no password would be one zero.
      */
     bool has_nonce =
         check->step != AUTH_RESPONSE ||

@@ -64,9 +64,9 @@ void auth_check_salt(struct auth_check *a);
 void auth_check_named(struct auth_check *a, struct slice plugin);
 
 /*
- * auth_check_switch - ask for a plugin with the connection's salt (COM_CHANGE_USER): the one that was
- * named, if it serves; secret: NULL = not known (yet). Connector/C 3.3 reads no other salt there than
- * that of the greeting, whatever the switch brings.
+ * auth_check_switch - ask for a plugin with the connection's salt (COM_CHANGE_USER): the one that
+ * was named, if it serves; secret: NULL = not known (yet). Connector/C 3.3 reads no other salt
+ * there than that of the greeting, whatever the switch brings.
  */
 void auth_check_switch(struct auth_check *a, const struct secret *secret,
                        const struct auth_line *line, struct writer *out, uint8_t *sequence);

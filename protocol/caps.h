@@ -59,9 +59,9 @@
 /*
  * What a client for traffic may use only when the nodes have it: no result is converted on its way.
  * A bit is offered as long as every node of which a greeting was seen offers it, so none before the
- * first was seen (nodes_caps() in pool/node.h). A node that lacks one all the same - it was replaced
- * by an older one, or was seen last - is not logged in to for a client that uses it: the statement
- * goes to another node, or fails with ERR_NODE_CAPS (server_login.c).
+ * first was seen (nodes_caps() in pool/node.h). A node that lacks one all the same - it was
+ * replaced by an older one, or was seen last - is not logged in to for a client that uses it: the
+ * statement goes to another node, or fails with ERR_NODE_CAPS (server_login.c).
  *
  * Not offered: CAP_PROGRESS (an ERR packet in the middle of a reply: it could not be run again on
  * another node behind it); CAP_CACHE_METADATA (a statement that is prepared again elsewhere is said

@@ -20,8 +20,8 @@ struct collation {
 bool collation_is_wide(const struct collation *c);
 
 /*
- * collation_find - the number of a collation by its name, or of a charset's default one when the name is
- * empty; any case, "utf8" is utf8mb3. 0 = none that has a number of one byte.
+ * collation_find - the number of a collation by its name, or of a charset's default one when the
+ * name is empty; any case, "utf8" is utf8mb3. 0 = none that has a number of one byte.
  */
 uint8_t collation_find(struct slice charset, struct slice name);
 

@@ -75,8 +75,8 @@ void unpack_lend(struct unpack *u, struct inflater *inflater);
  *
  * Returns the bytes put to out, ERR_UNCOMPRESS (not zlib's, not as long as was announced, or not
  * ended with the packet) or ERR_MEMORY. Neither taken nor put: more bytes are needed.
- * With in_left 0 and still open it has more to give: call it again, len may be 0. Its last byte comes
- * when zlib's checksum was right: no command is whole before.
+ * With in_left 0 and still open it has more to give: call it again, len may be 0. Its last byte
+ * comes when zlib's checksum was right: no command is whole before.
  */
 int64_t unpack_body(struct unpack *u, const uint8_t *data, size_t len, size_t *used, uint8_t *out,
                     size_t cap) MUST_CHECK;

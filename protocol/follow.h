@@ -15,9 +15,9 @@
  * first byte is 0xfe, of any length: only a packet of PACKET_MAX with that byte is a row. A cursor
  * that was opened shows in that OK, right behind the columns.
  *
- * For connections that log in with SESSION_TRACK. The bit STATUS_SESSION_STATE_CHANGED is cleared in
- * EOF packets in place (and remembered), unless the client is to see it (shows_changes); an OK packet
- * with it, of either first byte, is handed out as FOLLOW_OK_TRACK.
+ * For connections that log in with SESSION_TRACK. The bit STATUS_SESSION_STATE_CHANGED is cleared
+ * in EOF packets in place (and remembered), unless the client is to see it (shows_changes); an OK
+ * packet with it, of either first byte, is handed out as FOLLOW_OK_TRACK.
  */
 #ifndef PROTOCOL_FOLLOW_H
 #define PROTOCOL_FOLLOW_H
@@ -90,8 +90,8 @@ void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof);
 
 /*
  * follow_renumber - after follow_begin, or with the packet of FOLLOW_INFILE handed out: write the
- * packets' sequence numbers anew, from this one on. In compressed packets MariaDB's restart within a
- * reply. Behind a local file next_sequence is to be set again.
+ * packets' sequence numbers anew, from this one on. In compressed packets MariaDB's restart within
+ * a reply. Behind a local file next_sequence is to be set again.
  */
 void follow_renumber(struct follow *f, uint8_t first);
 

@@ -38,7 +38,7 @@ static inline void packet_write_header(uint8_t *header, uint32_t length, uint8_t
 
 /*
  * packet_begin - reserve a header in w; returns where it is.
- * packet_end   - fill it in with what was put since. Fails w when the payload is PACKET_MAX or more.
+ * packet_end - fill it in with what was put since. Fails w when the payload is PACKET_MAX or more.
  */
 size_t packet_begin(struct writer *w);
 void packet_end(struct writer *w, size_t at, uint8_t sequence);

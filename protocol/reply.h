@@ -81,7 +81,8 @@ struct slice row_next(struct reader *r, bool *is_null);
 /*
  * ok_strip_track - turn one whole OK packet with header, as sent to a connection with
  * SESSION_TRACK, into what MariaDB sends to one without: no block of changes, no empty message, no
- * 0x4000 bit. Of either first byte, which stays. In place. Returns the new length with header (<= len), or ERR_MALFORMED.
+ * 0x4000 bit. Of either first byte, which stays. In place. Returns the new length with header (<=
+ * len), or ERR_MALFORMED.
  */
 int64_t ok_strip_track(uint8_t *packet, size_t len) MUST_CHECK;
 

@@ -12,9 +12,9 @@
  * With TLS (stream_secure) the same calls hold: what is read is decrypted into the loop's buffer,
  * what is written is encrypted first. A peer that is slow stops its source as without.
  *
- * Compressed (stream_compress) they hold, too: above is seen what is inside of the packets, in pieces
- * of the loop's buffer. While the owner does not read, at most one such buffer of packed bytes waits
- * inside, and what zlib needs for the packet that has begun.
+ * Compressed (stream_compress) they hold, too: above is seen what is inside of the packets, in
+ * pieces of the loop's buffer. While the owner does not read, at most one such buffer of packed
+ * bytes waits inside, and what zlib needs for the packet that has begun.
  *
  * Thread: all functions belong to the loop's thread.
  */
@@ -154,17 +154,17 @@ void stream_adopt_tls(struct stream *s, struct tls *tls);
 enum stream_peer { STREAM_CLIENT, STREAM_NODE };
 
 /*
- * stream_compress - from now on compressed, both ways: what is written next, and what is read but not
- * yet given. level: zlib's. 0 or UV_ENOMEM (nothing changed).
+ * stream_compress - from now on compressed, both ways: what is written next, and what is read but
+ * not yet given. level: zlib's. 0 or UV_ENOMEM (nothing changed).
  *
- * To a node each command becomes a packet of its own, so a header of its first packet may not be cut
- * between two writes.
+ * To a node each command becomes a packet of its own, so a header of its first packet may not be
+ * cut between two writes.
  */
 int stream_compress(struct stream *s, enum stream_peer peer, int level) MUST_CHECK;
 
 /*
- * stream_unread - bytes that were given before it was compressed, and are: they are read again, later.
- * What is read next comes behind them. They are copied. 0 or UV_ENOMEM (close it).
+ * stream_unread - bytes that were given before it was compressed, and are: they are read again,
+ * later. What is read next comes behind them. They are copied. 0 or UV_ENOMEM (close it).
  */
 int stream_unread(struct stream *s, const uint8_t *data, size_t len) MUST_CHECK;
 

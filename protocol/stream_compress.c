@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream_compress.c - what compression adds to a stream: above TLS, below the owner. See stream.h and
- * compress.h.
+ * stream_compress.c - what compression adds to a stream: above TLS, below the owner. See stream.h
+ * and compress.h.
  *
  *   socket --> [TLS] --> packed chunk of the loop --unpack--> reading chunk of the loop --> owner
  *   owner --> blocks --compress_encode--> [TLS] --> socket
@@ -12,8 +12,8 @@
  *
  * The numbers: a client's packets begin with 0 at each command and our answer counts on, also when
  * more commands were read ahead (stream_command says when one begins to be answered). To a node we
- * are the client: it wants each command in a packet of its own, with number 0, and what belongs to a
- * dialog under way with the next number; which of both it is tells the number inside.
+ * are the client: it wants each command in a packet of its own, with number 0, and what belongs to
+ * a dialog under way with the next number; which of both it is tells the number inside.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -390,9 +390,9 @@ static int add(struct stream *s, struct block *b, const uint8_t *data, size_t le
 
 /*
  * A packet to a node begins; header NULL: it is cut, so no command begins. Number 0 begins one,
- * unless it only follows 255: within a file, where nothing was read in between. Another than the next
- * one leaves room for what the node says before it (the answer to an authentication switch that is
- * sent along with COM_CHANGE_USER).
+ * unless it only follows 255: within a file, where nothing was read in between. Another than the
+ * next one leaves room for what the node says before it (the answer to an authentication switch
+ * that is sent along with COM_CHANGE_USER).
  */
 static int begin_inner(struct stream *s, struct block *b, const uint8_t *header)
 {

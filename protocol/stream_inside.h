@@ -8,8 +8,8 @@
 #include "protocol/stream.h"
 
 /*
- * Bytes read or queued, with the request that writes them. Owned by the loop (reading, sealed, free)
- * or a stream.
+ * Bytes read or queued, with the request that writes them. Owned by the loop (reading, sealed,
+ * free) or a stream.
  */
 struct stream_chunk {
     struct stream_chunk *next;
@@ -28,8 +28,8 @@ void stream_chunk_free(struct stream_loop *loop, struct stream_chunk *chunk);
 void stream_queue_push(struct stream *s, struct stream_chunk *chunk);
 
 /*
- * stream_chunk_read - where what is read of s goes, behind its headroom: the loop's reading chunk, or
- * when it is compressed the packed one. NULL = no memory.
+ * stream_chunk_read - where what is read of s goes, behind its headroom: the loop's reading chunk,
+ * or when it is compressed the packed one. NULL = no memory.
  */
 struct stream_chunk *stream_chunk_read(struct stream *s) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream_out.c - bytes that are made here, encrypted or compressed, on their way to the socket: what
- * a call makes is gathered in chunks of the loop, and written or queued before it returns.
+ * stream_out.c - bytes that are made here, encrypted or compressed, on their way to the socket:
+ * what a call makes is gathered in chunks of the loop, and written or queued before it returns.
  */
 #include "protocol/stream_inside.h"
 

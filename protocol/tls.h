@@ -59,7 +59,8 @@ void tls_context_unref(struct tls_context *context);
 int tls_context_days(const struct tls_context *context);
 
 /*
- * tls_keylog_open - a descriptor of the file (made with mode 0600, appended to), or a negative errno.
+ * tls_keylog_open - a descriptor of the file (made with mode 0600, appended to), or a negative
+ * errno.
  * tls_keylog_use - the secrets of connections whose context logs them go there from now on; takes
  * fd; -1 = nowhere. Any thread.
  */
@@ -128,7 +129,8 @@ bool tls_was_resumed(const struct tls *t);
 bool tls_has_peer_certificate(const struct tls *t);
 
 /*
- * tls_lacks - what of a need the peer has not shown, as words that follow "without"; NULL = nothing.
+ * tls_lacks - what of a need the peer has not shown, as words that follow "without"; NULL =
+ * nothing.
  * t: after the handshake, or NULL: plain. A certificate that was shown is one that was checked.
  */
 const char *tls_lacks(const struct tls *t, const struct tls_need *need);

@@ -176,8 +176,8 @@ static bool use_authorities(SSL_CTX *ssl, const struct tls_settings *s, char why
 }
 
 /*
- * Each session that is resumed gets a new ticket (TLS 1.3), which OpenSSL would take for as long again: in a ticket is
- * when its first handshake was, which is what counts.
+ * Each session that is resumed gets a new ticket (TLS 1.3), which OpenSSL would take for as long
+ * again: in a ticket is when its first handshake was, which is what counts.
  */
 static int give_ticket(SSL *ssl, void *arg)
 {

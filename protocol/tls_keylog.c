@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls_keylog.c - the file of TLS secrets, in the form that Wireshark reads (NSS key log). See tls.h.
+ * tls_keylog.c - the file of TLS secrets, in the form that Wireshark reads (NSS key log). See
+ * tls.h.
  *
  * One for the process, behind a lock that is taken a few times in a handshake, and only while the
  * secrets are logged.

@@ -12,13 +12,16 @@
  *     character_set_results,time_zone' unless it is set; reading it gives the names sorted, without
  *     spaces; '*' is all. What SET names before it in the same statement is not reported.
  *   - The OK of a login, and of COM_CHANGE_USER, has the schema if there is one, and nothing else;
- *     COM_RESET_CONNECTION reports nothing, COM_INIT_DB and USE the schema, also when it is the same.
- *   - SET NAMES reports client, connection and results, never the collation; SET @@x nothing at all;
- *     SET STATEMENT what it sets, and what it sets back with the next OK that reports something.
+ *     COM_RESET_CONNECTION reports nothing, COM_INIT_DB and USE the schema, also when it is the
+ *     same.
+ *   - SET NAMES reports client, connection and results, never the collation; SET @@x nothing at
+ *     all; SET STATEMENT what it sets, and what it sets back with the next OK that reports
+ *     something.
  *   - The block comes with OKs. An EOF has only the bit STATUS_SESSION_STATE_CHANGED: the changes
  *     are in the next OK that has the bit. With DEPRECATE_EOF the OK behind the rows has them.
  *   - session_track_transaction_info=STATE reports the letters when they change, with
- *     CHARACTERISTICS the statements that would begin the transaction again, too. When it is set, both at once.
+ *     CHARACTERISTICS the statements that would begin the transaction again, too. When it is set,
+ *     both at once.
  */
 #ifndef PROTOCOL_TRACK_H
 #define PROTOCOL_TRACK_H

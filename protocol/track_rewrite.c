@@ -107,8 +107,8 @@ static bool is_wanted(uint8_t type, const struct track_wish *wish)
 }
 
 /*
- * Setting session_track_transaction_info raises the bit, be there anything to report or not (10.11).
- * Then an empty block is left.
+ * Setting session_track_transaction_info raises the bit, be there anything to report or not
+ * (10.11). Then an empty block is left.
  */
 static bool raises_bit(const struct ok *ok)
 {

@@ -86,8 +86,8 @@ static int sync_folder(const char *path)
 }
 
 /*
- * A key without a certificate is of a start that was cut off, or somebody's who waits for his certificate: who knows
- * may take it back.
+ * A key without a certificate is of a start that was cut off, or somebody's who waits for his
+ * certificate: who knows may take it back.
  */
 static int keep_old_key(const char *key)
 {

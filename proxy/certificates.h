@@ -34,8 +34,8 @@ void certificates_fini(struct certificates *c);
 
 /*
  * certificates_read - the files, when they are others than those in use; again: in any case, their
- * contents may be others. makes: make galeway-{ca,cert,key}.pem in the data directory when these are
- * to be used and are not there; what hinders that is logged, and TLS is not offered then.
+ * contents may be others. makes: make galeway-{ca,cert,key}.pem in the data directory when these
+ * are to be used and are not there; what hinders that is logged, and TLS is not offered then.
  *
  * Returns 0 and what was read in *out, or ERR_CONFIG and an error in faults.
  */

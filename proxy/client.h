@@ -179,8 +179,8 @@ struct client {
 uint32_t client_mode(const struct client *c);
 
 /*
- * client_accept - take the next connection of a listener. An error: it was not taken, and libuv lets
- * no other come before it is: the listener is to be closed.
+ * client_accept - take the next connection of a listener. An error: it was not taken, and libuv
+ * lets no other come before it is: the listener is to be closed.
  */
 int client_accept(struct worker *worker, uv_stream_t *listener) MUST_CHECK;
 
@@ -254,9 +254,10 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
 void client_go_on(struct client *c);
 
 /*
- * client_command.c: client_scan - the facts of a text that the client sent; _as: under this profile.
- * client_may_load_files - LOAD DATA LOCAL is served. client_refuses_file - it is not, and the task would
- * be one: told so.
+ * client_command.c: client_scan - the facts of a text that the client sent; _as: under this
+ * profile.
+ * client_may_load_files - LOAD DATA LOCAL is served. client_refuses_file - it is not, and the task
+ * would be one: told so.
  */
 void client_scan_as(struct task *task, struct slice sql, const struct profile *profile,
                     uint32_t mode);
@@ -306,8 +307,8 @@ void client_upload_file(struct client *c);
 void client_upload_bytes(struct client *c, uint8_t *data, size_t len);
 
 /*
- * client_upload_fail - its node is lost: the rest goes nowhere, and when all of it has come (a client
- * reads when it has written) this is said. Returns false when there is no memory for that.
+ * client_upload_fail - its node is lost: the rest goes nowhere, and when all of it has come (a
+ * client reads when it has written) this is said. Returns false when there is no memory for that.
  */
 bool client_upload_fail(struct client *c, uint16_t number, const char *sqlstate, struct slice text);
 void client_upload_forget(struct client *c);

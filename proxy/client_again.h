@@ -11,8 +11,8 @@
 #include "proxy/ledger.h"
 
 /*
- * client_lost_state - is something lost with the connection, beyond its transaction? Then the client
- * cannot go on as if nothing had happened.
+ * client_lost_state - is something lost with the connection, beyond its transaction? Then the
+ * client cannot go on as if nothing had happened.
  */
 bool client_lost_state(const struct session *s);
 
@@ -24,7 +24,8 @@ void client_rolled_back(struct client *c);
 
 /*
  * client_has_retries - may a statement that has run run again: as often as the rule says, or
- * mysql-query_retries_on_failure. A read may come to one more connection of a node that is just dying.
+ * mysql-query_retries_on_failure. A read may come to one more connection of a node that is just
+ * dying.
  */
 bool client_has_retries(const struct client *c, bool is_read);
 

@@ -135,9 +135,9 @@ static uint64_t ttl_of(struct client *c)
 
 /*
  * All that makes two answers differ. Lengths stand before what is of any length, so that two keys
- * never run together. The epoch: after GRANT, REVOKE, DROP nobody gets what he may not see any more. The window, and who
- * may share: a rule may give them to some clients of an account only, and who waits for another's answer gets what that
- * one may see.
+ * never run together. The epoch: after GRANT, REVOKE, DROP nobody gets what he may not see any
+ * more. The window, and who may share: a rule may give them to some clients of an account only, and
+ * who waits for another's answer gets what that one may see.
  */
 static bool write_key(struct client *c, struct writer *w)
 {
@@ -458,8 +458,8 @@ static bool is_lasting(uint16_t error)
 }
 
 /*
- * A view of UUID() has another answer for each: by the end of the first one its schema has been looked at (by another
- * worker, maybe), or those who wait ask for themselves.
+ * A view of UUID() has another answer for each: by the end of the first one its schema has been
+ * looked at (by another worker, maybe), or those who wait ask for themselves.
  */
 static bool is_seen_by_now(struct client *c)
 {

@@ -8,9 +8,9 @@
  *
  * An answer is kept when it can be proven to depend on nothing but tables: no function of time,
  * chance, session or node, no variable, nothing pinned, no transaction; when the node had applied
- * every write of them that is known of; and when none of them was written while it ran. Where views,
- * triggers or cascading keys show or change tables that a statement does not name, or nobody knows
- * (schema_look.h), any write of the schema counts. Thread: the worker's.
+ * every write of them that is known of; and when none of them was written while it ran. Where
+ * views, triggers or cascading keys show or change tables that a statement does not name, or nobody
+ * knows (schema_look.h), any write of the schema counts. Thread: the worker's.
  */
 #ifndef PROXY_CLIENT_CACHE_H
 #define PROXY_CLIENT_CACHE_H

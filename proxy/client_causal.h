@@ -23,8 +23,8 @@ uint64_t client_follow_us(const struct client *c);
 void client_causal_route(const struct client *c, struct route_input *in);
 
 /*
- * client_causal_stays - the task is bound to the client's connection: may it be sent now? False: its
- * node has not applied yet what was acknowledged before it came. in: roles, facts and time.
+ * client_causal_stays - the task is bound to the client's connection: may it be sent now? False:
+ * its node has not applied yet what was acknowledged before it came. in: roles, facts and time.
  */
 bool client_causal_stays(const struct client *c, struct route_input *in);
 

@@ -93,8 +93,8 @@ static void kill_command(struct client *c, uint64_t id, bool query_only)
 }
 
 /*
- * LOAD DATA LOCAL behind which a number of the connection would be asked for (client_send.h): the node
- * would take the question for the file.
+ * LOAD DATA LOCAL behind which a number of the connection would be asked for (client_send.h): the
+ * node would take the question for the file.
  */
 static bool asks_for_files_unseen(const struct facts *f)
 {

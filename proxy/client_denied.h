@@ -18,8 +18,8 @@ void client_login_refused(struct client *c, enum close_reason reason);
 void client_login_deny(struct client *c, bool with_password);
 
 /*
- * client_login_deny_line - the password was right, but his line lacks what he must come with. A user
- * of the nodes hears what a node says, which does not tell it from a wrong password.
+ * client_login_deny_line - the password was right, but his line lacks what he must come with. A
+ * user of the nodes hears what a node says, which does not tell it from a wrong password.
  */
 void client_login_deny_line(struct client *c, const struct login_user *user, bool with_password);
 
@@ -30,8 +30,8 @@ void client_login_refuse(struct client *c, int rc, const char *text);
 void client_login_refuse_plugin(struct client *c, const struct login_user *user);
 
 /*
- * client_login_refuse_unusable - he has proved himself, but with nothing that a node would take from
- * us.
+ * client_login_refuse_unusable - he has proved himself, but with nothing that a node would take
+ * from us.
  */
 void client_login_refuse_unusable(struct client *c);
 

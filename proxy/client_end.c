@@ -126,7 +126,9 @@ void client_task_end(struct client *c)
     }
 }
 
-/* Its client sends more packets, and expects its answer to have the number behind the last of them. */
+/*
+ * Its client sends more packets, and expects its answer to have the number behind the last of them.
+ */
 static bool counts_on(const struct client *c)
 {
     const struct task *task = c->task;
@@ -207,8 +209,8 @@ static bool is_known(const struct client *c, const struct schema *schema)
 }
 
 /*
- * No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes. Or
- * one that cannot be kept (schema_get).
+ * No name, or one that no schema has: as a node says it, which cuts what is longer than 100 bytes.
+ * Or one that cannot be kept (schema_get).
  */
 static void refuse_schema(struct client *c, struct slice name)
 {

@@ -415,8 +415,8 @@ static struct slice unquoted(struct slice name)
 }
 
 /*
- * Just the bytes of the names: thousands of clients that log in at once leave holes of the size of a
- * login between what lives as long as they. False = no memory, it is closed.
+ * Just the bytes of the names: thousands of clients that log in at once leave holes of the size of
+ * a login between what lives as long as they. False = no memory, it is closed.
  */
 static bool keep_login(struct client *c, const struct login *l)
 {

@@ -65,8 +65,8 @@ void client_refuted(struct client *c);
 bool client_not_ready(struct client *c, struct server *s);
 
 /*
- * client_lost_idle - the connection of a session that has no statement under way is gone: it goes on
- * if it had nothing there, is told of a lost transaction with its next command, or ends.
+ * client_lost_idle - the connection of a session that has no statement under way is gone: it goes
+ * on if it had nothing there, is told of a lost transaction with its next command, or ends.
  */
 void client_lost_idle(struct client *c);
 

@@ -45,8 +45,8 @@ static bool has_text(const struct err *err, const char *text)
 /*
  * 1047 comes before a statement is looked at. But a node that loses its group may run a statement a
  * second time on its own account (wsrep_retry_autocommit) and refuse only that: so not of a write
- * that took long. And what a procedure runs, or a bulk execute, is refused one by one, behind others
- * that may be committed.
+ * that took long. And what a procedure runs, or a bulk execute, is refused one by one, behind
+ * others that may be committed.
  */
 static enum ledger_decision decide_not_ready(const struct client *c, bool is_pinned)
 {

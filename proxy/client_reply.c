@@ -166,7 +166,9 @@ static void tell_timeout(struct server *s, struct client *c, const uv_buf_t *buf
     }
 }
 
-/* A file that its client does not read was empty for the node: what it says of that is no answer. */
+/*
+ * A file that its client does not read was empty for the node: what it says of that is no answer.
+ */
 static void tell_no_file(struct server *s, struct client *c, const uv_buf_t *bufs, unsigned n)
 {
     uint8_t bytes[ERR_PACKET_MAX];
@@ -236,7 +238,10 @@ static bool may_want_file(const struct task *task)
            ((task->facts.flags & FACT_RUNS_UNSEEN) != 0 && (task->facts.flags & FACT_READ) == 0);
 }
 
-/* It is LOAD DATA LOCAL, if its node wants a file for it, and nothing else that could run behind it. */
+/*
+ * It is LOAD DATA LOCAL, if its node wants a file for it, and nothing else that could run behind
+ * it.
+ */
 static bool only_loads(const struct task *task, const struct server *s)
 {
     return task_is_dynamic(task) && (task->facts.flags & FACT_MULTI) == 0 && !task->is_unseen &&
@@ -376,7 +381,10 @@ void client_after_reply(struct client *c, struct server *s)
     profile_unref(&c->worker->pool.profiles, before);
 }
 
-/* It ended as its client was told; for its node it did not, which counts otherwise and has no warning. */
+/*
+ * It ended as its client was told; for its node it did not, which counts otherwise and has no
+ * warning.
+ */
 static void after_no_file(struct client *c, struct server *s)
 {
     s->outcome.is_error = true;

@@ -153,8 +153,10 @@ static void ask_other_workers(struct client *c)
     }
 }
 
-/* Only what was chosen: a connection to another node that could be a writer may not serve a write now. None is up: it is
- * tried again a few times a second. */
+/*
+ * Only what was chosen: a connection to another node that could be a writer may not serve a write
+ * now. None is up: it is tried again a few times a second.
+ */
 static uint64_t chosen_nodes(const struct route *route)
 {
     uint64_t mask = 0;
@@ -352,8 +354,8 @@ static bool leave_server(struct client *c)
 }
 
 /*
- * A node that is just dying has many connections, each of which looks well until it is used: who was
- * lost with one of them goes elsewhere first.
+ * A node that is just dying has many connections, each of which looks well until it is used: who
+ * was lost with one of them goes elsewhere first.
  */
 static void avoid_lost(const struct task *task, struct route *route)
 {

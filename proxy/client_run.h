@@ -25,12 +25,15 @@ int client_default_hostgroup(const struct client *c);
 bool client_choose(const struct client *c, struct route *route);
 
 /*
- * client_let_warnings_go - a statement with tables clears the diagnostics (LOCAL_LINK_STATUS is one,
- * on a node): nothing else keeps the session on the connection that has them.
+ * client_let_warnings_go - a statement with tables clears the diagnostics (LOCAL_LINK_STATUS is
+ * one, on a node): nothing else keeps the session on the connection that has them.
  */
 void client_let_warnings_go(struct client *c);
 
-/* client_choose_writer - where a write of the user to a schema (schema_hash() of its name) would go. */
+/*
+ * client_choose_writer - where a write of the user to a schema (schema_hash() of its name) would
+ * go.
+ */
 bool client_choose_writer(const struct client *c, uint32_t schema_hash, struct route *route);
 
 /* client_fit_and_send - c->server is there: bring it to what is wanted, then send the task. */
@@ -75,7 +78,8 @@ void client_release_if_free(struct client *c);
 bool client_ask_last_id(struct client *c);
 
 /*
- * client_fresh_status - STATUS_* of a fresh session of its account, as the node would say them that its writes go to.
+ * client_fresh_status - STATUS_* of a fresh session of its account, as the node would say them that
+ * its writes go to.
  */
 uint16_t client_fresh_status(const struct client *c);
 

@@ -218,8 +218,8 @@ static void after_send(struct client *c, struct server *s)
 }
 
 /*
- * Does it change something of the session itself, and name tables that may be views, or have triggers, which change
- * more? The node only says that something changed.
+ * Does it change something of the session itself, and name tables that may be views, or have
+ * triggers, which change more? The node only says that something changed.
  */
 static bool may_hide(struct client *c)
 {
@@ -236,8 +236,8 @@ static bool may_hide(struct client *c)
 }
 
 /*
- * What runs unseen may be LOAD DATA LOCAL as well (EXECUTE can run it since 10.6), for which its node
- * asks every client where we offer that.
+ * What runs unseen may be LOAD DATA LOCAL as well (EXECUTE can run it since 10.6), for which its
+ * node asks every client where we offer that.
  */
 static bool is_open_ended(const struct task *task, const struct server *s)
 {
@@ -364,7 +364,10 @@ static bool asks_first(struct client *c, struct server *s)
     return true;
 }
 
-/* It asks for a number that only a connection knew which is gone: the session's older one is no answer. */
+/*
+ * It asks for a number that only a connection knew which is gone: the session's older one is no
+ * answer.
+ */
 static bool asks_what_is_lost(struct client *c, const struct server *s)
 {
     const struct session *session = &c->session;
@@ -391,7 +394,10 @@ static bool asks_what_is_lost(struct client *c, const struct server *s)
     return true;
 }
 
-/* On its connection are some that no profile has: a change there and back would not bring them back. */
+/*
+ * On its connection are some that no profile has: a change there and back would not bring them
+ * back.
+ */
 static bool has_unknown_variables(const struct session *s)
 {
     return s->is_untracked ||
@@ -400,9 +406,9 @@ static bool has_unknown_variables(const struct session *s)
 
 /*
  * Is the task's statement (if any) prepared on s? 0 = yes. 1 = it is to be, with the schema and
- * variables that are in want now: as its client did, as far as that ends nothing that the session has
- * on s, since nothing takes a connection its schema away but a change of user. -1 = it cannot be; the
- * client has the error.
+ * variables that are in want now: as its client did, as far as that ends nothing that the session
+ * has on s, since nothing takes a connection its schema away but a change of user. -1 = it cannot
+ * be; the client has the error.
  */
 static int place_statement(struct client *c, struct server *s, struct want *want)
 {

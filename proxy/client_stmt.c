@@ -2,9 +2,9 @@
 /*
  * client_stmt.c - prepared statements of the binary protocol.
  *
- * A client's id stands for (text, schema and variables it was prepared under). Its facts count when it
- * is executed; it is prepared again on whichever connection executes it. What lives on one connection
- * (an open cursor, long data) pins the session.
+ * A client's id stands for (text, schema and variables it was prepared under). Its facts count when
+ * it is executed; it is prepared again on whichever connection executes it. What lives on one
+ * connection (an open cursor, long data) pins the session.
  */
 #include "proxy/client_stmt.h"
 
@@ -147,7 +147,9 @@ static void set_open(struct client *c, struct client_stmt *stmt, bool *what, boo
     }
 }
 
-/* The connection's statement has something of this client's in it. False: the connection is broken. */
+/*
+ * The connection's statement has something of this client's in it. False: the connection is broken.
+ */
 static bool close_on_server(struct client *c, struct client_stmt *stmt)
 {
     struct server_stmt *there = c->server == NULL ? NULL : on_server(c->server, stmt);
@@ -264,7 +266,9 @@ static void scan_stmt(const struct client *c, struct task *task, struct client_s
     task->stmt = stmt;
     client_scan_as(task, (struct slice){stmt->text->text, stmt->text->len}, stmt->profile,
                    stmt->sql_mode | c->worker->snapshot->digest_mode);
-    /* Only parameters may be; but its FOUND_ROWS() cannot be asked for behind what still streams. */
+    /*
+     * Only parameters may be; but its FOUND_ROWS() cannot be asked for behind what still streams.
+     */
     task->is_unseen |= task->is_streaming && client_counts_rows(&task->facts);
 }
 

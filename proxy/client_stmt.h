@@ -25,8 +25,8 @@ struct client_stmt {
 };
 
 /*
- * client_stmt_schema - which schema the names of a task without one are of: the session's, or the one
- * that was current when the statement was prepared.
+ * client_stmt_schema - which schema the names of a task without one are of: the session's, or the
+ * one that was current when the statement was prepared.
  */
 struct slice client_stmt_schema(const struct session *s, const struct task *task);
 
@@ -60,8 +60,8 @@ int client_stmt_bytes(struct client *c, struct server *s, struct writer *prefix,
 
 /*
  * client_stmt_key - what makes two executions of the task's statement differ: text and parameters.
- * Types that came with it are kept, as when it is sent: clients send them once. False = it cannot be
- * told.
+ * Types that came with it are kept, as when it is sent: clients send them once. False = it cannot
+ * be told.
  */
 bool client_stmt_key(struct client *c, struct writer *w);
 

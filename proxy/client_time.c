@@ -33,7 +33,8 @@ static bool is_over_own_limit(const struct client *c, uint64_t idle_ms)
 
 /*
  * Has it taken nothing of what is queued for too long? It would keep its server connection, which
- * others wait for. A node does the same (net_write_timeout), but sees only what does not fit between.
+ * others wait for. A node does the same (net_write_timeout), but sees only what does not fit
+ * between.
  */
 static bool takes_nothing(struct client *c)
 {

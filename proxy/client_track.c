@@ -170,7 +170,9 @@ void client_track_prepare(struct client *c, struct server *s, struct writer *w)
     s->shows_changes = shows_changes(c);
 }
 
-/* SET a=@@a,b=@@b: reported as SET reports it. Charsets are taken from the statement (session.h). */
+/*
+ * SET a=@@a,b=@@b: reported as SET reports it. Charsets are taken from the statement (session.h).
+ */
 static void write_settle(struct server *s, struct writer *w, const struct set_statement *set)
 {
     size_t at = packet_begin(w);

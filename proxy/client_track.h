@@ -15,8 +15,8 @@
  * Not as on a node: what SET STATEMENT sets back is not told with the next OK; in an EOF
  * STATUS_SESSION_STATE_CHANGED may be there for a stored function that set a variable which the
  * client does not ask for; a routine sets these variables unseen; who has set none is told by the
- * defaults of 10.11, whatever a node's my.cnf says. The order of variables in a block has no meaning
- * on a node, either.
+ * defaults of 10.11, whatever a node's my.cnf says. The order of variables in a block has no
+ * meaning on a node, either.
  */
 #ifndef PROXY_CLIENT_TRACK_H
 #define PROXY_CLIENT_TRACK_H

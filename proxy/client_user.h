@@ -45,13 +45,14 @@ enum users_ask client_user_ask(struct client *c);
 /*
  * client_user_accept - the password was right: keep what was learnt, make the account of a FOLLOWED
  * one. Returns 0, or why he may not log in: ERR_ACCESS_DENIED (lacks says why), ERR_ACCOUNT_LOCKED,
- * ERR_PASSWORD_EXPIRED, ERR_USER_LIMIT, ERR_LIMIT; ERR_NODE_LOGIN: no login to a node can be made of the password.
+ * ERR_PASSWORD_EXPIRED, ERR_USER_LIMIT, ERR_LIMIT; ERR_NODE_LOGIN: no login to a node can be made
+ * of the password.
  */
 int client_user_accept(struct login_user *user, const struct auth_learnt *learnt) MUST_CHECK;
 
 /*
- * client_user_may_send - is the command one that an expired password is changed with? If not, a node
- * answers it with 1820 (10.11).
+ * client_user_may_send - is the command one that an expired password is changed with? If not, a
+ * node answers it with 1820 (10.11).
  */
 bool client_user_may_send(const struct client *c, uint8_t command);
 

@@ -165,8 +165,8 @@ static size_t whole_lines(const char *text, size_t len)
 }
 
 /*
- * How many bytes were written, whole lines. When the disk is full what follows goes to the same file
- * as soon as it takes it: a new one with each attempt would be a folder of empty ones.
+ * How many bytes were written, whole lines. When the disk is full what follows goes to the same
+ * file as soon as it takes it: a new one with each attempt would be a folder of empty ones.
  */
 static size_t write_all(struct events_log *log, size_t len)
 {

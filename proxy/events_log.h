@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * events_log.h - a file that events are logged to (statements, or who came and went): lines from all
- * workers, written by a thread of its own.
+ * events_log.h - a file that events are logged to (statements, or who came and went): lines from
+ * all workers, written by a thread of its own.
  *
  * Nobody waits for the disk: lines go to a buffer of fixed size, and when the disk cannot follow
  * they are dropped and counted. Files are named FILE.00000001, FILE.00000002, ...; a new one is

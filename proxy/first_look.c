@@ -3,9 +3,9 @@
  * first_look.c - before clients are let in: which version the nodes are, and what they can do. One
  * greeting tells.
  *
- * Clients choose features by the version and the capabilities in the greeting, and the first of them
- * comes before any server connection was opened. No node up: they are told a fallback, until one was
- * seen.
+ * Clients choose features by the version and the capabilities in the greeting, and the first of
+ * them comes before any server connection was opened. No node up: they are told a fallback, until
+ * one was seen.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -138,7 +138,8 @@ int galeway_read_tls(struct galeway *g, bool makes, struct faults *faults) MUST_
 
 /*
  * galeway_open_keylog - begin with the file of admin-ssl_keylog_file, or go on with it after a
- * rotation. 0 or a negative errno: no secrets are written. At the start, and by galeway_apply() later.
+ * rotation. 0 or a negative errno: no secrets are written. At the start, and by galeway_apply()
+ * later.
  */
 int galeway_open_keylog(const struct conf *conf) MUST_CHECK;
 
@@ -148,7 +149,10 @@ int galeway_open_keylog(const struct conf *conf) MUST_CHECK;
  */
 void galeway_first_look(struct galeway *g);
 
-/* galeway_rotate_logs - all logs go on in new files. 0 or a negative errno of the log's. Any thread. */
+/*
+ * galeway_rotate_logs - all logs go on in new files. 0 or a negative errno of the log's. Any
+ * thread.
+ */
 int galeway_rotate_logs(struct galeway *g) MUST_CHECK;
 
 /* galeway_learn_version - a node's greeting said so. Any thread. */

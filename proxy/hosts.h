@@ -4,8 +4,9 @@
  * and how many of its logins failed.
  *
  * One table for all workers behind one lock, taken when a client comes, leaves or fails to log in.
- * Of IPv6 whole networks are counted: who has one address has them all. An address is kept while it has clients or errors, and for a second after that where connections
- * a second are limited. Any thread.
+ * Of IPv6 whole networks are counted: who has one address has them all. An address is kept while it
+ * has clients or errors, and for a second after that where connections a second are limited. Any
+ * thread.
  */
 #ifndef PROXY_HOSTS_H
 #define PROXY_HOSTS_H
@@ -63,7 +64,10 @@ int hosts_enter(struct hosts *hosts, const struct address *address,
                 const struct hosts_limits *limits, uint64_t now_ms, struct host **out) MUST_CHECK;
 void hosts_leave(struct hosts *hosts, struct host *host, uint64_t now_ms);
 
-/* hosts_blocks - are logins of it refused by now? They may have failed on connections that it opened at once. */
+/*
+ * hosts_blocks - are logins of it refused by now? They may have failed on connections that it
+ * opened at once.
+ */
 bool hosts_blocks(struct hosts *hosts, const struct host *host, const struct hosts_limits *limits,
                   uint64_t now_ms);
 

@@ -58,8 +58,8 @@ void learnt_fini(struct learnt *l)
 }
 
 /*
- * Whose (an account, or the hostgroup of some), in which form, under which variables, what. 0 when the text is too long to
- * be kept.
+ * Whose (an account, or the hostgroup of some), in which form, under which variables, what. 0 when
+ * the text is too long to be kept.
  */
 static size_t make_key(char key[KEY_MAX], uint64_t whose, uint64_t caps,
                        const struct profile *profile, struct slice text)

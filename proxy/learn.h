@@ -62,8 +62,8 @@ void learnt_set_keep(struct learnt *l, const void *account, struct profile *from
 
 /*
  * learnt_answer_find - the reply to this read of variables; its status words must be set by the
- * caller. hostgroup: who asks has it by default; another may be another cluster. caps: what differs in
- * CAPS_OF_FORM has other answers.
+ * caller. hostgroup: who asks has it by default; another may be another cluster. caps: what differs
+ * in CAPS_OF_FORM has other answers.
  */
 const struct learnt_answer *learnt_answer_find(struct learnt *l, int hostgroup, uint64_t caps,
                                                const struct profile *profile, struct slice text,

@@ -30,7 +30,9 @@ static unsigned width_of(struct slice charset)
     return 0;
 }
 
-/* What results are declared in: SET NAMES names a collation, too, character_set_results does not. */
+/*
+ * What results are declared in: SET NAMES names a collation, too, character_set_results does not.
+ */
 static uint8_t results_collation(const struct profile *p, unsigned *width)
 {
     struct slice charset = p->values[VAR_CHARACTER_SET_RESULTS], collation = {NULL, 0};

@@ -8,8 +8,9 @@
 #include "proxy/client.h"
 
 /*
- * link_status_answer - SHOW [SESSION|LOCAL] STATUS LIKE 'Ssl_cipher', 'Ssl_version' or 'Compression'
- * (facts->local == LOCAL_LINK_STATUS) of the client's own connection, as MariaDB 10.11.19 sends it.
+ * link_status_answer - SHOW [SESSION|LOCAL] STATUS LIKE 'Ssl_cipher', 'Ssl_version' or
+ * 'Compression' (facts->local == LOCAL_LINK_STATUS) of the client's own connection, as MariaDB
+ * 10.11.19 sends it.
  *
  * False = the session's results are in a charset of which the width is not known here: then a node
  * answers, of Galeway's connection to it.

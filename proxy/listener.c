@@ -32,7 +32,8 @@ struct listener {
 
 /*
  * EMFILE and the like. libuv would call again and again for as long as it lasts, or (without memory
- * for a client) never again: only a closed listener ends that, and leaves the worker to its clients.
+ * for a client) never again: only a closed listener ends that, and leaves the worker to its
+ * clients.
  */
 static void starve(struct worker *w, int rc)
 {

@@ -354,7 +354,9 @@ static const struct server_events look_events = {
     .on_lost = on_lost,
 };
 
-/* A name that reads the same in quotes of any kind, whatever the connection's sql_mode and charset. */
+/*
+ * A name that reads the same in quotes of any kind, whatever the connection's sql_mode and charset.
+ */
 static bool is_simple(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {

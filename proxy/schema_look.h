@@ -3,11 +3,11 @@
  * schema_look.h - is what the tables of a schema show known from the writes that name them?
  *
  * It is not where a view shows other tables, a trigger writes to others, or a foreign key changes
- * rows of another table (CASCADE, SET NULL, SET DEFAULT): a statement's text tells nothing of these,
- * and the binary log nothing of the last. In such a schema, and in one that nobody has looked at,
- * any write may concern any read (router/causal.h: is_broad). The writer is asked, as the user whose
- * schema it is, on a connection of the pool; all workers share what came of it. A user who may not
- * write all tables of the schema is not shown all, and sees none that is plain.
+ * rows of another table (CASCADE, SET NULL, SET DEFAULT): a statement's text tells nothing of
+ * these, and the binary log nothing of the last. In such a schema, and in one that nobody has
+ * looked at, any write may concern any read (router/causal.h: is_broad). The writer is asked, as
+ * the user whose schema it is, on a connection of the pool; all workers share what came of it. A
+ * user who may not write all tables of the schema is not shown all, and sees none that is plain.
  */
 #ifndef PROXY_SCHEMA_LOOK_H
 #define PROXY_SCHEMA_LOOK_H
@@ -38,9 +38,10 @@ void schema_looks_fini(struct schema_looks *looks);
 bool schemas_are_plain(const struct client *c);
 
 /*
- * schemas_are_seen - all that the tables of these schemas show is of these schemas, and changes with writes there: they
- * were looked at lately, and have no views, no columns that are made of clocks and the like when they are read, no
- * foreign keys that another schema's rows change. A trigger of another schema is not seen.
+ * schemas_are_seen - all that the tables of these schemas show is of these schemas, and changes
+ * with writes there: they were looked at lately, and have no views, no columns that are made of
+ * clocks and the like when they are read, no foreign keys that another schema's rows change. A
+ * trigger of another schema is not seen.
  */
 bool schemas_are_seen(const struct client *c);
 
@@ -53,12 +54,16 @@ struct schema *schema_of_name(const struct client *c, struct slice name);
 /* schema_can_be_looked_at - is its name one that can be asked for, whatever the charset? */
 bool schema_can_be_looked_at(const struct schema *schema);
 
-/* schema_look_at - have one of them looked at, if that is not known, or was too long ago. schema may be NULL. */
+/*
+ * schema_look_at - have one of them looked at, if that is not known, or was too long ago. schema
+ * may be NULL.
+ */
 void schema_look_at(const struct client *c, struct schema *schema);
 
 /*
- * schema_look_through - the client gives s back, and its schema could not be asked for because no connection was free: it
- * is asked for over this one, which goes back to the pool after that. False = there is nothing to ask.
+ * schema_look_through - the client gives s back, and its schema could not be asked for because no
+ * connection was free: it is asked for over this one, which goes back to the pool after that. False
+ * = there is nothing to ask.
  */
 bool schema_look_through(const struct client *c, struct server *s);
 

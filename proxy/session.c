@@ -190,7 +190,10 @@ static void after_temporary(struct session *s, const struct task *task, bool fai
     }
 }
 
-/* A packet of a row of one value, which is 1, in one byte or (utf16 and the like) with zeros around it. */
+/*
+ * A packet of a row of one value, which is 1, in one byte or (utf16 and the like) with zeros around
+ * it.
+ */
 static bool is_one(const uint8_t *packet, size_t len)
 {
     size_t value = packet[PACKET_HEADER], ones = 0, zeros = 0;
@@ -421,8 +424,10 @@ static void after_numbers(struct session *s, const struct task *task, const stru
         s->row_count = is_none ? -1 : (int64_t)f->affected;
     }
     note_numbers(s, task, server_id, after_found_rows(s, task, f));
-    /* The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return; a failed statement may
-     * have made one all the same. */
+    /*
+     * The OK's id may be one the statement gave itself, which LAST_INSERT_ID() does not return; a
+     * failed statement may have made one all the same.
+     */
     if (s->last_id_server == server_id &&
         (f->last_insert_id != 0 || f->is_error || task->is_unseen || hides_last_id(task, f))) {
         s->last_id_unknown = true;

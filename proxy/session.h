@@ -99,8 +99,8 @@ static inline struct slice session_schema_name(const struct session *s)
 }
 
 /*
- * session_details - made when there are none yet. Owner: the session. Without memory what is written
- * there is forgotten, and lacks_memory tells that the session must end.
+ * session_details - made when there are none yet. Owner: the session. Without memory what is
+ * written there is forgotten, and lacks_memory tells that the session must end.
  */
 struct session_pins *session_details(struct session *s);
 
@@ -136,8 +136,8 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f);
 
 /*
- * session_leaves - the task is about to be sent: what it may leave on its connection that a reset does not take away
- * is noted there, as its client may be gone before the reply.
+ * session_leaves - the task is about to be sent: what it may leave on its connection that a reset
+ * does not take away is noted there, as its client may be gone before the reply.
  */
 void session_leaves(struct server *server, const struct task *task);
 

@@ -52,8 +52,10 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
 
     task->tracked_profiling |= slice_eq(item->name, SLICE("profiling"));
     if (task->facts.sets_back) {
-        /* It is as it was again behind the statement, which no node reports (10.11). What else the statement sets
-         * cannot be told from that. */
+        /*
+         * It is as it was again behind the statement, which no node reports (10.11). What else the
+         * statement sets cannot be told from that.
+         */
         task->tracked_known = true;
         task->tracked_other |=
             task->facts.runs == VERB_SET || (task->facts.flags & FACT_MULTI) != 0;
@@ -103,7 +105,10 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
     struct track_walk walk = track_walk_of(ok->track);
     struct track_item item;
 
-    /* A procedure's SET sql_mode, say, which is set back at its end; of that nothing is told (10.11). */
+    /*
+     * A procedure's SET sql_mode, say, which is set back at its end; of that nothing is told
+     * (10.11).
+     */
     if (ok->ends_rows && (ok->status & STATUS_MORE_RESULTS) != 0) {
         task->tracked_other = true;
         return;

@@ -43,8 +43,8 @@ static bool may_write(const struct task *task)
 }
 
 /*
- * A transaction ends with COMMIT, but also with BEGIN, SET autocommit, DDL, LOCK TABLES, ... Wider than
- * task_may_commit(): ROLLBACK ends it, too, and what is not seen is taken for the worst.
+ * A transaction ends with COMMIT, but also with BEGIN, SET autocommit, DDL, LOCK TABLES, ... Wider
+ * than task_may_commit(): ROLLBACK ends it, too, and what is not seen is taken for the worst.
  */
 static bool may_end_transaction(const struct task *task)
 {
@@ -84,7 +84,9 @@ static struct causal_write write_of(const struct session *s, const struct task *
     };
 }
 
-/* --- schemas that are named, where the tables are not sure ------------------------------------- */
+/*
+ * --- schemas that are named, where the tables are not sure -------------------------------------
+ */
 
 struct named {
     struct session *session;

@@ -29,8 +29,8 @@ int stmt_types_put(struct task *task, const struct execute *e, uint32_t id) MUST
 
 /*
  * stmt_types_ahead - as stmt_types_put, for an execution whose first packet is as long as one can
- * be: what tells the types goes in front of it, to prefix, and its answer is expected from s. A bulk
- * execute of no rows tells the types, and is refused for having none (10.11).
+ * be: what tells the types goes in front of it, to prefix, and its answer is expected from s. A
+ * bulk execute of no rows tells the types, and is refused for having none (10.11).
  *
  * Returns 0, or ERR_LIMIT: the node has no bulk execute.
  */

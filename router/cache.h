@@ -3,11 +3,11 @@
  * cache.h - the query cache: answers to reads, shared by all workers, never older than a write that
  * is known of (causal.h).
  *
- * 64 shards with a lock each. An answer is one immutable block of memory with a count of references:
- * a hit takes one short lock and neither allocates nor copies. Everything is counted against the
- * cap: blocks, keys, tables, flights and statistics; and a block that was removed counts until the
- * last client has got it. Eviction is CLOCK: an answer that was asked for again passes the hand up
- * to three times.
+ * 64 shards with a lock each. An answer is one immutable block of memory with a count of
+ * references: a hit takes one short lock and neither allocates nor copies. Everything is counted
+ * against the cap: blocks, keys, tables, flights and statistics; and a block that was removed
+ * counts until the last client has got it. Eviction is CLOCK: an answer that was asked for again
+ * passes the hand up to three times.
  *
  * A flight is a read under way. Who asks for the same thing meanwhile may wait for its answer.
  *

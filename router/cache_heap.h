@@ -4,9 +4,10 @@
  *
  * malloc() has an arena for each thread, and what answers of all sizes leave behind in one is of no
  * use to another: a flood of them through 256 MB made the process 480 MB large (measured). This is
- * one heap for all threads: free blocks by size, the best class first, merged with their neighbours.
- * What counts are pages; those inside of free blocks are given back to the system when that makes
- * room. A range of addresses is reserved at the start, its pages come when they are written.
+ * one heap for all threads: free blocks by size, the best class first, merged with their
+ * neighbours. What counts are pages; those inside of free blocks are given back to the system when
+ * that makes room. A range of addresses is reserved at the start, its pages come when they are
+ * written.
  *
  * Any thread; one lock, under which no other is taken.
  */

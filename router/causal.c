@@ -71,7 +71,10 @@ static uint64_t stamp_write(struct causal *causal, bool is_stray)
     return is_stray ? us | CAUSAL_STRAY : us;
 }
 
-/* What a session wrote itself: its rows are known by their tables, its unseen writes by their connection. */
+/*
+ * What a session wrote itself: its rows are known by their tables, its unseen writes by their
+ * connection.
+ */
 static bool has_bloom(uint8_t kind)
 {
     return kind != SPOT_REST && kind != SPOT_ROW && kind != SPOT_ACCOUNT && kind != SPOT_UNSEEN &&

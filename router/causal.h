@@ -107,8 +107,8 @@ void causal_mark_foreign(struct causal *causal, struct slice schema, struct slic
                          const struct row_keys *rows);
 
 /*
- * causal_mark_missed - writes that did not pass through here may have been missed: no answer that is
- * kept is good any more. Reads need not follow.
+ * causal_mark_missed - writes that did not pass through here may have been missed: no answer that
+ * is kept is good any more. Reads need not follow.
  */
 void causal_mark_missed(struct causal *causal);
 
@@ -133,8 +133,8 @@ void causal_doubt(struct causal *causal, const struct causal_marks *marks, uint6
  *
  * *flags: CAUSAL_OVER when that write is older than window_us: a node of which it cannot be known
  * what it has applied may serve, one that is known to be behind may not. CAUSAL_STRAY when one of
- * these writes did not run on the writer, which then needs the same proof as others (the answer is a
- * time, not later than now_us). CAUSAL_FOREIGN when one of them was seen in a binary log.
+ * these writes did not run on the writer, which then needs the same proof as others (the answer is
+ * a time, not later than now_us). CAUSAL_FOREIGN when one of them was seen in a binary log.
  */
 uint64_t causal_follow_us(const struct causal *causal, const struct causal_read *read,
                           uint8_t *flags);
@@ -146,21 +146,24 @@ uint64_t causal_follow_us(const struct causal *causal, const struct causal_read 
 bool causal_has_strays(const struct causal *causal, uint64_t now_us);
 
 /*
- * causal_deps_of - what a read depends on, as of now. is_broad, account: as above. rows: what it is bound to,
- * or NULL. Returns false when its answer must not be kept: its tables are not sure or too many, or a write of them
- * is in doubt.
+ * causal_deps_of - what a read depends on, as of now. is_broad, account: as above. rows: what it is
+ * bound to, or NULL. Returns false when its answer must not be kept: its tables are not sure or too
+ * many, or a write of them is in doubt.
  */
 bool causal_deps_of(const struct causal *causal, const struct facts *facts, struct slice schema,
                     bool is_broad, const struct row_keys *rows, uint32_t account,
                     struct causal_deps *out);
 
 /*
- * causal_schema_version - raised by each write that may concern any table of the schema: DDL, and what
- * cannot be told to tables.
+ * causal_schema_version - raised by each write that may concern any table of the schema: DDL, and
+ * what cannot be told to tables.
  */
 uint64_t causal_schema_version(const struct causal *causal, struct slice schema);
 
-/* causal_made_version - raised by DDL in the schema, and by what may be some: a procedure, dynamic SQL. */
+/*
+ * causal_made_version - raised by DDL in the schema, and by what may be some: a procedure, dynamic
+ * SQL.
+ */
 uint64_t causal_made_version(const struct causal *causal, struct slice schema);
 
 /* causal_deps_hold - none of it was written since, nor is a write of it in doubt. */

@@ -115,7 +115,10 @@ void spots_add_made(struct spots *spots, struct slice schema)
     add(spots, spot_schema_hash(schema, SPOT_MADE), SPOT_MADE);
 }
 
-/* A temporary table hides others, and TRUNCATE empties them: neither has triggers that were not there. */
+/*
+ * A temporary table hides others, and TRUNCATE empties them: neither has triggers that were not
+ * there.
+ */
 static bool may_make(const struct facts *f)
 {
     bool is_ddl =

@@ -203,8 +203,10 @@ static void on_user_variable(struct scan *s)
         case VERB_RENAME:
         case VERB_SET:
         case VERB_SHOW:
-            /* FROM @x, AS @x: behind a keyword it is a variable. SELECT SQL_NO_CACHE @x: in a query, too;
-             * GRANT SELECT is none. */
+            /*
+             * FROM @x, AS @x: behind a keyword it is a variable. SELECT SQL_NO_CACHE @x: in a
+             * query, too; GRANT SELECT is none.
+             */
             is_account =
                 (s->prev->kind != TOKEN_WORD || (s->prev->word_flags & WORD_RESERVED) == 0) &&
                 (!s->saw_select || s->verb == VERB_GRANT || s->verb == VERB_REVOKE);

@@ -9,8 +9,8 @@
 
 /*
  * named_schemas - calls on_name for each name that may be a schema's: in front of a dot, behind
- * USE. Aliases and tables are among them, and a name may come twice. in_strings: of dynamic SQL, also
- * those in its strings. mode: as for facts_scan().
+ * USE. Aliases and tables are among them, and a name may come twice. in_strings: of dynamic SQL,
+ * also those in its strings. mode: as for facts_scan().
  * Pure; any bytes are allowed. The name is borrowed from the text.
  */
 void named_schemas(struct slice text, uint32_t mode, bool in_strings,

@@ -322,7 +322,9 @@ static void add_members(struct choices *c, const struct route_input *in, const s
     add_by_load(c, in, &readers);
 }
 
-/* --- home nodes --------------------------------------------------------------------------------- */
+/*
+ * --- home nodes ---------------------------------------------------------------------------------
+ */
 
 /* Nobody has to see more than what was acknowledged before his statement came. */
 static uint64_t as_it_came(const struct route_input *in, uint64_t us)
@@ -331,8 +333,8 @@ static uint64_t as_it_came(const struct route_input *in, uint64_t us)
 }
 
 /*
- * What a node must have applied to serve the statement, though it is at home there: what was written
- * elsewhere, or did not pass through here.
+ * What a node must have applied to serve the statement, though it is at home there: what was
+ * written elsewhere, or did not pass through here.
  */
 static uint64_t needed_at(const struct route_input *in, const struct homes *homes, unsigned node,
                           bool read)

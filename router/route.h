@@ -8,16 +8,16 @@
  * Writers are those that the monitor has decided on (cluster.h), or as configured until it has.
  * With nobody to write (during a failover or a switch) a statement for a writer has no node and
  * waits, and so does a read that has to see what was written when no reader is known to have
- * applied it; other reads go on. Of readers the best is that of the least (statements under way + 1) x latency x load_factor / weight; a site's
- * own reader has a start, and above four readers only it and two others are weighed. A node that is
- * slower than its max_latency_ms comes behind those that are not, one of weight 0 behind these, a
- * suspect one last.
+ * applied it; other reads go on. Of readers the best is that of the least (statements under way +
+ * 1) x latency x load_factor / weight; a site's own reader has a start, and above four readers only
+ * it and two others are weighed. A node that is slower than its max_latency_ms comes behind those
+ * that are not, one of weight 0 behind these, a suspect one last.
  *
  * Where sites have home nodes (homes.h), the home of a statement's schema is the writer, and reads
- * as well; while it has none, or its home is suspect, reads may go to any node that has applied what
- * they have to see. A statement that names several schemas waits until the home has applied what the
- * others had written at theirs when it came; what is written all the time is never applied to the
- * last.
+ * as well; while it has none, or its home is suspect, reads may go to any node that has applied
+ * what they have to see. A statement that names several schemas waits until the home has applied
+ * what the others had written at theirs when it came; what is written all the time is never applied
+ * to the last.
  */
 #ifndef ROUTER_ROUTE_H
 #define ROUTER_ROUTE_H

@@ -25,8 +25,8 @@ struct row_keys {
  * row_keys_of - the rows of its one table that a SELECT, INSERT, REPLACE, UPDATE or DELETE is bound
  * to: it reads and changes no other row of it, and nothing else.
  *
- * text: the whole statement that facts are of; mode: as for facts_scan(). Returns false, and keys->n
- * is 0, when that is not proven.
+ * text: the whole statement that facts are of; mode: as for facts_scan(). Returns false, and
+ * keys->n is 0, when that is not proven.
  */
 bool row_keys_of(const struct facts *facts, struct slice text, uint32_t mode,
                  const struct row_key_patterns *patterns, struct row_keys *keys);

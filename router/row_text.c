@@ -71,7 +71,9 @@ static bool at_name(const struct reader *r)
            (r->token.kind == TOKEN_WORD && (r->token.word_flags & WORD_RESERVED) == 0);
 }
 
-/* What it is compared with is ASCII; whether another character counts as one of these, who knows. */
+/*
+ * What it is compared with is ASCII; whether another character counts as one of these, who knows.
+ */
 static bool is_ascii(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++) {

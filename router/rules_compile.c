@@ -82,7 +82,10 @@ static void check_flags(struct compiler *c, const struct rule *rule)
     }
 }
 
-/* --- attributes: {"flagOUTs":[{"id":101,"weight":9},{"id":102,"weight":1}]}, {"causal_window_ms":0} */
+/*
+ * --- attributes: {"flagOUTs":[{"id":101,"weight":9},{"id":102,"weight":1}]},
+ * {"causal_window_ms":0}
+ */
 
 /* An object of the list: these two members, and no other. */
 static bool read_flag(struct rule *rule, json_t *flag)

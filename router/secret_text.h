@@ -2,9 +2,9 @@
 /*
  * secret_text.h - statements that name passwords, as logs and tables may show them. Pure.
  *
- * CREATE USER, ALTER USER, SET PASSWORD, GRANT .. IDENTIFIED, CHANGE MASTER, CREATE SERVER, and what
- * prepares or wraps these. Judged by verb and words, so that a wrong spelling, for which a node has
- * an error only, counts too: better one statement too many without its literals.
+ * CREATE USER, ALTER USER, SET PASSWORD, GRANT .. IDENTIFIED, CHANGE MASTER, CREATE SERVER, and
+ * what prepares or wraps these. Judged by verb and words, so that a wrong spelling, for which a
+ * node has an error only, counts too: better one statement too many without its literals.
  */
 #ifndef ROUTER_SECRET_TEXT_H
 #define ROUTER_SECRET_TEXT_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * faults.c - loaded into the shipped program (LD_PRELOAD): memory that is not to be had, a disk that
- * is full, and connections that break before their end was read, when a test says so.
+ * faults.c - loaded into the shipped program (LD_PRELOAD): memory that is not to be had, a disk
+ * that is full, and connections that break before their end was read, when a test says so.
  *
  * FAULTS_FILE names a file of 64 bytes that the test maps, too: struct faults below.
  *
  * Left alone are allocations whose failure ends the process by design, and with a message: those of
- * mem_new() (calloc called by the program itself; base/mem.h says what it is for), of libconfig (only
- * an administrator's configuration), and libuv's table of descriptors (16 bytes for each, realloc).
- * With takes_fatal they fail as well.
+ * mem_new() (calloc called by the program itself; base/mem.h says what it is for), of libconfig
+ * (only an administrator's configuration), and libuv's table of descriptors (16 bytes for each,
+ * realloc). With takes_fatal they fail as well.
  */
 #include <dlfcn.h>
 #include <errno.h>

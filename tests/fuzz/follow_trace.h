@@ -34,8 +34,8 @@ struct trace {
 };
 
 /*
- * How to cut: first_piece bytes, then pieces of 1..piece bytes chosen by seed (0: always piece); and
- * of what connection the bytes are.
+ * How to cut: first_piece bytes, then pieces of 1..piece bytes chosen by seed (0: always piece);
+ * and of what connection the bytes are.
  */
 struct trace_cuts {
     size_t first_piece;

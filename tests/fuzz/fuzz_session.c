@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_session.c - whole sessions: clients on one side of a worker, nodes on the other, a script for
- * both. What must hold is in frame/frame.h.
+ * fuzz_session.c - whole sessions: clients on one side of a worker, nodes on the other, a script
+ * for both. What must hold is in frame/frame.h.
  *
  * Input: which configuration (1; high bit: and when memory is not to be had, 2), then steps: what
  * (1), and what it needs. A client is named by a number, as is a connection to a node: the next one

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_texts.c - small texts of a file or of a DBA, taken apart: networks, users of the console,
- * interfaces, row keys, attributes, passwords and stored keys, positions, TLS versions; and the first
- * packet of a prepare reply. What is taken for a network or an address is written and read again as
- * the same.
+ * interfaces, row keys, attributes, passwords and stored keys, positions, TLS versions; and the
+ * first packet of a prepare reply. What is taken for a network or an address is written and read
+ * again as the same.
  *
  * Input: which (1), then the text.
  */

@@ -2,7 +2,8 @@
 /*
  * fuzz_wire_sql.c - any bytes as statements of the console, with values for their parameters.
  *
- *   length of the text (2 bytes, little endian), text, then for each parameter: type (2), null (1), value
+ *   length of the text (2 bytes, little endian), text, then for each parameter: type (2), null (1),
+ *   value
  *
  * What must hold: statements lie in the text, one behind the other, and none begins with a space;
  * cut off and split again each is itself; a bound statement has no parameter left but those of its

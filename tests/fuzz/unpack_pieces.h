@@ -45,7 +45,9 @@ static inline bool unpack_step(struct unpack *u, struct inflater *inflater, cons
     return n >= 0 && (used > 0 || n > 0) && out->len < out->cap;
 }
 
-/* All of data, piece bytes at a time, with room bytes for what it becomes; out->bytes and cap set. */
+/*
+ * All of data, piece bytes at a time, with room bytes for what it becomes; out->bytes and cap set.
+ */
 static inline void unpack_pieces(struct unpacked *out, const uint8_t *data, size_t size,
                                  size_t piece, size_t room)
 {

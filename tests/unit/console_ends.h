@@ -14,8 +14,11 @@
 
 #define SEEN_MAX 512
 
-/* What the stand-in answers: "ROWS n bytes" rows of two columns, "FAIL" an error, "HUGE" a reply that is too large,
- * "LATER" a row from another thread when later_may_end is true, anything else OK. */
+/*
+ * What the stand-in answers: "ROWS n bytes" rows of two columns, "FAIL" an error, "HUGE" a reply
+ * that is too large, "LATER" a row from another thread when later_may_end is true, anything else
+ * OK.
+ */
 struct seen {
     size_t n;
     char *sql[SEEN_MAX]; /* owned */

@@ -80,7 +80,9 @@ TEST(cache_flight_without_an_answer_leaves_all_to_themselves)
     crowd_gets(&c, NULL);
 }
 
-/* They asked before the write, so did the leader: his answer is theirs, but not of those to come. */
+/*
+ * They asked before the write, so did the leader: his answer is theirs, but not of those to come.
+ */
 TEST(cache_flight_overtaken_by_a_write_serves_those_who_asked_before)
 {
     struct cache_look late;
@@ -143,7 +145,9 @@ TEST(cache_flight_that_takes_long_is_not_joined)
     crowd_gets(&c, "a");
 }
 
-/* Statements of one kind whose answers are too large: the next do not wait in vain for each other. */
+/*
+ * Statements of one kind whose answers are too large: the next do not wait in vain for each other.
+ */
 TEST(cache_flight_is_not_joined_when_the_last_brought_nothing)
 {
     const struct cache_result large = {.parts = NULL, .ttl_us = 1000};

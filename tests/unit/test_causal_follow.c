@@ -152,7 +152,9 @@ TEST(causal_reads_of_a_system_schema_and_of_unknown_tables_are_broad)
     mem_free(MEM_ROUTER, c);
 }
 
-/* DDL elsewhere, seen in a binary log or remembered by a transaction: reads of the catalog alone. */
+/*
+ * DDL elsewhere, seen in a binary log or remembered by a transaction: reads of the catalog alone.
+ */
 TEST(causal_ddl_elsewhere_voids_no_answer)
 {
     struct causal *c = causal_new();

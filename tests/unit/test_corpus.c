@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_corpus.c - the fuzzers of protocol/ (and of what a binary log is for) run over their seeds, so that each build does.
+ * test_corpus.c - the fuzzers of protocol/ (and of what a binary log is for) run over their seeds,
+ * so that each build does.
  */
 #include "tests/unit/corpus.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_corpus_console.c - fuzz_console runs over its seeds and over what once broke something, and over
- * some of them with memory that runs out.
+ * test_corpus_console.c - fuzz_console runs over its seeds and over what once broke something, and
+ * over some of them with memory that runs out.
  */
 #include "tests/unit/corpus.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_corpus_session.c - fuzz_session runs over its seeds and over what once broke something, and over
- * some of them with memory that runs out.
+ * test_corpus_session.c - fuzz_session runs over its seeds and over what once broke something, and
+ * over some of them with memory that runs out.
  */
 #include "base/mem.h"
 #include "tests/unit/corpus.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_follow_ok.c - replies of connections with DEPRECATE_EOF: rows end with an OK that begins with
- * 0xfe, and nothing stands behind definitions. Bytes as MariaDB 10.11 sends them.
+ * test_follow_ok.c - replies of connections with DEPRECATE_EOF: rows end with an OK that begins
+ * with 0xfe, and nothing stands behind definitions. Bytes as MariaDB 10.11 sends them.
  */
 #include <stdlib.h>
 

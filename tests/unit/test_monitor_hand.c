@@ -173,7 +173,10 @@ static void enter_view(struct fixture *f, unsigned node, uint64_t conf_id, unsig
     f->m.watches[node]->report.cluster_size = size;
 }
 
-/* It may still answer what it was sent; and it has not left any more when it is back, unused or not. */
+/*
+ * It may still answer what it was sent; and it has not left any more when it is back, unused or
+ * not.
+ */
 TEST(monitor_hand_a_node_that_has_left_is_not_cut_off_until_it_is_back)
 {
     struct fixture f;

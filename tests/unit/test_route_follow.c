@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_route_follow.c - reads of what was written: writes that did not run on the writer, nodes that
- * are behind, sessions that cannot go elsewhere.
+ * test_route_follow.c - reads of what was written: writes that did not run on the writer, nodes
+ * that are behind, sessions that cannot go elsewhere.
  */
 #include "tests/unit/route_cluster_scene.h"
 

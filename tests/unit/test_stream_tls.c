@@ -301,7 +301,9 @@ TEST(stream_tls_moves_with_the_descriptor)
     end_all(&s);
 }
 
-/* --- a peer that only asks --------------------------------------------------------------------- */
+/*
+ * --- a peer that only asks ---------------------------------------------------------------------
+ */
 
 /* A client of OpenSSL's own on the other end of a socket, which the caller closes. */
 static SSL *ask_for_tls(struct secured *s, SSL_CTX *context, int fds[2])

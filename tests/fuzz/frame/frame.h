@@ -184,8 +184,8 @@ struct frame {
 
 /*
  * frame_begin - a fresh process with configuration number variant (see frame.c). There is one at a
- * time; everything is static. fail_at: the n-th mem_try() from then on finds no memory; 0 = none. frame_end - close both sides, run until idle, check that all is back,
- * take it apart.
+ * time; everything is static. fail_at: the n-th mem_try() from then on finds no memory; 0 = none.
+ * frame_end - close both sides, run until idle, check that all is back, take it apart.
  */
 #define FRAME_VARIANTS 7
 #define FRAME_LOGINS   6 /* the variant for logins: TLS, many users, a TCP port behind a balancer */

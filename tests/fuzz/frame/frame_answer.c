@@ -37,7 +37,9 @@ static uint16_t status_of(const struct frame_link *link, const struct answer *a)
     return a->kind == ANSWER_USUAL ? link->status : a->status;
 }
 
-/* --- OK ---------------------------------------------------------------------------------------- */
+/*
+ * --- OK ----------------------------------------------------------------------------------------
+ */
 
 static void put_change(struct writer *w, uint8_t type, const char *name, struct slice value)
 {
