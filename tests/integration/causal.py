@@ -3,6 +3,8 @@
 import contextlib
 
 import wire
+from console import Console
+from util import wait_until
 
 TENANT = {"user": "tenant", "password": "tenant"}
 READ = "SELECT a, @@port FROM t WHERE id = 1"
@@ -25,6 +27,20 @@ def read(proxy, schema):
     with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
         (value, port), = client.rows(READ)
         return int(value), int(port)
+
+
+def read_at(proxy, schema, port):
+    """The value, when reads go to that node; where they go instead, and why, is shown with the failure."""
+    try:
+        return wait_until(lambda: [value for value, at in [read(proxy, schema)] if at == port],
+                          what=f"reads go to the node of port {port}")[0]
+    except AssertionError as e:
+        console = Console(proxy)
+        asked = (f"EXPLAIN ROUTE FOR 'tenant'@'{schema}' '{READ}'", "SELECT * FROM stats_galera_nodes",
+                 "SELECT * FROM runtime_mysql_servers")
+        shown = [f"{sql}: {console.rows(sql)}" for sql in asked]
+        console.db.close()
+        raise AssertionError("\n".join([str(e), *shown])) from None
 
 
 @contextlib.contextmanager

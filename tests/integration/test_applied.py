@@ -9,7 +9,7 @@ import pytest
 
 import util
 import wire
-from causal import TENANT, WINDOW, behind, read, two_nodes, write
+from causal import TENANT, WINDOW, behind, read, read_at, two_nodes, write
 from util import wait_until
 
 
@@ -28,7 +28,7 @@ def test_a_reader_that_is_behind_gives_no_old_row_and_serves_when_it_is_not(
     cluster = fragile_cluster
     proxy = proxy_of(galeway, cluster)
     writer, reader = cluster.port(1), cluster.port(2)
-    wait_until(lambda: read(proxy, table) == (0, reader), what="reads go to the reader")
+    assert read_at(proxy, table, reader) == 0
     with behind(cluster, 2):
         write(proxy, table, 1)
         with contextlib.closing(cluster.connect(2, database=table)) as direct, \
@@ -71,7 +71,7 @@ def test_what_another_connection_made_in_another_schema_is_shown(fragile_cluster
     cluster.sql(1, f"DROP DATABASE IF EXISTS {table}_b_c")
     other = cluster.make_schema(f"{table}_b")
     proxy = proxy_of(galeway, cluster)
-    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    assert read_at(proxy, table, cluster.port(2)) == 0
     with behind(cluster, 2):
         with wire.Client(port=proxy.port, db=other, **TENANT) as maker:
             maker.rows("CREATE TABLE fresh (id INT, KEY (id))")
@@ -111,11 +111,11 @@ def test_what_was_written_to_a_schema_that_nothing_named_is_shown(fragile_cluste
         cluster.sql(1, named(statement))
     cluster.catch_up()
     proxy = proxy_of(galeway, cluster)
-    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    assert read_at(proxy, table, cluster.port(2)) == 0
     if is_known:
         for one in (table, other):
             write(proxy, one, 0)
-            wait_until(lambda: read(proxy, one)[1] == cluster.port(2), what="reads go to the reader again")
+            read_at(proxy, one, cluster.port(2))
     with behind(cluster, 2):
         with wire.Client(port=proxy.port, db=named(home), **TENANT) as writer:
             for statement in statements:
@@ -128,11 +128,11 @@ def test_what_was_written_to_a_schema_that_nothing_named_is_shown(fragile_cluste
 def test_without_questions_in_between_each_check_tells(fragile_cluster, galeway, table):
     proxy = proxy_of(galeway, fragile_cluster, causal_check_interval_ms=0)
     reader = fragile_cluster.port(2)
-    wait_until(lambda: read(proxy, table)[1] == reader, what="reads go to the reader")
+    read_at(proxy, table, reader)
     for value in (1, 2):
         write(proxy, table, value)
         assert read(proxy, table)[0] == value
-        wait_until(lambda: read(proxy, table) == (value, reader), what="reads are back")
+        assert read_at(proxy, table, reader) == value
 
 
 class Site(util.Background):
@@ -220,7 +220,7 @@ def test_nobody_shares_the_read_of_one_who_may_see_old_rows(fragile_cluster, gal
     with wire.Client(port=proxy.port, db=table, **TENANT) as maker:
         maker.rows("CREATE TABLE n (b INT)")
         maker.rows("INSERT INTO n SELECT seq FROM seq_1_to_4000")
-    wait_until(lambda: read(proxy, table) == (0, cluster.port(2)), what="reads go to the reader")
+    assert read_at(proxy, table, cluster.port(2)) == 0
     cluster.catch_up()
     with behind(cluster, 2):
         write(proxy, table, 1)

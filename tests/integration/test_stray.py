@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 import wire
-from causal import READ, TENANT, WINDOW, behind, read, two_nodes, write
+from causal import READ, TENANT, WINDOW, behind, read, read_at, two_nodes, write
 from util import wait_until
 
 PINS = f"{READ} /* stay */"
@@ -29,7 +29,7 @@ def proxy(fragile_cluster, galeway):
 @contextlib.contextmanager
 def bound(proxy, cluster, schema):
     """A session at the reader."""
-    wait_until(lambda: read(proxy, schema)[1] == cluster.port(2), what="reads go to the reader")
+    read_at(proxy, schema, cluster.port(2))
     with wire.Client(port=proxy.port, db=schema, **TENANT) as client:
         (_, port), = client.rows(PINS)
         assert int(port) == cluster.port(2)
