@@ -174,14 +174,18 @@ def test_many_small_commands_do_not_hold_up_others(galeway):
         out, left = b"\0\0\0\0" * FLOOD, FLOOD * (len(answer.payload) + 4)
         answers = 0
         other.send(b"\x03DO 1")
+        turns = select.poll()
+        turns.register(flood.sock, select.POLLIN | select.POLLOUT)
+        turns.register(other.sock, select.POLLIN)
         while left > 0:
-            ready, writable, _ = select.select([flood.sock, other.sock], [flood.sock] if out else [],
-                                               [], 30)
-            if writable:
+            ready = dict(turns.poll(30000))
+            may = ready.get(flood.sock.fileno(), 0)
+            if may & select.POLLOUT:
                 out = out[flood.sock.send(out[:65536], socket.MSG_DONTWAIT):]
-            if flood.sock in ready:
+                turns.modify(flood.sock, select.POLLIN | (select.POLLOUT if out else 0))
+            if may & select.POLLIN:
                 left -= len(flood.sock.recv(1 << 16))
-            if other.sock in ready:
+            if other.sock.fileno() in ready:
                 other.read_query()
                 other.send(b"\x03DO 1")
                 answers += 1

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pool at its limits: what waits, what is told, and what works afterwards."""
 import queue
-import select
 import threading
 
 import pytest
@@ -113,7 +112,7 @@ def test_warnings_that_cannot_be_fetched_are_nobodys_error(cluster, galeway, sch
         assert client.rows("SELECT CAST('x' AS INT)") == [["0"]]
         client.rows(f"USE {gone}")
         cluster.sql(1, f"DROP DATABASE {gone}")
-        assert not select.select([client.sock], [], [], 2.5)[0], client.read_packet()
+        assert not client.readable(2.5), client.read_packet()
         answer = client.query("SELECT 5")  # no connection can come there any more, but one may be there still
         assert answer[0].payload[0] != 0xFF or wire.parse_error(answer[0].payload)[0] == 1049
         assert client.rows(f"USE {schema}") == []

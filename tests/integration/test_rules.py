@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import select
 import struct
 import time
 
@@ -467,23 +466,19 @@ def test_default_query_timeout(ruled):
         assert wire.text_row(own.read_query()[3].payload, 1) == ["0"]
 
 
-def readable(client, seconds=0):
-    return bool(client.buffer) or bool(select.select([client.sock], [], [], seconds)[0])
-
-
 def test_delay_is_of_its_statement_alone(ruled):
     proxy = ruled([to("later", delay=1500)])
     with connect(proxy) as late, connect(proxy) as early:
         late.send(b"\x03SELECT 'a' AS later")
         for i in range(20):
             assert early.value(f"SELECT {i}") == str(i)
-        assert not readable(late), "it was not delayed"
+        assert not late.readable(), "it was not delayed"
         assert wire.text_row(late.read_query()[3].payload, 1) == ["a"]
         statement = Prepared(late, "SELECT 'b' AS later")
         late.send(wire.execute_packet(statement.id, []))
         for i in range(20):
             assert early.value(f"SELECT {i}") == str(i)
-        assert not readable(late), "it was not delayed"
+        assert not late.readable(), "it was not delayed"
         late.read_query()
 
 
@@ -496,7 +491,7 @@ def test_delayed_client_may_send_ahead_be_killed_or_leave(ruled):
         assert wire.text_row(client.read_query()[3].payload, 1) == ["a"]
         assert wire.text_row(client.read_query()[3].payload, 1) == ["b"]
         client.send(b"\x03SELECT 1 AS never")
-        wait_until(lambda: kill_answer(killer, client) and readable(client, 0.1), 10, "the kill")
+        wait_until(lambda: kill_answer(killer, client) and client.readable(0.1), 10, "the kill")
         assert error_of(client.read_query())[0] == 1317
         assert client.value("SELECT 7") == "7"
         leaver = connect(proxy)
@@ -516,7 +511,7 @@ def test_default_query_delay(ruled):
         late.send(b"\x03SELECT 'a'")
         for _ in range(10):
             early.value("SELECT 1 AS at_once")
-        assert not readable(late), "it was not delayed"
+        assert not late.readable(), "it was not delayed"
         late.read_query()
 
 
@@ -710,7 +705,7 @@ def test_hints_need_no_rule(ruled):
         with connect(proxy) as early:
             client.send(b"\x03/* query_delay=1000 */ SELECT 1")
             early.value("SELECT 1")
-            assert not readable(client), "it was not delayed"
+            assert not client.readable(), "it was not delayed"
             client.read_query()
         # a comment that is no hint, and one that is not the first
         assert client.value("/* hello */ " + where("x") + " /* hostgroup=10 */") != "node1"

@@ -7,6 +7,7 @@ its sequence number. It decodes only what it must to know where an answer ends.
 import collections
 import hashlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -568,6 +569,12 @@ class Client:
         """All packets of the answer, also when it is an error: where none may be, use rows()."""
         self.send(bytes([COM_QUERY]) + (sql if isinstance(sql, bytes) else sql.encode()))
         return self.read_query(infile)
+
+    def readable(self, seconds=0):
+        """Is there anything to read, within that time? (select() knows no descriptor above 1023.)"""
+        there = select.poll()
+        there.register(self.sock, select.POLLIN)
+        return bool(self.buffer) or bool(there.poll(seconds * 1000))
 
     def prepare(self, sql):
         """The number of a prepared statement; an error raises ServerError."""
