@@ -54,6 +54,8 @@
     X(ERR_POOL_TIMEOUT, 9001, "HY000", "No server connection became free in time")                \
     X(ERR_POOL_FULL, 9001, "HY000", "The queue for server connections is full")                   \
     X(ERR_SHUTDOWN, 1053, "08S01", "Server shutdown in progress")                                 \
+    X(ERR_ABORTED, 1213, "40001",                                                                 \
+      "Deadlock found when trying to get lock; try restarting transaction")                       \
     X(ERR_INTERRUPTED, 1317, "70100", "Query execution was interrupted")                          \
     X(ERR_KILLED, 1927, "70100", "Connection was killed")                                         \
     X(ERR_LOCAL_INFILE, 4166, "HY000",                                                            \

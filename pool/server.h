@@ -52,11 +52,12 @@ enum expect_what {
     EXPECT_RESET,
     EXPECT_SET, /* a profile's variables: known to be accepted */
     EXPECT_SET_OPTION,
-    EXPECT_PREPARE,    /* a statement of a client prepared again here */
-    EXPECT_PRIME,      /* brings a number of the session to the connection; may fail */
-    EXPECT_TRACKING,   /* the values of the virtual variables (variable.h) behind a SET of them */
-    EXPECT_SETTLED,    /* and those of others that it set, as they are reported; may fail */
-    EXPECT_FOUND_ROWS, /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
+    EXPECT_PREPARE,     /* a statement of a client prepared again here */
+    EXPECT_PRIME,       /* brings a number of the session to the connection; may fail */
+    EXPECT_TRACKING,    /* the values of the virtual variables (variable.h) behind a SET of them */
+    EXPECT_SETTLED,     /* and those of others that it set, as they are reported; may fail */
+    EXPECT_TRANSACTION, /* COM_PING in a transaction: is it still there? */
+    EXPECT_FOUND_ROWS,  /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
     EXPECT_LAST_ID,
     EXPECT_REPLY /* the client's command */
 };
@@ -104,6 +105,12 @@ struct server_events {
     void (*on_ready)(struct server *s);
     /* the node refuses the schema: err is its answer; the server is still LENT. */
     void (*on_unfit)(struct server *s, const struct err *err);
+    /*
+     * the node has aborted the transaction (1213), and said so to a command of ours: it says it
+     * once. Returns true when the owner is done with what it wanted; the server is still LENT, or
+     * given back.
+     */
+    bool (*on_aborted)(struct server *s, const struct err *err);
     /* bytes of the reply, whole or in part; data may be kept only as stream_write() keeps it. */
     void (*on_bytes)(struct server *s, const uv_buf_t *bufs, unsigned n);
     /*
@@ -261,6 +268,9 @@ static inline bool server_asks_schema(const struct server *s)
 
 /* server_expect - a command was (or is just being) sent whose reply is for what. */
 void server_expect(struct server *s, enum expect_what what, enum follow_kind follow);
+
+/* server_expect_first - of a command that goes ahead of those that were not written yet. */
+void server_expect_first(struct server *s, enum expect_what what, enum follow_kind follow);
 
 /*
  * server_sent_up_to - the long command, or the file, that the last of its expected replies is for

@@ -18,46 +18,10 @@
 #define CARRY_MAX (PACKET_MAX + PACKET_HEADER) /* a control packet can be no longer */
 #define MAX_BUFS  8
 
+#define ER_LOCK_DEADLOCK 1213
+
 #define NUMBER_REPLY_MAX 8192         /* bytes of a result that is one number */
 #define ROW_REPLY_MAX    (128 * 1024) /* of one that is a row of variables */
-
-void server_follow_next(struct server *s)
-{
-    const struct expect *e = &s->expects[s->first_expect];
-
-    follow_begin(&s->follow, (enum follow_kind)e->follow, (s->caps & CAP_DEPRECATE_EOF) != 0);
-    s->follow.shows_changes = s->shows_changes;
-    if (UNLIKELY(stream_is_compressed(&s->stream))) {
-        follow_renumber(&s->follow, e->first);
-    }
-}
-
-void server_expect(struct server *s, enum expect_what what, enum follow_kind follow)
-{
-    unsigned at = (s->first_expect + s->n_expects) % SERVER_MAX_EXPECTS;
-
-    CHECK(s->n_expects < SERVER_MAX_EXPECTS);
-    s->expects[at] = (struct expect){.what = (uint8_t)what, .follow = (uint8_t)follow, .first = 1};
-    if (what == EXPECT_REPLY) {
-        s->statement_sent = true;
-        s->is_passing = s->has_replied = false;
-    }
-    s->n_commands++;
-    if (s->n_expects++ == 0) {
-        server_follow_next(s);
-        s->asked_ms = s->pool->now_ms;
-    }
-}
-
-void server_sent_up_to(struct server *s, uint8_t next_sequence)
-{
-    if (UNLIKELY(stream_is_compressed(&s->stream)) && s->n_expects > 0) {
-        s->expects[(s->first_expect + s->n_expects - 1) % SERVER_MAX_EXPECTS].first = next_sequence;
-    }
-    if (s->n_expects == 1) {
-        s->follow.next_sequence = next_sequence;
-    }
-}
 
 static void expect_pop(struct server *s)
 {
@@ -527,9 +491,21 @@ void server_on_bytes(struct stream *stream, uint8_t *data, size_t len)
     carry_keep(s, data + used, len - (size_t)used);
 }
 
+/* Galera tells the next command, whatever it is, and goes on outside of the transaction (10.11). */
+static bool is_abort(enum expect_what what, const struct err *err)
+{
+    return err != NULL && (what == EXPECT_TRANSACTION ||
+                           (err->number == ER_LOCK_DEADLOCK &&
+                            (is_row(what) || what == EXPECT_PRIME || what == EXPECT_SETTLED)));
+}
+
 static bool own_reply_done(struct server *s, enum expect_what what, const struct err *err)
 {
     expect_pop(s);
+    if (UNLIKELY(is_abort(what, err)) && is_lent(s) && s->events->on_aborted != NULL &&
+        s->events->on_aborted(s, err)) {
+        return s->state != SERVER_CLOSING;
+    }
     if (is_number(what)) {
         if (is_lent(s) && s->events->on_number != NULL) {
             s->events->on_number(s, what, err == NULL ? s->number : 0);
@@ -545,7 +521,7 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
     } else if (err != NULL && what != EXPECT_PRIME && what != EXPECT_SETTLED &&
-               what != EXPECT_TRACKING) {
+               what != EXPECT_TRACKING && what != EXPECT_TRANSACTION) {
         /*
          * What the node had accepted before it now refuses: nothing on this connection can be
          * trusted.

@@ -6,6 +6,7 @@
 #include "protocol/stream.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -378,6 +379,14 @@ int stream_detach_fd(struct stream *s)
     }
     rc = dup(fd);
     return rc < 0 ? -errno : rc;
+}
+
+bool stream_has_unread(const struct stream *s)
+{
+    uv_os_fd_t fd;
+    int n = 0;
+
+    return uv_fileno(&s->u.handle, &fd) == 0 && ioctl(fd, FIONREAD, &n) == 0 && n > 0;
 }
 
 static void closed_cb(uv_handle_t *handle)

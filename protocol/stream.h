@@ -130,6 +130,9 @@ void stream_read_stop(struct stream *s);
  */
 int stream_write(struct stream *s, const uv_buf_t *bufs, unsigned n) MUST_CHECK;
 
+/* stream_has_unread - has the peer sent more than was read? One system call. */
+bool stream_has_unread(const struct stream *s) MUST_CHECK;
+
 static inline bool stream_is_drained(const struct stream *s)
 {
     return s->queue == NULL;

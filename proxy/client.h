@@ -124,6 +124,7 @@ struct client {
     bool is_read_paused;
     bool waits_turn; /* the alarm is set: what it sent is dealt with in the loop's next turn */
     bool close_when_drained;
+    bool has_more;            /* more came with the command than that */
     bool is_logged_in;        /* once; COM_CHANGE_USER changes nothing */
     bool is_admitted;         /* client_admit.h */
     uint8_t n_changes_failed; /* COM_CHANGE_USER that were refused, ever */
@@ -131,6 +132,7 @@ struct client {
     uint8_t close_reason;
     int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
+    bool is_aborted;   /* the node has aborted its transaction, and told us only: as session_lost */
     uint64_t since_ms; /* of the state */
     uint64_t created_ms;
     uint64_t unsent_since_ms; /* so long it has taken nothing of the unsent bytes */
@@ -286,10 +288,12 @@ void client_task_failed(struct client *c, int rc);
  * client_input.c: client_take_packets - the commands in data, one after the other, as long as each
  * is answered at once; not too many in one turn of the loop. Returns the bytes dealt with.
  * client_input - on with what was kept: whenever it is idle again, or has its turn.
+ * client_sent_ahead - has it sent more than the command that is worked on?
  * client_wait_turn - the same in the loop's next turn; nothing is read meanwhile.
  */
 size_t client_take_packets(struct client *c, uint8_t *data, size_t len) MUST_CHECK;
 void client_input(struct client *c);
+bool client_sent_ahead(const struct client *c) MUST_CHECK;
 void client_wait_turn(struct client *c);
 
 /*

@@ -133,6 +133,7 @@ void client_begin_again(struct client *c, enum ledger_decision decision)
     task->is_tracked = false;
     task->peek_len = 0;
     task->refused = 0;
+    task->is_ready = false;
     task->confirms = CONFIRM_NOTHING;
     task->confirm_since_us = 0;
     task->not_ready = task->waits_for_id = false;

@@ -343,14 +343,25 @@ static bool told_of_loss(struct client *c, const uint8_t *packet, size_t len, bo
 {
     uint8_t command = packet[PACKET_HEADER];
 
-    if (!c->session_lost || command == COM_QUIT || command == COM_STMT_CLOSE) {
+    bool is_lost = c->session_lost, closes;
+
+    if (LIKELY(!is_lost && !c->is_aborted) || command == COM_QUIT || command == COM_STMT_CLOSE) {
         return false;
     }
-    c->session_lost = false;
-    if (task_of(c, packet, len, is_whole) != NULL) {
-        client_end_with_error(c, err_number(ERR_NODE_LOST), err_sqlstate(ERR_NODE_LOST),
-                              SLICE("Lost connection to server: the node that held the "
-                                    "transaction is gone; it was rolled back"));
+    c->session_lost = c->is_aborted = false;
+    if (task_of(c, packet, len, is_whole) == NULL) {
+        return true;
+    }
+    if (!is_lost) {
+        client_task_failed(c, ERR_ABORTED);
+        return true;
+    }
+    c->close_when_drained = closes = client_sent_ahead(c); /* that counts on what is lost */
+    client_end_with_error(c, err_number(ERR_NODE_LOST), err_sqlstate(ERR_NODE_LOST),
+                          SLICE("Lost connection to server: the node that held the "
+                                "transaction is gone; it was rolled back"));
+    if (closes && c->state != CLIENT_CLOSING) {
+        client_close_after_write(c, CLOSE_NODE);
     }
     return true;
 }

@@ -125,6 +125,7 @@ static size_t take_command(struct client *c, uint8_t *data, size_t len, bool *is
     if (*is_long && len <= threshold) {
         return 0;
     }
+    c->has_more = len > whole;
     stream_command(&c->stream);
     client_command(c, data, MIN(len, whole), !*is_long); /* of a long one the rest streams behind */
     return MIN(len, whole);
@@ -182,6 +183,11 @@ size_t client_take_packets(struct client *c, uint8_t *data, size_t len)
         }
     }
     return c->state == CLIENT_CLOSING || c->close_when_drained ? len : at;
+}
+
+bool client_sent_ahead(const struct client *c)
+{
+    return c->has_more || c->in_len > 0 || stream_has_unread(&c->stream);
 }
 
 /* Deal with what was kept: called whenever the client becomes idle again. */

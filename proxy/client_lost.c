@@ -162,7 +162,8 @@ static bool can_say(const struct client *c, const struct server *s, bool close_a
 static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
                       enum ledger_decision decision)
 {
-    bool close_after = client_lost_state(&c->session);
+    bool close_after = client_lost_state(&c->session) ||
+                       (session_in_transaction(&c->session) && client_sent_ahead(c));
     const char *what_became = consequence(c, decision);
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);

@@ -133,6 +133,7 @@ bool client_is_refused(struct client *c, struct server *s, const uv_buf_t *bufs,
     }
     if (client_says_not_ready(&err)) {
         task->not_ready = true;
+        task->sent_ahead = client_sent_ahead(c); /* before it is told */
         nodes_poke(&c->worker->galeway->nodes, s->node);
     }
     if (!ledger_ran_again(decision) && decision != LEDGER_ROLLED_BACK) {

@@ -68,6 +68,19 @@ static void on_unfit(struct server *s, const struct err *err)
     client_end_with_error(c, err->number, err->sqlstate, err->message);
 }
 
+/* In front of its statement that is its answer. Behind it, it has one: the next command is told. */
+static bool on_aborted(struct server *s, const struct err *err)
+{
+    struct client *c = s->owner;
+
+    if (c->task == NULL || c->task->is_capture || c->task->sent) {
+        c->is_aborted = true;
+        return false;
+    }
+    client_end_with_error(c, err->number, err->sqlstate, err->message);
+    return true;
+}
+
 static void peek(struct task *task, const uv_buf_t *bufs, unsigned n)
 {
     for (unsigned i = 0; i < n && task->peek_len < TASK_PEEK_BYTES; i++) {
@@ -400,6 +413,7 @@ static void on_done(struct server *s)
     struct client *c = s->owner;
     struct task *task = c->task;
     uint32_t pins = c->session.pins;
+    bool closes;
 
     if (task->is_capture) {
         warnings_fetched(c, s->outcome.is_error);
@@ -419,10 +433,12 @@ static void on_done(struct server *s)
         leave_uploading(c, s, pins);
         return;
     }
-    if (UNLIKELY(task->not_ready)) {
-        (void)client_not_ready(c, s);
-    }
+    closes = UNLIKELY(task->not_ready) && client_not_ready(c, s) && task->sent_ahead;
+    c->close_when_drained |= closes; /* what it sent ahead counts on what is gone */
     client_task_end(c);
+    if (UNLIKELY(closes) && c->state != CLIENT_CLOSING) {
+        client_close_after_write(c, CLOSE_NODE);
+    }
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -441,6 +457,7 @@ static void on_drained(struct server *s)
 const struct server_events client_server_events = {
     .on_ready = on_ready,
     .on_unfit = on_unfit,
+    .on_aborted = on_aborted,
     .on_bytes = on_bytes,
     .on_track = client_on_track,
     .on_tracking = client_on_tracking,

@@ -259,6 +259,52 @@ static void note_hidden(const struct client *c)
     }
 }
 
+/*
+ * In a transaction what goes ahead of the statement is answered before that is sent. Galera may
+ * have aborted it: the next command is told so, whatever it is, and what is behind that runs
+ * outside of the transaction. A COM_PING is the one that has nothing to lose by it.
+ */
+static void send_ahead(struct client *c, struct server *s, const struct writer *prefix)
+{
+    static const char ping[] = "\x01\0\0\0\x0e";
+    uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)ping, sizeof(ping) - 1),
+                        uv_buf_init((char *)prefix->base, (unsigned)prefix->len)};
+
+    server_expect_first(s, EXPECT_TRANSACTION, FOLLOW_ONE);
+    client_to(c, CLIENT_FITTING);
+    if (server_write(s, bufs, 2) < 0) {
+        server_lost(s, ERR_NODE_LOST, NULL);
+    }
+}
+
+/*
+ * What the statement needs of the connection: written to prefix. False = something of it was sent,
+ * whose answer comes first, or the client is lost.
+ */
+static bool make_ready(struct client *c, struct server *s, struct writer *prefix, uv_buf_t *body)
+{
+    struct task *task = c->task;
+    int rc = 0;
+
+    *body = uv_buf_init((char *)task->bytes, (unsigned)task->len);
+    if (!task->is_ready) {
+        write_preparation(c, s, prefix);
+        rc = task->stmt != NULL ? client_stmt_bytes(c, s, prefix, body) : 0;
+    }
+    if (rc != 0 || prefix->failed) {
+        /* Replies are expected to what was never sent: it serves nobody any more. */
+        server_close(s, "a statement could not be made ready", rc != 0 ? rc : ERR_LIMIT);
+        client_lost_unsent(c, s, rc != 0 ? rc : ERR_LIMIT);
+        return false;
+    }
+    if (LIKELY(prefix->len == 0 || !session_in_transaction(&c->session))) {
+        return true;
+    }
+    task->is_ready = true;
+    send_ahead(c, s, prefix);
+    return false;
+}
+
 static void send_task(struct client *c, struct server *s, struct writer *prefix)
 {
     struct task *task = c->task;
@@ -268,6 +314,9 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
     unsigned n = 0;
     int rc;
 
+    if (!make_ready(c, s, prefix, &bufs[1])) {
+        return;
+    }
     task->is_open_ended = is_open_ended(task, s);
     task->hides_found_rows = task->is_open_ended && counts_rows(task);
     task->is_stray = client_is_stray(c, s);
@@ -278,16 +327,6 @@ static void send_task(struct client *c, struct server *s, struct writer *prefix)
                    task, c->worker->now_ms);
     if ((task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
-    }
-    write_preparation(c, s, prefix);
-    bufs[1] = uv_buf_init((char *)task->bytes, (unsigned)task->len);
-    rc = task->stmt != NULL ? client_stmt_bytes(c, s, prefix, &bufs[1]) : 0;
-    if (rc != 0 ||
-        prefix
-            ->failed) { /* replies are expected to what was never sent: it serves nobody any more */
-        server_close(s, "a statement could not be made ready", rc != 0 ? rc : ERR_LIMIT);
-        client_lost_unsent(c, s, rc != 0 ? rc : ERR_LIMIT);
-        return;
     }
     if (prefix->len > 0) {
         bufs[n++] = uv_buf_init((char *)prefix->base, (unsigned)prefix->len);

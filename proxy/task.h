@@ -40,6 +40,7 @@ struct task {
         is_wipe; /* COM_RESET_CONNECTION, COM_CHANGE_USER: what the session has on its connection goes first */
     bool schema_asked; /* is_fit_only: the node was asked for it */
     bool wants_cursor; /* COM_STMT_EXECUTE asks for one */
+    bool is_ready;     /* what goes ahead of it in a transaction was sent */
     bool opens; /* what its session has open (PIN_CURSOR, PIN_LONG_DATA) is there when it is sent */
     bool is_heap;         /* bytes is an allocation of its own */
     uint32_t payload;     /* of the (first) packet as the client framed it */
@@ -83,6 +84,7 @@ struct task {
         confirm_since_us; /* clock_now_us(); 0 = the refusal is not complete, or there is none */
     uint64_t view;        /* of its node when it was sent: node.h */
     bool not_ready;       /* its node is in no primary component */
+    bool sent_ahead;      /* not_ready: its client had sent more by then */
     /* what is known of the reply */
     bool reply_begun; /* the client has had bytes of it */
     bool sent;        /* bytes of it were written to a node */
