@@ -125,6 +125,7 @@ struct client {
     bool waits_turn; /* the alarm is set: what it sent is dealt with in the loop's next turn */
     bool close_when_drained;
     bool has_more;            /* more came with the command than that */
+    bool loses_ahead;         /* what comes behind the command counts on what was lost under it */
     bool is_logged_in;        /* once; COM_CHANGE_USER changes nothing */
     bool is_admitted;         /* client_admit.h */
     uint8_t n_changes_failed; /* COM_CHANGE_USER that were refused, ever */

@@ -162,8 +162,9 @@ static bool can_say(const struct client *c, const struct server *s, bool close_a
 static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
                       enum ledger_decision decision)
 {
+    bool in_transaction = session_in_transaction(&c->session);
     bool close_after = client_lost_state(&c->session) ||
-                       (session_in_transaction(&c->session) && client_sent_ahead(c));
+                       (in_transaction && !c->task->is_streaming && client_sent_ahead(c));
     const char *what_became = consequence(c, decision);
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
@@ -175,6 +176,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     if (c->task->reply_begun) {
         c->sequence = s->follow.next_sequence;
     }
+    c->loses_ahead = in_transaction && c->task->is_streaming && !close_after;
     c->close_when_drained = close_after; /* what it sent ahead counts on what is lost */
     if (err != NULL && !c->task->sent) {
         client_end_with_error(c, err->number, err->sqlstate, err->message);

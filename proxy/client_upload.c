@@ -56,9 +56,10 @@ static void say_error(struct client *c)
 
 static void finish(struct client *c)
 {
-    bool discards = c->upload_discards;
+    bool discards = c->upload_discards, closes = c->loses_ahead && client_sent_ahead(c);
 
-    c->upload_discards = false;
+    c->upload_discards = c->loses_ahead = false;
+    c->close_when_drained |= closes;
     if (c->upload_error != NULL) {
         say_error(c);
     } else if (discards /* the node answered before all of it had come */ ||
@@ -70,6 +71,9 @@ static void finish(struct client *c)
         }
         c->sequence = c->upload_sequence; /* of an error, should the node be lost */
         client_to(c, CLIENT_RUNNING);
+    }
+    if (closes && c->state != CLIENT_CLOSING) {
+        client_close_after_write(c, CLOSE_NODE);
     }
 }
 
@@ -192,6 +196,7 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     c->upload_total = c->task->len;
     c->upload_sequence = 1;
     c->task->reads_rest = true;
+    c->has_more = false; /* it may have been more of this command */
     client_to(c, CLIENT_UPLOADING);
     if (left == 0 && !continues) {
         finish(c);

@@ -178,9 +178,12 @@ def answers(client):
     return out
 
 
+def frame(sql):
+    return (len(sql) + 1).to_bytes(3, "little") + b"\0\x03" + sql.encode()
+
+
 def send_all(client, statements):
-    client.sock.sendall(b"".join(len(sql).to_bytes(3, "little") + b"\0" + sql
-                                 for sql in (b"\x03" + text.encode() for text in statements)))
+    client.sock.sendall(b"".join(frame(sql) for sql in statements))
 
 
 BEHIND = ["INSERT INTO child (v) VALUES ('11')", "INSERT INTO child (v) VALUES ('12')", "COMMIT"]
@@ -199,6 +202,28 @@ def test_what_was_sent_ahead_of_a_loss_does_not_run(writer, cluster, tables):
         assert answers(client) == [None, None, 2013]
         cursor.execute("ROLLBACK")
     assert left(cluster, tables) == (0, [])
+
+
+@pytest.mark.parametrize("behind", [[], BEHIND])
+def test_behind_a_long_statement_under_which_it_is_lost(writer, cluster, tables, behind):
+    """Its rest is read first; the client goes on when there is nothing behind that."""
+    with wire.Client(port=writer.port, db=tables, **TENANT) as client:
+        client.rows("START TRANSACTION")
+        client.rows("INSERT INTO child (v) VALUES ('10')")
+        long = b"\x03INSERT INTO child (v) SELECT LEFT('" + b"x" * 2000000 + b"', 9)"
+        packet = len(long).to_bytes(3, "little") + b"\0" + long
+        client.sock.sendall(packet[:1000000])
+        for thread in connections(cluster):
+            cluster.sql(1, f"KILL {thread}")
+        wait_until(lambda: not connections(cluster), what="the connection to be gone")
+        client.sock.sendall(packet[1000000:] + b"".join(frame(sql) for sql in behind))
+        client.seq = 1
+        assert wire.parse_error(client.read_packet().payload)[0] == 2013
+        if behind:
+            assert answers(client) == []
+        else:
+            client.rows("INSERT INTO child (v) VALUES ('12')")
+    assert left(cluster, tables) == (0, [] if behind else ["12"])
 
 
 def test_what_is_sent_at_once_behind_a_loss_does_not_run(writer, cluster, tables):
