@@ -163,6 +163,7 @@ struct server {
     bool statement_sent;   /* the client's command is among what was sent; its reply is awaited */
     bool is_passing;       /* the owner has had bytes of that reply */
     bool has_replied;      /* that reply is whole: only questions of ours are still open */
+    bool status_is_late;   /* status is the node's behind that reply: a question was answered */
     bool said_more;        /* more than it was asked: nothing is sent on it any more */
     bool is_stepwise;      /* COM_CHANGE_USER: nothing was sent along (server_login.c) */
     bool was_unserved;     /* the node asked by a plugin that was answered with nothing */
@@ -202,7 +203,7 @@ struct server {
     struct list_node in_account;      /* of its (node, account), while FREE */
     struct account_servers *siblings; /* borrowed: where in_account is linked */
     uint8_t salt[SALT_LEN];
-    uint16_t status; /* of the last reply */
+    uint16_t status; /* of the last reply, also to a number asked for behind it */
     /* schemas that the transaction under way wrote, by bucket (homes.h); client_homes.h */
     uint16_t wrote[SERVER_WROTE_MAX];
     uint8_t n_wrote; /* more than SERVER_WROTE_MAX = some that are not here, too */

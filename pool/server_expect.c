@@ -24,7 +24,7 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
     s->expects[at] = (struct expect){.what = (uint8_t)what, .follow = (uint8_t)follow, .first = 1};
     if (what == EXPECT_REPLY) {
         s->statement_sent = true;
-        s->is_passing = s->has_replied = false;
+        s->is_passing = s->has_replied = s->status_is_late = false;
     }
     s->n_commands++;
     if (s->n_expects++ == 0) {

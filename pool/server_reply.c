@@ -501,6 +501,10 @@ static bool is_abort(enum expect_what what, const struct err *err)
 
 static bool own_reply_done(struct server *s, enum expect_what what, const struct err *err)
 {
+    if (is_number(what) && s->follow.results > 0) {
+        s->status = s->follow.status;
+        s->status_is_late = true;
+    }
     expect_pop(s);
     if (UNLIKELY(is_abort(what, err)) && is_lent(s) && s->events->on_aborted != NULL &&
         s->events->on_aborted(s, err)) {

@@ -288,7 +288,7 @@ static void on_number(struct server *s, enum expect_what what, uint64_t number)
 
     if (what == EXPECT_FOUND_ROWS) {
         if (!c->session.found_rows_known || /* asked for in front of the next statement */
-            (!s->outcome.is_error && session_counted_rows(c->task, &s->outcome))) {
+            session_counted_rows(c->task, &s->outcome)) {
             c->session.found_rows = number;
             c->session.found_rows_known = true;
         }
@@ -408,6 +408,27 @@ static void after_no_file(struct client *c, struct server *s)
                   slice_of(err_text(ERR_LOCAL_INFILE)));
 }
 
+/*
+ * What the session's status is, the reply does not tell: SELECT FOUND_ROWS() does, and gives its
+ * number. True: on_done comes again.
+ */
+static bool asks_status(struct client *c, struct server *s)
+{
+    struct task *task = c->task;
+
+    if (LIKELY(!session_doubts_status(&c->session, task, &s->outcome)) || s->status_is_late ||
+        c->state != CLIENT_RUNNING) {
+        return false;
+    }
+    if (task->status_asked || client_ask_found_rows(s) < 0) {
+        server_lost(s, ERR_NODE_LOST, NULL);
+        return true;
+    }
+    task->status_asked = true;
+    task->is_open_ended = task->hides_found_rows = false;
+    return true;
+}
+
 static void on_done(struct server *s)
 {
     struct client *c = s->owner;
@@ -422,6 +443,9 @@ static void on_done(struct server *s)
     }
     if (task->refused != 0) {
         client_run_again(c);
+        return;
+    }
+    if (asks_status(c, s)) {
         return;
     }
     if (UNLIKELY(task->said_no_file)) {

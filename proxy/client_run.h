@@ -50,6 +50,12 @@ bool client_counts_rows(const struct facts *f);
 bool client_asks_found_rows(const struct task *task);
 
 /*
+ * client_ask_found_rows - ask for it now that the reply is whole; on_done follows. As
+ * server_write().
+ */
+int client_ask_found_rows(struct server *s);
+
+/*
  * client_wiped - the connection has nothing of the session any more: go on with the command that
  * asked for that.
  */

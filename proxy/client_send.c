@@ -475,6 +475,16 @@ static int place_statement(struct client *c, struct server *s, struct want *want
     return 1;
 }
 
+int client_ask_found_rows(struct server *s)
+{
+    uv_buf_t buf =
+        uv_buf_init((char *)(uintptr_t)question_found_rows, sizeof(question_found_rows) - 1);
+
+    s->statement_sent = true;
+    server_expect(s, EXPECT_FOUND_ROWS, FOLLOW_RESULT);
+    return server_write(s, &buf, 1);
+}
+
 /* The connection is there: bring it to what is wanted, then send. */
 void client_fit_and_send(struct client *c)
 {

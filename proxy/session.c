@@ -76,7 +76,9 @@ static void set_pin(struct session *s, bool on, enum pin pin, uint64_t digest, u
 void session_said(struct session *s, int64_t row_count, bool rows)
 {
     s->row_count = row_count;
-    s->numbers_server = 0;
+    if (rows || s->found_rows_known) { /* else it is the one to be asked */
+        s->numbers_server = 0;
+    }
     if (rows) {
         s->found_rows = 1;
         s->found_rows_known = true;
@@ -332,6 +334,9 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
 
 bool session_counted_rows(const struct task *task, const struct follow *outcome)
 {
+    if (outcome->is_error) { /* those in front of the one that failed */
+        return (task->facts.flags & FACT_MULTI) != 0 && outcome->has_result;
+    }
     return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
            task->facts.verb == VERB_REPLACE || (task->facts.flags & FACT_INTO) != 0;
 }
@@ -441,19 +446,33 @@ static void after_numbers(struct session *s, const struct task *task, const stru
     }
 }
 
-static void take_status(struct session *s, const struct task *task, const struct follow *f)
-{
-    uint16_t mode = STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES;
-    uint16_t status = (uint16_t)(f->status & STATUS_OF_SESSION);
+#define STATUS_OF_MODE (STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)
 
-    /*
-     * SET STATEMENT sql_mode='...' FOR ...: its reply carries bits that hold for that statement
-     * only (10.11).
-     */
-    if (task->facts.sets_back) {
-        status = (uint16_t)((status & ~mode) | (s->status & mode));
+bool session_doubts_status(const struct session *s, const struct task *task, const struct follow *f)
+{
+    const struct facts *facts = &task->facts;
+    bool is_unseen = (facts->flags & FACT_RUNS_UNSEEN) != 0 || task->is_unseen ||
+                     (facts->verb == VERB_UNKNOWN && is_program(facts, f->is_error));
+
+    if (facts->sets_back) { /* something else may set them for good */
+        return is_unseen || (facts->flags & FACT_MULTI) != 0 || facts->runs == VERB_SET;
     }
-    s->status = status;
+    return is_unseen && (f->is_error || ((f->status ^ s->status) & STATUS_OF_MODE) != 0);
+}
+
+static void take_status(struct session *s, const struct server *server, const struct task *task,
+                        const struct follow *f)
+{
+    uint16_t status = f->status;
+
+    if (server->status_is_late) {
+        status = server->status;
+    } else if (f->results == 0 || (f->is_error && f->status == 0)) {
+        return;                         /* ERR may come before any status */
+    } else if (task->facts.sets_back) { /* the bits of its own time */
+        status = (uint16_t)((status & ~STATUS_OF_MODE) | (s->status & STATUS_OF_MODE));
+    }
+    s->status = (uint16_t)(status & STATUS_OF_SESSION);
 }
 
 /*
@@ -487,9 +506,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
     uint64_t digest = task->facts.digest;
 
     task->was_in_transaction = (s->status & STATUS_IN_TRANS) != 0;
-    if (f->results > 0 && !(f->is_error && f->status == 0)) { /* ERR may come before any status */
-        take_status(s, task, f);
-    }
+    take_status(s, server, task, f);
     if ((task->facts.verb == VERB_SET && !f->is_error) || task->tracked_charset) {
         session_after_set(s, server->pool, task);
     }

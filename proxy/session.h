@@ -136,6 +136,15 @@ void session_after(struct session *s, struct server *server, struct task *task,
                    const struct follow *f);
 
 /*
+ * session_doubts_status - the reply is complete, but the status in it may not be the session's: SET
+ * STATEMENT sql_mode='...' FOR ... is answered with bits that hold for that statement only, and an
+ * ERR has none (10.11). Then a question behind it must tell before session_after is called
+ * (server->status_is_late): a wrong NO_BACKSLASH_ESCAPES is an SQL injection.
+ */
+bool session_doubts_status(const struct session *s, const struct task *task,
+                           const struct follow *f);
+
+/*
  * session_leaves - the task is about to be sent: what it may leave on its connection that a reset
  * does not take away is noted there, as its client may be gone before the reply.
  */

@@ -92,6 +92,7 @@ struct task {
     bool is_counted;  /* in the figures of statements (figures_client.h) */
     bool is_error_counted;
     bool was_in_transaction; /* when it was sent */
+    bool status_asked;       /* behind its reply, as that could not tell */
     bool had_numbers;        /* FOUND_ROWS() and ROW_COUNT() of the session were there before it */
     uint64_t numbers_at;     /* commands the connection was sent up to it (session.h) */
     bool state_changed;      /* the node reported "something changed" */

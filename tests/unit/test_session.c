@@ -427,3 +427,59 @@ TEST(session_statement_too_long_to_be_scanned_pins)
     assert_true(ran_has(&r, PIN_UNSEEN_TEXT));
     ran_done(&r);
 }
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+/* Which replies do not tell the session's status: with the bits of another mode, or as an ERR. */
+TEST(session_status_is_asked_for_where_the_reply_cannot_tell)
+{
+    static const struct {
+        const char *sql;
+        bool other_mode, error;
+    } rows[] = {
+        {"SET STATEMENT a=1 FOR SELECT 1; SET sql_mode=''", true, true},
+        {"SELECT 1; SET STATEMENT a=1 FOR SELECT 1", true, true},
+        {"SELECT 1 FROM t FOR UPDATE NOWAIT; SELECT 1", true, true},
+        {"SET STATEMENT a=1 FOR SET sql_mode=''", true, true},
+        {"SET STATEMENT a=1 FOR EXECUTE IMMEDIATE 'SELECT 1'", true, true},
+        {"EXECUTE IMMEDIATE 'SELECT 1'", true, true},
+        {"BEGIN NOT ATOMIC SELECT 1; END", true, true},
+        {"CALL p()", true, true},
+        {"SET STATEMENT sql_mode='' FOR SELECT 1", false, false},
+        {"SELECT 1 FROM t FOR UPDATE NOWAIT", false, false},
+        {"SET sql_mode=''", false, false},
+        {"SET sql_mode=''; SELECT 1", false, false},
+        {"SELEC 1", true, false}, /* a node ran it: new grammar */
+    };
+    struct session s = {.status = STATUS_AUTOCOMMIT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct task task = {.command = COM_QUERY};
+        struct follow same = {.results = 1, .status = STATUS_AUTOCOMMIT};
+        struct follow other = {.results = 1, .status = STATUS_NO_BACKSLASH_ESCAPES};
+        struct follow error = {.is_error = true};
+
+        facts_scan(&task.facts, slice_of(rows[i].sql), 0);
+        assert_int_equal(session_doubts_status(&s, &task, &other), rows[i].other_mode);
+        assert_int_equal(session_doubts_status(&s, &task, &error), rows[i].error);
+        assert_int_equal(session_doubts_status(&s, &task, &same),
+                         task.facts.sets_back && rows[i].error);
+    }
+}
+
+TEST(session_status_is_that_of_a_question_behind_the_reply)
+{
+    struct ran r;
+
+    ran_make(&r);
+    r.server.status = STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES;
+    r.server.status_is_late = true;
+    ran(&r, "SELECT 1; SET STATEMENT sql_mode='' FOR SELECT 1");
+    assert_int_equal(r.session.status, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES);
+    r.server.status_is_late = false;
+    ran(&r, "SET STATEMENT sql_mode='' FOR SELECT 1"); /* what it sets is set back */
+    assert_int_equal(r.session.status, STATUS_AUTOCOMMIT | STATUS_NO_BACKSLASH_ESCAPES);
+    ran(&r, "SET sql_mode=''");
+    assert_int_equal(r.session.status, STATUS_AUTOCOMMIT);
+    ran_done(&r);
+}

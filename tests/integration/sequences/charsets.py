@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Character sets, collations and sql_mode as the client sees them, escaping above all."""
+import wire
 from . import seq
 
+MULTI = wire.MULTI_STATEMENTS
 SEE = ("SELECT @@character_set_client, @@character_set_connection, @@character_set_results, "
        "@@collation_connection")
 MODES = ("ANSI_QUOTES", "PIPES_AS_CONCAT", "NO_BACKSLASH_ESCAPES", "IGNORE_SPACE", "HIGH_NOT_PRECEDENCE",
@@ -35,6 +37,19 @@ def login_charset(number, name):
                ("reset_connection",), after_reset, ("change_user", "tenant", "tenant", "$db"), SEE, charset=number)
 
 
+ESCAPES = "SET sql_mode='NO_BACKSLASH_ESCAPES'"
+FOR_ONE = "SET STATEMENT sql_mode='NO_BACKSLASH_ESCAPES' FOR SELECT 1"
+FOR_NONE = "SET STATEMENT sql_mode='' FOR SELECT 1"
+TIMEOUT = "SET STATEMENT lock_wait_timeout=5 FOR"
+
+
+def bits(name, *steps, **options):
+    """The status bits of what Galeway answers itself, behind statements that set back what they set."""
+    looks = [look for step in steps for look in
+             (step, ("ping",), "SELECT FOUND_ROWS(), ROW_COUNT()", "SELECT @@sql_mode", ("set_option", 0), ("init_db", "$db"))]
+    return seq(f"escaping-bit-{name}", "SELECT 1 UNION SELECT 2", *looks, caps=MULTI, **options)
+
+
 def wide(name):
     """Numbers that Galeway asks for itself, and locks that it counts, where results are of more bytes."""
     return seq(f"results-{name}", f"SET character_set_results={name}", "INSERT INTO t (a) VALUES (1)",
@@ -58,6 +73,27 @@ SEQUENCES = [with_mode(mode) for mode in MODES] + [
         ("ping",), "SELECT 1", ("on", "b", "SELECT 1")),
     seq("escaping-bit-survives", "SET sql_mode=CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", ("ping",), "SELECT 1",
         "SELECT nothing", ("ping",), "SHOW WARNINGS", ("reset_connection",), ("ping",), "SELECT 1"),
+    bits("behind-set-statement", f"{TIMEOUT} SELECT 1; {ESCAPES}"),
+    bits("behind-set-statement-back", ESCAPES, f"{FOR_NONE}; SET sql_mode=''"),
+    bits("behind-nowait", f"SELECT 1 FROM t FOR UPDATE NOWAIT; {ESCAPES}"),
+    bits("behind-alter-wait", f"ALTER TABLE t WAIT 5 ADD x INT; {ESCAPES}; SELECT 1"),
+    bits("before-set-statement", f"{ESCAPES}; {FOR_NONE}"),
+    bits("before-nowait", f"{ESCAPES}; SELECT 1 FROM t FOR UPDATE NOWAIT"),
+    bits("behind-error", f"{FOR_ONE}; SELECT nothing"),
+    bits("behind-error-kept", f"{FOR_NONE}; {ESCAPES}; {FOR_NONE}; SELECT nothing"),
+    bits("before-error", f"{ESCAPES}; {TIMEOUT} SELECT nothing"),
+    bits("of-set-for", f"{TIMEOUT} {ESCAPES}"),
+    bits("of-set-for-set-back", f"SET STATEMENT sql_mode='' FOR {ESCAPES}"),
+    bits("of-text-for", f'{TIMEOUT} EXECUTE IMMEDIATE "{ESCAPES}"'),
+    bits("of-text", f'EXECUTE IMMEDIATE "{FOR_ONE}"', f'EXECUTE IMMEDIATE "{ESCAPES}"',
+         f'EXECUTE IMMEDIATE "{FOR_NONE}"'),
+    bits("of-text-in-multi", f'SELECT 1; EXECUTE IMMEDIATE "{FOR_ONE}"'),
+    bits("of-sql-prepare", f'PREPARE s FROM "{FOR_ONE}"', "EXECUTE s"),
+    bits("of-prepared", ("prepare", "s", FOR_ONE), ("execute", "s"), ("prepare", "t", f"{TIMEOUT} {ESCAPES}"),
+         ("execute", "t")),
+    bits("of-procedure", "CALL p()", setup=(f"CREATE PROCEDURE p() {FOR_ONE}",)),
+    bits("of-procedure-that-sets", "CALL p()", setup=(f"CREATE PROCEDURE p() {ESCAPES}",)),
+    bits("of-program", f"BEGIN NOT ATOMIC {ESCAPES}; {FOR_NONE}; END"),
     seq("ansi-quotes-prepared", "SET sql_mode='ANSI_QUOTES'", 'SELECT "id", \'x\' FROM "t"',
         ("prepare", "s", 'SELECT "id" FROM "t"'), ("execute", "s"), "SET sql_mode=''", 'SELECT "id" FROM t'),
     seq("collations-compare", "SET NAMES utf8mb4", "SELECT 'a'='A', 'e'='é', 'ss'='ß'",
