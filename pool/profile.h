@@ -16,7 +16,7 @@
 /*
  * SET NAMES is more than its parts: with COLLATE, results are declared in that collation too (seen
  * with 10.11). It is carried as one value, "charset" or "charset collation"; single charset
- * variables set after it come on top.
+ * variables set after it come on top. Never utf8 alone, which old_mode makes utf8mb3 or utf8mb4.
  */
 #define PROFILE_NAMES  VARIABLE_COUNT
 #define PROFILE_VALUES (VARIABLE_COUNT + 1)

@@ -45,6 +45,22 @@ static bool is_off(struct slice value)
     return slice_eq_nocase(value, SLICE("OFF")) || slice_eq(value, SLICE("0"));
 }
 
+/* Two variables are one thing: SET of the one changes the other. */
+static uint8_t charset_bit(int variable)
+{
+    return (uint8_t)BIT(variable == VAR_COLLATION_CONNECTION ? VAR_CHARACTER_SET_CONNECTION
+                                                             : variable);
+}
+
+static void track_charset(struct task *task, int variable, struct slice value)
+{
+    struct slice head = {value.data, MIN(value.len, strlen("utf8mb3"))};
+
+    task->tracked_known = task->tracked_charset = true; /* see session_after_set */
+    task->tracked_mb3 |= slice_eq(head, SLICE("utf8mb3")) ? charset_bit(variable) : 0;
+    task->tracked_mb4 |= slice_eq(head, SLICE("utf8mb4")) ? charset_bit(variable) : 0;
+}
+
 static void track_variable(struct session *s, struct pool *pool, struct task *task,
                            const struct track_item *item)
 {
@@ -69,7 +85,7 @@ static void track_variable(struct session *s, struct pool *pool, struct task *ta
         return;
     }
     if (session_is_charset(variable)) {
-        task->tracked_known = task->tracked_charset = true; /* see session_after_set */
+        track_charset(task, variable, item->value);
         return;
     }
     if (variable == VAR_SQL_AUTO_IS_NULL && !is_off(item->value)) {
@@ -191,40 +207,86 @@ static bool is_names(const struct set_statement *set, unsigned at)
            set->assignments[at].text.data == set->assignments[at + 2].text.data;
 }
 
-static bool apply_names(struct session *s, struct profiles *profiles, const struct assignment *a)
+/* utf8 and utf8_unicode_ci: which of two they are is a matter of old_mode. */
+static bool is_ambiguous(struct slice name)
+{
+    const struct slice utf8 = SLICE("utf8");
+
+    return name.len >= utf8.len && slice_eq_nocase((struct slice){name.data, utf8.len}, utf8) &&
+           (name.len == utf8.len || name.data[utf8.len] == '_');
+}
+
+/*
+ * What utf8 was taken for: the old_mode from before the SET holds for all of it, and the node
+ * reports what the variables are behind it, so the last assignment to one tells. Empty = it was not
+ * said.
+ */
+static struct slice meaning_of_utf8(const struct task *task, const struct set_statement *set)
+{
+    uint8_t seen = 0;
+
+    for (unsigned i = set->n; i-- > 0;) {
+        const struct assignment *a = &set->assignments[i];
+        uint8_t bit = session_is_charset(a->variable) ? charset_bit(a->variable) : 0;
+
+        if ((seen & bit) != 0 || a->value == SET_DEFAULT) {
+            continue; /* of NAMES: the one in front of it tells */
+        }
+        seen |= bit;
+        if (is_ambiguous(a->text) && ((task->tracked_mb3 | task->tracked_mb4) & bit) != 0) {
+            return (task->tracked_mb3 & bit) != 0 ? SLICE("utf8mb3") : SLICE("utf8mb4");
+        }
+    }
+    return (struct slice){NULL, 0};
+}
+
+static void put_definite(struct writer *w, struct slice name, struct slice utf8)
+{
+    if (is_ambiguous(name)) {
+        w->failed |= utf8.len == 0;
+        put_slice(w, utf8);
+        name = (struct slice){name.data + strlen("utf8"), name.len - strlen("utf8")};
+    }
+    put_slice(w, name);
+}
+
+static bool apply_names(struct session *s, struct profiles *profiles, const struct assignment *a,
+                        struct slice utf8)
 {
     char names[256];
-    bool with_collation = a[3].value != SET_DEFAULT;
-    size_t len = a[0].text.len + (with_collation ? 1 + a[3].text.len : 0);
+    struct writer w = writer_of(names, sizeof(names));
     const struct slice none = {NULL, 0};
 
-    if (len > sizeof(names)) {
-        return false;
+    put_definite(&w, a[0].text, utf8);
+    if (a[3].value != SET_DEFAULT) {
+        put_u8(&w, ' ');
+        put_definite(&w, a[3].text, utf8);
     }
-    memcpy(names, a[0].text.data, a[0].text.len);
-    if (with_collation) {
-        names[a[0].text.len] = ' ';
-        memcpy(names + a[0].text.len + 1, a[3].text.data, a[3].text.len);
-    }
-    return session_apply(s, profiles, VAR_CHARACTER_SET_CLIENT, none) &&
+    return !w.failed && session_apply(s, profiles, VAR_CHARACTER_SET_CLIENT, none) &&
            session_apply(s, profiles, VAR_CHARACTER_SET_CONNECTION, none) &&
            session_apply(s, profiles, VAR_CHARACTER_SET_RESULTS, none) &&
            session_apply(s, profiles, VAR_COLLATION_CONNECTION, none) &&
-           session_apply(s, profiles, PROFILE_NAMES, (struct slice){names, len});
+           session_apply(s, profiles, PROFILE_NAMES, (struct slice){names, w.len});
 }
 
-static bool apply_charset(struct session *s, struct profiles *profiles, const struct assignment *a)
+static bool apply_charset(struct session *s, struct profiles *profiles, const struct assignment *a,
+                          struct slice utf8)
 {
-    struct slice value = a->value == SET_NULL ? (struct slice){"", 0} : a->text;
+    char name[256];
+    struct writer w = writer_of(name, sizeof(name));
 
     if (a->value != SET_TEXT && a->value != SET_WORD && a->value != SET_NULL) {
+        return false;
+    }
+    put_definite(&w, a->value == SET_NULL ? (struct slice){"", 0} : a->text, utf8);
+    if (w.failed) {
         return false;
     }
     if (a->variable == VAR_CHARACTER_SET_CONNECTION &&
         !session_apply(s, profiles, VAR_COLLATION_CONNECTION, (struct slice){NULL, 0})) {
         return false;
     }
-    return session_apply(s, profiles, a->variable, value);
+    return session_apply(s, profiles, a->variable, (struct slice){name, w.len});
 }
 
 _Static_assert(VARIABLE_COUNT <= 8 * sizeof(((struct task *)0)->tracked), "a bit each");
@@ -247,10 +309,14 @@ static bool is_reported(const struct task *task, const struct set_statement *set
     return true;
 }
 
-/* Charsets are taken from the statement: the node does not report collations (seen with 10.11). */
+/*
+ * Charsets are taken from the statement: the node does not report the collation of NAMES (seen with
+ * 10.11). But what utf8 is there it tells.
+ */
 void session_after_set(struct session *s, struct pool *pool, struct task *task)
 {
     struct set_statement set;
+    struct slice utf8;
     bool carried = true;
 
     set_parse(&set, task->facts.body, session_sql_mode(s));
@@ -259,12 +325,13 @@ void session_after_set(struct session *s, struct pool *pool, struct task *task)
         task->tracked_other |= task->tracked_charset; /* SET CHARACTER SET, a procedure */
         return;
     }
+    utf8 = meaning_of_utf8(task, &set);
     for (unsigned i = 0; i < set.n && carried; i++) {
         if (is_names(&set, i)) {
-            carried = apply_names(s, &pool->profiles, &set.assignments[i]);
+            carried = apply_names(s, &pool->profiles, &set.assignments[i], utf8);
             i += 3;
         } else if (session_is_charset(set.assignments[i].variable)) {
-            carried = apply_charset(s, &pool->profiles, &set.assignments[i]);
+            carried = apply_charset(s, &pool->profiles, &set.assignments[i], utf8);
         }
     }
     task->tracked_other |= !carried || !is_reported(task, &set);

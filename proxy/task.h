@@ -99,6 +99,8 @@ struct task {
     bool tracked_known;      /* and named variables that a profile carries */
     bool tracked_other;      /* and named one that it does not carry */
     bool tracked_charset;
+    uint8_t tracked_mb3; /* the charset variables that it said are utf8mb3, BIT(variable) */
+    uint8_t tracked_mb4;
     bool is_tracked;     /* its last OK had a block of changes; of a SET it is in peek */
     bool is_lent_values; /* its connection has the client's session_track_*: client_track.h */
     bool tracked_profiling;

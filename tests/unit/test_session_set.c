@@ -61,6 +61,32 @@ TEST(session_set_names_with_collate_keeps_the_collation)
     ran_done(&r);
 }
 
+/* By old_mode, which may be another one on the connection that gets it. */
+TEST(session_utf8_is_what_the_node_took_it_for)
+{
+    struct ran r;
+
+    ran_make(&r);
+    set_names(&r, "SET NAMES UTF8", "utf8mb4");
+    assert_collation(&r, 45);
+    set_names(&r, "SET NAMES 'utf8' COLLATE utf8_unicode_ci", "utf8mb3");
+    assert_collation(&r, 192);
+    set_names(&r, "SET NAMES utf8, NAMES utf8_not_a_name, NAMES utf8mb4", "utf8mb4");
+    assert_int_equal(r.session.pins, BIT(PIN_VARIABLE)); /* it does not say what the others are */
+    ran_done(&r);
+    ran_make(&r);
+    ran_track_variable(&r, "collation_connection", "utf8mb4_bin");
+    ran(&r, "SET collation_connection = utf8_bin");
+    assert_true(slice_eq(value_of(&r, VAR_COLLATION_CONNECTION), SLICE("utf8mb4_bin")));
+    ran_track_variable(&r, "character_set_client", "utf8mb3");
+    ran(&r, "SET character_set_client = 'utf8', collation_connection=utf8mb4_bin");
+    assert_true(slice_eq(value_of(&r, VAR_CHARACTER_SET_CLIENT), SLICE("utf8mb3")));
+    assert_int_equal(r.session.pins, 0);
+    set_names(&r, "SET NAMES utf8", "utf8");
+    assert_int_equal(r.session.pins, BIT(PIN_VARIABLE));
+    ran_done(&r);
+}
+
 TEST(session_set_names_replaces_single_charsets)
 {
     struct ran r;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Character sets, collations and sql_mode as the client sees them, escaping above all."""
 import wire
-from . import seq
+from . import on, seq
 
 MULTI = wire.MULTI_STATEMENTS
 SEE = ("SELECT @@character_set_client, @@character_set_connection, @@character_set_results, "
@@ -50,6 +50,15 @@ def bits(name, *steps, **options):
     return seq(f"escaping-bit-{name}", "SELECT 1 UNION SELECT 2", *looks, caps=MULTI, **options)
 
 
+def utf8(name, *steps):
+    """Which charset utf8 is depends on old_mode when it was set, and another's connection has another one."""
+    others = ("SET NAMES latin1", "SET old_mode='NO_PROGRESS_INFO'", "SET old_mode=''", "SET old_mode='UTF8_IS_UTF8MB3'")
+    looks = [look for i, step in enumerate(steps) for look in
+             (step, *on("b", others[i % 4], "BEGIN"), f"{SEE}, COLLATION('x')", *on("b", "COMMIT", "SELECT 1 FROM t LIMIT 1"),
+              f"{SEE}, @@old_mode")]
+    return seq(f"utf8-{name}", *looks)
+
+
 def wide(name):
     """Numbers that Galeway asks for itself, and locks that it counts, where results are of more bytes."""
     return seq(f"results-{name}", f"SET character_set_results={name}", "INSERT INTO t (a) VALUES (1)",
@@ -94,6 +103,22 @@ SEQUENCES = [with_mode(mode) for mode in MODES] + [
     bits("of-procedure", "CALL p()", setup=(f"CREATE PROCEDURE p() {FOR_ONE}",)),
     bits("of-procedure-that-sets", "CALL p()", setup=(f"CREATE PROCEDURE p() {ESCAPES}",)),
     bits("of-program", f"BEGIN NOT ATOMIC {ESCAPES}; {FOR_NONE}; END"),
+    utf8("new", "SET old_mode=''", "SET NAMES utf8", "SET old_mode=DEFAULT"),
+    utf8("old", "SET NAMES utf8", "SET old_mode=''", "SET NAMES latin1"),
+    utf8("both-in-one", "SET old_mode='', NAMES utf8", "SET old_mode='UTF8_IS_UTF8MB3', NAMES utf8"),
+    utf8("collation", "SET old_mode=''", "SET NAMES UTF8 COLLATE utf8_unicode_ci", "SET old_mode=DEFAULT",
+         "SET NAMES 'utf8' COLLATE 'utf8_bin'", "SET old_mode=''"),
+    utf8("collation-alone", "SET old_mode=''", "SET collation_connection=utf8_bin", "SET old_mode=DEFAULT",
+         "SET @@SESSION.collation_connection='utf8_unicode_ci'", "SET old_mode=''"),
+    utf8("parts", "SET old_mode=''", "SET character_set_results=utf8", "SET character_set_client='utf8'",
+         "SET character_set_connection=utf8", "SET old_mode=DEFAULT", "SET character_set_client=utf8",
+         "SET character_set_connection=utf8, character_set_results=utf8", "SET old_mode=''"),
+    utf8("mixed", "SET old_mode=''", "SET NAMES utf8mb3, character_set_client=utf8", "SET old_mode=DEFAULT",
+         "SET NAMES utf8, character_set_results=utf8mb4", "SET character_set_connection=utf8, collation_connection=utf8mb4_bin",
+         "SET collation_connection=utf8mb4_bin, character_set_connection=utf8", "SET NAMES utf8, NAMES utf8mb4", "SET old_mode=''"),
+    utf8("charset", "SET old_mode=''", "SET CHARACTER SET utf8", "SET old_mode=DEFAULT"),
+    utf8("prepared", ("prepare", "s", "SET NAMES utf8"), ("prepare", "o", "SET old_mode=''"), ("execute", "o"),
+         ("execute", "s"), "SET old_mode=DEFAULT"),
     seq("ansi-quotes-prepared", "SET sql_mode='ANSI_QUOTES'", 'SELECT "id", \'x\' FROM "t"',
         ("prepare", "s", 'SELECT "id" FROM "t"'), ("execute", "s"), "SET sql_mode=''", 'SELECT "id" FROM t'),
     seq("collations-compare", "SET NAMES utf8mb4", "SELECT 'a'='A', 'e'='é', 'ss'='ß'",
