@@ -67,6 +67,9 @@
     X(ERR_KILL_AMONG_OTHERS, 1235, "42000",                                                       \
       "KILL among several statements or behind SET STATEMENT is not served: a node would take "   \
       "its id for one of its own threads")                                                        \
+    X(ERR_NO_WRITTEN_GTID, 1235, "42000",                                                         \
+      "WSREP_LAST_WRITTEN_GTID() is another session's where this one has not written since it "   \
+      "has its connection: a rule with multiplex=0 keeps that")                                   \
     X(ERR_NO_THREAD, 1094, "HY000", "Unknown thread id")                                          \
     X(ERR_NOT_OWNER, 1095, "HY000", "You are not owner of this thread")                           \
     X(ERR_PRIVILEGE, 1227, "42000", "Access denied; you need more privileges")                    \

@@ -42,7 +42,7 @@ void client_give_server(struct client *c)
             pool_give(&c->worker->pool, s);
         }
     }
-    c->session.last_id_server = 0;
+    c->session.last_id_server = c->session.gtid_server = 0;
 }
 
 /*

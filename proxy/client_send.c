@@ -404,8 +404,8 @@ static bool asks_first(struct client *c, struct server *s)
 }
 
 /*
- * It asks for a number that only a connection knew which is gone: the session's older one is no
- * answer.
+ * It asks for what only a connection knew which is gone, or another's now: the session's older one
+ * is no answer.
  */
 static bool asks_what_is_lost(struct client *c, const struct server *s)
 {
@@ -414,6 +414,11 @@ static bool asks_what_is_lost(struct client *c, const struct server *s)
     const char *what = NULL;
     char text[160];
 
+    if (UNLIKELY(c->task->facts.asks_gtid) && task_is_statement(c->task) &&
+        session->gtid_server != s->id) {
+        client_task_failed(c, ERR_NO_WRITTEN_GTID);
+        return true;
+    }
     if (LIKELY((flags & (FACT_LAST_INSERT_ID | FACT_FOUND_ROWS)) == 0) ||
         !task_is_statement(c->task)) {
         return false;

@@ -99,6 +99,8 @@ void session_reset(struct session *s, struct profiles *profiles, struct profile 
     s->written = s->written_ms = 0;
     s->last_id_server = 0;
     s->numbers_server = 0;
+    s->gtid_server = 0;
+    s->gtid_awaits_commit = false;
     s->is_untracked = s->is_tracking_unknown = false;
     s->completion_unknown = false;
     s->last_id_unknown = s->last_id_lost = false;
@@ -538,4 +540,5 @@ void session_after(struct session *s, struct server *server, struct task *task,
     after_verb(s, task, f->is_error, now_ms);
     server->ran_unseen |= (s->pins & (BIT(PIN_ROUTINE) | BIT(PIN_UNKNOWN_STATE))) != 0;
     after_numbers(s, task, f, server->id);
+    session_wrote_gtid(s, task, f, server->id);
 }

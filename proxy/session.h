@@ -45,10 +45,11 @@ struct session {
     uint64_t written_ms;     /* when it did so last */
     uint64_t last_id_server; /* id of the server connection that has our last_insert_id; 0 = none */
     uint64_t
-        numbers_server;  /* id of the one that has our FOUND_ROWS() and ROW_COUNT(), 0 = none, */
-    uint64_t numbers_at; /* as long as it was sent no more than so many commands */
-    uint32_t pins;       /* BIT(enum pin) */
-    uint64_t caps;       /* agreed with the client */
+        numbers_server;   /* id of the one that has our FOUND_ROWS() and ROW_COUNT(), 0 = none, */
+    uint64_t numbers_at;  /* as long as it was sent no more than so many commands */
+    uint64_t gtid_server; /* id of the one that has our WSREP_LAST_WRITTEN_GTID(), 0 = none */
+    uint32_t pins;        /* BIT(enum pin) */
+    uint64_t caps;        /* agreed with the client */
     uint32_t next_stmt_id;
     uint32_t last_stmt_id; /* what STMT_ID_LAST stands for; 0 = nothing */
     int default_hostgroup; /* at login: of a user that is no longer configured */
@@ -61,9 +62,10 @@ struct session {
     bool completion_unknown; /* @@completion_type was set: COMMIT may be COMMIT RELEASE */
     bool multiplex_off;      /* rules said multiplex=0, or 1: until they say otherwise */
     bool multiplex_on;
-    int flag_in;            /* next_query_flagIN of the statement before; 0 = none */
-    bool lacks_memory;      /* something of it was forgotten: its client is to be closed */
-    bool must_set_password; /* it has expired: nothing else may be done (client_user.h) */
+    int flag_in;             /* next_query_flagIN of the statement before; 0 = none */
+    bool gtid_awaits_commit; /* what was written gets one then */
+    bool lacks_memory;       /* something of it was forgotten: its client is to be closed */
+    bool must_set_password;  /* it has expired: nothing else may be done (client_user.h) */
     bool
         is_untracked; /* its connection reports nothing any more, as the client is to find it: pinned */
     bool is_tracking_unknown; /* untracked, and its own values may have changed: to be asked for */
@@ -192,6 +194,14 @@ void session_answers(struct session *s, struct causal *causal, struct task *task
 void session_wrote(struct session *s, struct causal *causal, struct task *task, bool is_error,
                    uint64_t now_ms);
 void session_wrote_in_doubt(struct session *s, struct causal *causal, const struct task *task);
+
+/*
+ * session_wrote_gtid - WSREP_LAST_WRITTEN_GTID() of a connection is that of its last write, whoever
+ * had it then (10.11; also behind a reset): from when a session writes it is the session's, as long
+ * as it has the connection.
+ */
+void session_wrote_gtid(struct session *s, const struct task *task, const struct follow *f,
+                        uint64_t server_id);
 
 /*
  * session_written - the bloom of what it wrote, for causal_follow_us(). life_ms: 0 when the last

@@ -133,6 +133,46 @@ static void remember(struct session *s, struct causal_marks *marks, const struct
     look_for_schemas(&named, task);
 }
 
+/* --- WSREP_LAST_WRITTEN_GTID() ---------------------------------------------------------------- */
+
+/* A node counted a write: not one that changed nothing, nor of what no other node gets. */
+static bool is_counted_write(const struct session *s, const struct task *task,
+                             const struct follow *f)
+{
+    if ((task->facts.flags & (FACT_MULTI | FACT_CREATES_TEMPORARY)) != 0) {
+        return false;
+    }
+    switch (task->facts.verb) {
+    case VERB_UPDATE: return f->affected > 0 && (s->caps & CAP_FOUND_ROWS) == 0;
+    case VERB_INSERT:
+    case VERB_REPLACE:
+    case VERB_DELETE:
+    case VERB_LOAD: return f->affected > 0;
+    default: return (task->facts.flags & FACT_DDL) != 0 && !f->has_warnings;
+    }
+}
+
+void session_wrote_gtid(struct session *s, const struct task *task, const struct follow *f,
+                        uint64_t server_id)
+{
+    bool is_temporary = (s->pins & BIT(PIN_TEMPORARY_TABLE)) != 0;
+
+    if (f->is_error || !task_is_statement(task)) {
+        return;
+    }
+    if (task->facts.verb == VERB_ROLLBACK) {
+        s->gtid_awaits_commit = false; /* to a savepoint: it may have been all */
+    } else if (!is_temporary && is_counted_write(s, task, f)) {
+        s->gtid_awaits_commit = true;
+    } else if (task->facts.verb != VERB_COMMIT) {
+        return;
+    }
+    if (s->gtid_awaits_commit && (s->status & STATUS_IN_TRANS) == 0) {
+        s->gtid_server = server_id;
+        s->gtid_awaits_commit = false;
+    }
+}
+
 /* --- a write ---------------------------------------------------------------------------------- */
 
 static struct causal_marks *transaction_of(struct session *s)

@@ -51,6 +51,10 @@ static void call_native(struct scan *s, struct word word)
         s->last_insert_id = true;
     } else if (word.id == W_NEXTVAL) {
         scan_flag(s, FACT_TABLES_UNKNOWN | FACT_RUNS_UNSEEN); /* LASTVAL() is of the session */
+    } else if (word.id == W_WSREP_SYNC_WAIT_UPTO_GTID) {
+        scan_flag(s, FACT_TABLES_UNKNOWN); /* reads behind it see what it waited for */
+    } else if (word.id == W_WSREP_LAST_WRITTEN_GTID) {
+        s->facts->asks_gtid = true;
     }
 }
 
@@ -402,7 +406,7 @@ static void clear(struct facts *f)
     f->flags = 0;
     f->verb = VERB_EMPTY;
     f->runs = VERB_EMPTY;
-    f->sets_back = false;
+    f->sets_back = f->asks_gtid = false;
     f->local = LOCAL_NONE;
     f->n_tables = 0;
     f->column_name = (struct slice){NULL, 0};

@@ -109,6 +109,7 @@ struct facts {
     bool sets_back;  /* it sets variables for its own time: SET STATEMENT .. FOR, be it the first
                        statement or another; a locking SELECT or DDL with NOWAIT or WAIT n
                        (lock_wait_timeout; 10.11) */
+    bool asks_gtid;  /* WSREP_LAST_WRITTEN_GTID() */
     uint8_t local;   /* enum local_form */
     uint8_t n_tables;
     struct table_name tables[FACTS_MAX_TABLES]; /* borrowed from the statement's bytes */

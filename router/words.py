@@ -150,10 +150,10 @@ current_date current_role current_time current_timestamp current_user localtime 
 utc_date utc_time utc_timestamp sysdate nextval lastval currval
 """
 
-# Locks, waits for a node, or moves a sequence.
+# Locks, waits for a node, moves a sequence, or is of the node that writes.
 NOT_READ = """
 get_lock is_free_lock is_used_lock lastval master_gtid_wait master_pos_wait nextval release_all_locks
-release_lock setval wsrep_sync_wait_upto_gtid
+release_lock setval wsrep_last_seen_gtid wsrep_last_written_gtid wsrep_sync_wait_upto_gtid
 """
 
 BITS = {"RESERVED": 0x01, "NOT_CALL": 0x02, "TIGHT": 0x04, "VOLATILE": 0x08, "VOLATILE_BARE": 0x10,

@@ -294,8 +294,8 @@ static const struct word_row word_rows[] = {
     {"where", 5, 0x03, W_WHERE}, {"while", 5, 0x03, W_WHILE}, {"window", 6, 0x02, WORD_PLAIN},
     {"with", 4, 0x03, W_WITH}, {"within", 6, 0x42, WORD_PLAIN}, {"work", 4, 0x00, W_WORK},
     {"wrapper", 7, 0x02, WORD_PLAIN}, {"write", 5, 0x03, W_WRITE}, {"wsrep_causal_reads", 18, 0x00, W_WSREP_CAUSAL_READS},
-    {"wsrep_last_seen_gtid", 20, 0x4a, WORD_PLAIN}, {"wsrep_last_written_gtid", 23, 0x4a, WORD_PLAIN}, {"wsrep_sync_wait", 15, 0x00, W_WSREP_SYNC_WAIT},
-    {"wsrep_sync_wait_upto_gtid", 25, 0x6a, WORD_PLAIN}, {"x", 1, 0x42, WORD_PLAIN}, {"xa", 2, 0x02, W_XA},
+    {"wsrep_last_seen_gtid", 20, 0x6a, WORD_PLAIN}, {"wsrep_last_written_gtid", 23, 0x6a, W_WSREP_LAST_WRITTEN_GTID}, {"wsrep_sync_wait", 15, 0x00, W_WSREP_SYNC_WAIT},
+    {"wsrep_sync_wait_upto_gtid", 25, 0x6a, W_WSREP_SYNC_WAIT_UPTO_GTID}, {"x", 1, 0x42, WORD_PLAIN}, {"xa", 2, 0x02, W_XA},
     {"xor", 3, 0x03, WORD_PLAIN}, {"y", 1, 0x42, WORD_PLAIN}, {"year", 4, 0x02, WORD_PLAIN},
     {"year_month", 10, 0x03, WORD_PLAIN}, {"yearweek", 8, 0x42, WORD_PLAIN}, {"zerofill", 8, 0x03, WORD_PLAIN},
 };

@@ -286,3 +286,23 @@ TEST(facts_every_verb_has_a_name)
     }
     assert_string_equal(verb_name((enum verb)200), "UNKNOWN");
 }
+
+TEST(facts_gtid_of_the_last_write_is_seen_wherever_it_is_asked_for)
+{
+    static const struct {
+        const char *sql;
+        bool asks;
+    } rows[] = {
+        {"SELECT WSREP_LAST_WRITTEN_GTID()", true},
+        {"SELECT 1; DO `wsrep_last_written_gtid` ()", true},
+        {"INSERT INTO t SELECT 1, CONCAT(wsrep_last_written_gtid())", true},
+        {"SELECT wsrep_last_written_gtid FROM t", false},
+        {"SELECT 'WSREP_LAST_WRITTEN_GTID()', WSREP_LAST_SEEN_GTID()", false},
+    };
+    struct facts f;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        facts_scan(&f, slice_of(rows[i].sql), 0);
+        assert_int_equal(f.asks_gtid, rows[i].asks);
+    }
+}
