@@ -57,26 +57,31 @@ static void put_found_rows(struct writer *w, const struct session *s, struct sli
     put_slice(w, SLICE(" LIMIT 0"));
 }
 
+/* It has other blocks. */
+static bool is_oracle(const struct session *s)
+{
+    struct slice mode = s->profile->values[VAR_SQL_MODE];
+
+    return mode.len >= 6 && memmem(mode.data, mode.len, "ORACLE", 6) != NULL;
+}
+
 /*
  * A block's ROW_COUNT() is the sum of what its statements changed, and SELECT ... INTO counts as
  * one (10.11). FOUND_ROWS() is its last SELECT's.
  */
 static void put_both(struct writer *w, const struct session *s)
 {
-    put_slice(w, SLICE("BEGIN NOT ATOMIC DECLARE x INT;DECLARE CONTINUE HANDLER FOR NOT FOUND "
-                       "BEGIN END;FOR i IN 1.."));
+    bool oracle = is_oracle(s);
+
+    put_slice(w, oracle
+                     ? SLICE("DECLARE x INT;CONTINUE HANDLER FOR NOT FOUND NULL;BEGIN FOR i IN 1..")
+                     : SLICE("BEGIN NOT ATOMIC DECLARE x INT;DECLARE CONTINUE HANDLER FOR NOT "
+                             "FOUND BEGIN END;FOR i IN 1.."));
     put_number(w, (uint64_t)s->row_count);
-    put_slice(w, SLICE(" DO SELECT 1 INTO x LIMIT 1;END FOR;"));
+    put_slice(w, oracle ? SLICE(" LOOP SELECT 1 INTO x LIMIT 1;END LOOP;")
+                        : SLICE(" DO SELECT 1 INTO x LIMIT 1;END FOR;"));
     put_found_rows(w, s, SLICE(" INTO x"));
     put_slice(w, SLICE(";END"));
-}
-
-/* sql_mode=ORACLE has other blocks. */
-static bool has_blocks(const struct session *s)
-{
-    struct slice mode = s->profile->values[VAR_SQL_MODE];
-
-    return mode.len < 6 || memmem(mode.data, mode.len, "ORACLE", 6) == NULL;
 }
 
 static bool asks(const struct facts *f)
@@ -112,7 +117,7 @@ void numbers_prime(struct client *c, struct server *s, struct writer *w)
     }
     at = packet_begin(w);
     put_u8(w, COM_QUERY);
-    if (asks(&task->facts) && session->row_count >= 0 && has_blocks(session)) {
+    if (asks(&task->facts) && session->row_count >= 0) {
         put_both(w, session);
     } else {
         put_found_rows(w, session, SLICE(""));

@@ -15,6 +15,12 @@ static void on_sequence(struct scan *s)
 /* on_plain_word - not a keyword, or only an ordinary function. */
 static void on_plain_word(struct scan *s)
 {
+    if (UNLIKELY(token_is_punct(s->prev, '%'))) {
+        if (slice_eq_nocase(token_inner(s->token), SLICE("rowcount"))) {
+            scan_flag(s, FACT_ROW_COUNT | FACT_VOLATILE); /* SQL%ROWCOUNT of sql_mode=ORACLE */
+        }
+        return;
+    }
     if (token_is_punct(s->prev, '.')) {
         struct slice name = token_inner(s->token);
 
