@@ -341,6 +341,27 @@ static void write_charsets(struct writer *w, bool *first, const struct profile *
     }
 }
 
+/*
+ * max_join_size sets both, and without a value of its own sql_big_selects is what that makes it
+ * (10.11): its DEFAULT is not.
+ */
+static void write_big_selects(struct writer *w, bool *first, const struct profile *from,
+                              const struct profile *to)
+{
+    struct slice big_selects = to->values[VAR_SQL_BIG_SELECTS];
+    bool size_differs = differs(from, to, VAR_MAX_JOIN_SIZE);
+
+    if (!size_differs && !differs(from, to, VAR_SQL_BIG_SELECTS)) {
+        return;
+    }
+    if (size_differs || big_selects.data == NULL) {
+        write_one(w, first, VAR_MAX_JOIN_SIZE, to->values[VAR_MAX_JOIN_SIZE]);
+    }
+    if (big_selects.data != NULL) {
+        write_one(w, first, VAR_SQL_BIG_SELECTS, big_selects);
+    }
+}
+
 void profile_write_set(struct writer *w, const struct profile *from, const struct profile *to)
 {
     bool first = true;
@@ -351,8 +372,11 @@ void profile_write_set(struct writer *w, const struct profile *from, const struc
     if (charsets_differ(from, to)) {
         write_charsets(w, &first, to);
     }
+    write_big_selects(w, &first, from, to);
     for (int i = 0; i < VARIABLE_COUNT; i++) {
-        if (!is_charset(i) && !variable_is_virtual(i) && differs(from, to, i)) {
+        bool is_written = is_charset(i) || i == VAR_MAX_JOIN_SIZE || i == VAR_SQL_BIG_SELECTS;
+
+        if (!is_written && !variable_is_virtual(i) && differs(from, to, i)) {
             write_one(w, &first, i, to->values[i]);
         }
     }

@@ -19,7 +19,7 @@ enum variable_kind {
  * some wsrep_* and sql_log_bin, which need a privilege), and what session tracking reports is
  * accepted again and gives the same. When several are written back, in this order, as some change
  * another one and do not report it: character_set_connection the collation (to the charset's
- * default), max_join_size sql_big_selects.
+ * default), max_join_size sql_big_selects (which a session with the first always has, too).
  *
  * Not in the list, so that setting them is a change that cannot be carried: timestamp (SET
  * timestamp=DEFAULT is reported with the old value), character_set_database and

@@ -488,6 +488,13 @@ static bool is_profiled(const struct task *task)
             slice_behind_nocase(task->facts.body, SLICE("profiling")).data != NULL);
 }
 
+/* SET STATEMENT max_join_size=... sets sql_big_selects, too, and does not set that back (10.11). */
+static bool sets_big_selects(const struct task *task)
+{
+    return UNLIKELY(task->facts.sets_back) &&
+           slice_behind_nocase(task_text(task), SLICE("max_join_size")).data != NULL;
+}
+
 /*
  * A role outlives COM_RESET_CONNECTION and COM_CHANGE_USER (10.11.19), and its user may have one by
  * default.
@@ -522,7 +529,7 @@ void session_after(struct session *s, struct server *server, struct task *task,
         session_unpin(s, PIN_WARNINGS);
     }
     session_leaves(server, task);
-    if (server->must_close || task->tracked_other || s->is_untracked) {
+    if (server->must_close || task->tracked_other || s->is_untracked || sets_big_selects(task)) {
         session_pin(s, PIN_VARIABLE, digest, now_ms);
     }
     s->completion_unknown |= task_sets_completion(task);

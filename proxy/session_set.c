@@ -116,6 +116,37 @@ static void track_schema(struct session *s, struct pool *pool, struct task *task
     }
 }
 
+/*
+ * SET max_join_size sets sql_big_selects as well, and that is not reported unless it is named
+ * (10.11).
+ */
+static void track_big_selects(struct session *s, struct pool *pool, struct task *task,
+                              const struct ok *ok)
+{
+    struct track_walk walk = track_walk_of(ok->track);
+    struct track_item item;
+    struct slice size = {NULL, 0}, big_selects;
+
+    while (track_next(&walk, &item)) {
+        int variable =
+            item.type == TRACK_SYSTEM_VARIABLE ? variable_find(item.name) : VARIABLE_NONE;
+
+        if (variable == VAR_SQL_BIG_SELECTS) {
+            return;
+        }
+        size = variable == VAR_MAX_JOIN_SIZE ? item.value : size;
+    }
+    if (size.data != NULL) {
+        big_selects = slice_eq(size, SLICE("18446744073709551615")) ? SLICE("ON") : SLICE("OFF");
+        task->tracked_other |= !session_apply(s, &pool->profiles, VAR_SQL_BIG_SELECTS, big_selects);
+    }
+}
+
+static bool has_tracked(const struct task *task, int variable)
+{
+    return (task->tracked[variable / 64] & UINT64_C(1) << variable % 64) != 0;
+}
+
 void session_track(struct session *s, struct pool *pool, struct task *task, const struct ok *ok)
 {
     struct track_walk walk = track_walk_of(ok->track);
@@ -137,6 +168,9 @@ void session_track(struct session *s, struct pool *pool, struct task *task, cons
         } else if (item.type == TRACK_STATE_CHANGE) {
             task->state_changed = true;
         }
+    }
+    if (UNLIKELY(has_tracked(task, VAR_MAX_JOIN_SIZE))) {
+        track_big_selects(s, pool, task, ok);
     }
 }
 
@@ -193,6 +227,7 @@ void session_settled(struct session *s, struct pool *pool, struct task *task, co
             track_variable(s, pool, task, &item);
         }
     }
+    track_big_selects(s, pool, task, ok);
 }
 
 /* --- what the statement says ------------------------------------------------------------------ */
@@ -302,7 +337,7 @@ static bool is_reported(const struct task *task, const struct set_statement *set
         int variable = set->assignments[i].variable;
 
         if (variable != VARIABLE_NONE && variable != VAR_COLLATION_CONNECTION &&
-            (task->tracked[variable / 64] & UINT64_C(1) << variable % 64) == 0) {
+            !has_tracked(task, variable)) {
             return false;
         }
     }

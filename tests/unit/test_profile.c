@@ -331,6 +331,29 @@ TEST(profile_set_into_each_shorter_buffer_fails)
     profiles_fini(&t);
 }
 
+/* The second is what the first makes it, unless it has a value of its own. */
+TEST(profile_max_join_size_takes_sql_big_selects_along)
+{
+    struct profiles t;
+    struct profile *one, *other;
+
+    profiles_init(&t);
+    one = plus(&t, empty_of(&t), VAR_SQL_BIG_SELECTS, "ON");
+    assert_string_equal(set_text(t.empty, one), "SET sql_big_selects='ON'");
+    assert_string_equal(set_text(one, t.empty), "SET max_join_size=DEFAULT");
+    one = plus(&t, one, VAR_MAX_JOIN_SIZE, "1000");
+    assert_string_equal(set_text(t.empty, one), "SET max_join_size=1000,sql_big_selects='ON'");
+    assert_string_equal(set_text(one, t.empty), "SET max_join_size=DEFAULT");
+    other = plus(&t, profile_ref(one), VAR_MAX_JOIN_SIZE, "2000");
+    assert_string_equal(set_text(one, other), "SET max_join_size=2000,sql_big_selects='ON'");
+    other = plus(&t, other, VAR_MAX_JOIN_SIZE, "1000");
+    other = plus(&t, other, VAR_SQL_BIG_SELECTS, "OFF");
+    assert_string_equal(set_text(one, other), "SET sql_big_selects='OFF'");
+    profile_unref(&t, one);
+    profile_unref(&t, other);
+    profiles_fini(&t);
+}
+
 TEST(profile_without_memory_is_refused_and_nothing_changes)
 {
     struct profiles t;

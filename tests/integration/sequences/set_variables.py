@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SET in all its forms, and what a later statement sees of it."""
+import wire
+
 from . import STATE_BIT, on, seq
 
 # Session variables with values that differ from the default. Each is set in every way the
@@ -81,6 +83,7 @@ OF_A_NODE = {"auto_increment_offset": "Galera gives each node its own, whatever 
 
 # What runs may turn off what a connection reports, or set what it never reports (@@name without
 # a scope), where no lexer sees it.
+BIG = "SELECT @@max_join_size, @@sql_big_selects"
 UNTRACK = "SET session_track_system_variables=DEFAULT"
 UNSEEN_UNTRACKING = {
     "immediate": f"EXECUTE IMMEDIATE '{UNTRACK}'",
@@ -301,6 +304,19 @@ SEQUENCES = [set_and_see(name, values) for name, values in VARIABLES.items()] + 
         "SELECT SLEEP(3)", "SET timestamp=1000000000", "SELECT @@timestamp", "SET time_zone='+00:00'", "SELECT NOW()",
         "SET timestamp=DEFAULT", "SET sql_safe_updates=1", "UPDATE t SET a=1 WHERE s='one'",
         "DELETE FROM t"),
+    *(seq(f"big-selects-{name}", *(look for step in steps for look in
+          (step, *on("b", "BEGIN"), BIG, *on("b", "COMMIT", "SELECT 1 FROM t LIMIT 1"), BIG)), caps=wire.MULTI_STATEMENTS)
+      for name, steps in {
+          "before": ("SET sql_big_selects=1", "SET max_join_size=1000", "SET max_join_size=2000", "SET max_join_size=DEFAULT"),
+          "after": ("SET max_join_size=1000", "SET sql_big_selects=1", "SET max_join_size=2000", "SET sql_big_selects=DEFAULT"),
+          "in-one": ("SET sql_big_selects=1, max_join_size=1000", "SET max_join_size=2000, sql_big_selects=1",
+                     "SET sql_big_selects=0, max_join_size=18446744073709551615"),
+          "off": ("SET sql_big_selects=0", "SET max_join_size=18446744073709551615", "SET sql_big_selects=DEFAULT"),
+          "tracking": ("SET sql_big_selects=1, session_track_schema=1", "SET max_join_size=1000, session_track_schema=1"),
+          "multi": ("SET sql_big_selects=1; SET max_join_size=1000", "SELECT 1"),
+          "set-statement": ("SET max_join_size=1000, sql_big_selects=1", "SET STATEMENT max_join_size=2000 FOR SELECT 1",
+                            "SET sql_big_selects=1", "SET STATEMENT max_join_size=2000 FOR DO 1"),
+      }.items()),
     seq("insert-id-variable", "SET insert_id=1000", "INSERT INTO t (a) VALUES (1)",
         "INSERT INTO t (a) VALUES (2)", "SELECT id, a FROM t", "SET last_insert_id=55",
         "SELECT LAST_INSERT_ID(), @@last_insert_id, @@identity", "SET identity=66",
