@@ -165,7 +165,8 @@ bool client_counts_rows(const struct facts *f)
     return (f->flags & (FACT_CALC_FOUND_ROWS | FACT_MULTI | FACT_INTO)) != 0 ||
            f->runs == VERB_CALL || f->runs == VERB_EXECUTE || f->runs == VERB_VALUES ||
            f->verb == VERB_ANALYZE || f->verb == VERB_EXPLAIN ||
-           (f->n_tables > 1 && (f->verb == VERB_INSERT || f->verb == VERB_REPLACE));
+           ((f->n_tables > 1 || f->has_select) &&
+            (f->runs == VERB_INSERT || f->runs == VERB_REPLACE));
 }
 
 /* Of a cursor's rows none came yet, but they are counted. */

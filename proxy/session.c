@@ -334,13 +334,18 @@ static void after_verb(struct session *s, const struct task *task, bool failed, 
     after_user_locks(s, task, failed, now_ms);
 }
 
+static bool inserts(uint8_t verb)
+{
+    return verb == VERB_INSERT || verb == VERB_REPLACE;
+}
+
 bool session_counted_rows(const struct task *task, const struct follow *outcome)
 {
     if (outcome->is_error) { /* those in front of the one that failed */
         return (task->facts.flags & FACT_MULTI) != 0 && outcome->has_result;
     }
-    return outcome->has_result || task->had_numbers || task->facts.verb == VERB_INSERT ||
-           task->facts.verb == VERB_REPLACE || (task->facts.flags & FACT_INTO) != 0;
+    return outcome->has_result || task->had_numbers || inserts(task->facts.verb) ||
+           inserts(task->facts.runs) || (task->facts.flags & FACT_INTO) != 0;
 }
 
 static bool is_query(uint8_t verb)
@@ -400,8 +405,7 @@ static bool hides_last_id(const struct task *task, const struct follow *f)
 {
     uint8_t verb = task->facts.runs;
 
-    return (task->facts.flags & FACT_RUNS_UNSEEN) != 0 ||
-           (f->has_result && (verb == VERB_INSERT || verb == VERB_REPLACE)) ||
+    return (task->facts.flags & FACT_RUNS_UNSEEN) != 0 || (f->has_result && inserts(verb)) ||
            (task->facts.flags & (FACT_SETS_INSERT_ID | FACT_MULTI)) != 0;
 }
 

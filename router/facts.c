@@ -406,7 +406,7 @@ static void clear(struct facts *f)
     f->flags = 0;
     f->verb = VERB_EMPTY;
     f->runs = VERB_EMPTY;
-    f->sets_back = f->asks_gtid = false;
+    f->sets_back = f->asks_gtid = f->has_select = false;
     f->local = LOCAL_NONE;
     f->n_tables = 0;
     f->column_name = (struct slice){NULL, 0};

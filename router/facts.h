@@ -110,6 +110,7 @@ struct facts {
                        statement or another; a locking SELECT or DDL with NOWAIT or WAIT n
                        (lock_wait_timeout; 10.11) */
     bool asks_gtid;  /* WSREP_LAST_WRITTEN_GTID() */
+    bool has_select; /* the word is in it */
     uint8_t local;   /* enum local_form */
     uint8_t n_tables;
     struct table_name tables[FACTS_MAX_TABLES]; /* borrowed from the statement's bytes */

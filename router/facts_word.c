@@ -99,7 +99,7 @@ static bool on_query_word(struct scan *s, uint8_t *level)
     switch (s->token->word) {
     case W_SELECT:
         *level = LEVEL_QUERY;
-        s->saw_select = true;
+        s->saw_select = s->facts->has_select = true;
         return true;
     case W_FROM: on_from(s, level); return true;
     case W_JOIN:

@@ -287,6 +287,18 @@ TEST(facts_every_verb_has_a_name)
     assert_string_equal(verb_name((enum verb)200), "UNKNOWN");
 }
 
+TEST(facts_query_inside_is_seen_for_what_it_counts)
+{
+    struct facts f;
+
+    facts_scan(&f, SLICE("INSERT INTO t (a) SELECT a FROM t"), 0);
+    assert_true(f.has_select);
+    facts_scan(&f, SLICE("REPLACE INTO t SET a = (SELECT 1)"), 0);
+    assert_true(f.has_select);
+    facts_scan(&f, SLICE("INSERT INTO t VALUES ('SELECT', `select`)"), 0);
+    assert_false(f.has_select);
+}
+
 TEST(facts_gtid_of_the_last_write_is_seen_wherever_it_is_asked_for)
 {
     static const struct {
