@@ -454,12 +454,31 @@ static void after_numbers(struct session *s, const struct task *task, const stru
 
 #define STATUS_OF_MODE (STATUS_NO_BACKSLASH_ESCAPES | STATUS_ANSI_QUOTES)
 
+/*
+ * Is it still in its transaction? FLUSH says so, and ends it behind its answer; what commits first
+ * may fail then, and an ERR tells nothing; a deadlock has rolled all of it back (10.11).
+ */
+static bool doubts_transaction(const struct session *s, const struct task *task,
+                               const struct follow *f)
+{
+    enum { ER_LOCK_DEADLOCK = 1213 };
+
+    if ((s->status & STATUS_IN_TRANS) == 0 && (f->status & STATUS_IN_TRANS) == 0) {
+        return false;
+    }
+    return task->facts.runs == VERB_FLUSH ||
+           (f->is_error && (f->error == ER_LOCK_DEADLOCK || task_may_commit(task)));
+}
+
 bool session_doubts_status(const struct session *s, const struct task *task, const struct follow *f)
 {
     const struct facts *facts = &task->facts;
     bool is_unseen = (facts->flags & FACT_RUNS_UNSEEN) != 0 || task->is_unseen ||
                      (facts->verb == VERB_UNKNOWN && is_program(facts, f->is_error));
 
+    if (UNLIKELY(doubts_transaction(s, task, f))) {
+        return true;
+    }
     if (facts->sets_back) { /* something else may set them for good */
         return is_unseen || (facts->flags & FACT_MULTI) != 0 || facts->runs == VERB_SET;
     }

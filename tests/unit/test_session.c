@@ -467,6 +467,32 @@ TEST(session_status_is_asked_for_where_the_reply_cannot_tell)
     }
 }
 
+/* FLUSH ends one behind its answer; what commits first may fail. */
+TEST(session_status_is_asked_for_where_a_transaction_may_have_ended)
+{
+    static const struct {
+        const char *sql;
+        uint16_t error;
+        bool asked;
+    } rows[] = {
+        {"FLUSH TABLES", 0, true},        {"CREATE TABLE t (a INT)", 1050, true},
+        {"UPDATE t SET a=1", 1213, true}, {"UPDATE t SET a=1", 1062, false},
+        {"UPDATE t SET a=1", 0, false},   {"SELECT 1", 0, false},
+        {"ROLLBACK TO x", 1305, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct session s = {.status = STATUS_AUTOCOMMIT};
+        struct task task = {.command = COM_QUERY};
+        struct follow f = {.results = 1, .error = rows[i].error, .is_error = rows[i].error != 0};
+
+        facts_scan(&task.facts, slice_of(rows[i].sql), 0);
+        assert_false(session_doubts_status(&s, &task, &f));
+        s.status |= STATUS_IN_TRANS;
+        assert_int_equal(session_doubts_status(&s, &task, &f), rows[i].asked);
+    }
+}
+
 TEST(session_status_is_that_of_a_question_behind_the_reply)
 {
     struct ran r;

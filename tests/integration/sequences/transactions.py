@@ -7,7 +7,29 @@ from . import on, seq
 INSERT = "INSERT INTO t (id, a) VALUES (10, 1)"
 COUNT = "SELECT COUNT(*) FROM t"
 
+# What ends a transaction, though its answer tells nothing of it: by its own end, or an error.
+ENDS = ("FLUSH TABLES", "FLUSH TABLES t WITH READ LOCK", "FLUSH TABLES t FOR EXPORT", "FLUSH STATUS", "FLUSH LOCAL TABLES t",
+        "ALTER TABLE nothing ADD x INT", "CREATE TABLE t (a INT)", "RENAME TABLE nothing TO n", "GRANT SELECT ON x TO y",
+        "LOCK TABLES nothing READ", "SET nothing=1", "SELEC 1", "INSERT INTO t (id) VALUES (1)", "SET autocommit=1", "UNLOCK TABLES",
+        "DROP TABLE u, nothing", "EXECUTE IMMEDIATE 'FLUSH TABLES'", "EXECUTE IMMEDIATE 'CREATE TABLE t (a INT)'",
+        "CALL nothing()", "XA START 'x'", "ANALYZE TABLE t", "CHECK TABLE nothing", "SET STATEMENT max_statement_time=9 FOR FLUSH TABLES")
+
+
+def ends(name, *begin):
+    """The status bits of what Galeway answers itself, behind each of ENDS in a transaction."""
+    return [seq(f"ends-{name}-{i}", "SELECT 1", *begin, "UPDATE t SET a=1", end, ("ping",), "SELECT FOUND_ROWS()", ("init_db", "$db"),
+                "SELECT 1", "INSERT INTO u VALUES (9, 9)", "ROLLBACK", "SELECT COUNT(*) FROM u") for i, end in enumerate(ENDS)]
+
+
 SEQUENCES = [
+    *ends("begin", "BEGIN"), *ends("autocommit", "SET autocommit=0"),
+    *ends("locked", "LOCK TABLES t WRITE, u WRITE", "SET autocommit=0"),
+    seq("ends-multi", "LOCK TABLES t WRITE; SET autocommit=0; UPDATE t SET a=1; FLUSH TABLES t WITH READ LOCK", ("ping",),
+        "SELECT 1", caps=wire.MULTI_STATEMENTS),
+    seq("ends-deadlock", ("on", "b", "SELECT 1"), "BEGIN", "INSERT INTO u SELECT seq, seq FROM seq_100_to_200", "UPDATE t SET a=1 WHERE id=1",
+        *on("b", "BEGIN", "UPDATE t SET a=1 WHERE id=2"), ("send", "UPDATE t SET a=2 /* waits */ WHERE id=2"),
+        ("until_running", "a=2 /* waits"), *on("b", "UPDATE t SET a=1 WHERE id=1", ("ping",), "SELECT FOUND_ROWS()"),
+        ("receive",), "ROLLBACK", *on("b", ("ping",), "ROLLBACK")),
     seq("commit", "BEGIN", INSERT, COUNT, "COMMIT", COUNT),
     seq("rollback", "BEGIN", INSERT, COUNT, "ROLLBACK", COUNT),
     seq("spellings", "BEGIN WORK", INSERT, "COMMIT WORK", "START TRANSACTION",
