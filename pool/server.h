@@ -136,9 +136,10 @@ struct server_events {
 };
 
 struct expect {
-    uint8_t what;   /* enum expect_what */
-    uint8_t follow; /* enum follow_kind */
-    uint8_t first;  /* sequence number of the reply's first packet */
+    uint8_t what;    /* enum expect_what */
+    uint8_t follow;  /* enum follow_kind */
+    uint8_t first;   /* sequence number of the reply's first packet, where it is made anew */
+    bool sends_more; /* the command has more packets than one: a node's may have any number */
 };
 
 struct server {
@@ -272,6 +273,21 @@ void server_expect(struct server *s, enum expect_what what, enum follow_kind fol
 
 /* server_expect_first - of a command that goes ahead of those that were not written yet. */
 void server_expect_first(struct server *s, enum expect_what what, enum follow_kind follow);
+
+static inline struct expect *server_last_expect(struct server *s)
+{
+    CHECK(s->n_expects > 0);
+    return &s->expects[(s->first_expect + s->n_expects - 1) % SERVER_MAX_EXPECTS];
+}
+
+/* server_sends_more - the command behind server_expect() has more packets than one. */
+static inline void server_sends_more(struct server *s)
+{
+    server_last_expect(s)->sends_more = true;
+    if (s->n_expects == 1) {
+        follow_any_sequence(&s->follow);
+    }
+}
 
 /*
  * server_sent_up_to - the long command, or the file, that the last of its expected replies is for

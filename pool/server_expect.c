@@ -11,6 +11,9 @@ void server_follow_next(struct server *s)
 
     follow_begin(&s->follow, (enum follow_kind)e->follow, (s->caps & CAP_DEPRECATE_EOF) != 0);
     s->follow.shows_changes = s->shows_changes;
+    if (UNLIKELY(e->sends_more)) {
+        follow_any_sequence(&s->follow);
+    }
     if (UNLIKELY(stream_is_compressed(&s->stream))) {
         follow_renumber(&s->follow, e->first);
     }
@@ -48,7 +51,7 @@ void server_expect_first(struct server *s, enum expect_what what, enum follow_ki
 void server_sent_up_to(struct server *s, uint8_t next_sequence)
 {
     if (UNLIKELY(stream_is_compressed(&s->stream)) && s->n_expects > 0) {
-        s->expects[(s->first_expect + s->n_expects - 1) % SERVER_MAX_EXPECTS].first = next_sequence;
+        server_last_expect(s)->first = next_sequence;
     }
     if (s->n_expects == 1) {
         s->follow.next_sequence = next_sequence;

@@ -45,7 +45,12 @@ void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof)
     *f = (struct follow){.kind = (uint8_t)kind,
                          .phase = is_rows ? PHASE_ROWS : PHASE_FIRST,
                          .ends_with_ok = deprecate_eof,
-                         .any_sequence = true};
+                         .next_sequence = 1};
+}
+
+void follow_any_sequence(struct follow *f)
+{
+    f->any_sequence = true;
 }
 
 void follow_renumber(struct follow *f, uint8_t first)
@@ -323,10 +328,12 @@ static enum follow_event on_eof(struct follow *f, uint8_t *payload, uint32_t len
     switch ((enum phase)f->phase) {
     case PHASE_COLUMNS:
         /*
-         * The bit is also set while a procedure has a cursor of its own open (10.11): then the rows
-         * do follow.
+         * The bit is also set while a procedure or a program has a cursor of its own open (10.11):
+         * then the rows do follow, and another result behind them. To take them for the replies
+         * behind would let their sender write those.
          */
-        if (f->kind == FOLLOW_CURSOR && (f->status & STATUS_CURSOR_EXISTS) != 0) {
+        if (f->kind == FOLLOW_CURSOR && (f->status & STATUS_CURSOR_EXISTS) != 0 &&
+            (f->status & STATUS_MORE_RESULTS) == 0) {
             return end_of_reply(f);
         }
         f->phase = PHASE_ROWS;
@@ -398,6 +405,15 @@ static bool definitions_end(struct follow *f)
 }
 
 /*
+ * A node that ends the connection says so in an ERR that answers nothing, and has whatever number.
+ * No row begins with that byte.
+ */
+static bool is_last_word(const struct follow *f, const uint8_t *packet)
+{
+    return !f->is_touched && packet[PACKET_HEADER] == FIRST_ERR;
+}
+
+/*
  * The packet at *at is not plain: read it when it is there as a whole, and step over it unless it
  * is handed out. FOLLOW_MORE with *at unmoved: bytes are missing.
  */
@@ -407,7 +423,8 @@ static enum follow_event look_at(struct follow *f, uint8_t **at, const uint8_t *
     uint32_t length = packet_length(pos);
     enum follow_event event;
 
-    if (length == 0 || length > FOLLOW_WHOLE_MAX || !is_in_sequence(f, pos)) {
+    if (length == 0 || length > FOLLOW_WHOLE_MAX ||
+        (!is_in_sequence(f, pos) && !is_last_word(f, pos))) {
         return malformed(f);
     }
     if ((size_t)(end - pos) - PACKET_HEADER < length) {

@@ -8,6 +8,7 @@
  *         --> 0xfb (LOCAL INFILE) --> (client sends the file) --> OK | ERR --> done
  *         --> column count --> columns --> EOF --> rows --> EOF | ERR ----> done
  *                                           `--> a cursor was opened -----> done
+ *      (CURSOR_EXISTS without MORE_RESULTS, where one was asked for)
  *   OK and EOF with STATUS_MORE_RESULTS start over with the next reply.
  *   A prepare reply: OK with counts --> params, EOF --> columns, EOF ------> done
  *
@@ -53,22 +54,22 @@ enum follow_event {
 };
 
 struct follow {
-    uint8_t kind;       /* enum follow_kind */
-    uint8_t phase;      /* enum phase in follow.c */
-    uint8_t next_phase; /* behind the packet that is handed out */
-    bool ends_with_ok;  /* DEPRECATE_EOF */
-    bool is_touched;    /* a packet of the reply was used or handed out */
-    bool any_sequence;  /* the next packet may have any number: the first, and after a local file */
-    bool continued;     /* the packet before was PACKET_MAX long: this one continues it */
-    bool is_error;      /* the reply ended with ERR */
-    bool has_result;    /* at least one result set was sent */
+    uint8_t kind;            /* enum follow_kind */
+    uint8_t phase;           /* enum phase in follow.c */
+    uint8_t next_phase;      /* behind the packet that is handed out */
+    bool ends_with_ok;       /* DEPRECATE_EOF */
+    bool is_touched;         /* a packet of the reply was used or handed out */
+    bool any_sequence;       /* the next packet may have any number */
+    bool continued;          /* the packet before was PACKET_MAX long: this one continues it */
+    bool is_error;           /* the reply ended with ERR */
+    bool has_result;         /* at least one result set was sent */
     bool ends_with_rows;     /* the last of the results is a result set, not an OK */
     bool has_warnings;       /* one of the results told of warnings */
     bool renumbers;          /* follow_renumber */
     bool state_changed;      /* STATUS_SESSION_STATE_CHANGED was seen in an EOF */
     bool shows_changes;      /* set by the caller after follow_begin(): it stays in EOFs */
     bool is_tracked;         /* a packet was handed out as FOLLOW_OK_TRACK */
-    uint8_t next_sequence;   /* sequence number behind the last packet seen */
+    uint8_t next_sequence;   /* sequence number behind the last packet seen; of the first */
     uint16_t status;         /* of the last OK or EOF, as clients see it (no ..._STATE_CHANGED) */
     uint16_t warnings;       /* of the last OK or EOF */
     uint16_t error;          /* number of the ERR */
@@ -85,8 +86,17 @@ struct follow {
 /*
  * follow_begin - a command was sent; its reply starts with the next byte. deprecate_eof: the
  * connection has CAP_DEPRECATE_EOF.
+ *
+ * The first packet must have the number 1 (or be an ERR, the last word of a node): what is left of
+ * the reply before, should its end ever be mistaken, is no reply to this one.
  */
 void follow_begin(struct follow *f, enum follow_kind kind, bool deprecate_eof);
+
+/*
+ * follow_any_sequence - after follow_begin: the command has more packets than one, and may be
+ * answered behind any of them.
+ */
+void follow_any_sequence(struct follow *f);
 
 /*
  * follow_renumber - after follow_begin, or with the packet of FOLLOW_INFILE handed out: write the

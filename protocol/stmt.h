@@ -15,6 +15,8 @@
 
 #define CURSOR_READ_ONLY 0x01
 
+#define EXECUTE_CURSOR_AT 5 /* offset in the payload of a COM_STMT_EXECUTE */
+
 #define BULK_FLAGS_AT 5      /* offset in the payload of a COM_STMT_BULK_EXECUTE */
 #define BULK_TYPES    0x0080 /* flag of COM_STMT_BULK_EXECUTE: types follow */
 

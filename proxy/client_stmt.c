@@ -272,10 +272,31 @@ static void scan_stmt(const struct client *c, struct task *task, struct client_s
     task->is_unseen |= task->is_streaming && client_counts_rows(&task->facts);
 }
 
-/* A procedure sends its rows at once, whatever was asked for (10.11). */
+/*
+ * All others send their rows at once (10.11.19), whatever was asked for; but ANALYZE SELECT, whose
+ * reply has no end behind its columns then, and DELETE ... RETURNING, of which the node dies.
+ */
 static bool may_open_cursor(const struct facts *f)
 {
-    return f->verb != VERB_CALL && f->verb != VERB_BEGIN && f->verb != VERB_EXECUTE;
+    uint8_t verb = f->verb == VERB_SET && f->sets_back ? f->runs : f->verb;
+
+    return verb == VERB_SELECT || verb == VERB_WITH || verb == VERB_VALUES ||
+           verb == VERB_TABLE_EXPR || verb == VERB_SHOW || verb == VERB_DESCRIBE;
+}
+
+/* Does the task ask for one? Else its node is not asked either: what it sends is certain then. */
+static bool wants_cursor(struct task *task)
+{
+    uint8_t *cursor = task->bytes + PACKET_HEADER + EXECUTE_CURSOR_AT;
+
+    if (task->command != COM_STMT_EXECUTE || *cursor == 0) {
+        return false;
+    }
+    if (!may_open_cursor(&task->facts)) {
+        *cursor = 0;
+        return false;
+    }
+    return true;
 }
 
 static void execute(struct client *c, struct task *task, struct client_stmt *stmt)
@@ -290,8 +311,8 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
         malformed(c);
         return;
     }
-    task->wants_cursor = e.cursor != 0;
     scan_stmt(c, task, stmt);
+    task->wants_cursor = wants_cursor(task);
     if ((stmt->said != NULL || rules_concern(c, text)) && rules_apply_execute(c, stmt)) {
         return;
     }
@@ -308,7 +329,7 @@ void client_stmt_go_on(struct client *c)
     if (stmt->has_cursor) { /* executing again closes the cursor */
         set_open(c, stmt, &stmt->has_cursor, false);
     }
-    if (task->wants_cursor && may_open_cursor(&task->facts)) {
+    if (task->wants_cursor) {
         task->follow = FOLLOW_CURSOR;
         task->facts.flags &= ~FACT_READ; /* what the session does next goes where its cursor is */
         task->opens = c->server == NULL;

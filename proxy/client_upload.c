@@ -197,6 +197,10 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     c->upload_sequence = 1;
     c->task->reads_rest = true;
     c->has_more = false; /* it may have been more of this command */
+    if (c->server != NULL && c->server->n_expects > 0 && !c->upload_discards && continues &&
+        task_has_reply(c->task)) {
+        server_sends_more(c->server);
+    }
     client_to(c, CLIENT_UPLOADING);
     if (left == 0 && !continues) {
         finish(c);

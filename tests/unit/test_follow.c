@@ -257,6 +257,35 @@ TEST(follow_cursor_of_a_procedure_does_not_hold_back_rows)
     trace_free(t);
 }
 
+/*
+ * 10.11.19, with a cursor asked for: BEGIN NOT ATOMIC DECLARE c CURSOR ...; OPEN c; SELECT 11,22;
+ * ... The binary row begins with 00, as an OK would.
+ */
+TEST(follow_cursor_of_a_program_is_not_the_one_asked_for)
+{
+    static const uint16_t program = STATUS_AUTOCOMMIT | STATUS_MORE_RESULTS | STATUS_CURSOR_EXISTS;
+    struct made m;
+    struct trace *t;
+
+    for (unsigned deprecate_eof = 0; deprecate_eof <= 1; deprecate_eof++) {
+        make_begin(&m, deprecate_eof ? CAP_DEPRECATE_EOF : 0);
+        for (unsigned i = 0; i < 2; i++) {
+            m.sequence = result_begin(&m.w, 2, m.sequence);
+            make_columns(&m, 2);
+            make_columns_end(&m, program);
+            MAKE(&m, "\0\0\x0b\0\0\0\x16\0\0\0");
+            make_rows_end(&m, program);
+        }
+        make_ok(&m, STATUS_AUTOCOMMIT);
+        t = follow_made(&m, FOLLOW_CURSOR, "D");
+        follow_unchanged(&m, t);
+        assert_int_equal(t->follow.results, 3);
+        assert_int_equal(t->follow.rows, 1);
+        assert_int_equal(t->follow.status, STATUS_AUTOCOMMIT);
+        trace_free(t);
+    }
+}
+
 TEST(follow_fetch_is_rows_and_eof)
 {
     for (unsigned n = 0; n <= 3; n++) {
@@ -401,6 +430,35 @@ TEST(follow_wrong_sequence_is_malformed)
         m.data[at + 3] = 99;
         follow_bad(&m, FOLLOW_RESULT, "M", at);
     }
+}
+
+/* What is left of the reply before, as rows, looks like one: OK, a request for a file, a count. */
+TEST(follow_first_packet_has_the_number_1)
+{
+    for (int kind = FOLLOW_RESULT; kind <= FOLLOW_ONE; kind++) {
+        struct made m;
+
+        make_begin(&m, 0);
+        m.sequence = 7;
+        make_ok(&m, STATUS_AUTOCOMMIT);
+        follow_bad(&m, (enum follow_kind)kind, "M", 0);
+        make_begin(&m, 0);
+        m.sequence = 0;
+        make_err(&m); /* the last word of a node */
+        trace_free(follow_made(&m, (enum follow_kind)kind, "D"));
+    }
+}
+
+TEST(follow_of_a_long_command_begins_with_any_number)
+{
+    uint8_t ok[] = {7, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0};
+    struct follow f;
+    size_t used, packet_len;
+
+    follow_begin(&f, FOLLOW_RESULT, false);
+    follow_any_sequence(&f);
+    assert_int_equal(follow_feed(&f, ok, sizeof(ok), &used, &packet_len), FOLLOW_DONE);
+    assert_int_equal(f.next_sequence, 10);
 }
 
 TEST(follow_too_long_control_packet_is_malformed)

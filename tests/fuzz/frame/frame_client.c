@@ -215,6 +215,7 @@ static size_t take_replies(struct frame *f, struct frame_client *c, uint8_t *dat
         }
         if (!c->is_in_reply) {
             follow_begin(&c->follow, c->kinds[c->first_kind], false);
+            follow_any_sequence(&c->follow); /* its command may have been a long one */
             c->is_in_reply = true;
         }
         event = follow_feed(&c->follow, data + at, len - at, &used, &packet);
