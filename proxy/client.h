@@ -134,7 +134,7 @@ struct client {
     int close_rc;      /* what the log says besides */
     bool session_lost; /* the node that held its transaction is gone: the next command is told */
     bool is_aborted;   /* the node has aborted its transaction, and told us only: as session_lost */
-    uint64_t since_ms; /* of the state */
+    uint64_t since_ms; /* of the state; IDLE: of the last command */
     uint64_t created_ms;
     uint64_t unsent_since_ms; /* so long it has taken nothing of the unsent bytes */
     size_t unsent;            /* stream_unsent(), 0 = nothing is queued */

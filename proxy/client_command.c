@@ -371,6 +371,7 @@ void client_command(struct client *c, uint8_t *packet, size_t len, bool is_whole
     uint8_t command;
 
     c->sequence = 1;
+    c->since_ms = c->worker->now_ms; /* who is answered at once was not idle: no state changes */
     c->questions++;
     stat_add(&c->worker->stats, STAT_QUESTIONS, 1);
     if (len == PACKET_HEADER) {

@@ -301,6 +301,26 @@ def test_idle_client(make):
     assert Console(proxy).status("Idle_timeouts") == 1  # the first console was idle, too
 
 
+@pytest.mark.parametrize("what", ["ping", "learnt", "set", "use", "number", "cached"])
+def test_whoever_is_answered_here_is_not_idle(make, cluster, schema, what):
+    """No server connection is taken, and no state left: it is activity all the same, as on a node."""
+    cluster.sql(1, f"CREATE TABLE {schema}.t (a INT)")
+    cluster.catch_up()
+    proxy = make(wait_timeout=2000, query_cache_size_MB=1)
+    proxy.console.run("INSERT INTO mysql_query_rules (rule_id, active, match_digest, cache_ttl, apply) "
+                      "VALUES (1, 1, 'SELECT a FROM t', 60000, 1)")
+    proxy.console.run("LOAD MYSQL QUERY RULES TO RUNTIME")
+    packet = {"ping": b"\x0e", "learnt": b"\x03SELECT @@sql_mode", "set": b"\x03SET NAMES utf8mb4",
+              "use": b"\x02" + schema.encode(), "number": b"\x03SELECT CONNECTION_ID()",
+              "cached": b"\x03SELECT a FROM t"}[what]
+    with connect(proxy, db=schema) as client:
+        for _ in range(9):
+            client.send(packet)
+            assert client.read_query()[0].payload[0] != 0xff
+            time.sleep(0.5)
+        assert client.value("SELECT 1") == "1"
+
+
 def test_wait_timeout_of_a_session(make, cluster):
     """As on a node: wait_timeout ends an idle client, interactive_timeout does not, and no word is said."""
     proxy = make()
