@@ -209,6 +209,36 @@ static void relay_command(struct client *c, const uint8_t *packet, size_t len,
 }
 
 /*
+ * The node is to hear of a session that keeps its connection, or would end both when its own
+ * wait_timeout is over. But not in a transaction: of one that Galera has aborted, 10.11.19 says so
+ * to the next command, be it this one, and who does not look at what is said to a PING would go on
+ * outside of the transaction.
+ */
+static bool is_ping_for_node(const struct client *c)
+{
+    return c->server != NULL && (c->session.pins & ~BIT(PIN_WARNINGS)) != 0 &&
+           (c->session.status & STATUS_IN_TRANS) == 0;
+}
+
+static void ping(struct client *c, const uint8_t *packet, size_t len)
+{
+    struct task *task;
+
+    if (LIKELY(!is_ping_for_node(c))) {
+        local_ping(c);
+        return;
+    }
+    task = task_of(c, packet, len, true);
+    if (task != NULL) {
+        task->follow = FOLLOW_ONE;
+        task->facts.verb = task->facts.runs = VERB_DO; /* leaves what DO 0 does */
+        task->facts.flags = FACT_READ;
+        task->facts.local = LOCAL_NONE;
+        client_run(c);
+    }
+}
+
+/*
  * What the session has on its connection goes first, and only then the command is answered: others
  * must not see a lock or a table of it behind the answer. False = there is nothing; else the
  * command comes again (client_wiped).
@@ -277,7 +307,7 @@ static void short_command(struct client *c, uint8_t *packet, size_t len)
 
     switch (payload[0]) {
     case COM_QUIT: client_close(c, CLOSE_QUIT, 0); break;
-    case COM_PING: local_ping(c); break;
+    case COM_PING: ping(c, packet, len); break;
     case COM_INIT_DB: init_db(c, payload, n); break;
     case COM_STATISTICS: local_statistics(c); break;
     case COM_SET_OPTION: local_set_option(c, payload, n); break;

@@ -27,6 +27,7 @@ static const char *command_name(const struct client *c)
     switch (c->task->command) {
     case COM_QUERY: return "Query";
     case COM_INIT_DB: return "Init DB";
+    case COM_PING: return "Ping";
     case COM_FIELD_LIST: return "Field List";
     case COM_STMT_PREPARE: return "Prepare";
     case COM_STMT_EXECUTE:
