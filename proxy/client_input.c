@@ -115,14 +115,22 @@ static size_t take_login(struct client *c, const uint8_t *data, size_t len)
     return whole;
 }
 
+/*
+ * So much of a command is waited for before its rest streams: never more than a packet, as what
+ * continues that is no part of the head.
+ */
+static size_t head_bytes(const struct client *c)
+{
+    return MIN((size_t)worker_vars(c->worker)->mysql_threshold_query_length, (size_t)PACKET_MAX);
+}
+
 /* A command, or the head of a long one. Returns its bytes, 0 when there are too few. */
 static size_t take_command(struct client *c, uint8_t *data, size_t len, bool *is_long)
 {
-    size_t threshold = (size_t)worker_vars(c->worker)->mysql_threshold_query_length;
     size_t payload = packet_length(data), whole = PACKET_HEADER + payload;
 
     *is_long = len < whole || payload == PACKET_MAX;
-    if (*is_long && len <= threshold) {
+    if (*is_long && len <= head_bytes(c)) {
         return 0;
     }
     c->has_more = len > whole;

@@ -206,6 +206,16 @@ def test_a_long_statement_below_a_high_threshold(galeway):
             assert row == [hashlib.md5(text).hexdigest()]
 
 
+@pytest.mark.parametrize("size", [wire.MAX_FRAME - 30, wire.MAX_FRAME - 19, wire.MAX_FRAME - 18, wire.MAX_FRAME + 100,
+                                  30 << 20])
+def test_a_statement_below_a_threshold_of_more_than_a_packet(galeway, size):
+    """What continues its first packet is not waited for."""
+    proxy = galeway(variables={"threads": 1, "threshold_query_length": 32 << 20})
+    with wire.Client(port=proxy.port, timeout=10, **TENANT) as client:
+        client.send(b"\x03SELECT LENGTH('" + b"x" * size + b"')")
+        assert wire.text_row(wire.succeeded(client.read_query())[3].payload, 1) == [str(size)]
+
+
 def test_nothing_runs_behind_the_loss_of_a_lock(galeway, cluster, schema):
     cluster.sql(1, f"CREATE TABLE {schema}.t (k INT PRIMARY KEY)")
     with Relay(cluster.port(1)) as relay:
