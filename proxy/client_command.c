@@ -352,7 +352,8 @@ void client_wiped(struct client *c)
         client_change_user(c, task->bytes + PACKET_HEADER, task->len - PACKET_HEADER);
     }
     task_free(&c->worker->tasks, task);
-    if (c->state == CLIENT_IDLE && c->in_len > 0) {
+    /* COM_CHANGE_USER may have come with what its client says to a question. */
+    if ((c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN) && c->in_len > 0) {
         client_input(c);
     }
 }

@@ -105,6 +105,21 @@ def test_a_command_behind_the_login(proxy, cluster, db):
 
 
 @pytest.mark.parametrize("over", ["node", "galeway"])
+@pytest.mark.parametrize("before", ["DO 1", "SET @a = 1"], ids=["free", "pinned"])
+def test_a_change_of_user_with_its_answer(proxy, cluster, over, before):
+    """The server asks for another method; what it is told came with the command."""
+    change = b"\x11tenant\0\0\0" + struct.pack("<H", 45) + b"mysql_native_password\0"
+    port = proxy.port if over == "galeway" else cluster.port(1)
+    with wire.Client(port=port, timeout=10, **TENANT) as client:
+        client.query(before)
+        client.sock.sendall(frame(change) + frame(b"x" * 20, 2))
+        client.seq = 1
+        assert client.read_packet().payload[0] == 0xfe
+        client.seq = 3
+        assert wire.parse_error(client.read_packet().payload)[0] == 1045
+
+
+@pytest.mark.parametrize("over", ["node", "galeway"])
 def test_packed_commands_behind_the_login(galeway, cluster, schema, over):
     proxy = galeway(variables={"have_compress": True})
     for db in (None, schema):
