@@ -159,13 +159,15 @@ def test_an_abort_that_only_a_question_behind_a_statement_is_told(galeway, clust
     assert left(cluster, tables) == (1000, ["y"])
 
 
-def connections(cluster):
-    return [i for i, in cluster.sql(1, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'tenant'")]
+def connections(cluster, schema, runs="%"):
+    return [i for i, in cluster.sql(1, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'tenant' "
+                                       "AND DB = %s AND IFNULL(INFO, '') LIKE %s", (schema, runs))]
 
 
-def waits(cluster):
-    return cluster.sql(1, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'tenant' "
-                          "AND INFO LIKE 'UPDATE t SET a = 5%'")
+def lose(cluster, schema):
+    for thread in connections(cluster, schema):
+        cluster.sql(1, f"KILL {thread}")
+    wait_until(lambda: not connections(cluster, schema), what="the connection to be gone")
 
 
 def answers(client):
@@ -197,7 +199,8 @@ def test_what_was_sent_ahead_of_a_loss_does_not_run(writer, cluster, tables):
         cursor.execute("UPDATE t SET a = 7 WHERE id = 1")
         send_all(client, ["START TRANSACTION", "INSERT INTO child (v) VALUES ('10')",
                           "UPDATE t SET a = 5 WHERE id = 1", *BEHIND])
-        (thread,), = wait_until(lambda: waits(cluster), what="the lock to be waited for")
+        thread, = wait_until(lambda: connections(cluster, tables, "UPDATE t SET a = 5%"),
+                             what="the lock to be waited for")
         cluster.sql(1, f"KILL {thread}")
         assert answers(client) == [None, None, 2013]
         cursor.execute("ROLLBACK")
@@ -213,9 +216,7 @@ def test_behind_a_long_statement_under_which_it_is_lost(writer, cluster, tables,
         long = b"\x03INSERT INTO child (v) SELECT LEFT('" + b"x" * 2000000 + b"', 9)"
         packet = len(long).to_bytes(3, "little") + b"\0" + long
         client.sock.sendall(packet[:1000000])
-        for thread in connections(cluster):
-            cluster.sql(1, f"KILL {thread}")
-        wait_until(lambda: not connections(cluster), what="the connection to be gone")
+        lose(cluster, tables)
         client.sock.sendall(packet[1000000:] + b"".join(frame(sql) for sql in behind))
         client.seq = 1
         assert wire.parse_error(client.read_packet().payload)[0] == 2013
@@ -230,9 +231,7 @@ def test_what_is_sent_at_once_behind_a_loss_does_not_run(writer, cluster, tables
     with wire.Client(port=writer.port, db=tables, **TENANT) as client:
         client.rows("START TRANSACTION")
         client.rows("INSERT INTO child (v) VALUES ('10')")
-        for thread in connections(cluster):
-            cluster.sql(1, f"KILL {thread}")
-        wait_until(lambda: not connections(cluster), what="the connection to be gone")
+        lose(cluster, tables)
         send_all(client, BEHIND)
         assert answers(client) == [2013]
     assert left(cluster, tables) == (0, [])
@@ -243,9 +242,7 @@ def test_who_waits_for_the_answer_goes_on(writer, cluster, tables):
     with wire.Client(port=writer.port, db=tables, **TENANT) as client:
         client.rows("START TRANSACTION")
         client.rows("INSERT INTO child (v) VALUES ('10')")
-        for thread in connections(cluster):
-            cluster.sql(1, f"KILL {thread}")
-        wait_until(lambda: not connections(cluster), what="the connection to be gone")
+        lose(cluster, tables)
         assert wire.parse_error(client.query("INSERT INTO child (v) VALUES ('11')")[0].payload)[0] == 2013
         client.rows("INSERT INTO child (v) VALUES ('12')")
     assert left(cluster, tables) == (0, ["12"])
