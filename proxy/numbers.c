@@ -27,11 +27,11 @@ static void put_number(struct writer *w, uint64_t number)
 
 /*
  * A table of so many rows. The sequence engine is five times faster than a join, but its names need
- * a schema.
+ * a schema, and where tables are locked, such a name is not one of them.
  */
-static void put_rows(struct writer *w, uint64_t rows, bool has_schema)
+static void put_rows(struct writer *w, uint64_t rows, bool has_tables)
 {
-    if (has_schema) {
+    if (has_tables) {
         put_slice(w, SLICE("seq_1_to_"));
         put_number(w, rows);
         return;
@@ -52,7 +52,7 @@ static void put_found_rows(struct writer *w, const struct session *s, struct sli
     put_slice(w, into);
     if (s->found_rows > 1) { /* without a table it leaves the diagnostics alone */
         put_slice(w, SLICE(" FROM "));
-        put_rows(w, s->found_rows, s->schema != NULL);
+        put_rows(w, s->found_rows, s->schema != NULL && (s->pins & BIT(PIN_TABLE_LOCK)) == 0);
     }
     put_slice(w, SLICE(" LIMIT 0"));
 }

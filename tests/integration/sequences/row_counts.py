@@ -7,6 +7,7 @@ from . import on, seq
 CALC = "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1"
 FOUND = "SELECT FOUND_ROWS()"
 ROWS = "SELECT ROW_COUNT()"
+BOTH = "SELECT FOUND_ROWS()+0, ROW_COUNT()"
 LAST = "SELECT LAST_INSERT_ID()"
 
 # One statement of every kind; what FOUND_ROWS() and ROW_COUNT() say after it is compared.
@@ -140,6 +141,10 @@ SEQUENCES = [after(kind, sql) for kind, sql in KINDS.items()] + [
         "REPLACE INTO t (a) SELECT a FROM t", FOUND, "INSERT INTO t SET a=(SELECT x.a FROM t x WHERE id=1)", FOUND,
         "SET STATEMENT max_statement_time=9 FOR INSERT INTO t (a) SELECT a FROM t LIMIT 4", FOUND, ROWS,
         ("prepare", "s", "INSERT INTO t (a) SELECT a FROM t LIMIT 5"), ("execute", "s"), FOUND, ROWS),
+    seq("numbers-under-locks", "SELECT * FROM t", "LOCK TABLES t WRITE", BOTH, "SELECT * FROM t", "INSERT INTO t (a) VALUES (1),(2),(3)",
+        BOTH, "SELECT * FROM t", "DO 1", BOTH, "SELECT * FROM t", "INSERT INTO t (a) VALUES (1),(2),(3)", f"LOCK TABLES t READ; {BOTH}",
+        "SELECT id FROM t", BOTH, "UNLOCK TABLES", BOTH, "SELECT id FROM t", "FLUSH TABLES t WITH READ LOCK", BOTH, "UNLOCK TABLES",
+        caps=wire.MULTI_STATEMENTS),
     seq("row-count-oracle-mode", "SET sql_mode='ORACLE'", "INSERT INTO t (a) VALUES (1),(2),(3)",
         *on("b", "SELECT id FROM t LIMIT 1"), "SELECT SQL%ROWCOUNT FROM dual", "SELECT sql % rowcount",
         "UPDATE t SET a=a+1 WHERE id<3", *on("b", "SELECT id FROM t LIMIT 1"), "SELECT SQL%ROWCOUNT + 0, FOUND_ROWS()",
