@@ -5,6 +5,7 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
+#include "protocol/command.h"
 #include "protocol/packet.h"
 #include "proxy/client.h"
 #include "proxy/client_peer.h"
@@ -14,6 +15,7 @@
 #define COMMANDS_A_TURN  256          /* of one client; then others have their turn */
 #define AHEAD_MAX        (256 * 1024) /* bytes a client may send ahead of a reply before reading stops */
 #define LOGIN_PACKET_MAX (65536 + 2048) /* its attributes alone may be 65535 */
+#define EXECUTE_HEAD_MAX (144 * 1024)   /* 65535 parameters: a bit and a type of two bytes each */
 
 static size_t packet_limit(const struct client *c)
 {
@@ -117,11 +119,25 @@ static size_t take_login(struct client *c, const uint8_t *data, size_t len)
 
 /*
  * So much of a command is waited for before its rest streams: never more than a packet, as what
- * continues that is no part of the head.
+ * continues that is no part of the head. Where it must be there as a whole, or (of an execution) to
+ * the end of its parameters' types, a low threshold does not count.
  */
-static size_t head_bytes(const struct client *c)
+static size_t head_bytes(const struct client *c, const uint8_t *packet, size_t len)
 {
-    return MIN((size_t)worker_vars(c->worker)->mysql_threshold_query_length, (size_t)PACKET_MAX);
+    size_t threshold =
+        MIN((size_t)worker_vars(c->worker)->mysql_threshold_query_length, (size_t)PACKET_MAX);
+
+    if (LIKELY(threshold >= EXECUTE_HEAD_MAX) || len == PACKET_HEADER) {
+        return threshold;
+    }
+    switch (packet[PACKET_HEADER]) {
+    case COM_QUERY:
+    case COM_STMT_PREPARE:
+    case COM_STMT_SEND_LONG_DATA: return threshold;
+    case COM_STMT_EXECUTE:
+    case COM_STMT_BULK_EXECUTE: return EXECUTE_HEAD_MAX;
+    default: return MAX(threshold, (size_t)LOGIN_PACKET_MAX);
+    }
 }
 
 /* A command, or the head of a long one. Returns its bytes, 0 when there are too few. */
@@ -130,7 +146,7 @@ static size_t take_command(struct client *c, uint8_t *data, size_t len, bool *is
     size_t payload = packet_length(data), whole = PACKET_HEADER + payload;
 
     *is_long = len < whole || payload == PACKET_MAX;
-    if (*is_long && len <= head_bytes(c)) {
+    if (*is_long && len <= head_bytes(c, data, len)) {
         return 0;
     }
     c->has_more = len > whole;

@@ -306,8 +306,7 @@ static void execute(struct client *c, struct task *task, struct client_stmt *stm
     size_t n = task->len - PACKET_HEADER;
 
     stat_add(&c->worker->stats, STAT_STMT_EXECUTED, 1);
-    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0 &&
-        !task->is_streaming) {
+    if (execute_decode(&e, stmt->n_params, task->bytes + PACKET_HEADER, n) != 0) {
         malformed(c);
         return;
     }

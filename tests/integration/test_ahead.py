@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 import threading
+import time
 
 import pytest
 
@@ -229,6 +230,70 @@ def test_a_statement_below_a_threshold_of_more_than_a_packet(galeway, size):
     with wire.Client(port=proxy.port, timeout=10, **TENANT) as client:
         client.send(b"\x03SELECT LENGTH('" + b"x" * size + b"')")
         assert wire.text_row(wire.succeeded(client.read_query())[3].payload, 1) == [str(size)]
+
+
+PIECES = [5, 12, 100, 1025, 1040, 1600]
+
+
+@pytest.fixture
+def low(galeway):
+    return galeway(variables={"threads": 1, "threshold_query_length": 1024})
+
+
+def in_pieces(client, payload, at):
+    """A command of which the first bytes come alone; read by who waits for no more than it must."""
+    data = frame(payload)
+    client.sock.sendall(data[:at])
+    time.sleep(0.1)
+    client.sock.sendall(data[at:])
+    client.seq = 1
+
+
+@pytest.mark.parametrize("at", PIECES)
+def test_an_execution_above_a_low_threshold(low, cluster, schema, at):
+    """Its head ends before its types do; they are kept for the execution behind it, which sends none."""
+    cluster.sql(1, f"CREATE TABLE {schema}.b (a INT)")
+    cluster.catch_up()
+    with wire.Client(port=low.port, db=schema, timeout=10, caps=CAPS & ~wire.LONG_PASSWORD | wire.STMT_BULK, **TENANT) as client:
+        client.query("SET @a = 7")
+        number = client.prepare("SELECT " + ",".join("?" * 490))
+        for bind in (True, False):
+            in_pieces(client, wire.execute_packet(number, [1] * 490, bind=bind), at)
+            assert len(wire.succeeded(client.read_query())) == 1 + 490 + 1 + 1 + 1
+            assert client.is_in_order
+        number = client.prepare("INSERT INTO b VALUES " + ",".join(["(?)"] * 300))
+        in_pieces(client, wire.bulk_packet(number, [0x08] * 300, [[(0x08, b"7\0\0\0\0\0\0\0")] * 300]), at)
+        assert wire.parse_ok(wire.succeeded(client.read_query())[0].payload)[0] == 300
+        assert client.value("SELECT @a") == "7", "the session is the same"
+
+
+@pytest.mark.parametrize("at", PIECES)
+def test_other_commands_above_a_low_threshold(low, cluster, at):
+    """Needed as a whole, and no longer than a login."""
+    attributes = wire.put_string(b"a") + wire.put_string(b"x" * 60000)
+    for port in (cluster.port(1), low.port):
+        with wire.Client(port=port, timeout=10, caps=CAPS | wire.CONNECT_ATTRS, **TENANT) as client:
+            in_pieces(client, b"\x02" + b"n" * 3000, at)
+            assert wire.parse_error(client.read_packet().payload)[0] in (1049, 1102)
+            in_pieces(client, b"\x11tenant\0\0\0" + struct.pack("<H", 45) + b"mysql_native_password\0"
+                      + wire.put_string(attributes), at)
+            packet = client.read_packet()
+            assert packet.payload[0] == 0xfe, packet
+            client.send_packet(wire.native_scramble("tenant", packet.payload.split(b"\0", 1)[1][:20]))
+            assert client.read_packet().payload[0] == 0
+            assert client.value("SELECT 5") == "5"
+
+
+def test_a_broken_execution_above_a_low_threshold(low):
+    """It is told, and the session goes on: as one that is read at once."""
+    with wire.Client(port=low.port, timeout=10, **TENANT) as client:
+        client.query("SET @a = 7")
+        number = client.prepare("SELECT ?")
+        payload = wire.execute_packet(number, ["x" * 300000])
+        assert payload[11] == 1
+        in_pieces(client, payload[:11] + b"\7" + payload[12:], 2000)
+        assert client.read_query()[0].payload[0] == 0xff
+        assert client.value("SELECT @a") == "7"
 
 
 def test_nothing_runs_behind_the_loss_of_a_lock(galeway, cluster, schema):
