@@ -3,8 +3,8 @@
  * server_login.c - the dialogs in which a node asks who we are: login and COM_CHANGE_USER.
  *
  *   greeting --> [TLS request --> handshake] --> login --> [switch --> response] --> [more data ...] --> OK --> session tracking on --> ready
- *   COM_CHANGE_USER + response --> switch --> OK --> session tracking on --> ready
- *   COM_CHANGE_USER --> switch --> response --> [switch --> response ...] --> OK --> session tracking on --> ready
+ *   [SET ROLE NONE +] COM_CHANGE_USER + response --> switch --> OK --> session tracking on --> ready
+ *   [SET ROLE NONE +] COM_CHANGE_USER --> switch --> response --> [switch --> response ...] --> OK --> session tracking on --> ready
  *
  * MariaDB answers COM_CHANGE_USER with a request to switch that carries the connection's own salt
  * again (seen with 10.11.19), so the response to it can be sent along and one round trip is saved.
@@ -477,6 +477,20 @@ static int send_along(struct server *s, struct account *account, struct writer *
     return server_setup_text(w);
 }
 
+/*
+ * COM_CHANGE_USER leaves the role in, whoever the user is then, unless he has a default role that
+ * he may have (10.11). A server without roles refuses this: no harm.
+ */
+static void leave_role(struct server *s, struct writer *w)
+{
+    size_t at = packet_begin(w);
+
+    put_u8(w, COM_QUERY);
+    put_slice(w, SLICE("SET ROLE NONE"));
+    packet_end(w, at, 0);
+    server_expect(s, EXPECT_PRIME, FOLLOW_RESULT);
+}
+
 int server_change_user(struct server *s, const struct want *want)
 {
     uint8_t bytes[DIALOG_BYTES];
@@ -497,6 +511,7 @@ int server_change_user(struct server *s, const struct want *want)
     s->login_version = atomic_load(&want->account->followed_version);
     login.user = slice_of(want->account->name);
     login.schema = want->schema == NULL ? (struct slice){NULL, 0} : want->schema->name;
+    leave_role(s, &w);
     change_user_encode(&w, &login);
     if (!s->is_stepwise) {
         rc = send_along(s, want->account, &w);
