@@ -429,6 +429,9 @@ static void apply_text(struct apply *a, const struct binlog_query *query)
         a->open.waits_longer =
             true; /* it has no number: when it can be seen is not known exactly */
     }
+    if (a->events.on_rights != NULL && binlog_query_changes_rights(query)) {
+        a->events.on_rights(a->events.arg);
+    }
     if (does == BINLOG_DOES_COMMIT || a->is_standalone) {
         end_group(a);
     }

@@ -30,7 +30,8 @@ struct follower_events {
      */
     void (*on_write)(void *arg, struct slice schema, struct slice table, struct slice column,
                      struct slice key);
-    void (*on_gap)(void *arg); /* writes may have been missed: everything is void */
+    void (*on_gap)(void *arg);    /* writes may have been missed: everything is void */
+    void (*on_rights)(void *arg); /* users or rights were changed; NULL = is not to be told */
 };
 
 /* What was told and is to be told again. */

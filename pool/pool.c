@@ -163,34 +163,48 @@ static bool is_schema_stale(const struct server *s)
 
 /*
  * It logged in with another password than the user has now: he may be somebody else who got the
- * name. It asks the node again.
+ * name. Or before rights were changed that hold for who wants it: a node keeps the global ones,
+ * those on the current schema and the role for a connection. It asks the node again.
  */
-static bool is_login_stale(const struct server *s)
+static bool is_login_stale(const struct server *s, const struct want *want)
 {
-    return s->login_version != atomic_load(&s->account->followed_version);
+    return s->rights_us < want->rights_us ||
+           s->login_version != atomic_load(&s->account->followed_version);
 }
 
-static void hand_over(struct server *s, void *owner, const struct server_events *events)
+static enum stat_id fit_stat(const struct server *s, const struct want *want)
+{
+    if (s->account != want->account || is_login_stale(s, want)) {
+        return STAT_POOL_FIT_CHANGE_USER;
+    }
+    return s->schema == want->schema && s->profile == want->profile ? STAT_POOL_FIT_EXACT
+                                                                    : STAT_POOL_FIT_SET;
+}
+
+static void hand_over(struct server *s, const struct want *want, void *owner,
+                      const struct server_events *events)
 {
     s->owner = owner;
     s->events = events;
     /* Only now: a session's own connection stays as it is. */
-    s->must_reset |= is_schema_stale(s) || is_login_stale(s);
+    s->must_reset |= is_schema_stale(s) || is_login_stale(s, want);
 }
 
-static struct server *lend(struct pool *pool, struct server *s, void *owner,
-                           const struct server_events *events)
+static struct server *lend(struct pool *pool, struct server *s, const struct want *want,
+                           void *owner, const struct server_events *events)
 {
+    stat_add(pool->stats, fit_stat(s, want), 1);
     pool_unlink_free(pool, s);
     server_to(s, SERVER_LENT);
-    hand_over(s, owner, events);
+    hand_over(s, want, owner, events);
     return s;
 }
 
-void pool_lend(struct server *s, void *owner, const struct server_events *events)
+void pool_lend(struct server *s, const struct want *want, void *owner,
+               const struct server_events *events)
 {
     CHECK(s->state == SERVER_LENT && s->owner == NULL);
-    hand_over(s, owner, events);
+    hand_over(s, want, owner, events);
 }
 
 /*
@@ -219,7 +233,8 @@ bool pool_may_serve(const struct server *s, const struct account *account)
 static bool is_usable(const struct server *s, const struct want *want)
 {
     return s->caps == want->caps && !want->is_new && pool_may_serve(s, want->account) &&
-           !(want->fresh && (s->was_reset || is_schema_stale(s) || lost_login_values(s, want)));
+           !(want->fresh && (s->was_reset || is_schema_stale(s) || is_login_stale(s, want) ||
+                             lost_login_values(s, want)));
 }
 
 /* A free connection of the same account; exact: nothing would have to be changed. */
@@ -293,15 +308,6 @@ void pool_discard(struct pool *pool, struct server *s)
     server_quit(s, "is of a kind that who waits cannot use");
 }
 
-static enum stat_id fit_stat(const struct server *s, const struct want *want)
-{
-    if (s->account != want->account) {
-        return STAT_POOL_FIT_CHANGE_USER;
-    }
-    return s->schema == want->schema && s->profile == want->profile ? STAT_POOL_FIT_EXACT
-                                                                    : STAT_POOL_FIT_SET;
-}
-
 static struct server *find_free(struct pool *pool, const struct want *want,
                                 struct node *const *nodes, size_t n)
 {
@@ -369,8 +375,7 @@ int pool_acquire(struct pool *pool, const struct want *want, struct node *const 
         s = find_longest_free(pool, nodes[i], want, 0);
     }
     if (s != NULL) {
-        stat_add(pool->stats, fit_stat(s, want), 1);
-        *out = lend(pool, s, owner, events);
+        *out = lend(pool, s, want, owner, events);
         return 0;
     }
     for (size_t i = 0; i < n; i++) {

@@ -105,8 +105,9 @@ void pool_fini(struct pool *pool);
 int pool_acquire(struct pool *pool, const struct want *want, struct node *const *nodes, size_t n,
                  void *owner, const struct server_events *events, struct server **out) MUST_CHECK;
 
-/* pool_lend - make a server LENT to owner that serve() offered. */
-void pool_lend(struct server *s, void *owner, const struct server_events *events);
+/* pool_lend - make a server LENT to owner that serve() offered, and that suits. */
+void pool_lend(struct server *s, const struct want *want, void *owner,
+               const struct server_events *events);
 
 /*
  * pool_may_serve - may its user be changed to that of the account? One whose TLS is of a user's own

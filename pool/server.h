@@ -83,6 +83,8 @@ struct want {
     bool ask_schema; /* also when the connection has it: it may be gone */
     bool is_new;     /* opened for this statement, as a hint asks */
     bool fresh;      /* never reset: wsrep_sync_wait works on no other (MariaDB 10.11) */
+    uint64_t
+        rights_us; /* with the rights of then at least: it logs in again if it has older ones */
 };
 
 /* What the owner says to a node that asks for a file. */
@@ -148,6 +150,7 @@ struct server {
     struct node *node;
     struct account *account; /* whose login it is */
     uint32_t login_version;  /* account->followed_version when it logged in */
+    uint64_t rights_us;      /* its rights are those of then at least; clock_now_us() */
     uint32_t thread_id;      /* on the node */
     uint64_t caps;           /* of CAPS_OF_IDENTITY */
     bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */

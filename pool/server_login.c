@@ -16,6 +16,7 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "pool/node_tls.h"
 #include "pool/pool.h"
@@ -26,9 +27,10 @@
 #include "protocol/packet.h"
 #include "protocol/tls.h"
 
-#define DIALOG_BYTES  2048
-#define DIALOG_MAX    32 /* packets of the node until it has decided; one for each plugin it asks by */
-#define LOGIN_CHARSET 45 /* utf8mb4_general_ci; the base of all profiles, see pool_init */
+#define DIALOG_BYTES   2048
+#define DIALOG_MAX     32 /* packets of the node until it has decided; one for each plugin it asks by */
+#define RIGHTS_LATE_US 10000000 /* so late a node may have a change of rights */
+#define LOGIN_CHARSET  45       /* utf8mb4_general_ci; the base of all profiles, see pool_init */
 
 static const char unserved_text[] =
     "the node asks for an authentication plugin that the account's password cannot serve";
@@ -207,6 +209,20 @@ static bool may_compress(struct server *s, uint64_t offered)
     return (offered & CAP_COMPRESS) != 0;
 }
 
+/*
+ * A login gets the rights that its node has applied: a reader may have a GRANT later than the
+ * writer that acknowledged it. Where nobody knows what it has applied, a while must be enough.
+ */
+static void note_login(struct server *s, const struct account *account)
+{
+    uint64_t now = clock_now_us();
+
+    s->login_version = atomic_load(&account->followed_version);
+    s->rights_us = atomic_load_explicit(&s->node->shared.is_numbered, memory_order_relaxed)
+                       ? atomic_load_explicit(&s->node->shared.applied_us, memory_order_acquire)
+                       : now - MIN(now, (uint64_t)RIGHTS_LATE_US);
+}
+
 static void on_greeting(struct server *s, const uint8_t *payload, size_t len)
 {
     struct greeting g;
@@ -224,7 +240,7 @@ static void on_greeting(struct server *s, const uint8_t *payload, size_t len)
     }
     s->thread_id = g.thread_id;
     memcpy(s->salt, g.salt, SALT_LEN);
-    s->login_version = atomic_load(&s->account->followed_version);
+    note_login(s, s->account);
     s->pool->learn_version(s->pool, g.version, g.charset);
     s->login_by_sha2 = slice_eq(g.plugin, SLICE(PLUGIN_SHA2));
     s->asks_compression = may_compress(s, g.caps);
@@ -508,7 +524,7 @@ int server_change_user(struct server *s, const struct want *want)
     s->login_sequence = 1; /* behind the command */
     s->login_packets = 0;
     s->login_by_sha2 = false;
-    s->login_version = atomic_load(&want->account->followed_version);
+    note_login(s, want->account);
     login.user = slice_of(want->account->name);
     login.schema = want->schema == NULL ? (struct slice){NULL, 0} : want->schema->name;
     leave_role(s, &w);

@@ -46,11 +46,21 @@ static int list_reserve(struct user_list *list)
     return 0;
 }
 
+/* An empty text too tells the next one from the one before. */
+static uint64_t sum_of(const char *host, const char *name, const char *priv)
+{
+    uint64_t sum = XXH3_64bits(host, strlen(host) + 1);
+
+    sum = XXH3_64bits_withSeed(name, strlen(name) + 1, sum);
+    return XXH3_64bits_withSeed(priv, strlen(priv) + 1, sum);
+}
+
 void user_list_add(struct user_list *list, const char *host, const char *name, const char *priv)
 {
     struct user_record *record = NULL;
     int rc = user_record_new(&record, host, name, priv);
 
+    list->sum += sum_of(host, name, priv);
     if (rc == ERR_NOT_FOUND || rc == ERR_MALFORMED) {
         list->n_malformed += rc == ERR_MALFORMED;
         return;

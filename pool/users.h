@@ -61,6 +61,8 @@ struct users_events {
     size_t (*nodes)(void *arg, int hostgroup, struct node *out[NODES_MAX]);
     /* what it waits for is over; is_known: a node has answered */
     void (*on_asked)(void *arg, const struct users_waiter *waiter, bool is_known);
+    /* rights have changed since the reading before */
+    void (*on_rights)(void *arg);
 };
 
 /* users_new - nothing is followed yet. users_free: ends the thread; NULL is fine. */

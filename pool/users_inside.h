@@ -29,7 +29,8 @@ struct user_list {
     struct user_account *items; /* owned */
     size_t n, cap;
     size_t n_malformed;
-    int rc; /* ERR_LIMIT, ERR_MEMORY: it is not whole */
+    uint64_t sum; /* of all rows, those passed over too, in any order */
+    int rc;       /* ERR_LIMIT, ERR_MEMORY: it is not whole */
 };
 
 /* Settings of the node. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #define IDLE_MS     60000
 
 #define UNKNOWN_VARIABLE 1193 /* a server without wsrep */
+#define OF_THE_CLIENT    2000 /* errors from here on, up to 2999: the node has not answered */
 
 #define COLUMNS      "SELECT Host, User, Priv FROM mysql.global_priv"
 #define NAME_SQL_MAX (2 * USER_NAME_MAX + 40)
@@ -25,8 +27,22 @@
 static const char settings_sql[] =
     "SELECT @@default_password_lifetime, @@disconnect_on_expired_password, @@skip_name_resolve";
 
+/* Rights that stand in tables of their own; a sum for each. */
+static const char rights_sql[] =
+    "CHECKSUM TABLE mysql.db, mysql.roles_mapping, mysql.tables_priv, mysql.columns_priv, "
+    "mysql.procs_priv";
+
+/* What tells that rights have changed. */
+struct rights_sum {
+    uint64_t users; /* of all rows of mysql.global_priv */
+    uint64_t rights;
+    bool has_rights; /* the account may read them */
+};
+
 struct users_reader {
     struct users *users;
+    struct rights_sum sum; /* of the last reading */
+    bool has_sum;
     struct conf *conf; /* a reference; NULL = none yet */
     int hostgroup;     /* of conf */
     struct follow_link *link;
@@ -190,6 +206,52 @@ static bool ask_accounts(struct users_reader *r, const char *sql, struct user_li
     return true;
 }
 
+static void on_sum(void *arg, char *const *columns, unsigned n)
+{
+    struct rights_sum *sum = arg;
+
+    if (n == 2 && columns[0] != NULL && columns[1] != NULL) {
+        const uint64_t value = strtoull(columns[1], NULL, 10);
+
+        sum->rights += XXH3_64bits_withSeed(columns[0], strlen(columns[0]), value);
+        sum->has_rights = true;
+    }
+}
+
+/* An account that may not read all of the tables gets an error: then only users are looked at. */
+static bool read_rights(struct users_reader *r, struct rights_sum *sum)
+{
+    struct follow_error error = {0};
+
+    if (follow_link_ask(r->link, rights_sql, on_sum, sum, &error)) {
+        return true;
+    }
+    *sum = (struct rights_sum){.has_rights = false};
+    if (error.number >= OF_THE_CLIENT && error.number < OF_THE_CLIENT + 1000) {
+        fail(r, &error);
+        return false;
+    }
+    return true;
+}
+
+/* Rights that cannot be read now, but could before, or the other way round, are no change. */
+static void compare_rights(struct users_reader *r, const struct rights_sum *sum)
+{
+    const struct users_events *events = &r->users->events;
+    bool is_other = r->sum.users != sum->users ||
+                    (r->sum.has_rights && sum->has_rights && r->sum.rights != sum->rights);
+
+    if (r->has_sum && is_other) {
+        events->on_rights(events->arg);
+    }
+    if (!sum->has_rights) {
+        r->sum.users = sum->users;
+    } else {
+        r->sum = *sum;
+    }
+    r->has_sum = true;
+}
+
 static void count_reading(struct users_reader *r, const struct user_list *list)
 {
     struct users *u = r->users;
@@ -214,6 +276,7 @@ static void read_all(struct users_reader *r)
     struct user_list list = {0};
     struct users_server server = {0};
     struct follow_error error = {0};
+    struct rights_sum sum = {0};
 
     r->read_ms = clock_now_ms();
     r->next_read_ms =
@@ -225,10 +288,12 @@ static void read_all(struct users_reader *r)
         fail(r, &error);
         return;
     }
-    if (ask_accounts(r, COLUMNS, &list)) {
+    if (read_rights(r, &sum) && ask_accounts(r, COLUMNS, &list)) {
+        sum.users = list.sum;
         r->next_read_ms = r->read_ms + (uint64_t)r->conf->vars.mysql_users_refresh_interval;
         count_reading(r, &list);
         users_set(r->users, r->hostgroup, &list, &server);
+        compare_rights(r, &sum);
         come_to(r, USERS_CURRENT, "");
     }
     user_list_fini(&list);
@@ -303,6 +368,7 @@ static bool take_mail(struct users_reader *r, bool *has_questions)
     if (conf != NULL) {
         conf_unref(r->conf);
         r->conf = conf;
+        r->has_sum &= r->hostgroup == conf->vars.mysql_users_from_hostgroup;
         r->hostgroup = conf->vars.mysql_users_from_hostgroup;
         drop_link(r); /* the account may be another */
         memset(r->again_ms, 0, sizeof(r->again_ms));

@@ -141,6 +141,12 @@ struct binlog_schemas {
  */
 enum binlog_does binlog_query_does(const struct binlog_query *query, struct binlog_schemas *out);
 
+/*
+ * binlog_query_changes_rights - does it change users or rights? GRANT, DROP ROLE, SET PASSWORD, SET
+ * DEFAULT ROLE, FLUSH PRIVILEGES, ...
+ */
+bool binlog_query_changes_rights(const struct binlog_query *query);
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 struct binlog_table {

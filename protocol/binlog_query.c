@@ -245,3 +245,39 @@ enum binlog_does binlog_query_does(const struct binlog_query *query, struct binl
     }
     return BINLOG_DOES_WRITE;
 }
+
+/* CREATE [OR REPLACE], ALTER, DROP, RENAME USER or ROLE; s is behind the second word. */
+static bool changes_users(struct scan *s, const struct word *first, const struct word *second)
+{
+    static const char *const shapes[] = {"create", "alter", "drop", "rename"};
+    static const char *const whose[] = {"user", "role"};
+    struct word w = *second;
+    bool is_there = true;
+
+    for (unsigned i = 0; i < 2 && is_there && is_word(second, "or"); i++) { /* REPLACE, USER */
+        is_there = next_word(s, &w);
+    }
+    return is_there && begins_with(first, shapes, ARRAY_SIZE(shapes)) &&
+           begins_with(&w, whose, ARRAY_SIZE(whose));
+}
+
+bool binlog_query_changes_rights(const struct binlog_query *query)
+{
+    static const char *const rights[] = {"grant", "revoke"};
+    struct scan s = {query->text.data, query->text.data + query->text.len};
+    struct word first, second;
+
+    if (query->text.len == 0 || !next_word(&s, &first)) {
+        return false;
+    }
+    if (begins_with(&first, rights, ARRAY_SIZE(rights))) {
+        return true;
+    }
+    if (!next_word(&s, &second)) {
+        return false;
+    }
+    return changes_users(&s, &first, &second) ||
+           (is_word(&first, "set") &&
+            (is_word(&second, "password") || is_word(&second, "default"))) ||
+           (is_word(&first, "flush") && is_word(&second, "privileges"));
+}

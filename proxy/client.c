@@ -17,6 +17,7 @@
 #include "proxy/client_peer.h"
 #include "proxy/client_stmt.h"
 #include "proxy/figures_client.h"
+#include "proxy/rights.h"
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 #include "proxy/worker.h"
@@ -189,6 +190,7 @@ void client_close(struct client *c, enum close_reason reason, int rc)
     alarm_clear(&w->alarms, &c->alarm);
     warnings_drop(c);
     session_wrote_in_doubt(&c->session, &w->galeway->causal, c->task);
+    rights_in_doubt(c);
     drop_server(c);
     if (c->task != NULL) {
         task_free(&w->tasks, c->task);

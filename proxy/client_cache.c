@@ -146,6 +146,7 @@ static bool write_key(struct client *c, struct writer *w)
 
     put_u32(w, s->account->id);
     put_u32(w, atomic_load(&c->worker->galeway->schema_epoch));
+    put_u64(w, s->rights_us); /* who logged in before may see more */
     put_u64(w, s->caps & CAPS_OF_IDENTITY & ~CAP_STMT_BULK);
     put_u32(w, (uint32_t)task->verdict.hostgroup);
     put_u64(w, session_window_us(s->account, task->verdict.causal_window_ms,
@@ -397,7 +398,7 @@ void client_cache_sent(struct client *c, const struct server *s)
     if (LIKELY(g == NULL)) {
         return;
     }
-    g->is_fresh = is_fresh_at(c, g, s->node);
+    g->is_fresh = is_fresh_at(c, g, s->node) && s->rights_us >= c->session.rights_us;
     if (!g->is_fresh) { /* the monitor finds out */
         nodes_wrote(&c->worker->galeway->nodes, g->began_us);
     }

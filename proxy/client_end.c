@@ -183,6 +183,7 @@ void client_schema_accepted(struct client *c, struct schema *schema)
     schema->known_until_ms = c->worker->now_ms + SCHEMA_KNOWN_MS;
     schema->known_epoch = atomic_load(&c->worker->galeway->schema_epoch);
     c->session.schema = schema;
+    c->session.rights_us = atomic_load(&c->worker->galeway->rights_us); /* a node looks again */
     session_said(&c->session, 0, false);
     if (c->login != NULL) {
         if (c->task != NULL) {

@@ -240,6 +240,7 @@ static bool begin_session(struct client *c, struct account *account, const struc
     session_reset(s, profiles, profile, 0); /* its status below: it is its account's */
     warnings_drop(c);
     s->account = account;
+    s->rights_us = atomic_load(&c->worker->galeway->rights_us);
     s->schema = NULL;
     s->caps = c->login->caps;
     s->charset = c->login->charset;

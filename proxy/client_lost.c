@@ -20,6 +20,7 @@
 #include "proxy/client_confirm.h"
 #include "proxy/client_run.h"
 #include "proxy/figures_client.h"
+#include "proxy/rights.h"
 #include "proxy/rules_apply.h"
 #include "proxy/worker.h"
 
@@ -168,6 +169,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     const char *what_became = consequence(c, decision);
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
+    rights_in_doubt(c);
     client_transaction_is_gone(c);
     if (!can_say(c, s, close_after)) {
         client_close(c, CLOSE_NODE, rc);

@@ -20,6 +20,7 @@
 #include "proxy/client_user.h"
 #include "proxy/figures_client.h"
 #include "proxy/local.h"
+#include "proxy/rights.h"
 #include "proxy/rules_apply.h"
 #include "proxy/warnings.h"
 
@@ -224,6 +225,7 @@ static void on_bytes(struct server *s, const uv_buf_t *bufs, unsigned n)
     client_homes_answers(c, s);
     c->task->is_stray |= client_is_stray(c, s);
     session_answers(&c->session, &c->worker->galeway->causal, c->task);
+    rights_answers(c, bufs);
     if ((c->task->facts.flags & FACT_READ) == 0) {
         nodes_wrote(&c->worker->galeway->nodes, clock_now_us());
     }
@@ -312,8 +314,7 @@ static void forget_schemas(struct client *c)
 {
     const struct facts *f = &c->task->facts;
     struct galeway *g = c->worker->galeway;
-    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 || f->verb == VERB_GRANT || f->verb == VERB_REVOKE ||
-        f->verb == VERB_DROP) {
+    if ((f->flags & FACT_CHANGES_SCHEMA) != 0 || f->verb == VERB_DROP) {
         atomic_fetch_add(&g->schema_epoch, 1);
     }
     /* Not DROP: who is left in a schema that is gone goes on there, as on a node. */

@@ -514,7 +514,7 @@ void client_serve(struct client *c, struct server *s)
         client_run(c);
         return;
     }
-    pool_lend(s, c, &client_server_events);
+    pool_lend(s, &want, c, &client_server_events);
     c->server = s;
     client_fit_and_send(c);
 }

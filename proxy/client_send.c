@@ -61,6 +61,7 @@ struct want client_want(const struct client *c)
         .is_new = task->verdict.new_connection,
         .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
                  (s->caps & CAPS_UNTIL_RESET) != 0,
+        .rights_us = s->rights_us,
     };
 }
 

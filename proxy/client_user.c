@@ -14,9 +14,8 @@
 #include "protocol/command.h"
 #include "protocol/tls.h"
 #include "proxy/client_peer.h"
+#include "proxy/rights.h"
 #include "proxy/worker.h"
-
-#define WORDS_MAX 6 /* of a statement: CREATE OR REPLACE USER */
 
 /* --- who it is -------------------------------------------------------------------------------- */
 
@@ -169,34 +168,17 @@ static struct slice next_word(struct slice *rest)
     return word;
 }
 
-/* Is the word among the first of a statement, behind its verb? */
-static bool says(struct slice body, unsigned n_words, struct slice a, struct slice b)
+/* Is this the word behind its verb? */
+static bool says(struct slice body, struct slice what)
 {
     (void)next_word(&body);
-    for (unsigned i = 0; i < n_words; i++) {
-        struct slice word = next_word(&body);
-
-        if (slice_eq_nocase(word, a) || slice_eq_nocase(word, b)) {
-            return true;
-        }
-    }
-    return false;
+    return slice_eq_nocase(next_word(&body), what);
 }
 
 static bool sets_password(const struct facts *f)
 {
-    return (f->verb == VERB_SET && says(f->body, 1, SLICE("PASSWORD"), SLICE("PASSWORD"))) ||
-           (f->verb == VERB_ALTER && says(f->body, 1, SLICE("USER"), SLICE("USER")));
-}
-
-static bool changes_users(const struct facts *f)
-{
-    enum verb verb = (enum verb)f->verb;
-
-    if (verb == VERB_CREATE || verb == VERB_ALTER || verb == VERB_DROP || verb == VERB_RENAME) {
-        return says(f->body, WORDS_MAX, SLICE("USER"), SLICE("ROLE"));
-    }
-    return verb == VERB_GRANT || verb == VERB_REVOKE || verb == VERB_FLUSH || sets_password(f);
+    return (f->verb == VERB_SET && says(f->body, SLICE("PASSWORD"))) ||
+           (f->verb == VERB_ALTER && says(f->body, SLICE("USER")));
 }
 
 bool client_user_may_send(const struct client *c, uint8_t command)
@@ -213,7 +195,7 @@ static struct users *changed_users(const struct client *c)
     const struct conf_vars *vars = worker_vars(c->worker);
     bool is_followed = vars->mysql_users_from_hostgroup >= 0;
 
-    return is_followed && changes_users(&c->task->facts) ? c->worker->galeway->users : NULL;
+    return is_followed && c->task->facts.changes_rights ? c->worker->galeway->users : NULL;
 }
 
 bool client_user_may_run(struct client *c)
@@ -310,9 +292,15 @@ static void on_asked(void *arg, const struct users_waiter *waiter, bool is_known
     worker_post(g->workers[waiter->worker], mail);
 }
 
+static void on_rights(void *arg)
+{
+    rights_seen(arg);
+}
+
 struct users *client_users_new(struct galeway *g)
 {
-    const struct users_events events = {.arg = g, .nodes = nodes_of, .on_asked = on_asked};
+    const struct users_events events = {
+        .arg = g, .nodes = nodes_of, .on_asked = on_asked, .on_rights = on_rights};
 
     return users_new(&events);
 }

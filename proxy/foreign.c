@@ -7,6 +7,7 @@
 #include "pool/follower.h"
 #include "pool/monitor.h"
 #include "proxy/galeway.h"
+#include "proxy/rights.h"
 
 /* From a follower's thread. */
 static void on_write(void *arg, struct slice schema, struct slice table, struct slice column,
@@ -26,6 +27,11 @@ static void on_gap(void *arg)
     causal_mark_missed(&g->causal);
 }
 
+static void on_rights(void *arg)
+{
+    rights_seen(arg);
+}
+
 static bool is_cache_used(const struct conf *conf)
 {
     if (conf->vars.mysql_query_cache_size_MB == 0) {
@@ -42,7 +48,8 @@ static bool is_cache_used(const struct conf *conf)
 void foreign_configure(struct galeway *g, struct conf *conf)
 {
     const char *row_keys = conf->vars.mysql_query_cache_row_keys;
-    const struct follower_events events = {.arg = g, .on_write = on_write, .on_gap = on_gap};
+    const struct follower_events events = {
+        .arg = g, .on_write = on_write, .on_gap = on_gap, .on_rights = on_rights};
     struct follower *f = atomic_load(&g->follower);
 
     if (f != NULL) {

@@ -95,6 +95,7 @@ struct galeway {
     struct hosts hosts;
     atomic_uint
         schema_epoch; /* raised by DROP DATABASE, GRANT, ...: what was learnt of schemas is void */
+    atomic_ullong rights_us;    /* when rights were changed last: rights.h; 0 = never */
     atomic_uint schema_changes; /* raised by CREATE and ALTER DATABASE: pool.h */
     atomic_bool is_draining;
     atomic_bool is_paused; /* the ports are closed for new clients: pause.h */

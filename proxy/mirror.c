@@ -255,6 +255,7 @@ static void begin_on(struct worker *w, struct node *node, int hostgroup, struct 
 
     if (ms != NULL) {
         unlink_idle(w, ms);
+        ms->server->must_reset |= ms->server->rights_us < atomic_load(&w->galeway->rights_us);
         server_serves(ms->server, hostgroup);
         ms->job = job;
         job->on = ms;

@@ -389,6 +389,7 @@ static struct look *look_new(struct worker *w, struct schema *schema)
 
 bool schema_look_through(const struct client *c, struct server *s)
 {
+    const struct want want = {.rights_us = c->session.rights_us};
     struct schema *schema = c->session.schema;
     struct look *look;
 
@@ -404,7 +405,7 @@ bool schema_look_through(const struct client *c, struct server *s)
         return false;
     }
     s->owner = NULL;
-    pool_lend(s, look, &look_events);
+    pool_lend(s, &want, look, &look_events);
     on_ready(s);
     return true;
 }
@@ -413,7 +414,9 @@ static void ask(const struct client *c, struct schema *schema)
 {
     struct worker *w = c->worker;
     struct look *look = look_new(w, schema);
-    struct want want = {.account = schema->account, .profile = w->pool.base_profile};
+    struct want want = {.account = schema->account,
+                        .profile = w->pool.base_profile,
+                        .rights_us = c->session.rights_us};
     struct route route;
     struct server *s;
 

@@ -38,6 +38,7 @@ struct session {
     struct profile *profile;          /* a reference */
     struct session_pins *pin_details; /* owned, or NULL */
     struct map *stmts;                /* prepared statements by id; owned, or NULL */
+    uint64_t rights_us; /* rights.h: changes of them until then hold for it; 0 = there were none */
     uint64_t last_insert_id;
     uint64_t found_rows;
     int64_t row_count;       /* what ROW_COUNT() would say */

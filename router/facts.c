@@ -414,6 +414,7 @@ static void clear(struct facts *f)
     f->number = 0;
     f->kill_query = false;
     f->has_kill = false;
+    f->changes_rights = false;
 }
 
 void facts_scan(struct facts *f, struct slice sql, uint32_t mode)

@@ -122,6 +122,8 @@ struct facts {
     uint64_t number; /* KILL: the id; 0 = not a plain id: KILL USER x, KILL QUERY ID n, KILL @x */
     bool kill_query; /* KILL [HARD|SOFT] QUERY id, else the connection */
     bool has_kill;   /* one of the statements is a KILL */
+    bool changes_rights; /* one of them changes users or rights: GRANT, DROP ROLE, SET PASSWORD,
+                            SET DEFAULT ROLE, FLUSH PRIVILEGES, ... */
 };
 
 /* sql_mode's bits that change how bytes are read. */

@@ -184,6 +184,8 @@ static void scan_verb_special(struct scan *s)
         s->facts->has_kill = true;
         break;
     case W_GET: scan_flag(s, FACT_DIAGNOSTICS); break;
+    case W_GRANT:
+    case W_REVOKE: s->facts->changes_rights = true; break;
     case W_BACKUP: scan_flag(s, FACT_HOLDS_LOCK); break;
     case W_START: s->stage = STAGE_HEAD; break;
     case W_IF:
@@ -391,6 +393,18 @@ static void head_table(struct scan *s)
     }
 }
 
+/* head_other - FLUSH [LOCAL] LOGS, PRIVILEGES; CREATE OR REPLACE. */
+static bool head_other(struct scan *s)
+{
+    if (s->verb != VERB_FLUSH) {
+        return true;
+    }
+    if (slice_eq_nocase(token_text(s->token), SLICE("PRIVILEGES"))) {
+        s->facts->changes_rights = true;
+    }
+    return false;
+}
+
 /* head_object - the word that says what is created, changed, dropped, checked, ... */
 static bool head_object(struct scan *s)
 {
@@ -425,6 +439,9 @@ static bool head_object(struct scan *s)
         return true;
     case W_USER:
     case W_ROLE:
+        s->facts->changes_rights = true;
+        s->stage = STAGE_BODY;
+        return true;
     case W_SERVER:
     case W_TABLESPACE:
     case W_LOGFILE: s->stage = STAGE_BODY; return true;
@@ -434,7 +451,7 @@ static bool head_object(struct scan *s)
         s->stage = STAGE_BODY;
         return true;
     case W_LOCK: return false; /* FLUSH ... LOCK */
-    default: return s->verb != VERB_FLUSH;
+    default: return head_other(s);
     }
 }
 

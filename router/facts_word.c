@@ -218,6 +218,20 @@ static bool may_wait(const struct scan *s)
     }
 }
 
+/* on_set_user - ROLE or PASSWORD in SET, which may also be a variable's value. */
+static void on_set_user(struct scan *s)
+{
+    bool is_first = s->prev->word == W_SET || token_is_punct(s->prev, ',');
+    bool is_role = s->token->word == W_ROLE;
+
+    if (is_role && is_first) { /* SET ROLE x, sql_mode='': the report of the one hides the other */
+        scan_flag(s, FACT_UNTRACKED_SET);
+    }
+    if (is_role ? s->prev->word == W_DEFAULT : is_first) {
+        s->facts->changes_rights = true;
+    }
+}
+
 static void on_other_word(struct scan *s)
 {
     switch (s->token->word) {
@@ -262,9 +276,9 @@ static void on_other_word(struct scan *s)
     case W_SESSION_TRACK_STATE_CHANGE:
     case W_SESSION_TRACK_SYSTEM_VARIABLES: scan_flag(s, FACT_TRACKING_VARIABLE); break;
     case W_ROLE:
-        /* SET ROLE x, sql_mode='': the report of the one hides the other */
-        if (s->verb == VERB_SET && (s->prev->word == W_SET || token_is_punct(s->prev, ','))) {
-            scan_flag(s, FACT_UNTRACKED_SET);
+    case W_PASSWORD:
+        if (s->verb == VERB_SET) {
+            on_set_user(s);
         }
         break;
     case W_LAST_INSERT_ID:

@@ -60,7 +60,7 @@ static int binlog_one(struct apply *a, const uint8_t *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct binlog_told told = {0};
-    struct follower_events events = {&told, binlog_on_write, binlog_on_gap};
+    struct follower_events events = {&told, binlog_on_write, binlog_on_gap, NULL};
     struct binlog_gtids position = {0}, again;
     struct apply *a = calloc(1, sizeof(*a));
     struct reader r = reader_of(data, size);

@@ -220,12 +220,53 @@ TEST(binlog_query_without_a_write)
     assert_string_equal(does("a", "ROLLBACK"), "commit");
 }
 
+TEST(binlog_query_that_changes_rights)
+{
+    static const char *const rows[] = {
+        "GRANT ALL ON *.* TO x",
+        "/* x */ revoke r from x",
+        "create user x@'%' identified by 'y.z'",
+        "CREATE OR REPLACE ROLE r",
+        "ALTER USER x ACCOUNT LOCK",
+        "DROP USER IF EXISTS x",
+        "RENAME USER x TO y",
+        "SET PASSWORD FOR 'x'@'%'='*00'",
+        "SET DEFAULT ROLE r FOR x",
+        "FLUSH PRIVILEGES",
+    };
+    static const char *const others[] = {
+        "",
+        "BEGIN",
+        "CREATE TABLE user(a INT)",
+        "CREATE OR REPLACE VIEW role AS SELECT 1",
+        "FLUSH",
+        "FLUSH TABLES",
+        "SET",
+        "DROP TABLE `user`",
+        "or",
+        "CREATE OR",
+        "CREATE OR REPLACE",
+        "TRUNCATE user",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows) + ARRAY_SIZE(others); i++) {
+        bool is_one = i < ARRAY_SIZE(rows);
+        const char *text = is_one ? rows[i] : others[i - ARRAY_SIZE(rows)];
+        struct binlog_query query = {slice_of("a"), slice_of(text)};
+
+        if (binlog_query_changes_rights(&query) != is_one) {
+            fail_msg("%s", text);
+        }
+    }
+}
+
 static int decode_does(const uint8_t *data, size_t len)
 {
     struct binlog_query query;
     struct binlog_schemas schemas;
     int rc = binlog_query_decode(&query, (struct slice){(const char *)data, len});
 
+    (void)!(rc == 0 && binlog_query_changes_rights(&query));
     if (rc == 0 && binlog_query_does(&query, &schemas) == BINLOG_DOES_WRITE) {
         for (unsigned i = 0; i < schemas.n; i++) {
             cuts_assert_inside(schemas.items[i], data, len);

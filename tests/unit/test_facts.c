@@ -196,6 +196,57 @@ TEST(facts_see_a_kill_among_others)
     }
 }
 
+TEST(facts_see_a_change_of_rights_among_others)
+{
+    static const char *const rows[] = {
+        "GRANT SELECT ON *.* TO a",
+        "REVOKE r FROM a",
+        "CREATE USER a",
+        "CREATE /* x */ OR REPLACE USER IF NOT EXISTS a",
+        "ALTER USER a ACCOUNT LOCK",
+        "DROP USER a",
+        "rename user a to b",
+        "CREATE ROLE r",
+        "DROP ROLE IF EXISTS r",
+        "SET PASSWORD = PASSWORD('x')",
+        "SET sql_mode = '', PASSWORD FOR a = PASSWORD('x')",
+        "SET DEFAULT ROLE r FOR a",
+        "FLUSH PRIVILEGES",
+        "FLUSH NO_WRITE_TO_BINLOG LOGS, PRIVILEGES",
+        "/*!50000 DROP USER a */",
+        "SELECT 1; GRANT r TO a; SELECT 2",
+        "SELECT 1;/*M!100100 REVOKE r FROM a*/;SELECT 2",
+        "SET STATEMENT max_statement_time = 9 FOR GRANT r TO a",
+    };
+    static const char *const others[] = {
+        "SELECT `grant` FROM t",
+        "SHOW GRANTS FOR a",
+        "SHOW CREATE USER a",
+        "/* GRANT */ DO 1",
+        "SELECT 1; SELECT 'GRANT'; SELECT 2",
+        "CREATE TABLE user (user INT, role INT, password INT)",
+        "DROP TABLE IF EXISTS role",
+        "ALTER TABLE t ADD user INT",
+        "RENAME TABLE t TO user",
+        "SET ROLE r",
+        "SET @password = DEFAULT",
+        "UPDATE t SET password = 'x', role = DEFAULT",
+        "INSERT INTO t SET user = 'x', password = 'y'",
+        "FLUSH TABLES privileges",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (!facts_of(rows[i]).changes_rights) {
+            fail_msg("%s", rows[i]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (facts_of(others[i]).changes_rights) {
+            fail_msg("%s", others[i]);
+        }
+    }
+}
+
 TEST(facts_no_backslash_escapes_ends_a_string_at_the_quote)
 {
     struct slice sql = SLICE("SELECT '\\' FROM a -- ' FROM b");

@@ -37,9 +37,15 @@ static void on_gap(void *arg)
     add_part(SLICE("gap"), '\n');
 }
 
+static void on_rights(void *arg)
+{
+    (void)arg;
+    add_part(SLICE("rights"), '\n');
+}
+
 static struct apply *new_apply(void)
 {
-    static const struct follower_events events = {NULL, on_write, on_gap};
+    static const struct follower_events events = {NULL, on_write, on_gap, on_rights};
     static const struct binlog_gtids nowhere;
     struct apply *a = mem_new(MEM_POOL, sizeof(*a));
     const char *why;
@@ -295,7 +301,18 @@ TEST(apply_tells_a_gap_for_what_it_does_not_know)
     send_query(a, "s", "XA COMMIT 'x'");
     ASSERT_TOLD("\ngap");
     send_query(a, "", "DROP USER x");
-    ASSERT_TOLD("\ngap");
+    ASSERT_TOLD("\ngap\nrights");
+    free_apply(a);
+}
+
+TEST(apply_tells_of_rights_once)
+{
+    struct apply *a = new_apply();
+
+    send_query(a, "s", "GRANT SELECT ON s.* TO x");
+    ASSERT_TOLD("\nrights");
+    apply_settle_all(a);
+    ASSERT_TOLD("");
     free_apply(a);
 }
 

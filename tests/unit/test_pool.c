@@ -83,6 +83,45 @@ TEST(pool_login_values_that_another_changed_are_gone)
     assert_int_equal(n_told, 1);
 }
 
+/* Who came after a change of rights gets a connection that knows it, who was there keeps his. */
+TEST(pool_login_that_is_older_than_a_change_of_rights_is_made_again)
+{
+    struct fixture f;
+    unsigned n_told = 0;
+    struct want want, later;
+    struct server *s;
+    void *holder, *owner = &n_told;
+
+    pool_scene_begin(&f, 0, 100);
+    want = (struct want){.account = f.account[0], .profile = f.pool.base_profile};
+    later = want;
+    s = hold(&f, false, &n_told);
+    holder = s->owner;
+    server_connecting_ended(s);
+    server_to(s, SERVER_LOGIN);
+    server_to(s, SERVER_LENT);
+    s->n_expects = 0; /* as after its login */
+    s->rights_us = 1000;
+    later.rights_us = 1000;
+    s->owner = NULL;
+    pool_lend(s, &later, owner, &holder_events); /* it has them */
+    assert_false(s->must_reset);
+    later.rights_us = 1001;
+    s->owner = NULL;
+    pool_lend(s, &want, owner, &holder_events); /* its session began before */
+    assert_false(s->must_reset);
+    later.fresh = true;
+    assert_false(pool_suits(s, &later));
+    later.fresh = false;
+    assert_true(pool_suits(s, &later));
+    s->owner = NULL;
+    pool_lend(s, &later, owner, &holder_events);
+    assert_true(s->must_reset);
+    s->owner = holder;
+    pool_scene_end(&f);
+    assert_int_equal(n_told, 1);
+}
+
 static unsigned n_served, depth, deepest;
 
 static void give_back(struct pool *pool, struct server *s, uint64_t client_id)

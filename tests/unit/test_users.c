@@ -72,6 +72,35 @@ TEST(users_find_the_most_specific_account)
     users_free(u);
 }
 
+static uint64_t sum_of(const char *const (*rows)[3], size_t n)
+{
+    struct user_list list = {0};
+    uint64_t sum;
+
+    for (size_t i = 0; i < n; i++) {
+        user_list_add(&list, rows[i][0], rows[i][1], rows[i][2]);
+    }
+    sum = list.sum;
+    user_list_fini(&list);
+    return sum;
+}
+
+/* In whatever order they come; also of a role, and of who cannot be understood. */
+TEST(users_rows_that_change_have_another_sum)
+{
+    static const char *const rows[][3] = {{"%", "a", PRIV_X}, {"", "r", "{\"is_role\":true}"}};
+    static const char *const again[][3] = {{"", "r", "{\"is_role\":true}"}, {"%", "a", PRIV_X}};
+    static const char *const role[][3] = {{"%", "a", PRIV_X},
+                                          {"", "r", "{\"access\":1,\"is_role\":true}"}};
+    static const char *const host[][3] = {{"%a", "", PRIV_X}, {"", "r", "{\"is_role\":true}"}};
+    static const char *const bad[][3] = {{"%", "a", "{"}, {"", "r", "{\"is_role\":true}"}};
+    uint64_t sum = sum_of(rows, 2);
+
+    assert_true(sum == sum_of(again, 2));
+    assert_true(sum != sum_of(rows, 1) && sum != sum_of(role, 2));
+    assert_true(sum != sum_of(host, 2) && sum != sum_of(bad, 2));
+}
+
 TEST(users_are_nobody_when_not_followed)
 {
     static const char *const rows[][2] = {{"a", "%"}};
