@@ -422,6 +422,7 @@ static bool asks_status(struct client *c, struct server *s)
         return false;
     }
     if (task->status_asked || client_ask_found_rows(s) < 0) {
+        s->statement_sent = true; /* its client has the whole answer */
         server_lost(s, ERR_NODE_LOST, NULL);
         return true;
     }

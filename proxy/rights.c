@@ -65,17 +65,24 @@ static bool was_refused(const struct task *task, const uv_buf_t *first)
 }
 
 /*
- * EXECUTE, CALL, BEGIN NOT ATOMIC: what ran is not seen. Had it read or written rows, it would say
- * so.
+ * EXECUTE IMMEDIATE, BEGIN NOT ATOMIC: by its words. What a procedure does is not seen: were each
+ * call of one taken for it, one site could keep all others from the cache.
  */
-static bool did_something_else(const struct task *task, const uv_buf_t *first)
+static bool may_have_changed(const struct task *task, const uv_buf_t *first)
 {
     const struct facts *f = &task->facts;
-    const uint8_t *packet = (const uint8_t *)first->base;
+    const struct slice words[] = {SLICE("GRANT"), SLICE("REVOKE"), SLICE("USER"), SLICE("ROLE")};
 
-    return (task_is_dynamic(task) || f->runs == VERB_CALL || f->verb == VERB_OTHER) &&
-           first->len > PACKET_HEADER + 1 && packet[PACKET_HEADER] == 0 /* OK */ &&
-           packet[PACKET_HEADER + 1] == 0 /* rows */;
+    if ((!task_is_dynamic(task) && f->verb != VERB_OTHER) || first->len <= PACKET_HEADER ||
+        (uint8_t)first->base[PACKET_HEADER] != 0 /* OK */) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (slice_behind_nocase(f->body, words[i]).data != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void rights_answers(const struct client *c, const uv_buf_t *first)
@@ -87,7 +94,7 @@ void rights_answers(const struct client *c, const uv_buf_t *first)
         return;
     }
     if (task->facts.changes_rights ? task->reply_begun || !was_refused(task, first)
-                                   : !task->reply_begun && did_something_else(task, first)) {
+                                   : !task->reply_begun && may_have_changed(task, first)) {
         rights_changed(c->worker->galeway);
     }
 }

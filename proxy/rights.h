@@ -9,8 +9,8 @@
  * whose login is older logs in again before it serves that session (pool.c). Sessions that are
  * under way are served as before, as on a node.
  *
- * Not seen: what a procedure does that also returns rows or writes some, events, and what does not
- * pass through here, but by mysql-users_from_hostgroup and in the binary log that is followed.
+ * Not seen: what procedures, EXECUTE of a prepared name and events do, and what does not pass
+ * through here, but by mysql-users_from_hostgroup and in the binary log that is followed.
  */
 #ifndef PROXY_RIGHTS_H
 #define PROXY_RIGHTS_H
