@@ -52,10 +52,10 @@ enum expect_what {
     EXPECT_RESET,
     EXPECT_SET, /* a profile's variables: known to be accepted */
     EXPECT_SET_OPTION,
-    EXPECT_PREPARE,     /* a statement of a client prepared again here */
-    EXPECT_PRIME,       /* brings a number of the session to the connection, ends a role; may fail */
-    EXPECT_TRACKING,    /* the values of the virtual variables (variable.h) behind a SET of them */
-    EXPECT_SETTLED,     /* and those of others that it set, as they are reported; may fail */
+    EXPECT_PREPARE,  /* a statement of a client prepared again here */
+    EXPECT_PRIME,    /* brings a number of the session to the connection, ends a role; may fail */
+    EXPECT_TRACKING, /* the values of the virtual variables (variable.h) behind a SET of them */
+    EXPECT_SETTLED,  /* and those of others that it set, as they are reported; may fail */
     EXPECT_TRANSACTION, /* COM_PING in a transaction: is it still there? */
     EXPECT_FOUND_ROWS,  /* SELECT FOUND_ROWS() and LAST_INSERT_ID() behind a client's statement */
     EXPECT_LAST_ID,
