@@ -4,12 +4,14 @@
  */
 #include "pool/pool.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "pool/node_tls.h"
 #include "pool/server_stmt.h"
 
 #define BASE_CHARSET          45 /* what server_login.c logs in with: utf8mb4_general_ci */
 #define ACCOUNTS_PER_NODE_MAX 200000
+#define LOGIN_AGAIN_US        100000
 #define LOOK_AT               8 /* free connections of an account looked at for an exact fit */
 #define TAKE_AFTER_MS \
     100 /* another account's connection is taken when it was free that long, else a new one opened */
@@ -161,6 +163,14 @@ static bool is_schema_stale(const struct server *s)
     return s->schema != NULL && s->schema_changes != atomic_load(s->pool->schema_changes);
 }
 
+/* Where they may change for a while to come, each login would be too early. */
+static bool may_know_more(const struct server *s, const struct want *want)
+{
+    uint64_t now = clock_now_us();
+
+    return want->rights_us <= now + RIGHTS_SOON_US || now - s->login_us >= LOGIN_AGAIN_US;
+}
+
 /*
  * It logged in with another password than the user has now: he may be somebody else who got the
  * name. Or before rights were changed that hold for who wants it: a node keeps the global ones,
@@ -168,7 +178,7 @@ static bool is_schema_stale(const struct server *s)
  */
 static bool is_login_stale(const struct server *s, const struct want *want)
 {
-    return s->rights_us < want->rights_us ||
+    return UNLIKELY(s->rights_us < want->rights_us && may_know_more(s, want)) ||
            s->login_version != atomic_load(&s->account->followed_version);
 }
 

@@ -50,6 +50,8 @@ struct traffic {
 
 #define TRAFFIC_MAX 512 /* of NODES_MAX nodes; beyond, the last one has it all */
 
+#define RIGHTS_SOON_US 1000000 /* so long after a node shows a change its logins have it */
+
 struct pool {
     /* identity */
     unsigned worker;

@@ -54,6 +54,7 @@ enum expect_what {
     EXPECT_SET_OPTION,
     EXPECT_PREPARE,  /* a statement of a client prepared again here */
     EXPECT_PRIME,    /* brings a number of the session to the connection, ends a role; may fail */
+    EXPECT_RAISED,   /* SIGNAL: an error, or a warning, of the session is there again */
     EXPECT_TRACKING, /* the values of the virtual variables (variable.h) behind a SET of them */
     EXPECT_SETTLED,  /* and those of others that it set, as they are reported; may fail */
     EXPECT_TRANSACTION, /* COM_PING in a transaction: is it still there? */
@@ -151,6 +152,7 @@ struct server {
     struct account *account; /* whose login it is */
     uint32_t login_version;  /* account->followed_version when it logged in */
     uint64_t rights_us;      /* its rights are those of then at least; clock_now_us() */
+    uint64_t login_us;       /* when it logged in */
     uint32_t thread_id;      /* on the node */
     uint64_t caps;           /* of CAPS_OF_IDENTITY */
     bool is_quitting;        /* CLOSING, and COM_QUIT was sent: the node's end is awaited */

@@ -218,6 +218,7 @@ static void note_login(struct server *s, const struct account *account)
     uint64_t now = clock_now_us();
 
     s->login_version = atomic_load(&account->followed_version);
+    s->login_us = now;
     s->rights_us = atomic_load_explicit(&s->node->shared.is_numbered, memory_order_relaxed)
                        ? atomic_load_explicit(&s->node->shared.applied_us, memory_order_acquire)
                        : now - MIN(now, (uint64_t)RIGHTS_LATE_US);

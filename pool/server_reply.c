@@ -524,8 +524,8 @@ static bool own_reply_done(struct server *s, enum expect_what what, const struct
         s->schema = s->schema_before;
         s->events->on_unfit(s, err);
         return s->state != SERVER_CLOSING;
-    } else if (err != NULL && what != EXPECT_PRIME && what != EXPECT_SETTLED &&
-               what != EXPECT_TRACKING && what != EXPECT_TRANSACTION) {
+    } else if (err != NULL && what != EXPECT_PRIME && what != EXPECT_RAISED &&
+               what != EXPECT_SETTLED && what != EXPECT_TRACKING && what != EXPECT_TRANSACTION) {
         /*
          * What the node had accepted before it now refuses: nothing on this connection can be
          * trusted.

@@ -38,6 +38,12 @@ void client_transaction_is_gone(struct client *c)
     c->session.is_untracked = c->session.is_tracking_unknown = false;
 }
 
+void client_transaction_aborted(struct client *c)
+{
+    session_unpin(&c->session, PIN_TRANSACTION);
+    c->session.status &= (uint16_t) ~(STATUS_IN_TRANS | STATUS_IN_TRANS_READONLY);
+}
+
 bool client_has_retries(const struct client *c, bool is_read)
 {
     int64_t most = c->task->verdict.retries;

@@ -19,6 +19,9 @@ bool client_lost_state(const struct session *s);
 /* client_transaction_is_gone - the node has rolled it back, or will: the session knows. */
 void client_transaction_is_gone(struct client *c);
 
+/* client_transaction_aborted - only that is gone; what else the session has there is. */
+void client_transaction_aborted(struct client *c);
+
 /* client_rolled_back - the ROLLBACK it waits for was done by the node's end: answered OK. */
 void client_rolled_back(struct client *c);
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "protocol/command.h"
 #include "protocol/packet.h"
+#include "proxy/client_again.h"
 #include "proxy/client_cache.h"
 #include "proxy/client_run.h"
 #include "proxy/client_stmt.h"
@@ -384,10 +385,13 @@ static bool told_of_loss(struct client *c, const uint8_t *packet, size_t len, bo
         return true;
     }
     if (!is_lost) {
+        client_transaction_aborted(c);
         client_task_failed(c, ERR_ABORTED);
         return true;
     }
-    c->close_when_drained = closes = client_sent_ahead(c); /* that counts on what is lost */
+    closes = is_whole && client_sent_ahead(c); /* that counts on what is lost */
+    c->close_when_drained = closes;
+    c->loses_ahead = !is_whole;
     client_end_with_error(c, err_number(ERR_NODE_LOST), err_sqlstate(ERR_NODE_LOST),
                           SLICE("Lost connection to server: the node that held the "
                                 "transaction is gone; it was rolled back"));

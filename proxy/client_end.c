@@ -107,6 +107,7 @@ void client_task_end(struct client *c)
     alarm_clear(&c->worker->alarms, &c->alarm);
     if (c->task != NULL) {
         client_stmt_unsent(c);
+        client_track_unsent(c);
         task_free(&c->worker->tasks, c->task);
         c->task = NULL;
     }

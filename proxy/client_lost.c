@@ -160,12 +160,19 @@ static bool can_say(const struct client *c, const struct server *s, bool close_a
     return !close_after && task_has_reply(c->task) && (c->upload_is_file || !c->task->reply_begun);
 }
 
+/* What it has sent besides may be of this command, or of the file. */
+static bool has_rest_to_come(const struct client *c)
+{
+    return c->state == CLIENT_UPLOADING || (c->task->is_streaming && !c->task->reads_rest);
+}
+
 static void fail_lost(struct client *c, const struct server *s, int rc, const struct err *err,
                       enum ledger_decision decision)
 {
     bool in_transaction = session_in_transaction(&c->session);
-    bool close_after = client_lost_state(&c->session) ||
-                       (in_transaction && !c->task->is_streaming && client_sent_ahead(c));
+    bool has_rest = has_rest_to_come(c);
+    bool close_after =
+        client_lost_state(&c->session) || (in_transaction && !has_rest && client_sent_ahead(c));
     const char *what_became = consequence(c, decision);
 
     session_wrote_in_doubt(&c->session, &c->worker->galeway->causal, c->task);
@@ -178,7 +185,7 @@ static void fail_lost(struct client *c, const struct server *s, int rc, const st
     if (c->task->reply_begun) {
         c->sequence = s->follow.next_sequence;
     }
-    c->loses_ahead = in_transaction && c->task->is_streaming && !close_after;
+    c->loses_ahead = in_transaction && has_rest && !close_after;
     c->close_when_drained = close_after; /* what it sent ahead counts on what is lost */
     if (err != NULL && !c->task->sent) {
         client_end_with_error(c, err->number, err->sqlstate, err->message);

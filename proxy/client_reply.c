@@ -74,10 +74,14 @@ static bool on_aborted(struct server *s, const struct err *err)
 {
     struct client *c = s->owner;
 
+    if (!session_in_transaction(&c->session) && (s->status & STATUS_IN_TRANS) == 0) {
+        return false;
+    }
     if (c->task == NULL || c->task->is_capture || c->task->sent) {
         c->is_aborted = true;
         return false;
     }
+    client_transaction_aborted(c);
     client_end_with_error(c, err->number, err->sqlstate, err->message);
     return true;
 }
@@ -418,7 +422,7 @@ static bool asks_status(struct client *c, struct server *s)
     struct task *task = c->task;
 
     if (LIKELY(!session_doubts_status(&c->session, task, &s->outcome)) || s->status_is_late ||
-        c->state != CLIENT_RUNNING) {
+        c->state != CLIENT_RUNNING || s->kill_pending /* it would hit the question */) {
         return false;
     }
     if (task->status_asked || client_ask_found_rows(s) < 0) {

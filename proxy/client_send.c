@@ -45,6 +45,12 @@ static bool may_be_multi(const struct task *task)
            (task->command == COM_QUERY && memchr(task->bytes, ';', task->len) != NULL);
 }
 
+/* In a transaction it is not taken back for a statement that has no need of it. */
+static bool stays_multi(const struct client *c)
+{
+    return session_in_transaction(&c->session) && c->server != NULL && c->server->multi_statements;
+}
+
 struct want client_want(const struct client *c)
 {
     const struct session *s = &c->session;
@@ -57,7 +63,8 @@ struct want client_want(const struct client *c)
         .ask_schema = task->is_fit_only && !task->schema_asked,
         .profile = s->profile,
         .caps = s->caps & CAPS_OF_IDENTITY,
-        .multi_statements = (s->caps & CAP_MULTI_STATEMENTS) != 0 && may_be_multi(task),
+        .multi_statements =
+            (s->caps & CAP_MULTI_STATEMENTS) != 0 && (may_be_multi(task) || stays_multi(c)),
         .is_new = task->verdict.new_connection,
         .fresh = s->profile->wants_fresh || (task->facts.flags & FACT_SYNC_WAIT) != 0 ||
                  (s->caps & CAPS_UNTIL_RESET) != 0,
@@ -105,7 +112,8 @@ static bool concerns_last_id(const struct task *task)
 
     return (f->flags &
             (FACT_LAST_INSERT_ID | FACT_SETS_INSERT_ID | FACT_MULTI | FACT_RUNS_UNSEEN)) != 0 ||
-           makes_ids(f->verb) || makes_ids(f->runs) || shows_variables(f) || task->is_unseen;
+           makes_ids(f->verb) || makes_ids(f->runs) || shows_variables(f) || task->is_unseen ||
+           f->verb == VERB_BEGIN; /* what comes behind it would wait for that */
 }
 
 /* A view of its tables may show it, a trigger may use it. */

@@ -220,7 +220,7 @@ static void prepare(struct client *c, struct task *task)
     client_scan(c, task, text);
     task->facts.local = LOCAL_NONE;
     task->follow = FOLLOW_PREPARE;
-    if (task->facts.verb == VERB_KILL) { /* its id would be one of the node's */
+    if (task->facts.has_kill) { /* its id would be one of the node's */
         client_task_failed(c, ERR_NOT_PREPARABLE);
     } else if (!rules_concern(c, text) || !rules_apply(c, text)) {
         client_run(c);

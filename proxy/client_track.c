@@ -238,6 +238,15 @@ void client_track_ask(struct client *c, struct server *s, struct writer *w)
     }
 }
 
+void client_track_unsent(struct client *c)
+{
+    if (UNLIKELY(c->task->is_lent_values) && !c->task->sent && c->server != NULL) {
+        c->session.is_untracked = true;
+        c->server->must_reset = true;
+        session_pin(&c->session, PIN_VARIABLE, c->task->facts.digest, c->worker->now_ms);
+    }
+}
+
 void client_track_done(const struct client *c, struct server *s)
 {
     s->owes_changes |= c->task->facts.sets_back; /* what it set is set back */

@@ -40,6 +40,9 @@ void client_track_settle(struct client *c, struct server *s, struct writer *w);
  */
 void client_track_ask(struct client *c, struct server *s, struct writer *w);
 
+/* client_track_unsent - the task ends, and may have been lent values that nobody took back. */
+void client_track_unsent(struct client *c);
+
 /* client_track_done - the task's reply is complete. */
 void client_track_done(const struct client *c, struct server *s);
 

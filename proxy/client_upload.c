@@ -196,6 +196,7 @@ void client_upload_begin(struct client *c, uint64_t left, bool continues)
     c->upload_total = c->task->len;
     c->upload_sequence = 1;
     c->task->reads_rest = true;
+    c->loses_ahead &= c->upload_discards;
     c->has_more = false; /* it may have been more of this command */
     if (c->server != NULL && c->server->n_expects > 0 && !c->upload_discards && continues &&
         task_has_reply(c->task)) {

@@ -11,8 +11,7 @@
 #include "proxy/galeway.h"
 #include "proxy/worker.h"
 
-#define SEEN_US  1000000 /* a node's row or log has a change a moment before its logins do */
-#define DOUBT_US (SESSION_DOUBT_MS * UINT64_C(1000))
+#define DOUBT_US 5000000 /* so long a statement without an answer may still change some */
 
 static void raise_to(struct galeway *g, uint64_t until_us)
 {
@@ -31,7 +30,7 @@ void rights_changed(struct galeway *g)
 
 void rights_seen(struct galeway *g)
 {
-    raise_to(g, clock_now_us() + SEEN_US);
+    raise_to(g, clock_now_us() + RIGHTS_SOON_US);
 }
 
 /* Refused for want of rights, or not understood: nothing was done. */

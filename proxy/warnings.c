@@ -250,7 +250,7 @@ bool warnings_raise(struct client *c, struct server *s, struct writer *w)
     } else {
         return false;
     }
-    server_expect(s, EXPECT_PRIME, FOLLOW_RESULT);
+    server_expect(s, EXPECT_RAISED, FOLLOW_RESULT);
     warnings_drop(c);
     session_pin(&c->session, PIN_WARNINGS, c->task->facts.digest, c->worker->now_ms);
     return true;

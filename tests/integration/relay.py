@@ -56,6 +56,10 @@ class Relay:
         """What is passed on of what Galeway says; Refused answers in the node's place."""
         return data
 
+    def pass_to_node(self, node, data):
+        """As to_node, for who also sends to it himself."""
+        return self.to_node(data)
+
     def greet(self, client, node):
         """Before anything is passed on."""
 
@@ -70,9 +74,13 @@ class Relay:
         self.sockets += [client, node]
         with contextlib.suppress(OSError):
             self.greet(client, node)
-            threading.Thread(target=self._pass_on, args=(client, node, lambda data: self.to_node(data)),
-                             daemon=True).start()
+            other = threading.Thread(target=self._pass_on, daemon=True,
+                                     args=(client, node, lambda data: self.pass_to_node(node, data)))
+            other.start()
             self._pass_on(node, client, lambda data: self.to_client(data))
+            other.join()
+        client.close()
+        node.close()
 
     @staticmethod
     def _pass_on(source, target, edit):

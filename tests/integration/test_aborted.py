@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A transaction that is gone: its client hears of it, and nothing that it sent runs outside of it."""
 import contextlib
-import socket
 import threading
 
 import pytest
@@ -117,14 +116,7 @@ class Between(Relay):
         self.answered, self.is_on = threading.Event(), False
         super().__init__(cluster.port(1))
 
-    def _serve(self, client):
-        node = socket.create_connection(("127.0.0.1", self.node_port))
-        self.sockets += [client, node]
-        threading.Thread(target=self._pass_on, args=(client, node, lambda data: self.parted(node, data)),
-                         daemon=True).start()
-        self._pass_on(node, client, self.to_client)
-
-    def parted(self, node, data):
+    def pass_to_node(self, node, data):
         at = data.find(self.QUESTION)
         if not self.is_on or at <= 0:
             return data
@@ -206,6 +198,94 @@ def test_what_was_sent_ahead_of_a_loss_does_not_run(writer, cluster, tables):
         assert told == [None, None, 2013][:len(told)]  # a reset may overtake them
         cursor.execute("ROLLBACK")
     assert left(cluster, tables) == (0, [])
+
+
+def test_what_was_sent_ahead_of_a_loss_under_a_long_statement(writer, cluster, tables):
+    """All of it had come, and waits for a lock."""
+    with contextlib.closing(cluster.connect(1, database=tables)) as db, db.cursor() as cursor, \
+            wire.Client(port=writer.port, db=tables, **TENANT) as client:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE t SET a = 7 WHERE id = 1")
+        send_all(client, ["START TRANSACTION", "INSERT INTO child (v) VALUES ('10')",
+                          "UPDATE t SET a = 5 WHERE id = LENGTH('%s') - 1999999" % ("x" * 2000000), *BEHIND])
+        thread, = wait_until(lambda: connections(cluster, tables, "UPDATE t SET a = 5%"),
+                             what="the lock to be waited for")
+        cluster.sql(1, f"KILL {thread}")
+        told = answers(client)
+        assert told == [None, None, 2013][:len(told)]
+        cursor.execute("ROLLBACK")
+    assert left(cluster, tables) == (0, [])
+
+
+@pytest.mark.parametrize("first", [None, 1213])
+def test_a_long_statement_behind_a_loss(writer, cluster, tables, first):
+    """The first to be told, or one behind it: it is not closed for its own bytes, nor for what is behind it."""
+    long = "INSERT INTO child (v) SELECT LEFT('%s', 9)" % ("x" * 3000000)
+    with wire.Client(port=writer.port, db=tables, **TENANT) as client:
+        client.rows("START TRANSACTION")
+        client.rows("INSERT INTO child (v) VALUES ('10')")
+        lose(cluster, tables)
+        if first:
+            assert client.query("DO 1")[0].payload[0] == 0xFF
+        send_all(client, [long])
+        client.seq = 1
+        answer = client.read_query()[0].payload
+        assert answer[0] == 0 if first else wire.parse_error(answer)[0] == 2013
+        send_all(client, [long, "INSERT INTO child (v) VALUES ('12')"])
+        assert [client.read_query()[0].payload[0] for _ in range(2)] == [0, 0]
+    assert left(cluster, tables)[1][-1] == "12"
+
+
+def test_a_file_under_which_a_transaction_is_lost(galeway, cluster, tables):
+    """Its rest is read; then its client is told, and goes on."""
+    proxy = galeway(servers=[{"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10}],
+                    variables={"enable_load_data_local_infile": True})
+    with wire.Client(port=proxy.port, db=tables, caps=wire.DEFAULT_CAPS | wire.LOCAL_FILES, **TENANT) as client:
+        client.rows("START TRANSACTION")
+        client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE child (v)")
+        assert client.read_packet().payload[0] == 0xFB
+        part = b"line\n" * 100000
+        client.sock.sendall(len(part).to_bytes(3, "little") + b"\2" + part)
+        lose(cluster, tables)
+        client.sock.sendall(len(part).to_bytes(3, "little") + b"\3" + part + b"\0\0\0\4")
+        client.seq = 5
+        assert wire.parse_error(client.read_packet().payload)[0] == 2013
+        client.rows("INSERT INTO child (v) VALUES ('12')")
+    assert left(cluster, tables) == (0, ["12"])
+
+
+def test_a_retry_that_calls_a_procedure(writer, cluster, tables):
+    """What the client was told once is no news to its next transaction."""
+    with wire.Client(port=writer.port, db=tables, caps=CAPS, **TENANT) as client:
+        for sql in ("START TRANSACTION", "UPDATE t SET a = a + 1 WHERE id = 1", COUNTS):
+            client.rows(sql)
+        abort(cluster, tables)
+        assert wire.parse_error(client.query("CALL p()")[0].payload) == DEADLOCK
+        client.send(b"\x0e")
+        assert wire.parse_ok(client.read_packet().payload)[2] & 1 == 0  # no transaction
+        assert client.rows("SHOW WARNINGS") == [["Error", "1213", DEADLOCK[2]]]
+        for sql in ("ROLLBACK", "START TRANSACTION", "CALL p()", "COMMIT"):
+            assert client.query(sql)[0].payload[0] == 0, sql
+    assert left(cluster, tables) == (1000, ["p"])
+
+
+def test_what_was_lent_to_a_statement_that_never_ran(galeway, cluster, tables):
+    """The connection tells nothing of variables then: nobody else may get it so."""
+    proxy = galeway(servers=[{"address": "127.0.0.1", "port": cluster.port(1), "hostgroup": 10}],
+                    variables={"threads": 1})
+    with wire.Client(port=proxy.port, db=tables, **TENANT) as warm:
+        warm.rows("UPDATE t SET a = 0 WHERE id = 1")
+        warm.rows("SELECT * FROM t")
+    with wire.Client(port=proxy.port, db=tables, **TENANT) as client:
+        client.rows("START TRANSACTION")
+        client.rows("UPDATE t SET a = a + 1 WHERE id = 1")
+        abort(cluster, tables)
+        assert wire.parse_error(client.query("SELECT @@session_track_schema")[0].payload) == DEADLOCK
+        client.rows("COMMIT")
+    with wire.Client(port=proxy.port, db=tables, caps=CAPS, **TENANT) as other:
+        other.query("SELECT 1; SET SESSION group_concat_max_len = 7")
+        with wire.Client(port=proxy.port, db=tables, **TENANT) as third:
+            assert third.value("SELECT @@group_concat_max_len FOR UPDATE") != "7"
 
 
 @pytest.mark.parametrize("behind", [[], BEHIND])

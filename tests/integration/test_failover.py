@@ -300,9 +300,9 @@ def test_lost_behind_its_file(fragile_cluster, galeway, table):
                       enable_load_data_local_infile=True) as (relay, client):
         client.send(b"\x03LOAD DATA LOCAL INFILE 'x' INTO TABLE t")
         assert client.read_packet().payload == b"\xfbx"
-        relay.hang_up(b"\0\0\0\3")  # the end of the file
-        client.send_packet(b"95\t1\n")
-        client.send_packet(b"")
+        relay.hang_up(b"95\t1\n\0\0\0\3")  # the end of the file
+        client.sock.sendall(b"\5\0\0\2" b"95\t1\n" b"\0\0\0\3")
+        client.seq = 4
         number, text = error_of(client.read_packet().payload)
         assert number == LOST and "may have run" in text, text
         assert client.is_in_order
