@@ -129,12 +129,15 @@ void client_task_end(struct client *c)
 
 /*
  * Its client sends more packets, and expects its answer to have the number behind the last of them.
+ * Or what comes behind its rest counts on what is lost: when it is told before that is read, what
+ * it says to that cannot be told from what it had sent ahead.
  */
 static bool counts_on(const struct client *c)
 {
     const struct task *task = c->task;
 
-    return task != NULL && task->is_streaming && !task->reads_rest && task->payload == PACKET_MAX &&
+    return task != NULL && task->is_streaming && !task->reads_rest &&
+           (task->payload == PACKET_MAX || c->loses_ahead) &&
            task->command != COM_STMT_SEND_LONG_DATA;
 }
 
